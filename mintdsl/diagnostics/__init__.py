@@ -1,0 +1,1 @@
+"""What the stages say to the user: data first, rendered last."""

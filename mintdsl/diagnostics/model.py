@@ -1,0 +1,111 @@
+"""The data of a diagnostic.
+
+The title states the fact and must still make sense alone (an editor's problem list shows nothing else);
+labels point at the causes, exactly one of them primary; notes give the rule; fixes give the edit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from mintdsl.source import Span
+
+
+class Severity(Enum):
+    """How bad it is: an error stops the proof, a warning does not."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+class Safety(Enum):
+    """Whether a fix may be applied without asking: same meaning, other meaning, or only shown."""
+
+    SAFE = "safe"
+    UNSAFE = "unsafe"
+    DISPLAY = "display"
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A place and what is to be seen there; shown as `^^^` when primary, else as `---`."""
+
+    span: Span
+    text: str
+    primary: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """Replace `span` by `text`; an empty span inserts."""
+
+    span: Span
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """A repair: a title that reads after "help:", and the edits that make it."""
+
+    title: str
+    edits: tuple[Edit, ...] = ()
+    safety: Safety = Safety.DISPLAY
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One message. `code` is listed in `mintdsl.diagnostics.codes`, which also gives the severity."""
+
+    code: str
+    title: str
+    labels: tuple[Label, ...]
+    notes: tuple[str, ...] = ()
+    fixes: tuple[Fix, ...] = ()
+    severity: Severity = Severity.ERROR
+
+    @property
+    def primary(self) -> Span:
+        """The span of the primary label."""
+        return next(label.span for label in self.labels if label.primary)
+
+
+class Bag:
+    """Collects diagnostics; one message per code and place."""
+
+    def __init__(self) -> None:
+        self._seen: dict[tuple[str, Span], Diagnostic] = {}
+
+    def add(self, diagnostic: Diagnostic) -> None:
+        """Keep `diagnostic`, unless the same code was reported at the same place."""
+        self._seen.setdefault((diagnostic.code, diagnostic.primary), diagnostic)
+
+    def error(
+        self,
+        code: str,
+        span: Span,
+        title: str,
+        label: str = "",
+        *,
+        also: tuple[Label, ...] = (),
+        notes: tuple[str, ...] = (),
+        fixes: tuple[Fix, ...] = (),
+        severity: Severity = Severity.ERROR,
+    ) -> None:
+        """Shorthand for a diagnostic with one primary label at `span`; `also` are secondary labels."""
+        labels = (Label(span, label, primary=True), *also)
+        self.add(Diagnostic(code, title, labels, notes, fixes, severity))
+
+    def extend(self, diagnostics: tuple[Diagnostic, ...]) -> None:
+        """Keep each of `diagnostics`."""
+        for diagnostic in diagnostics:
+            self.add(diagnostic)
+
+    @property
+    def has_errors(self) -> bool:
+        """Whether anything worse than a warning was reported."""
+        return any(d.severity is Severity.ERROR for d in self._seen.values())
+
+    def sorted(self) -> tuple[Diagnostic, ...]:
+        """All of them, by file and place."""
+        return tuple(sorted(self._seen.values(), key=lambda d: (d.primary, d.code)))
