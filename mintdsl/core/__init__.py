@@ -1,0 +1,1 @@
+"""From names to the typed core: shapes, registries, elaboration, the reference interpreter."""

@@ -1,0 +1,119 @@
+"""The registry of constraints (`with diag >= m`) and of the parametrisations that keep them (`via abs`).
+
+A parametrisation maps every finite raw number into the constraint's set. Its value is written here once in plain
+Python for the interpreter; `runtime` names the tensor version of `mintdsl.runtime.parametrise`, written
+separately, so that the two check each other.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mintdsl.core.interval import NONNEGATIVE, ONE, POSITIVE, Interval
+
+TINY = 2.0**-20
+
+
+@dataclass(frozen=True, slots=True)
+class Parametrisation:
+    """How raw numbers become values: `value(raw, bounds...)`; `signed` ones multiply a stored sign buffer."""
+
+    name: str
+    formula: str
+    runtime: str
+    value: Callable[..., float]
+    signed: bool = False
+    ready: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Constraint:
+    """What `with QUANTITY CMP bound` means, and the parametrisations that keep it, the default first.
+
+    `bounds` counts the numbers it takes from the program; a lower and an upper bound on one parameter are the
+    one constraint `>= and <=`.
+    """
+
+    quantity: str
+    cmp: str
+    text: str
+    interval: Callable[..., Interval]
+    via: tuple[Parametrisation, ...]
+    bounds: int = 0
+    ready: bool = True
+
+
+def _softplus(v: float) -> float:
+    return max(v, 0.0) + math.log1p(math.exp(-abs(v)))
+
+
+def _exp(v: float) -> float:
+    return math.exp(min(max(v, -60.0), 60.0))
+
+
+def _between(v: float, m: float, top: float) -> float:
+    s = 1 / (1 + math.exp(-v)) if v >= 0 else math.exp(v) / (1 + math.exp(v))
+    return min(max(m + (top - m) * s, m), top)
+
+
+_ALL = (
+    Constraint(
+        "diag",
+        ">=",
+        "diag >= m, m > 0",
+        lambda m: Interval(m, math.inf),
+        (
+            Parametrisation("softplus", "m + softplus(r)", "at_least_softplus", lambda r, m: m + _softplus(r)),
+            Parametrisation("abs", "max(|r|, m)", "at_least_abs", lambda r, m: max(abs(r), m)),
+            Parametrisation("exp", "m + exp(clip r)", "at_least_exp", lambda r, m: m + _exp(r)),
+        ),
+        bounds=1,
+    ),
+    Constraint(
+        "diag",
+        "> 0",
+        "diag > 0",
+        lambda: POSITIVE,
+        (
+            Parametrisation("softplus", "2^-20 + softplus(r)", "positive_softplus", lambda r: TINY + _softplus(r)),
+            Parametrisation("exp", "exp(clip r)", "positive_exp", _exp),
+        ),
+    ),
+    Constraint(
+        "diag",
+        ">= 0",
+        "diag >= 0",
+        lambda: NONNEGATIVE,
+        (
+            Parametrisation("abs", "|r|", "nonnegative_abs", abs),
+            Parametrisation("square", "r^2", "nonnegative_square", lambda r: r * r),
+        ),
+    ),
+    Constraint(
+        "diag",
+        "!= 0",
+        "diag != 0",
+        lambda: POSITIVE,  # of the magnitude; the sign is an atom
+        (
+            Parametrisation("signed", "sign * (2^-20 + softplus(r))", "nonzero_signed", lambda r: TINY + _softplus(r), signed=True),
+            Parametrisation("signed_exp", "sign * exp(clip r)", "nonzero_signed_exp", _exp, signed=True),
+            Parametrisation("raw", "r, a checked assumption", "", lambda r: r, ready=False),
+        ),
+    ),
+    Constraint("diag", "== 1", "diag == 1", lambda: ONE, (Parametrisation("unit", "1", "", lambda r: 1.0),)),
+    Constraint(
+        "diag",
+        ">= <=",
+        "diag >= m, diag <= M",
+        lambda m, top: Interval(m, top),
+        (Parametrisation("sigmoid", "m + (M - m) sigmoid(r)", "between_sigmoid", _between),),
+        bounds=2,
+    ),
+    Constraint("det", "!= 0", "det != 0", lambda: POSITIVE, (), ready=False),
+    Constraint("det", "== 1", "det == 1", lambda: POSITIVE, (), ready=False),
+    Constraint("lip", "<=", "lip <= c", lambda c: Interval(0, c), (), bounds=1, ready=False),
+)
+
+CONSTRAINTS: tuple[Constraint, ...] = _ALL

@@ -1,0 +1,354 @@
+"""Formulas: syntax trees of `map`, `let` and `act` to typed core expressions.
+
+Every expression has the shape of an elementwise formula, or none when it is a number. What cannot be typed is
+reported once and becomes None, so that one mistake gives one message.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from mintdsl.core import ir
+from mintdsl.core.nat import Nat
+from mintdsl.core.scope import BUILTIN, Locals, article, unknown
+from mintdsl.core.steps import CONDITIONER_FUNCTIONS, STRUCTURAL
+from mintdsl.core.values import IndexName, RealFormal, Values, describe, not_yet
+from mintdsl.diagnostics.model import Fix, Label, Severity
+from mintdsl.source import Span
+from mintdsl.syntax import ast
+
+MAX_DEPTH = 6000
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """The variable of a map or of an activation."""
+
+    shape: ir.Shape
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A let in scope, with the shape of its value (None: a number)."""
+
+    let: ir.Let
+    shape: ir.Shape | None
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """An expression and its shape; None is a number, which fits every shape."""
+
+    expr: ir.Expr
+    shape: ir.Shape | None
+
+
+@dataclass(slots=True)
+class Formula:
+    """Elaborates formulas of one definition."""
+
+    values: Values
+    summed: dict[str, set[str]] = field(default_factory=dict)
+    used: set[str] = field(default_factory=set)
+    free: dict[str, Span] = field(default_factory=dict)
+    sums: dict[str, Span] = field(default_factory=dict)
+    depth: int = 0
+
+    def let(self, item: ast.Let) -> Bound | None:
+        """A `let`, with its indices free in its value."""
+        if len(item.names) > 1:
+            not_yet(self.values.bag, item.span, "a tuple of results")
+        self.free = {}
+        for index in item.indices:
+            if self._index(index):
+                self.free[index.id] = index.span
+        typed = self.expr(item.value)
+        self.free = {}
+        if typed is None:
+            return None
+        name = item.names[0].id
+        return Bound(ir.Let(name, tuple(i.id for i in item.indices), typed.expr, item.span), typed.shape)
+
+    def expr(self, node: ast.Expr) -> Typed | None:
+        """The typed form of `node`."""
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            self.values.bag.error("E0107", node.span, "this formula is nested too deeply", f"more than {MAX_DEPTH} levels")
+            self.depth -= 1
+            return None
+        result = self._expr(node)
+        self.depth -= 1
+        return result
+
+    def _expr(self, node: ast.Expr) -> Typed | None:
+        match node:
+            case ast.Number():
+                return Typed(ir.Scalar(float(node.value), node.span), None)
+            case ast.Name():
+                return self._name(node, (), node.span)
+            case ast.At():
+                if not isinstance(node.base, ast.Name):
+                    return self._bad(node.span, "only a name takes indices")
+                indices = self._indices(node.indices)
+                return None if indices is None else self._name(node.base, indices, node.span)
+            case ast.Neg():
+                inner = self.expr(node.operand)
+                return None if inner is None else Typed(ir.Neg(inner.expr, node.span), inner.shape)
+            case ast.Binary():
+                return self._binary(node)
+            case ast.Apply():
+                return self._apply(node)
+            case ast.Reduce():
+                return self._reduce(node)
+            case ast.Tuple():
+                not_yet(self.values.bag, node.span, "a tuple in a formula")
+
+    # ------------------------------------------------------------ names
+
+    def _name(self, name: ast.Name, indices: tuple[str, ...], span: Span) -> Typed | None:
+        values = self.values
+        value = values.names.values.get(name.id)
+        match value:
+            case Variable():
+                return self._no_indices(name, indices, span, Typed(ir.Var(span), value.shape))
+            case ir.Param():
+                self.used.add(name.id)
+                if not isinstance(value.kind, ir.Elementwise):
+                    return self._bad(span, f"`{name.id}` is a map: apply it, as in `{name.id}(x)`")
+                if not self._family(name, value.indices, indices, span):
+                    return None
+                if value.kind.kind == "bias" and any(i in self.sums for i in indices):
+                    summed = ", ".join(i for i in indices if i in self.sums)
+                    values.bag.error(
+                        "W0402",
+                        span,
+                        f"`{name.id}` is summed over `{summed}`: one bias without that index says the same",
+                        "every value of the index adds a bias of its own",
+                        severity=Severity.WARNING,
+                    )
+                return Typed(ir.Value(name.id, indices, span), value.target)
+            case Bound():
+                self.used.add(name.id)
+                if not self._family(name, value.let.indices, indices, span):
+                    return None
+                return Typed(ir.Ref(name.id, indices, span), value.shape)
+            case IndexName():
+                return self._bad(span, f"`{name.id}` is an index: it stands in brackets, not in formulas")
+            case RealFormal():
+                return self._no_indices(name, indices, span, Typed(ir.Scalar(value.name, span), None))
+            case Nat():
+                return self._no_indices(name, indices, span, Typed(ir.Scalar(value, span), None))
+            case None:
+                pass
+            case _:
+                return self._bad(span, f"`{name.id}` is {describe(value)}, not a value")
+        if values.names.silent(name.id):
+            return None
+        entry = values.names.scope.entries.get(name.id)
+        if entry is not None:
+            constant = values.entry(entry)
+            if isinstance(constant, Nat) and constant.constant is not None:
+                return Typed(ir.Scalar(float(constant.constant), span), None)
+            if isinstance(constant, float):
+                return Typed(ir.Scalar(constant, span), None)
+            if constant is not None:
+                self._bad(span, f"`{name.id}` is {article(entry.kind)}, not a value")
+            return None
+        if name.id in BUILTIN:
+            return self._bad(span, f"`{name.id}` is {BUILTIN[name.id]}: apply it, as in `{name.id}(x)`")
+        self._unknown(name)
+        return None
+
+    def _unknown(self, name: ast.Name) -> None:
+        unknown(name, self.values.names.candidates(), self.values.bag, self.values.names.where)
+
+    def _bad(self, span: Span, label: str) -> None:
+        self.values.bag.error("E0213", span, "this is not a formula", label)
+
+    def _no_indices(self, name: ast.Name, indices: tuple[str, ...], span: Span, typed: Typed) -> Typed | None:
+        return typed if self._family(name, (), indices, span) else None
+
+    # ------------------------------------------------------------ indices
+
+    def _index(self, name: ast.Name) -> IndexName | None:
+        value = self.values.names.values.get(name.id)
+        if isinstance(value, IndexName):
+            return value
+        if not self.values.names.silent(name.id):
+            candidates = [n for n, v in self.values.names.values.items() if isinstance(v, IndexName)]
+            unknown(name, candidates, self.values.bag, "the indices of this layer", what="index")
+        return None
+
+    def _indices(self, nodes: tuple[ast.Expr, ...]) -> tuple[str, ...] | None:
+        names = []
+        for node in nodes:
+            if not isinstance(node, ast.Name):
+                self.values.bag.error("E0408", node.span, "an index is a name", "declare it with `index i : K`")
+                return None
+            if self._index(node) is None:
+                return None
+            if node.id not in self.free and node.id not in self.sums:
+                self.values.bag.error(
+                    "E0408",
+                    node.span,
+                    f"the index `{node.id}` is not bound here",
+                    f"no `sum[{node.id}](...)` or `let ...[{node.id}]` around this use",
+                    also=(Label(self.values.names.places[node.id], "declared here"),),
+                    fixes=(Fix(f"contract it: `sum[{node.id}](...)`"),),
+                )
+                return None
+            names.append(node.id)
+        return tuple(names)
+
+    def _family(self, name: ast.Name, declared: tuple[str, ...], given: tuple[str, ...], span: Span) -> bool:
+        """Whether `given` are as many indices as declared, of the same extents."""
+        if len(declared) != len(given):
+            wanted = f"`{name.id}[{', '.join(declared)}]`" if declared else f"`{name.id}` without indices"
+            self.values.bag.error("E0408", span, f"`{name.id}` has {_count(declared)}, {_count(given)} given", f"write {wanted}")
+            return False
+        for own, used in zip(declared, given, strict=True):
+            a, b = self.values.names.values[own], self.values.names.values[used]
+            assert isinstance(a, IndexName) and isinstance(b, IndexName)
+            if a.extent != b.extent:
+                self.values.bag.error(
+                    "E0301", span, f"`{used}` runs to {b.extent}, `{name.id}` has {a.extent} there", "extents differ"
+                )
+                return False
+        return True
+
+    def _reduce(self, node: ast.Reduce) -> Typed | None:
+        if node.word == "chain":
+            not_yet(self.values.bag, node.span, "`chain`")
+        added = []
+        for index in node.indices:
+            if self._index(index) is None:
+                return None
+            if index.id in self.sums or index.id in self.free:
+                self.values.bag.error("E0408", index.span, f"the index `{index.id}` is bound already", "bound twice")
+                return None
+            self.sums[index.id] = index.span
+            added.append(index.id)
+        body = self.expr(node.body)
+        for name in added:
+            del self.sums[name]
+        if body is None:
+            return None
+        if body.shape is None:
+            return self._bad(node.span, "a sum of numbers: multiply by the size instead")
+        return Typed(ir.Sum(tuple(added), body.expr, node.span), body.shape)
+
+    # ------------------------------------------------------------ operators and applications
+
+    def _binary(self, node: ast.Binary) -> Typed | None:
+        left, right = self.expr(node.left), self.expr(node.right)
+        if left is None or right is None:
+            return None
+        shape = self._join(left, right, node)
+        if shape is _MISMATCH:
+            return None
+        assert not isinstance(shape, str)
+        return Typed(ir.Binary(node.op, left.expr, right.expr, node.span), shape)
+
+    def _join(self, left: Typed, right: Typed, node: ast.Binary) -> ir.Shape | None | str:
+        if left.shape is None or right.shape is None or left.shape == right.shape:
+            return left.shape or right.shape
+        self.values.bag.error(
+            "E0301",
+            node.op_span,
+            f"shapes do not match: `{left.shape}` {node.op} `{right.shape}`",
+            "elementwise",
+            also=(Label(node.left.span, str(left.shape)), Label(node.right.span, str(right.shape))),
+            notes=(f"`{node.op}` is elementwise and never broadcasts over channels",),
+        )
+        return _MISMATCH
+
+    def _apply(self, node: ast.Apply) -> Typed | None:
+        match node.fn:
+            case ast.Name() as name:
+                indices: tuple[str, ...] = ()
+            case ast.At(base=ast.Name() as name):
+                found = self._indices(node.fn.indices)
+                if found is None:
+                    self._arguments(node)
+                    return None
+                indices = found
+            case _:
+                return self._bad(node.fn.span, "only a name can be applied")
+        value = self.values.names.values.get(name.id)
+        if isinstance(value, ir.Param):
+            return self._linear(node, name, value, indices)
+        if value is None and not self.values.names.silent(name.id):
+            entry = self.values.names.scope.entries.get(name.id)
+            if entry is not None and entry.kind == "layer":
+                not_yet(self.values.bag, node.span, "a layer applied in a formula")
+            if entry is None and name.id in (*STRUCTURAL, *CONDITIONER_FUNCTIONS):
+                not_yet(self.values.bag, node.span, f"the function `{name.id}`")
+        if value is None and self.values.names.silent(name.id):
+            self._arguments(node)
+            return None
+        if indices:
+            return self._bad(node.fn.span, f"`{name.id}` takes no indices")
+        act = self.values.act(name, node.args[1:], node.fn.span)
+        if not node.args or node.args[0].name is not None:
+            if act is not None:
+                self.values.bag.error("E0210", node.span, f"`{name.id}` needs an argument", "nothing to apply it to")
+            return None
+        argument = self.expr(node.args[0].value)
+        if act is None or argument is None:
+            return None
+        return Typed(ir.Apply(act, argument.expr, node.span), argument.shape)
+
+    def _arguments(self, node: ast.Apply) -> None:
+        for arg in node.args:
+            self.expr(arg.value)
+
+    def _linear(self, node: ast.Apply, name: ast.Name, param: ir.Param, indices: tuple[str, ...]) -> Typed | None:
+        self.used.add(name.id)
+        if isinstance(param.kind, ir.Elementwise):
+            self._arguments(node)
+            word, sign = ("scale", "*") if param.kind.kind == "scale" else ("bias", "+")
+            return self._bad(node.span, f"`{name.id}` is a {word}: write `{name.id} {sign} ...`")
+        if len(node.args) != 1 or node.args[0].name is not None:
+            self.values.bag.error("E0210", node.span, f"`{name.id}` takes one argument", f"{len(node.args)} given")
+            return None
+        argument = self.expr(node.args[0].value)
+        if argument is None or not self._family(name, param.indices, indices, node.fn.span):
+            return None
+        for own, used in zip(param.indices, indices, strict=True):
+            if used in self.sums:
+                self.summed.setdefault(name.id, set()).add(own)
+        if argument.shape is None:
+            return self._bad(node.args[0].span, "a number: a map acts on a tensor")
+        if argument.shape != param.source:
+            self.values.bag.error(
+                "E0301",
+                node.args[0].value.span,
+                f"shapes do not match: `{name.id}` takes `{param.source}`, this is `{argument.shape}`",
+                str(argument.shape),
+                also=(Label(param.span, f"`{name.id}` is declared here"),),
+            )
+            return None
+        return Typed(ir.Linear(name.id, indices, argument.expr, node.span), param.target)
+
+
+_MISMATCH = "mismatch"
+
+
+def _count(indices: tuple[str, ...]) -> str:
+    return f"{len(indices) or 'no'} ind{'ex' if len(indices) == 1 else 'ices'}"
+
+
+def act_body(item: ast.ActDefined, values: Values) -> ir.DefinedAct | None:
+    """The activation `act NAME(u) = e`; its formula may use the variable, numbers and other activations."""
+    names = Locals(values.names.scope, f"the activation `{item.name.id}`")
+    for name, value in values.names.values.items():  # Real formals and numbers of the enclosing definition
+        if isinstance(value, (RealFormal, Nat, ir.BuiltinAct, ir.DefinedAct, ir.FormalAct)):
+            names.values[name] = value
+            names.places[name] = values.names.places.get(name, item.span)
+    names.poisoned |= values.names.poisoned
+    inner = Values(names, values.bag, values.active)
+    names.define(item.variable, Variable(ir.Shape("Any", (), "R")), values.bag)
+    typed = Formula(inner).expr(item.value)
+    if typed is None:
+        return None
+    return ir.DefinedAct(item.name.id, item.variable.id, typed.expr)

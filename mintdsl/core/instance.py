@@ -1,0 +1,258 @@
+"""Definitions at concrete sizes: whole quotients, parameter counts, limits.
+
+The proof holds for all sizes; here the sizes of one use are put in, before anything is allocated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from mintdsl.core import ir
+from mintdsl.core.nat import Nat
+from mintdsl.core.orders import Order
+from mintdsl.diagnostics.model import Bag, Label
+from mintdsl.source import Span
+
+MAX_PARAMETERS = 2**33
+MAX_MODULES = 100_000
+MAX_SIZE = 2**40
+
+
+class Counts(NamedTuple):
+    """Numbers of parameters: all that are stored, and those that a mask lets through; modules counts layers."""
+
+    stored: int
+    live: int
+    modules: int
+
+    def __add__(self, other: object) -> Counts:
+        assert isinstance(other, Counts)
+        return Counts(self.stored + other.stored, self.live + other.live, self.modules + other.modules)
+
+    def times(self, n: int) -> Counts:
+        """n copies."""
+        return Counts(self.stored * n, self.live * n, self.modules * n)
+
+
+Sizes = tuple[int, ...]
+
+
+@dataclass(slots=True)
+class Instances:
+    """Evaluates definitions at concrete sizes; each (definition, shape, sizes, order) once."""
+
+    program: ir.Program
+    bag: Bag
+    done: dict[tuple[object, ...], Counts | None] = field(default_factory=dict)
+
+    def of(self, key: str, dims: Sizes, nats: Mapping[str, int], orders: Mapping[str, Order], use: Span) -> Counts | None:
+        """The counts of definition `key` on a shape; None when a size is not whole or too large (reported)."""
+        place = (key, dims, tuple(sorted(nats.items())), tuple(sorted((k, v.name) for k, v in orders.items())))
+        if place not in self.done:
+            definition = self.program.definitions[key]
+            values = {**nats, **_bind(definition.shape, dims)}
+            if isinstance(definition, ir.Layer):
+                self.done[place] = self._layer(definition, dims, values, orders, use)
+            else:
+                self.done[place] = self._flow(definition, values, orders, use)
+        return self.done[place]
+
+    def size(self, value: Nat, values: Mapping[str, int], span: Span, use: Span, what: str) -> int | None:
+        """`value` as a whole number >= 1."""
+        ratio = value.evaluate(values)
+        if ratio.bottom == 1 and 1 <= ratio.top <= MAX_SIZE:
+            return ratio.top
+        where = ", ".join(f"{name} = {values[name]}" for name in sorted(value.symbols))
+        if ratio.bottom != 1:
+            top = f"{value}".rsplit(" / ", 1)[0]
+            shown = f"{ratio.top} / {ratio.bottom}"
+            title = f"{shown} is not a whole number: `{value}`" + (f" with {where}" if where else "")
+            label, code = f"`{top}` does not divide exactly", "E0303"
+        else:
+            title = f"{what} is {ratio.top}: `{value}`" + (f" with {where}" if where else "")
+            label, code = "sizes are at least 1" if ratio.top < 1 else f"sizes go up to {MAX_SIZE}", "E0305"
+        also = (Label(use, "at this use"),) if use not in (span, Span("", 0, 0)) else ()
+        self.bag.error(code, span, title, label, also=also)
+        return None
+
+    # ------------------------------------------------------------ layers
+
+    def _layer(self, layer: ir.Layer, dims: Sizes, values: Mapping[str, int], orders: Mapping[str, Order], use: Span) -> Counts | None:
+        extents = {}
+        for name, extent in layer.indices:
+            size = self.size(extent, values, layer.name_span, use, f"the extent of the index `{name}`")
+            if size is None:
+                return None
+            extents[name] = size
+        order = layer.order if isinstance(layer.order, Order) else orders.get(layer.order.name)
+        total = Counts(0, 0, 1)
+        for param in layer.params:
+            source = self._dims(param.source, dims, values, param.span, use)
+            target = self._dims(param.target, dims, values, param.span, use)
+            if source is None or target is None:
+                return None
+            copies = 1
+            for index in param.indices:
+                copies *= extents[index]
+            one = _count(param, source, target, order)
+            total += Counts(one.stored * copies, one.live * copies, 0)
+            if total.stored > MAX_PARAMETERS:
+                self.bag.error(
+                    "E0307",
+                    param.span,
+                    f"`{param.name}` alone would hold {one.stored * copies:.3g} numbers",
+                    f"{one.stored * copies * 4 / 2**30:.3g} GiB in float32",
+                    also=(Label(use, "at this use"),) if use.file else (),
+                    notes=(f"the limit of one layer is {MAX_PARAMETERS} parameters; nothing was allocated",),
+                )
+                return None
+        return total
+
+    def _dims(self, shape: ir.Shape, dims: Sizes, values: Mapping[str, int], span: Span, use: Span) -> Sizes | None:
+        if shape.kind == "Any":
+            return dims
+        sizes = [self.size(d, values, span, use, "a size") for d in shape.dims]
+        known = tuple(s for s in sizes if s is not None)
+        return known if len(known) == len(sizes) else None
+
+    # ------------------------------------------------------------ flows
+
+    def _flow(self, flow: ir.Flow, values: Mapping[str, int], orders: Mapping[str, Order], use: Span) -> Counts | None:
+        return self._steps(flow.steps, values, orders)
+
+    def _steps(self, steps: tuple[ir.Step, ...], values: Mapping[str, int], orders: Mapping[str, Order]) -> Counts | None:
+        total = Counts(0, 0, 0)
+        for step in steps:
+            one = self._step(step, values, orders)
+            if one is None:
+                return None
+            total += one
+            if total.modules > MAX_MODULES or total.stored > MAX_PARAMETERS:
+                self.bag.error(
+                    "E0307",
+                    step.span,
+                    f"the steps up to here hold {total.modules} layers and {total.stored:.3g} parameters",
+                    f"limits: {MAX_MODULES} layers, {MAX_PARAMETERS} parameters",
+                    notes=("nothing was allocated",),
+                )
+                return None
+        return total
+
+    def _step(self, step: ir.Step, values: Mapping[str, int], orders: Mapping[str, Order]) -> Counts | None:
+        match step.op:
+            case ir.Use():
+                return self._use(step, step.op, values, orders)
+            case ir.Repeat():
+                count = self.size(step.op.count, values, step.span, step.span, "the number of copies")
+                inner = self._steps(step.op.steps, values, orders)
+                return None if count is None or inner is None else inner.times(count)
+            case ir.Pair():
+                return self._steps(step.op.steps, values, orders)
+            case ir.Squeeze():
+                return Counts(0, 0, 0) if self._shape(step.result, values, step) is not None else None
+            case _:
+                return Counts(0, 0, 0)
+
+    def _shape(self, shape: ir.Shape, values: Mapping[str, int], step: ir.Step) -> Sizes | None:
+        if shape.kind == "Any":
+            return ()
+        return self._dims(shape, (), values, step.span, step.span)
+
+    def _use(self, step: ir.Step, use: ir.Use, values: Mapping[str, int], orders: Mapping[str, Order]) -> Counts | None:
+        dims = self._shape(step.shape, values, step)
+        if dims is None:
+            return None
+        nats: dict[str, int] = {}
+        inner_orders: dict[str, Order] = {}
+        for name, value in use.args:
+            if isinstance(value, Nat):
+                size = self.size(value, values, step.span, step.span, f"`{name}`")
+                if size is None:
+                    return None
+                nats[name] = size
+            elif isinstance(value, Order):
+                inner_orders[name] = value
+            elif isinstance(value, ir.FormalOrder) and value.name in orders:
+                inner_orders[name] = orders[value.name]
+        return self.of(use.definition, dims, nats, inner_orders, step.span)
+
+
+def _bind(shape: ir.Shape, dims: Sizes) -> dict[str, int]:
+    """Values of the symbols that a shape binds."""
+    bound = {}
+    for pattern, size in zip(shape.dims, dims, strict=False):
+        if len(pattern.terms) == 1 and len(pattern.symbols) == 1:
+            symbol = next(iter(pattern.symbols))
+            if pattern == Nat.symbol(symbol):
+                bound[symbol] = size
+    return bound
+
+
+# ---------------------------------------------------------------- counting
+
+
+def _count(param: ir.Param, source: Sizes, target: Sizes, order: Order | None) -> Counts:
+    match param.kind:
+        case ir.Elementwise(per=per):
+            n = 1
+            for d in target if per == "element" else target[:1]:
+                n *= d
+            fixed = param.bound is not None and param.bound.cmp == "== 1"
+            return Counts(n, 0 if fixed else n, 0)
+        case ir.Conv() as conv:
+            rows, columns = conv.size
+            stored = target[0] * source[0] * rows * columns
+            if conv.direction is None or order is None:
+                return Counts(stored, stored, 0)
+            return Counts(stored, _live_conv(conv, source[0], order) - _fixed(param, source[0]), 0)
+        case ir.Dense() as dense:
+            stored = target[-1] * source[-1]
+            if dense.direction is None or order is None:
+                return Counts(stored, stored, 0)
+            n = source[-1]
+            later = order.compare((1,) * 1) if len(order.rows[0]) == 1 else 0
+            off = n * (n - 1) // 2 if later else 0
+            return Counts(stored, off + (0 if dense.strict else n) - _fixed(param, n), 0)
+
+
+def _fixed(param: ir.Param, diagonal: int) -> int:
+    return diagonal if param.bound is not None and param.bound.cmp == "== 1" else 0
+
+
+def _live_conv(conv: ir.Conv, channels: int, order: Order) -> int:
+    """Entries that a mask keeps: per channel difference, the taps whose key is later (or the diagonal)."""
+    row, column = anchor(conv, "lower" if conv.direction != "upper" else "upper")
+    sign = -1 if conv.direction == "upper" else 1
+    live = 0 if conv.strict else channels
+    for dc in range(1 - channels, channels):
+        kept = sum(
+            order.compare((dc, row - u, column - v)) == sign
+            for u in range(conv.size[0])
+            for v in range(conv.size[1])
+            if (dc, row - u, column - v) != (0, 0, 0)
+        )
+        live += kept * (channels - abs(dc))
+    return live
+
+
+def anchor(conv: ir.Conv, direction: str) -> tuple[int, int]:
+    """The tap (row, column) that meets the pixel itself."""
+    rows, columns = conv.size
+    word = conv.anchor
+    if word == "corner":
+        word = "bottom_right" if direction == "lower" else "top_left"
+    match word:
+        case "centre":
+            return rows // 2, columns // 2
+        case "bottom_right":
+            return rows - 1, columns - 1
+        case "bottom_left":
+            return rows - 1, 0
+        case "top_right":
+            return 0, columns - 1
+        case "top_left":
+            return 0, 0
+        case _:
+            raise AssertionError(word)

@@ -1,0 +1,427 @@
+"""The typed core: what a program means once names, shapes and ties are settled.
+
+Definitions are elaborated once, with their Nat and Dir formals symbolic. Formals of the other types stay references
+(`FormalAct("h")`), bound anew for each distinct value that the program uses.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from mintdsl.core.interval import Interval
+from mintdsl.core.nat import Nat
+from mintdsl.core.orders import Order
+from mintdsl.source import Span
+from mintdsl.syntax import ast
+
+# ---------------------------------------------------------------- shapes and values of formals
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """`kind` is Image (C, H, W), Vec (D), Seq (T, D), or Any (`on S`, no dims, `name` S)."""
+
+    kind: str
+    dims: tuple[Nat, ...]
+    name: str = field(default="", compare=False)
+
+    @property
+    def coordinates(self) -> tuple[str, ...]:
+        """Names of the coordinates of an index, as orders and ties use them."""
+        return {"Image": ("c", "h", "w"), "Vec": ("i",), "Seq": ("t", "d"), "Any": ("s",)}[self.kind]
+
+    def __str__(self) -> str:
+        return f"{self.kind}[{', '.join(map(str, self.dims))}]" if self.dims else self.name
+
+
+Direction: TypeAlias = str  # "lower", "upper", or the name of a Dir formal: both words are reserved
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltinAct:
+    """A registered activation with its options: numbers, or names of Real formals."""
+
+    name: str
+    options: tuple[float | str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.name}({', '.join(map(str, self.options))})" if self.options else self.name
+
+
+@dataclass(frozen=True, slots=True)
+class DefinedAct:
+    """An activation given by an expression in `Var`."""
+
+    name: str
+    variable: str
+    body: Expr
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True, slots=True)
+class FormalAct:
+    """An Act formal of the enclosing definition."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return self.name
+
+
+Act: TypeAlias = BuiltinAct | DefinedAct | FormalAct
+
+
+@dataclass(frozen=True, slots=True)
+class InitCall:
+    """An initialisation and its options; `formal` names an Init formal instead."""
+
+    name: str
+    options: tuple[float | str, ...] = ()
+    formal: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.name}({', '.join(map(str, self.options))})" if self.options else self.name
+
+
+@dataclass(frozen=True, slots=True)
+class FormalOrder:
+    """An Order formal of the enclosing definition."""
+
+    name: str
+
+
+Argument: TypeAlias = Nat | float | Direction | Act | InitCall | Order | FormalOrder
+
+
+@dataclass(frozen=True, slots=True)
+class Formal:
+    """A formal of a definition; `type` is Nat, Real, Dir, Order, Act or Init."""
+
+    name: str
+    type: str
+    default: Argument | None
+    span: Span = field(compare=False, repr=False)
+
+
+# ---------------------------------------------------------------- parameters
+
+
+@dataclass(frozen=True, slots=True)
+class Elementwise:
+    """A scale or a bias; `per` is "element" or "channel"."""
+
+    kind: str
+    per: str
+
+
+@dataclass(frozen=True, slots=True)
+class Conv:
+    """`size` (rows, columns), `anchor` the word of the option, `direction` None when unmasked."""
+
+    size: tuple[int, int]
+    anchor: str
+    direction: Direction | None
+    strict: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Dense:
+    """A matrix; `direction` None when unmasked."""
+
+    direction: Direction | None
+    strict: bool
+
+
+Kind: TypeAlias = Elementwise | Conv | Dense
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A constraint on the diagonal: which (`cmp` as in the registry), its numbers, how it is kept."""
+
+    cmp: str
+    numbers: tuple[float, ...]
+    via: str
+    interval: Interval
+    span: Span = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Factor:
+    """A factor `diag(name[indices])` of a tie."""
+
+    name: str
+    indices: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Pivot:
+    """How a tie binds this parameter: its diagonal is |raw| * sign * the signs of `others` (sign(0) = 0)."""
+
+    indices: tuple[str, ...]
+    others: tuple[Factor, ...]
+    sign: int
+    span: Span = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Param:
+    """A parameter or family of parameters, acting from `source` to `target`.
+
+    `summed` are the indices that a sum contracts where it is used: with the inputs they make the fan in.
+    """
+
+    name: str
+    indices: tuple[str, ...]
+    kind: Kind
+    source: Shape
+    target: Shape
+    bound: Bound | None
+    pivot: Pivot | None
+    init: InitCall
+    summed: tuple[str, ...]
+    doc: str | None
+    span: Span = field(compare=False, repr=False)
+
+
+# ---------------------------------------------------------------- formulas
+
+
+@dataclass(frozen=True, slots=True)
+class Var:
+    """The variable of the map."""
+
+    span: Span = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar:
+    """A number, a size, or a Real formal (by name)."""
+
+    value: float | Nat | str
+    span: Span = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A scale or bias used as a value: `t`, `b1[j]`."""
+
+    param: str
+    indices: tuple[str, ...]
+    span: Span = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Linear:
+    """A conv or linear applied: `W2[i, j](e)`."""
+
+    param: str
+    indices: tuple[str, ...]
+    arg: Expr
+    span: Span = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Apply:
+    """An activation applied: `h(e)`."""
+
+    act: Act
+    arg: Expr
+    span: Span = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Neg:
+    """`-e`"""
+
+    arg: Expr
+    span: Span = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Binary:
+    """`left op right`, op one of `+ - * /`, elementwise."""
+
+    op: str
+    left: Expr
+    right: Expr
+    span: Span = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """`sum[i, j](e)`"""
+
+    indices: tuple[str, ...]
+    body: Expr
+    span: Span = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """A `let`, at indices of the place of use."""
+
+    name: str
+    indices: tuple[str, ...]
+    span: Span = field(compare=False, repr=False)
+
+
+Expr: TypeAlias = Var | Scalar | Value | Linear | Apply | Neg | Binary | Sum | Ref
+
+
+@dataclass(frozen=True, slots=True)
+class Let:
+    """`let name[indices] = value`"""
+
+    name: str
+    indices: tuple[str, ...]
+    value: Expr
+    span: Span = field(compare=False, repr=False)
+
+
+# ---------------------------------------------------------------- definitions
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A claim: `what` is a class word or quantity (`diag`); `cmp` and `value` for a bound, `direction` for a class."""
+
+    what: str
+    cmp: str = ""
+    value: float = 0.0
+    strict: bool = False
+    span: Span = field(default=Span("", 0, 0), compare=False, repr=False)
+
+    def __str__(self) -> str:
+        if self.cmp:
+            return f"{self.what} {self.cmp} {self.value:g}"
+        return f"strict {self.what}" if self.strict else self.what
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A layer: parameters, `lets` in order, and the result, as functions of one variable on `shape`."""
+
+    name: str
+    formals: tuple[Formal, ...]
+    shape: Shape
+    claims: tuple[Claim, ...]
+    order: Order | FormalOrder
+    indices: tuple[tuple[str, Nat], ...]
+    params: tuple[Param, ...]
+    variable: str
+    lets: tuple[Let, ...]
+    result: Expr
+    doc: str | None
+    span: Span = field(compare=False, repr=False)
+    name_span: Span = field(compare=False, repr=False)
+
+    def param(self, name: str) -> Param:
+        """The parameter called `name`."""
+        return next(p for p in self.params if p.name == name)
+
+    def let(self, name: str) -> Let:
+        """The let called `name`."""
+        return next(item for item in self.lets if item.name == name)
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """A layer or flow as a step; `definition` is its key in the program."""
+
+    definition: str
+    args: tuple[tuple[str, Argument], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Squeeze:
+    """Space to channels; `undo` is unsqueeze. `layout` is colour_fast, colour_slow or alternate."""
+
+    factor: int
+    layout: str
+    undo: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Logit:
+    """Elementwise logit(alpha + (1 - 2 alpha) x)."""
+
+    alpha: float
+
+
+@dataclass(frozen=True, slots=True)
+class Dequantize:
+    """Integers 0..levels-1 to the unit interval, with uniform noise."""
+
+    levels: int
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """`count` copies of the steps, each with parameters of its own."""
+
+    count: Nat
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """One lower and one upper layer of one order."""
+
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Prior:
+    """The distribution of the latent."""
+
+    name: str
+
+
+Op: TypeAlias = Use | Squeeze | Logit | Dequantize | Repeat | Pair | Prior
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step of a flow: `name` is its key in state dicts, `shape` what enters, `result` what leaves."""
+
+    name: str
+    op: Op
+    shape: Shape
+    result: Shape
+    span: Span = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """A flow: its steps in order."""
+
+    name: str
+    formals: tuple[Formal, ...]
+    shape: Shape
+    claims: tuple[Claim, ...]
+    steps: tuple[Step, ...]
+    doc: str | None
+    span: Span = field(compare=False, repr=False)
+    name_span: Span = field(compare=False, repr=False)
+
+
+Definition: TypeAlias = Layer | Flow
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """Every elaborated layer and flow by key (`file::name`), and which of them the main file defines."""
+
+    definitions: dict[str, Definition]
+    main: tuple[str, ...]
+    modules: dict[str, ast.Module] = field(compare=False, repr=False)
+
+    def find(self, name: str) -> str | None:
+        """The key of the definition called `name` that the main file defines, else of an imported one."""
+        keys = [k for k in self.main if k.rpartition("::")[2] == name]
+        keys += [k for k in self.definitions if k.rpartition("::")[2] == name]
+        return keys[0] if keys else None

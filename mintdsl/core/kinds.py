@@ -1,0 +1,64 @@
+"""The registry of parameter kinds (`param NAME : KIND`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mintdsl.core.options import Option, choice, nat, real
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of parameter. `applied` kinds are maps, written `W(x)`; the others are values, written `t * x`."""
+
+    name: str
+    summary: str
+    init: str
+    applied: bool
+    options: tuple[Option, ...] = ()
+    spaces: tuple[str, ...] = ("Image", "Vec", "Seq", "Any")
+    sized: bool = False
+    directed: bool = False
+    ready: bool = True
+
+
+ANCHORS = ("centre", "corner", "bottom_right", "bottom_left", "top_right", "top_left")
+
+_ALL = (
+    Kind("scale", "elementwise factor", "ones", False, (choice("per", "element", "channel"),)),
+    Kind("bias", "added vector", "zeros", False, (choice("per", "channel", "element"),)),
+    Kind(
+        "conv",
+        "convolution with zero padding and stride 1; with a direction it is masked by the layer's order",
+        "fan_in_uniform",
+        True,
+        (choice("anchor", *ANCHORS), choice("norm", "none", "weight")),
+        spaces=("Image",),
+        sized=True,
+        directed=True,
+    ),
+    Kind(
+        "linear",
+        "dense matrix; with a direction it is masked by the layer's order",
+        "fan_in_uniform",
+        True,
+        (choice("norm", "none", "weight"),),
+        spaces=("Vec", "Seq"),
+        directed=True,
+    ),
+    Kind("perm", "fixed permutation", "", True, (choice("axis", "channel", "time", "all"), nat("seed", 0)), ready=False),
+    Kind(
+        "normalize",
+        "(x - mean) / sqrt(var + eps) of running statistics",
+        "",
+        True,
+        (choice("per", "channel"), real("eps", 1e-5), real("momentum", 0.1)),
+        ready=False,
+    ),
+    Kind("layer_norm", "normalisation per pixel or token; nets only", "", True, (real("eps", 1e-5),), ready=False),
+    Kind(
+        "attention", "multi-head attention; nets only", "", True, (nat("heads", 1),), directed=True, ready=False
+    ),
+)
+
+KINDS: dict[str, Kind] = {k.name: k for k in _ALL}

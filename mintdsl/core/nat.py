@@ -1,0 +1,120 @@
+"""Symbolic natural numbers: the sizes of shapes and families.
+
+A `Nat` is a polynomial with rational coefficients over named symbols (`C`, `H`, `K`), kept in a normal form, so
+that two sizes are equal for all values of their symbols exactly when they are `==`. A quotient such as
+`C / 2` is a coefficient 1/2; that it is a whole number is checked where the symbols get values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import gcd
+from typing import NamedTuple
+
+Monomial = tuple[str, ...]  # sorted symbols with repetition: C*C*H is ("C", "C", "H")
+
+
+class Ratio(NamedTuple):
+    """A rational number in lowest terms, denominator positive."""
+
+    top: int
+    bottom: int
+
+
+def _ratio(top: int, bottom: int) -> Ratio:
+    shared = gcd(top, bottom) or 1
+    return Ratio(top // shared, bottom // shared)
+
+
+@dataclass(frozen=True, slots=True)
+class Nat:
+    """Sum of coefficient * product of symbols; terms are sorted by monomial and never zero."""
+
+    terms: tuple[tuple[Monomial, Ratio], ...]
+
+    @staticmethod
+    def of(value: int) -> Nat:
+        """The number `value`."""
+        return Nat(((((), Ratio(value, 1))),) if value else ())
+
+    @staticmethod
+    def symbol(name: str) -> Nat:
+        """The unknown `name`."""
+        return Nat((((name,), Ratio(1, 1)),))
+
+    @property
+    def constant(self) -> int | None:
+        """Its value when it is a whole number without symbols."""
+        if not self.terms:
+            return 0
+        (monomial, ratio), *rest = self.terms
+        return ratio.top if not rest and not monomial and ratio.bottom == 1 else None
+
+    @property
+    def symbols(self) -> frozenset[str]:
+        """Every symbol that occurs."""
+        return frozenset(name for monomial, _ in self.terms for name in monomial)
+
+    def __add__(self, other: Nat) -> Nat:
+        total = dict(self.terms)
+        for monomial, ratio in other.terms:
+            old = total.get(monomial, Ratio(0, 1))
+            total[monomial] = _ratio(old.top * ratio.bottom + ratio.top * old.bottom, old.bottom * ratio.bottom)
+        return _normal(total)
+
+    def __mul__(self, other: Nat) -> Nat:
+        total: dict[Monomial, Ratio] = {}
+        for a, p in self.terms:
+            for b, q in other.terms:
+                monomial = tuple(sorted(a + b))
+                old = total.get(monomial, Ratio(0, 1))
+                new = _ratio(p.top * q.top, p.bottom * q.bottom)
+                total[monomial] = _ratio(old.top * new.bottom + new.top * old.bottom, old.bottom * new.bottom)
+        return _normal(total)
+
+    def __sub__(self, other: Nat) -> Nat:
+        return self + other * Nat.of(-1)
+
+    def over(self, divisor: int) -> Nat:
+        """The quotient by a positive whole number."""
+        return Nat(tuple((m, _ratio(r.top, r.bottom * divisor)) for m, r in self.terms))
+
+    def evaluate(self, values: Mapping[str, int]) -> Ratio:
+        """Its value where every symbol has one; not whole when the denominator is not 1."""
+        total = Ratio(0, 1)
+        for monomial, ratio in self.terms:
+            product = ratio.top
+            for name in monomial:
+                product *= values[name]
+            total = _ratio(total.top * ratio.bottom + product * total.bottom, total.bottom * ratio.bottom)
+        return total
+
+    def substitute(self, values: Mapping[str, Nat]) -> Nat:
+        """Replace symbols by sizes."""
+        total = Nat(())
+        for monomial, ratio in self.terms:
+            product = Nat((((), ratio),))
+            for name in monomial:
+                product = product * values.get(name, Nat.symbol(name))
+            total = total + product
+        return total
+
+    def text(self, quotient: str = " / ") -> str:
+        """Readable form; `quotient` is `" // "` for Python, where every division is known to be exact."""
+        if not self.terms:
+            return "0"
+        parts = []
+        for monomial, ratio in reversed(self.terms):
+            factors = ([str(abs(ratio.top))] if abs(ratio.top) != 1 or not monomial else []) + list(monomial)
+            body = " * ".join(factors) + (f"{quotient}{ratio.bottom}" if ratio.bottom != 1 else "")
+            parts.append(("- " if ratio.top < 0 else "+ ") + body)
+        first, rest = parts[0], parts[1:]
+        return " ".join([first[2:] if first[0] == "+" else "-" + first[2:], *rest])
+
+    def __str__(self) -> str:
+        return self.text()
+
+
+def _normal(total: Mapping[Monomial, Ratio]) -> Nat:
+    return Nat(tuple(sorted((m, r) for m, r in total.items() if r.top)))

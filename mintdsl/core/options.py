@@ -1,0 +1,44 @@
+"""Typed signatures of options: `conv 3x3 (anchor = corner)`, `leaky_relu(0.1)`, `squeeze 2 (layout = ...)`.
+
+Every registry entry declares its options with these; errors, documentation and completion read them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+OptionValue = int | float | str | tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One option: `type` is "nat", "real", "choice" or "param" (the name of a parameter).
+
+    `default` None means that a value must be given. `choices` are the words a choice may be; the first is the default.
+    """
+
+    name: str
+    type: str
+    default: OptionValue | None = None
+    choices: tuple[str, ...] = ()
+    positive: bool = False
+
+    def __str__(self) -> str:
+        if self.type == "choice":
+            return f"{self.name} = {' | '.join(self.choices)}"
+        return f"{self.name} = {self.default}" if self.default is not None else f"{self.name} : {self.type}"
+
+
+def choice(name: str, *choices: str) -> Option:
+    """An option that is one of some words."""
+    return Option(name, "choice", choices[0], choices)
+
+
+def real(name: str, default: float | None = None, *, positive: bool = False) -> Option:
+    """An option that is a number."""
+    return Option(name, "real", default, (), positive)
+
+
+def nat(name: str, default: int | None = None) -> Option:
+    """An option that is a whole number, not negative."""
+    return Option(name, "nat", default)

@@ -1,0 +1,59 @@
+"""The registries of words that structure a program: shapes, steps, priors, masks, structural functions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mintdsl.core.options import Option, choice, nat
+
+
+@dataclass(frozen=True, slots=True)
+class StepInfo:
+    """A built-in step of a flow."""
+
+    name: str
+    summary: str
+    options: tuple[Option, ...] = ()
+    ready: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class PriorInfo:
+    """A distribution of the latent."""
+
+    name: str
+    summary: str
+    ready: bool = True
+
+
+SHAPES = {"Image": 3, "Vec": 1, "Seq": 2}
+MASKS = ("channel", "halves", "strided", "checkerboard", "cyclic")
+STRUCTURAL = ("split", "join", "spread", "pick", "concat", "mean_pool", "delay")
+CONDITIONER_FUNCTIONS = ("s_log", "rq_spline")
+
+_STEPS = (
+    StepInfo("dequantize", "integers 0..n-1 to the unit interval, by uniform noise; first step only", (nat("levels"),)),
+    StepInfo("logit", "logit(a + (1 - 2a) x)"),
+    StepInfo("squeeze", "space to channels", (choice("layout", "colour_fast", "colour_slow", "alternate"),)),
+    StepInfo("unsqueeze", "channels to space", (choice("layout", "colour_fast", "colour_slow", "alternate"),)),
+    StepInfo("repeat", "copies of a block, each with its own parameters"),
+    StepInfo("pair", "one lower and one upper layer of one order"),
+    StepInfo("prior", "the distribution of the latent; last step only"),
+    StepInfo("standardize", "(x - mean) / std with fixed numbers", ready=False),
+    StepInfo("permute", "a fixed random permutation", ready=False),
+    StepInfo("reverse", "reverse an axis", ready=False),
+    StepInfo("flatten", "Image to Vec", ready=False),
+    StepInfo("patches", "Image to Seq", ready=False),
+    StepInfo("pad", "append zero channels: injective only", ready=False),
+    StepInfo("factor", "a part leaves for the latent", ready=False),
+    StepInfo("ode", "a continuous flow", ready=False),
+    StepInfo("classify", "a classifier's head", ready=False),
+)
+STEPS: dict[str, StepInfo] = {s.name: s for s in _STEPS}
+
+_PRIORS = (
+    PriorInfo("normal", "independent standard normals"),
+    PriorInfo("logistic", "independent standard logistics", ready=False),
+    PriorInfo("learned_normal", "normals with learned location and scale", ready=False),
+)
+PRIORS: dict[str, PriorInfo] = {p.name: p for p in _PRIORS}

@@ -1,0 +1,324 @@
+"""The pipeline: the only file that knows the order of the stages, and the only one below `tools` that reads files.
+
+text -> syntax tree -> names and typed core -> proofs -> instances -> module text
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mintdsl.core import ir
+from mintdsl.core.elaborate import elaborate
+from mintdsl.core.instance import Counts, Instances
+from mintdsl.core.nat import Nat
+from mintdsl.core.orders import Order
+from mintdsl.diagnostics.model import Bag, Diagnostic, Label, Severity
+from mintdsl.proof.prover import FlowProof, Proof, Prover
+from mintdsl.resources import resource
+from mintdsl.source import NOWHERE, Source, Span
+from mintdsl.syntax import ast
+from mintdsl.syntax.parse import parse
+
+if TYPE_CHECKING:
+    from torch import nn
+
+MAX_BYTES = 2 * 2**20
+MAX_FILES = 1000
+RECURSION = 60_000
+
+
+class FileProblem(Exception):
+    """A program that cannot be read at all: missing, a directory, not text."""
+
+
+class SpecError(Exception):
+    """A program that was refused where a module was asked for; `diagnostics` say why."""
+
+    def __init__(self, diagnostics: tuple[Diagnostic, ...], text: str) -> None:
+        super().__init__(text)
+        self.diagnostics = diagnostics
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """One definition of the main file: its proof, and its counts where its sizes are known."""
+
+    key: str
+    name: str
+    proof: Proof
+    counts: Counts | None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The outcome of `check`: diagnostics of all stages, and what is proved of each definition."""
+
+    diagnostics: tuple[Diagnostic, ...]
+    results: tuple[Checked, ...]
+    sources: Mapping[str, Source]
+
+    @property
+    def ok(self) -> bool:
+        """Whether everything asked for is proved."""
+        return not any(d.severity is Severity.ERROR for d in self.diagnostics)
+
+    def __getitem__(self, name: str) -> Checked:
+        return next(r for r in self.results if r.name == name)
+
+
+@dataclass(slots=True)
+class Program:
+    """A loaded program. Loading never raises for a faulty program: its diagnostics come with `check`."""
+
+    main: str
+    sources: dict[str, Source]
+    modules: dict[str, ast.Module]
+    resolved: dict[tuple[str, str], str]
+    loading: Bag
+    _core: tuple[ir.Program, Bag] | None = field(default=None, repr=False)
+
+    def core(self) -> tuple[ir.Program, Bag]:
+        """The typed core and the diagnostics up to it."""
+        if self._core is None:
+            bag = Bag()
+            bag.extend(self.loading.sorted())
+            with _deep():
+                self._core = (elaborate(self.modules, self.resolved, self.main, bag), bag)
+        return self._core
+
+    def check(self, name: str | None = None, **sizes: int) -> Report:
+        """Check one definition, or everything in the main file; `sizes` replace defaults of Nat formals."""
+        core, found = self.core()
+        bag = Bag()
+        bag.extend(found.sorted())
+        keys = self._asked(core, name, sizes, bag)
+        prover = Prover(core)
+        instances = Instances(core, bag)
+        with _deep():
+            results = [r for key in keys if (r := _check(core, key, prover, instances, sizes, bag)) is not None]
+        return Report(bag.sorted(), tuple(results), self.sources)
+
+    def _asked(self, core: ir.Program, name: str | None, sizes: Mapping[str, int], bag: Bag) -> tuple[str, ...]:
+        if name is None:
+            keys = core.main
+        else:
+            key = core.find(name)
+            if key is None:
+                keys = ()
+                if not bag.has_errors:
+                    self._unknown(core, name, bag)
+            else:
+                keys = (key,)
+        known = {f.name for key in keys for f in core.definitions[key].formals if f.type == "Nat"}
+        for size in sizes:
+            if size not in known and not bag.has_errors:
+                bag.error("E0209", self._start(), f"`{size}` is no size of {f'`{name}`' if name else 'this file'}", "given from outside")
+        return keys
+
+    def _unknown(self, core: ir.Program, name: str, bag: Bag) -> None:
+        from mintdsl.syntax.suggest import suggest
+
+        names = [k.rpartition("::")[2] for k in core.definitions]
+        close = suggest(name, names)
+        title = f"no layer or flow `{name}` in this file" + (f"; did you mean `{close[0]}`?" if close else "")
+        bag.error("E0201", self._start(), title, "asked for from outside", notes=(f"it defines: {', '.join(names) or 'none'}",))
+
+    def _start(self) -> Span:
+        return Span(self.main, 0, 0)
+
+    def generate(self, name: str | None = None, **sizes: int) -> str:
+        """The text of the PyTorch module; raises SpecError when the program is refused."""
+        from mintdsl.codegen.generate import generate
+
+        report = self.check(name, **sizes)
+        core, _ = self.core()
+        target = name or next((k.rpartition("::")[2] for k in reversed(core.main)), None)
+        if not report.ok or target is None:
+            from mintdsl.diagnostics.render import render
+
+            raise SpecError(report.diagnostics, "\n" + render(report.diagnostics, self.sources, color=False, width=100))
+        with _deep():
+            key = core.find(target)
+            assert key is not None
+            return generate(core, key, sizes, self.sources)
+
+    def compile(self, name: str | None = None, **sizes: int) -> type[nn.Module]:
+        """The generated class, built in memory; its source is shown in tracebacks."""
+        from mintdsl.runtime.loading import load_class
+
+        target = name or self.core()[0].main[-1].rpartition("::")[2]
+        return load_class(self.generate(target, **sizes), target)
+
+
+def load(path: str | Path) -> Program:
+    """Load the program at `path` and everything it imports. Raises FileProblem when the file cannot be read."""
+    text = _read(Path(path))
+    return _load(text, str(path), Path(path).resolve().parent)
+
+
+def loads(text: str, file: str = "<text>") -> Program:
+    """Load a program from its text; relative imports start at the current folder."""
+    return _load(text, file, Path.cwd())
+
+
+def _read(path: Path) -> str:
+    if path.is_dir():
+        raise FileProblem(f"{path} is a folder; give a .mint file")
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise FileProblem(f"{path} is {path.stat().st_size / 2**20:.1f} MiB; the limit is {MAX_BYTES // 2**20} MiB")
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise FileProblem(f"{path}: no such file") from None
+    except OSError as error:
+        raise FileProblem(f"{path}: {error.strerror}") from None
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise FileProblem(f"{path} is not UTF-8 text (byte {error.start})") from None
+    if "\0" in text:
+        raise FileProblem(f"{path} is a binary file")
+    return text
+
+
+# ---------------------------------------------------------------- imports
+
+
+def _load(text: str, file: str, root: Path) -> Program:
+    program = Program(file, {}, {}, {}, Bag())
+    loader = _Loader(program, root.resolve(), resource("specs").resolve())
+    with _deep():
+        loader.add(file, text, root, ())
+    return program
+
+
+@dataclass(slots=True)
+class _Loader:
+    program: Program
+    root: Path
+    library: Path
+    by_path: dict[Path, str] = field(default_factory=dict)
+
+    def add(self, file: str, text: str, folder: Path, chain: tuple[str, ...]) -> None:
+        source = Source(file, text)
+        module, diagnostics = parse(source)
+        self.program.sources[file] = source
+        self.program.modules[file] = module
+        self.program.loading.extend(diagnostics)
+        for item in module.items:
+            if isinstance(item, ast.Import):
+                self._import(file, item, folder, (*chain, file))
+
+    def _import(self, file: str, item: ast.Import, folder: Path, chain: tuple[str, ...]) -> None:
+        bag = self.program.loading
+        relative = item.path.startswith(("./", "../"))
+        inside = folder.is_relative_to(self.library)
+        root = self.library if inside or not relative else self.root
+        try:
+            path = ((folder if relative else self.library) / item.path).resolve()
+        except (OSError, ValueError):
+            path = self.library / "?"
+        if not path.is_relative_to(root) or Path(item.path).is_absolute():
+            bag.error(
+                "E0205",
+                item.path_span,
+                "this import leaves the program" if relative else "this import leaves the packaged library",
+                "a relative import stays below the root of the program" if relative else "not below specs/",
+                notes=("a path that starts with ./ or ../ is relative; any other names a file of the packaged specs",),
+            )
+            return
+        known = self.by_path.get(path)
+        shown = known or self._shown(path)
+        if shown in chain:
+            cycle = " -> ".join([*chain[chain.index(shown) :], shown])
+            bag.error("E0203", item.path_span, "these files import each other", "closes the circle", notes=(cycle,))
+            return
+        if known is None:
+            if len(self.by_path) >= MAX_FILES:
+                bag.error("E0205", item.path_span, f"a program has at most {MAX_FILES} files", "one too many")
+                return
+            try:
+                if path.suffix != ".mint":
+                    raise FileProblem(f"{item.path}: not a .mint file")
+                text = _read(path)
+            except FileProblem as problem:
+                self._missing(item, relative, str(problem))
+                return
+            self.by_path[path] = shown
+            self.add(shown, text, path.parent, chain)
+        self.program.resolved[(file, item.path)] = shown
+
+    def _shown(self, path: Path) -> str:
+        if path.is_relative_to(self.library):
+            return path.relative_to(self.library).as_posix()
+        main = Path(self.program.main)
+        return (main.parent / path.relative_to(self.root)).as_posix() if main.name != "<text>" else path.relative_to(self.root).as_posix()
+
+    def _missing(self, item: ast.Import, relative: bool, problem: str) -> None:
+        from mintdsl.syntax.suggest import suggest
+
+        names = [p.relative_to(self.library).as_posix() for p in sorted(self.library.glob("*/*.mint"))]
+        close = () if relative else suggest(item.path, names)
+        title = f'cannot import "{item.path}"' + (f'; did you mean "{close[0]}"?' if close else "")
+        label = "no such file" if "no such file" in problem else problem
+        self.program.loading.error("E0202", item.path_span, title, label)
+
+
+# ---------------------------------------------------------------- checking
+
+
+def _check(
+    core: ir.Program, key: str, prover: Prover, instances: Instances, sizes: Mapping[str, int], bag: Bag
+) -> Checked | None:
+    definition = core.definitions[key]
+    bindings = prover.defaults(key)
+    if bindings is None:
+        return None  # proved at its uses: a formal without a default decides
+    proof = prover.prove(key, bindings)
+    for used in prover.done.values():
+        bag.extend(used.diagnostics)
+    counts = None
+    nats = _nats(definition, sizes)
+    dims = _dims(definition, nats) if nats is not None else None
+    if nats is not None and dims is not None and proof.bijection is not None:
+        orders = {f.name: f.default for f in definition.formals if isinstance(f.default, Order)}
+        counts = instances.of(key, dims, nats, orders, NOWHERE)
+    return Checked(key, definition.name, proof, counts)
+
+
+def _nats(definition: ir.Definition, sizes: Mapping[str, int]) -> dict[str, int] | None:
+    values = {}
+    for formal in definition.formals:
+        if formal.type != "Nat":
+            continue
+        default = formal.default.constant if isinstance(formal.default, Nat) else None
+        value = sizes.get(formal.name, default)
+        if value is None:
+            return None
+        values[formal.name] = value
+    return values
+
+
+def _dims(definition: ir.Definition, nats: Mapping[str, int]) -> tuple[int, ...] | None:
+    if definition.shape.kind == "Any" or not all(d.symbols <= set(nats) for d in definition.shape.dims):
+        return None
+    ratios = [d.evaluate(nats) for d in definition.shape.dims]
+    return tuple(r.top for r in ratios) if all(r.bottom == 1 for r in ratios) else None
+
+
+class _deep:
+    """Room for deep formulas: the walks recurse on the tree, and a sum of 2,000 terms is 2,000 deep."""
+
+    def __enter__(self) -> None:
+        self.before = sys.getrecursionlimit()
+        sys.setrecursionlimit(max(self.before, RECURSION))
+
+    def __exit__(self, *_: object) -> None:
+        sys.setrecursionlimit(self.before)
+
+
+__all__ = ["Checked", "FileProblem", "FlowProof", "Label", "Program", "Report", "SpecError", "load", "loads"]

@@ -1,0 +1,1 @@
+"""The calculus: the shadow of a Jacobian, its rules, and the derivations they make."""

@@ -1,0 +1,410 @@
+"""The checker of layers: one walk over a formula gives its class, its derivation, and where a property was lost.
+
+A layer is proved once for all values of its Nat and Dir formals and its shape (directions stay symbols, `K` is only
+known to be at least 1), and once for each distinct value of its other formals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from mintdsl.core import ir
+from mintdsl.core.activations import ACTIVATIONS
+from mintdsl.core.constraints import CONSTRAINTS
+from mintdsl.core.interval import NONNEGATIVE, REAL, ZERO, Interval
+from mintdsl.core.nat import Nat
+from mintdsl.core.orders import Order
+from mintdsl.diagnostics.model import Bag, Diagnostic, Fix, Label
+from mintdsl.proof.derivation import Derivation
+from mintdsl.proof.jacobian import DENSE, NONE, PLUS, VARIABLE, Atom, Fibre, Jacobian, Monomial, Signed, constant
+from mintdsl.proof.rules import algebra, modules
+from mintdsl.proof.rules.algebra import ActFacts
+from mintdsl.proof.rules.flows import Bijection, triangular
+from mintdsl.source import Span
+
+Bindings = Mapping[str, ir.Argument]
+
+
+@dataclass(frozen=True, slots=True)
+class LayerProof:
+    """What is proved of a layer. `bijection` is None when not even injectivity follows."""
+
+    layer: ir.Layer
+    jacobian: Jacobian
+    bijection: Bijection | None
+    derivation: Derivation
+    diagnostics: tuple[Diagnostic, ...]
+    blame: Diagnostic | None
+
+    @property
+    def proved(self) -> bool:
+        """Whether every claim holds."""
+        return not self.diagnostics
+
+    @property
+    def closed_form(self) -> bool:
+        """Whether the layer is affine in each element alone, so that its inverse is a formula."""
+        return self.jacobian.off == NONE and self.jacobian.fibre is Fibre.AFFINE
+
+
+def check_layer(layer: ir.Layer, bindings: Bindings) -> LayerProof:
+    """Prove what the formula gives, then compare with the claims."""
+    walk = _Walk(layer, bindings)
+    try:
+        proofs = [walk.let(item) for item in layer.lets]
+        jacobian, derivation = walk.expr(layer.result)
+    except _Undefined as undefined:
+        nothing = Jacobian(DENSE, Signed(PLUS, REAL), Fibre.UNKNOWN, Signed(PLUS, REAL))
+        failed = Derivation("FAIL", layer.name_span, undefined.diagnostic.title)
+        return LayerProof(layer, nothing, None, failed, (undefined.diagnostic,), undefined.diagnostic)
+    bijection = triangular(jacobian)
+    blame = _blame(layer, jacobian, bijection)
+    bag = Bag()
+    for claim in layer.claims:
+        failed_claim = _claim(layer, claim, jacobian, bijection, blame)
+        if failed_claim is not None:
+            bag.add(failed_claim)
+    conclusion = _conclusion(jacobian, bijection)
+    rule = "I-TRI" if bijection is not None else "CLASS"
+    premises = (*proofs, derivation)
+    whole = Derivation(rule, layer.name_span, conclusion, premises, title=f"layer {layer.name}")
+    return LayerProof(layer, jacobian, bijection, whole, bag.sorted(), blame)
+
+
+def _conclusion(jacobian: Jacobian, bijection: Bijection | None) -> str:
+    match bijection:
+        case None:
+            return jacobian.describe()
+        case Bijection(codomain=Interval() as image):
+            return f"bijection of {'R^D' if image == REAL else f'R^D onto {image}^D'}"
+        case _:
+            return "injective, perhaps not onto"
+
+
+class _Undefined(Exception):
+    """A formula without a value for some input."""
+
+    def __init__(self, diagnostic: Diagnostic) -> None:
+        super().__init__(diagnostic.title)
+        self.diagnostic = diagnostic
+
+
+Proof = tuple[Jacobian, Derivation]
+
+
+@dataclass(slots=True)
+class _Walk:
+    layer: ir.Layer | None
+    bindings: Bindings
+    lets: dict[str, Jacobian] = field(default_factory=dict)
+    facts: dict[str, ActFacts] = field(default_factory=dict)
+
+    def let(self, item: ir.Let) -> Derivation:
+        jacobian, derivation = self.expr(item.value)
+        self.lets[item.name] = jacobian
+        title = f"{item.name}[{', '.join(item.indices)}] =" if item.indices else f"{item.name} ="
+        return Derivation("LET", item.span, jacobian.describe(), (derivation,), title=title)
+
+    def expr(self, node: ir.Expr) -> Proof:
+        match node:
+            case ir.Var():
+                return VARIABLE, Derivation("VAR", node.span, VARIABLE.describe())
+            case ir.Scalar():
+                return self._leaf("CONST", node.span, constant(Signed(PLUS, self._scalar(node))))
+            case ir.Value():
+                return self._value(node)
+            case ir.Ref():
+                assert self.layer is not None
+                let = self.layer.let(node.name)
+                jacobian = self.lets[node.name].rename(dict(zip(let.indices, node.indices, strict=True)))
+                return jacobian, Derivation("LET", node.span, jacobian.describe())
+            case ir.Linear():
+                return self._linear(node)
+            case ir.Apply():
+                return self._apply(node)
+            case ir.Neg():
+                inner, proof = self.expr(node.arg)
+                return self._node("NEG", node.span, algebra.negate(inner), proof)
+            case ir.Binary():
+                return self._binary(node)
+            case ir.Sum():
+                inner, proof = self.expr(node.body)
+                result = algebra.total(inner, node.indices, span=node.span)
+                return self._node("SUM", node.span, result, proof, note=f"over {', '.join(node.indices)}")
+
+    def _leaf(self, rule: str, span: Span, jacobian: Jacobian) -> Proof:
+        return jacobian, Derivation(rule, span, jacobian.describe())
+
+    def _node(self, rule: str, span: Span, jacobian: Jacobian, *premises: Derivation, note: str = "") -> Proof:
+        return jacobian, Derivation(rule, span, jacobian.describe(), premises, note)
+
+    # ------------------------------------------------------------ leaves
+
+    def _scalar(self, node: ir.Scalar) -> Interval:
+        match node.value:
+            case float() as value:
+                return Interval(value, value)
+            case Nat():
+                return NONNEGATIVE
+            case str() as name:
+                bound = self.bindings.get(name)
+                return Interval(bound, bound) if isinstance(bound, float) else REAL
+
+    def _diagonal(self, param: ir.Param, indices: tuple[str, ...]) -> Signed:
+        """The diagonal of a map, or the values of a scale, at the indices of the use."""
+        if param.pivot is not None:
+            renaming = dict(zip(param.pivot.indices, indices, strict=True))
+            monomial: Monomial = PLUS
+            interval = NONNEGATIVE if param.pivot.sign > 0 else -NONNEGATIVE
+            result = Signed(monomial, interval)
+            for other in param.pivot.others:
+                assert self.layer is not None
+                places = tuple(renaming[i] for i in other.indices)
+                sign = self._diagonal(self.layer.param(other.name), places)
+                if sign.interval.nonpositive and not sign.interval.is_zero:
+                    result = -result
+                result = Signed(result.monomial ^ sign.monomial, result.interval)
+            return result
+        if param.bound is None:
+            return Signed(frozenset({Atom(param.name, indices)}), NONNEGATIVE)
+        constraint = next(c for c in CONSTRAINTS if c.quantity == "diag" and c.cmp == param.bound.cmp)
+        via = next(v for v in constraint.via if v.name == param.bound.via)
+        atoms: Monomial = frozenset({Atom(param.name, indices)}) if via.signed else PLUS
+        return Signed(atoms, param.bound.interval)
+
+    def _value(self, node: ir.Value) -> Proof:
+        assert self.layer is not None
+        param = self.layer.param(node.param)
+        assert isinstance(param.kind, ir.Elementwise)
+        if param.kind.kind == "bias":
+            return self._leaf("CONST", node.span, constant(Signed(PLUS, REAL)))
+        values = self._diagonal(param, node.indices)
+        return constant(values), Derivation("CONST", node.span, f"constant in {values}", note=_why(param))
+
+    # ------------------------------------------------------------ maps and activations
+
+    def _linear(self, node: ir.Linear) -> Proof:
+        assert self.layer is not None
+        argument, proof = self.expr(node.arg)
+        param = self.layer.param(node.param)
+        kind = param.kind
+        assert isinstance(kind, (ir.Conv, ir.Dense))
+        direction, strict = kind.direction, kind.strict
+        if direction is not None and direction not in ("lower", "upper"):
+            bound = self.bindings.get(direction)
+            direction = bound if isinstance(bound, str) else direction
+        diagonal = Signed(PLUS, ZERO) if strict else Signed(PLUS, REAL)
+        if direction is not None and not strict:
+            diagonal = self._diagonal(param, node.indices)
+        result = modules.apply_map(
+            argument,
+            direction,
+            strict,
+            diagonal,
+            name=param.name,
+            span=node.span,
+            declared=param.span,
+            argument_label="",
+        )
+        note = f"{direction or 'dense'} map, " + (f"diag({param.name}) in {diagonal}" if direction and not strict else "no diagonal")
+        rule = "BASIC" if argument == VARIABLE else "COMP"
+        return self._node(rule, node.span, result, proof, note=f"{note}, {_why(param)}" if _why(param) else note)
+
+    def _apply(self, node: ir.Apply) -> Proof:
+        argument, proof = self.expr(node.arg)
+        facts = self.act_facts(node.act, argument.range.forget().interval, node.span)
+        result = algebra.activate(argument, facts, span=node.span, declared=None)
+        return self._node("ACT", node.span, result, proof, note=f"{facts.name}: slope in {facts.slope}")
+
+    def act_facts(self, act: ir.Act, argument: Interval, span: Span) -> ActFacts:
+        """The facts of `act` for arguments in `argument`; raises where it is not defined there."""
+        match act:
+            case ir.FormalAct():
+                bound = self.bindings.get(act.name)
+                assert isinstance(bound, (ir.BuiltinAct, ir.DefinedAct)), act
+                return replace(self.act_facts(bound, argument, span), name=f"{act.name} = {bound}")
+            case ir.DefinedAct():
+                inner = _Walk(None, self.bindings)
+                jacobian, _ = inner.expr(act.body)
+                slope = jacobian.diag.forget().interval
+                image = {Fibre.AFFINE: REAL, Fibre.ONTO: REAL, Fibre.IMAGE: jacobian.image}.get(jacobian.fibre)
+                values = jacobian.range.forget().interval
+                return ActFacts(act.name, slope, image if image is not None else values, values, REAL if image is not None else ZERO)
+            case ir.BuiltinAct():
+                info = ACTIVATIONS[act.name]
+                options = tuple(self._option(o) for o in act.options)
+                if not argument.within(info.domain):
+                    raise _Undefined(_outside(str(act), argument, info.domain, span))
+                return ActFacts(str(act), info.slope_bounds(options), info.image, info.image_of(argument, options), info.domain)
+
+    def _option(self, value: float | str) -> float:
+        if isinstance(value, float):
+            return value
+        bound = self.bindings[value]
+        assert isinstance(bound, float)
+        return bound
+
+    # ------------------------------------------------------------ arithmetic
+
+    def _binary(self, node: ir.Binary) -> Proof:
+        left, left_proof = self.expr(node.left)
+        right, right_proof = self.expr(node.right)
+        spans = (node.left.span, node.right.span)
+        premises = (left_proof, right_proof)
+        match node.op:
+            case "+":
+                return self._node("ADD", node.span, algebra.add(left, right, span=node.span, spans=spans), *premises)
+            case "-":
+                result = algebra.add(left, algebra.negate(right), span=node.span, spans=spans, op="-")
+                return self._node("ADD", node.span, result, *premises, note="of the negated term")
+            case "*":
+                return self._node("MUL", node.span, algebra.multiply(left, right, span=node.span, spans=spans), *premises)
+            case _:
+                if not right.range.interval.one_signed:
+                    raise _Undefined(_divides_by_zero(right, node.right.span))
+                result = algebra.multiply(left, algebra.reciprocal(right), span=node.span, spans=spans)
+                if not right.strict:
+                    # 1/e of a map that reads its own coordinate: its slope is not derived
+                    unknown = Signed(PLUS, REAL)
+                    result = replace(result, off=DENSE if right.off == DENSE else result.off, diag=unknown, fibre=Fibre.UNKNOWN)
+                return self._node("DIV", node.span, result, *premises)
+
+
+def _why(param: ir.Param) -> str:
+    if param.pivot is not None:
+        return "TIE"
+    return f"{param.name}: {param.bound.cmp}" if param.bound is not None and not param.bound.numbers else ""
+
+
+def _outside(name: str, argument: Interval, domain: Interval, span: Span) -> Diagnostic:
+    return Diagnostic(
+        "E0407",
+        f"`{name}` is defined on {domain}, its argument takes values in {argument}",
+        (Label(span, f"argument in {argument}", primary=True),),
+        ("outside its domain the function has no value, so the layer has none",),
+        (Fix("bring the argument into the domain first, for example by softplus(...) or sigmoid(...)"),),
+    )
+
+
+def _divides_by_zero(right: Jacobian, span: Span) -> Diagnostic:
+    return Diagnostic(
+        "E0411",
+        "the divisor may be 0",
+        (Label(span, f"values in {right.range}", primary=True),),
+        ("rule DIV needs a divisor of one sign",),
+        (Fix("bound it: `with diag > 0` on a scale, `exp(...)` or `softplus(...)` around an expression"),),
+    )
+
+
+# ---------------------------------------------------------------- claims and blame
+
+
+def _blame(layer: ir.Layer, jacobian: Jacobian, bijection: Bijection | None) -> Diagnostic | None:
+    """The first cause that the diagonal, or triangularity, is not what I-TRI needs."""
+    if bijection is not None:
+        return None
+    if jacobian.off == DENSE:
+        return jacobian.dense_why or jacobian.sign_why
+    if jacobian.sign_why is not None:
+        return jacobian.sign_why
+    return _vanishing(layer, jacobian)
+
+
+def _vanishing(layer: ir.Layer, jacobian: Jacobian) -> Diagnostic:
+    span = layer.result.span
+    notes = (f"the diagonal lies in {jacobian.diag}, which holds 0",)
+    return Diagnostic(
+        "E0401",
+        "the diagonal of the Jacobian may vanish",
+        (Label(span, f"diagonal in {jacobian.diag}: 0 is possible", primary=True),),
+        notes,
+        (Fix("add a positive scale of the input: `t * x + ...` with `param t : scale with diag > 0`, or strengthen a parameter"),),
+    )
+
+
+def _claim(
+    layer: ir.Layer, claim: ir.Claim, jacobian: Jacobian, bijection: Bijection | None, blame: Diagnostic | None
+) -> Diagnostic | None:
+    """The diagnostic of a claim that does not hold, blaming the place where its cause lies."""
+    why = _fails(claim, jacobian, bijection)
+    if why is None:
+        return None
+    label = Label(claim.span, f"so the claim `{claim}` cannot be proved")
+    cause = blame
+    if claim.what not in ("invertible", "injective", "volume_preserving", "diag"):
+        cause = jacobian.dense_why
+    if claim.what == "diag" and jacobian.off != DENSE and jacobian.sign_why is None:
+        cause = _diagonal_cause(layer, claim, jacobian)
+    if cause is not None:
+        return replace(cause, labels=(*cause.labels, label))
+    code = "E0602" if bijection is not None and claim.what == "invertible" else "E0601"
+    fixes: tuple[Fix, ...] = ()
+    if code == "E0602":
+        fixes = (Fix("add a positive scale of the input: `t * x + ...`; or claim `injective`"),)
+    return Diagnostic(
+        code,
+        f"`{claim}` is not proved: {why}",
+        (Label(claim.span, why, primary=True), Label(layer.result.span, jacobian.describe())),
+        (),
+        fixes,
+    )
+
+
+def _diagonal_cause(layer: ir.Layer, claim: ir.Claim, jacobian: Jacobian) -> Diagnostic | None:
+    if jacobian.diag.interval.one_signed and jacobian.diag.monomial and claim.cmp != "!=":
+        free = ", ".join(str(a) for a in sorted(jacobian.diag.monomial))
+        return Diagnostic(
+            "E0404",
+            "the sign of the diagonal depends on free signs of parameters",
+            (Label(layer.result.span, f"diagonal in {jacobian.diag}", primary=True),),
+            (f"free: {free}",),
+            (Fix("claim `diag != 0`, or constrain the parameter: `with diag > 0`"),),
+        )
+    return _vanishing(layer, jacobian) if not jacobian.diag.interval.one_signed else None
+
+
+def _fails(claim: ir.Claim, jacobian: Jacobian, bijection: Bijection | None) -> str | None:
+    """Why the claim does not follow; None when it does."""
+    interval, plain = jacobian.diag.interval, not jacobian.diag.monomial
+    dense = "the Jacobian is dense" if jacobian.off == DENSE else None
+    match claim.what:
+        case "invertible":
+            if bijection is None:
+                return dense or f"the diagonal lies in {jacobian.diag}"
+            if bijection.codomain is None or bijection.codomain != REAL:
+                return f"injective, but not onto R^D: {bijection.why_not_onto}"
+            return None
+        case "injective":
+            return None if bijection is not None else dense or f"the diagonal lies in {jacobian.diag}"
+        case "diagonal":
+            return None if jacobian.off == NONE else f"the Jacobian is {jacobian.off}"
+        case "volume_preserving":
+            ones = plain and interval.lo == 1 == interval.hi or interval.lo == -1 == interval.hi
+            return None if ones and dense is None else f"the diagonal lies in {jacobian.diag}"
+        case "diag":
+            if dense:
+                return dense
+            holds = {
+                ">": plain and interval.positive,
+                ">=": plain and interval.lo >= claim.value,
+                "!=": interval.one_signed,
+                "==": plain and interval.lo == claim.value == interval.hi,
+            }[claim.cmp]
+            return None if holds else f"the diagonal lies in {jacobian.diag}"
+        case direction:
+            if jacobian.off not in (NONE, direction):
+                return dense or f"the Jacobian is {jacobian.off} triangular"
+            if claim.strict and not jacobian.strict:
+                return f"the diagonal lies in {jacobian.diag}, strict means 0"
+            return None
+
+
+def resolved_order(layer: ir.Layer, bindings: Bindings) -> Order | None:
+    """The order of a layer, a formal replaced by its value."""
+    if isinstance(layer.order, Order):
+        return layer.order
+    bound = bindings.get(layer.order.name)
+    return bound if isinstance(bound, Order) else None
+
+

@@ -1,0 +1,138 @@
+"""The abstract domain: what is known of the Jacobian of an expression with respect to the layer's variable.
+
+All statements are over all inputs and all admissible parameters, by difference quotients, so that no rule needs
+differentiability: `diag in m * [lo, hi]` says that for each index p and all a != b the quotient
+(f_p(x, x_p = a) - f_p(x, x_p = b)) / (a - b) lies there, m a product of signs that are fixed over x.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import NamedTuple
+
+from mintdsl.core.interval import ONE, REAL, ZERO, Interval
+from mintdsl.diagnostics.model import Diagnostic
+
+
+def family(name: str, indices: tuple[str, ...]) -> str:
+    """`W2[i, j]`, or the bare name."""
+    return f"{name}[{', '.join(indices)}]" if indices else name
+
+
+class Atom(NamedTuple):
+    """The sign of a parameter's diagonal, at indices: a number in {-1, +1} fixed over x."""
+
+    param: str
+    indices: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"sign({family(self.param, self.indices)})"
+
+
+Monomial = frozenset[Atom]
+PLUS: Monomial = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """Product of the atoms of `monomial` times a number in `interval`. A square of an atom is 1."""
+
+    monomial: Monomial
+    interval: Interval
+
+    def __mul__(self, other: Signed) -> Signed:
+        interval = self.interval * other.interval
+        return Signed(PLUS if interval.is_zero else self.monomial ^ other.monomial, interval)
+
+    def __neg__(self) -> Signed:
+        return Signed(self.monomial, -self.interval)
+
+    def forget(self) -> Signed:
+        """Without the sign: atoms may be +1 or -1."""
+        return Signed(PLUS, self.interval.symmetric()) if self.monomial else self
+
+    def rename(self, indices: Mapping[str, str]) -> Signed:
+        """At other indices."""
+        return replace(self, monomial=frozenset(Atom(a.param, tuple(indices.get(i, i) for i in a.indices)) for a in self.monomial))
+
+    def __str__(self) -> str:
+        signs = " * ".join(str(a) for a in sorted(self.monomial))
+        body = _bound(self.interval)
+        return f"{signs} * {body}" if signs else body
+
+
+def _bound(interval: Interval) -> str:
+    return str(interval)
+
+
+class Fibre(Enum):
+    """What is known of x_p -> f_p with all other coordinates frozen (the own-coordinate kind)."""
+
+    CONST = "constant"
+    AFFINE = "affine"
+    ONTO = "onto"
+    IMAGE = "injective"
+    UNKNOWN = "unknown"
+
+
+NONE = "diagonal"
+DENSE = "dense"
+
+
+@dataclass(frozen=True, slots=True)
+class Jacobian:
+    """The class of an expression.
+
+    `off` tells on which *other* coordinates it depends: NONE, a direction ("lower", "upper" or a Dir formal) of the
+    layer's order, or DENSE. `diag` is the own coordinate's part, `fibre` its kind with the fixed `image` when that is
+    known, `range` the values. `dense_why` and `sign_why` say where triangularity and the sign were lost.
+    """
+
+    off: str
+    diag: Signed
+    fibre: Fibre
+    range: Signed
+    image: Interval = REAL
+    dense_why: Diagnostic | None = None
+    sign_why: Diagnostic | None = None
+
+    @property
+    def constant(self) -> bool:
+        """Whether it does not depend on the variable at all."""
+        return self.off == NONE and self.diag.interval.is_zero
+
+    @property
+    def strict(self) -> bool:
+        """Whether it does not depend on its own coordinate."""
+        return self.diag.interval.is_zero
+
+    def rename(self, indices: Mapping[str, str]) -> Jacobian:
+        """At other indices."""
+        return replace(self, diag=self.diag.rename(indices), range=self.range.rename(indices))
+
+    def describe(self) -> str:
+        """One line: class and diagonal."""
+        if self.constant:
+            return "constant"
+        if self.off == DENSE:
+            return "dense"
+        name = self.off if not self.strict else f"strict {self.off}"
+        return f"{name}, diag in {self.diag}" if not self.strict else name
+
+
+VARIABLE = Jacobian(NONE, Signed(PLUS, ONE), Fibre.AFFINE, Signed(PLUS, REAL))
+
+
+def constant(values: Signed) -> Jacobian:
+    """A value that does not depend on the variable."""
+    return Jacobian(NONE, Signed(PLUS, ZERO), Fibre.CONST, values)
+
+
+def settled(jacobian: Jacobian) -> Jacobian:
+    """With what a bound away from zero implies: such a fibre is onto R (rule I-TRI, `rules` item 11)."""
+    interval = jacobian.diag.interval
+    if jacobian.fibre in (Fibre.IMAGE, Fibre.UNKNOWN) and (interval.lo > 0 or interval.hi < 0):
+        return replace(jacobian, fibre=Fibre.ONTO, image=REAL)
+    return jacobian

@@ -1,0 +1,285 @@
+"""Proofs of flows: every step a bijection, every seam without a gap.
+
+Each definition is proved once for each distinct value of its formals that are not sizes or directions; a `repeat`
+once, whatever its count.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from mintdsl.core import ir
+from mintdsl.core.interval import REAL, UNIT, Interval
+from mintdsl.core.nat import Nat
+from mintdsl.diagnostics.model import Bag, Diagnostic, Fix, Label
+from mintdsl.proof.check import Bindings, LayerProof, check_layer, resolved_order
+from mintdsl.proof.derivation import Derivation
+from mintdsl.proof.jacobian import NONE
+from mintdsl.proof.rules.flows import Bijection, logit_domain
+from mintdsl.source import Span
+
+CLOSED, ITERATIVE, ELEMENTWISE = "closed form", "iterative to a tested residual", "elementwise solve"
+
+
+@dataclass(frozen=True, slots=True)
+class FlowProof:
+    """What is proved of a flow: one to one on `domain`; a bijection onto `codomain` unless that is None.
+
+    `inverse` names the weakest kind among its steps, `exact` whether log-det is a formula (always so here).
+    """
+
+    flow: ir.Flow
+    bijection: Bijection | None
+    volume_preserving: bool
+    inverse: str
+    derivation: Derivation
+    diagnostics: tuple[Diagnostic, ...]
+
+
+Proof = LayerProof | FlowProof
+Key = tuple[str, tuple[tuple[str, ir.Argument], ...]]
+
+
+@dataclass(slots=True)
+class _State:
+    """What is known of the steps so far."""
+
+    image: Interval | None  # None: not a fixed box
+    domain: Interval | None = None
+    injective: bool = True
+    preserving: bool = True
+    inverse: str = CLOSED
+    why: str = ""
+
+
+@dataclass(slots=True)
+class Prover:
+    """Proves definitions of one program, each at most once per binding."""
+
+    program: ir.Program
+    done: dict[Key, Proof] = field(default_factory=dict)
+
+    def prove(self, key: str, bindings: Bindings) -> Proof:
+        """The proof of the definition `key` with its Act, Order and Real formals bound."""
+        place = (key, tuple(sorted(bindings.items(), key=lambda item: item[0])))
+        if place not in self.done:
+            definition = self.program.definitions[key]
+            if isinstance(definition, ir.Layer):
+                self.done[place] = check_layer(definition, bindings)
+            else:
+                self.done[place] = _FlowWalk(self, definition, bindings).run()
+        return self.done[place]
+
+    def defaults(self, key: str) -> Bindings | None:
+        """The default values of the formals that a proof depends on; None if one has none."""
+        bindings: dict[str, ir.Argument] = {}
+        for formal in self.program.definitions[key].formals:
+            if formal.type in ("Nat", "Dir", "Init"):
+                continue
+            if formal.default is None:
+                return None
+            bindings[formal.name] = formal.default
+        return bindings
+
+    def bindings_of(self, use: ir.Use, outer: Bindings) -> Bindings:
+        """The bindings inside a used definition: its arguments, formals of the user replaced by their values."""
+        types = {f.name: f.type for f in self.program.definitions[use.definition].formals}
+        bindings: dict[str, ir.Argument] = {}
+        for name, value in use.args:
+            if types[name] in ("Nat", "Dir", "Init"):
+                continue
+            if isinstance(value, (ir.FormalAct, ir.FormalOrder)):
+                value = outer[value.name]
+            bindings[name] = value
+        return bindings
+
+
+@dataclass(slots=True)
+class _FlowWalk:
+    prover: Prover
+    flow: ir.Flow
+    bindings: Bindings
+    bag: Bag = field(default_factory=Bag)
+
+    def run(self) -> FlowProof:
+        state = _State(image=None)
+        state.domain = None
+        premises = [self._step(step, state) for step in self.flow.steps]
+        bijection = None
+        domain = state.domain or REAL
+        if state.injective:
+            image = state.image if state.domain is not None else REAL
+            bijection = Bijection(domain, image, state.why)
+        for claim in self.flow.claims:
+            self._claim(claim, bijection, state)
+        conclusion = _conclusion(bijection)
+        whole = Derivation("I-COMP", self.flow.name_span, conclusion, tuple(premises), title=f"flow {self.flow.name}")
+        return FlowProof(self.flow, bijection, state.preserving, state.inverse, whole, self.bag.sorted())
+
+    # ------------------------------------------------------------ steps
+
+    def _step(self, step: ir.Step, state: _State) -> Derivation:
+        match step.op:
+            case ir.Dequantize(levels=levels):
+                return Derivation("DEQUANT", step.span, f"ints({levels}) -> unit, by noise; outside the bijection")
+            case ir.Prior(name=name):
+                return Derivation("PRIOR", step.span, f"the latent is {name}; outside the bijection")
+            case ir.Squeeze():  # moves entries, whatever box they lie in
+                return Derivation("PERM", step.span, f"{step.shape} -> {step.result}: bijection, log-det 0")
+            case ir.Logit(alpha=alpha):
+                domain = logit_domain(alpha)
+                self._enter(step.span, domain, state)
+                state.image, state.preserving = REAL, False
+                return Derivation("LOGIT", step.span, f"bijection of {domain} onto R, elementwise")
+            case ir.Repeat(count=count, steps=steps):
+                entering = (state.domain, state.image)
+                inner = tuple(self._step(s, state) for s in steps)
+                if state.injective and (state.domain, state.image) != entering:
+                    for s in steps:  # the second copy meets what the first leaves; a third would meet the same
+                        self._step(s, state)
+                return Derivation("REPEAT", step.span, f"{count} copies, proved once", inner, title=f"repeat {count}")
+            case ir.Pair():
+                return self._pair(step, step.op, state)
+            case ir.Use():
+                return self._use(step, step.op, state)
+
+    def _enter(self, span: Span, domain: Interval, state: _State) -> None:
+        """The seam in front of a step: what arrives must lie in its domain; less than that is not onto."""
+        if state.domain is None:
+            state.domain = domain
+            state.image = domain
+            return
+        if state.image is None:
+            if domain != REAL:
+                self._seam(span, "values that are not known to lie in a smaller set", domain, state)
+            return
+        if not state.image.within(domain):
+            self._seam(span, f"values in {state.image}", domain, state)
+        elif state.image != domain:
+            state.why = state.why or f"a step leaves {state.image}, the next one is a bijection of {domain}"
+            state.image = None
+
+    def _seam(self, span: Span, arriving: str, domain: Interval, state: _State) -> None:
+        state.injective = False
+        takes = "unit" if domain.within(Interval(-1, 2)) and UNIT.within(domain) else str(domain)
+        self.bag.error(
+            "E0606",
+            span,
+            f"this step takes `{takes}`, the step before gives `{'real' if 'inf' in arriving else arriving}`",
+            f"defined on {domain}, gets {arriving}",
+            notes=("domains are ints(n), unit, positive, real; a smaller one may enter a larger one, not the reverse",),
+        )
+
+    def _use(self, step: ir.Step, use: ir.Use, state: _State) -> Derivation:
+        proof = self.prover.prove(use.definition, self.prover.bindings_of(use, self.bindings))
+        name = use.definition.rpartition("::")[2]
+        bijection = proof.bijection
+        if bijection is None:
+            state.injective = False
+            self._not_invertible(step, name, proof)
+            return Derivation("USE", step.span, "nothing is proved", (), title=name)
+        self._enter(step.span, bijection.domain, state)
+        if isinstance(proof, LayerProof):
+            interval = proof.jacobian.diag.interval
+            unit = not proof.jacobian.diag.monomial and abs(interval.lo) == 1 and interval.lo == interval.hi
+            state.preserving &= unit
+            kind = CLOSED if proof.closed_form else ELEMENTWISE if proof.jacobian.off == NONE else ITERATIVE
+        else:
+            state.preserving &= proof.volume_preserving
+            kind = proof.inverse
+        state.inverse = max(state.inverse, kind, key=(CLOSED, ELEMENTWISE, ITERATIVE).index)
+        if bijection.codomain is None:
+            state.why = state.why or bijection.why_not_onto
+            state.image = None
+        elif state.image is not None:
+            state.image = bijection.codomain
+            if bijection.codomain != REAL:
+                state.why = state.why or bijection.why_not_onto
+        return Derivation("USE", step.span, proof.derivation.conclusion, (), title=self._title(step, use))
+
+    def _title(self, step: ir.Step, use: ir.Use) -> str:
+        name = use.definition.rpartition("::")[2]
+        directions = [f"{k} = {v}" for k, v in use.args if isinstance(v, str)]
+        sizes = [f"{k} = {v}" for k, v in use.args if isinstance(v, Nat)]
+        return f"{name}({', '.join(sizes + directions)})" if use.args else name
+
+    def _not_invertible(self, step: ir.Step, name: str, proof: Proof) -> None:
+        blame = proof.blame if isinstance(proof, LayerProof) else None
+        if proof.diagnostics:
+            return  # reported where it is claimed
+        label = Label(step.span, f"so `{name}` is no step of a flow")
+        if blame is not None:
+            self.bag.add(replace(blame, labels=(*blame.labels, label)))
+            return
+        self.bag.error("E0601", step.span, f"`{name}` is not proved invertible", "nothing is proved of this step")
+
+    def _pair(self, step: ir.Step, pair: ir.Pair, state: _State) -> Derivation:
+        premises = tuple(self._step(s, state) for s in pair.steps)
+        found: list[tuple[str, str, ir.Step]] = []
+        for inner in pair.steps:
+            if not isinstance(inner.op, ir.Use):
+                self._bad_pair(inner.span, "this step is no layer", ())
+                state.injective = False
+                continue
+            definition = self.prover.program.definitions[inner.op.definition]
+            bindings = self.prover.bindings_of(inner.op, self.bindings)
+            proof = self.prover.prove(inner.op.definition, bindings)
+            if not isinstance(definition, ir.Layer) or not isinstance(proof, LayerProof):
+                self._bad_pair(inner.span, "a flow, not a layer", ())
+                state.injective = False
+                continue
+            direction = dict(inner.op.args).get(proof.jacobian.off, proof.jacobian.off)
+            order = resolved_order(definition, bindings)
+            found.append((str(direction), str(order), inner))
+        if len(pair.steps) != 2:
+            self._bad_pair(step.span, f"{len(pair.steps)} steps", ())
+            state.injective = False
+        elif len(found) == 2:
+            (a, order_a, first), (b, order_b, second) = found
+            labels = (Label(first.span, f"{a} in {order_a}"), Label(second.span, f"{b} in {order_b}"))
+            if {a, b} != {"lower", "upper"}:
+                both = f"both are {a}" if a == b else f"they are {a} and {b}"
+                self._bad_pair(step.span, both, labels)
+                state.injective = False
+            elif order_a != order_b:
+                self._bad_pair(step.span, "their orders differ", labels)
+                state.injective = False
+        return Derivation("PAIR", step.span, "one lower, one upper: bijection", premises, title="pair")
+
+    def _bad_pair(self, span: Span, why: str, also: tuple[Label, ...]) -> None:
+        self.bag.error(
+            "E0603",
+            span,
+            f"`pair` takes one lower and one upper layer of one order; {why}",
+            why,
+            also=also,
+            fixes=(Fix("use `tri = lower` for one and `tri = upper` for the other"),),
+        )
+
+    # ------------------------------------------------------------ claims
+
+    def _claim(self, claim: ir.Claim, bijection: Bijection | None, state: _State) -> None:
+        if self.bag.has_errors:
+            return
+        if bijection is None:
+            self.bag.error("E0601", claim.span, f"`{claim}` is not proved: a step is not invertible", "claimed here")
+        elif claim.what == "invertible" and (bijection.codomain is None or bijection.codomain != REAL):
+            self.bag.error(
+                "E0602",
+                claim.span,
+                f"`invertible` is not proved: injective, but not onto: {bijection.why_not_onto}",
+                "claimed here",
+                fixes=(Fix("claim `injective`: log_prob stays, sample raises"),),
+            )
+        elif claim.what == "volume_preserving" and not state.preserving:
+            self.bag.error("E0601", claim.span, "`volume_preserving` is not proved: a step changes volume", "claimed here")
+
+
+def _conclusion(bijection: Bijection | None) -> str:
+    if bijection is None:
+        return "nothing is proved"
+    if bijection.codomain is None:
+        return f"injective only: {bijection.why_not_onto}"
+    if bijection.domain == REAL and bijection.codomain == REAL:
+        return "bijection of R^D"
+    return f"bijection of {bijection.domain}^D onto {'R^D' if bijection.codomain == REAL else f'{bijection.codomain}^D'}"

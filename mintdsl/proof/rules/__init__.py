@@ -1,0 +1,8 @@
+"""The rules of the calculus: one object a rule, one file a family; `RULES` enumerates them."""
+
+from __future__ import annotations
+
+from mintdsl.proof.rules import algebra, flows, modules
+from mintdsl.proof.rules.model import Rule
+
+RULES: dict[str, Rule] = {rule.name: rule for rule in (*modules.RULES, *algebra.RULES, *flows.RULES)}

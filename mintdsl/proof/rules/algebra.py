@@ -1,0 +1,315 @@
+"""Rules for sums, products, compositions and activations: the closure properties of triangular maps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from mintdsl.core.interval import NONNEGATIVE, REAL, Interval
+from mintdsl.diagnostics.model import Diagnostic, Fix, Label
+from mintdsl.proof.jacobian import DENSE, NONE, PLUS, Atom, Fibre, Jacobian, Signed, constant, family, settled
+from mintdsl.proof.rules.model import MINTNET, Rule, vec
+from mintdsl.source import Span
+
+PROPOSITION = MINTNET + ", Proposition 1"
+
+ADD = Rule(
+    "ADD",
+    "e1 : triangular k, diag in m [a, b];  e2 : triangular k, diag in m [c, d]   =>   e1 + e2 : triangular k, diag in m [a + c, b + d]",
+    "one order and direction; equal sign monomials, otherwise both signs are forgotten first",
+    PROPOSITION + " (addition)",
+    vec("  param t : scale with diag > 0\n  param W : linear lower with diag >= 0\n  map x -> t * x + W(x)"),
+    vec("  param t : scale with diag > 0\n  param W : linear lower with diag >= 0\n  map x -> t * x - W(x)"),
+)
+NEG = Rule("NEG", "e : diag in m [a, b]   =>   -e : diag in m [-b, -a]", "none", PROPOSITION, vec("  map x -> -(-x)"), vec("  map x -> -x"))
+SUM = Rule(
+    "SUM",
+    "e[i] : triangular k, diag in m [a, b], m free of i   =>   sum[i](e[i]) : triangular k, diag in m [a, inf) for a >= 0",
+    "the index has at least one value; a sign that depends on i is forgotten first",
+    PROPOSITION + " (addition, repeated)",
+    "mint 1\nlayer Example(K: Nat) on Vec[D] ensures lower, diag > 0, invertible {\n  index i : K\n"
+    "  param W[i] : linear lower with diag > 0\n  map x -> sum[i](W[i](x))\n}\n",
+    "mint 1\nlayer Example(K: Nat) on Vec[D] ensures lower, diag > 0, invertible {\n  index i : K\n"
+    "  param W[i] : linear lower with diag != 0\n  map x -> sum[i](W[i](x))\n}\n",
+)
+COMP = Rule(
+    "COMP",
+    "e : triangular k, diag in D;  g : triangular k, diag in E   =>   g(e) : triangular k, diag in E D",
+    "one order and direction for both; otherwise the result is dense",
+    PROPOSITION + " (composition)",
+    vec("  param A, B : linear lower with diag > 0\n  map x -> A(B(x))"),
+    vec("  param A : linear lower with diag > 0\n  param B : linear upper with diag > 0\n  map x -> A(B(x))"),
+)
+ACT = Rule(
+    "ACT",
+    "e : diag in m D;  h elementwise with slope in [a, b], a >= 0   =>   h(e) : diag in m D [a, b], same class",
+    "slopes are bounds of all difference quotients on the range of e; where a < 0 < b the sign is forgotten",
+    PROPOSITION + " (composition with an elementwise function)",
+    vec("  param t : scale with diag > 0\n  map x -> t * x + tanh(x)"),
+    vec("  param t : scale with diag > 0\n  map x -> t * x + sin(x)"),
+)
+MUL = Rule(
+    "MUL",
+    "e1 : triangular k, diag in D;  e2 : strict k or constant, values in m [a, b]   =>   e1 e2 : triangular k, diag in m [a, b] D",
+    "e2 does not read the own coordinate; where both do, all values and slopes must be >= 0",
+    "product rule on difference quotients; Dinh, Sohl-Dickstein, Bengio, Real NVP, ICLR 2017, arXiv:1605.08803",
+    vec("  param W : linear strict lower\n  map x -> x * exp(W(x))"),
+    vec("  param W : linear lower\n  map x -> x * exp(W(x))"),
+)
+DIV = Rule(
+    "DIV",
+    "e1 / e2 = e1 (1 / e2) by MUL",
+    "the values of e2 have one sign and are never 0",
+    "rule MUL",
+    vec("  param W : linear strict lower\n  map x -> x / (1 + sigmoid(W(x)))"),
+    vec("  param W : linear strict lower\n  map x -> x / W(x)"),
+)
+
+RULES = (ADD, NEG, SUM, COMP, ACT, MUL, DIV)
+
+
+def negate(e: Jacobian) -> Jacobian:
+    """Rule NEG."""
+    return replace(e, diag=-e.diag, range=-e.range, image=-e.image)
+
+
+def add(left: Jacobian, right: Jacobian, *, span: Span, spans: tuple[Span, Span], op: str = "+") -> Jacobian:
+    """Rule ADD; `right` is already negated for a difference."""
+    values = _plus(left.range, right.range)
+    if left.constant and right.constant:
+        return constant(values)
+    off, why = _joined(left, right, span, spans)
+    if off == DENSE:
+        unknown = Signed(PLUS, REAL)
+        return Jacobian(DENSE, unknown, Fibre.UNKNOWN, values, dense_why=why)
+    diag = _plus(left.diag, right.diag)
+    lost = None
+    if not diag.interval.one_signed and not diag.interval.is_zero:
+        lost = _sign_lost(left, right, span, spans, op)
+    same_way = left.diag.monomial == right.diag.monomial and (
+        (left.diag.interval.nonnegative and right.diag.interval.nonnegative)
+        or (left.diag.interval.nonpositive and right.diag.interval.nonpositive)
+    )
+    fibre, image = _sum_fibre(left, right, same_way)
+    return settled(Jacobian(off, diag, fibre, values, image, sign_why=left.sign_why or right.sign_why or lost))
+
+
+def _plus(a: Signed, b: Signed) -> Signed:
+    if a.interval.is_zero:
+        return b
+    if b.interval.is_zero:
+        return a
+    if a.monomial == b.monomial:
+        return Signed(a.monomial, a.interval + b.interval)
+    return Signed(PLUS, a.forget().interval + b.forget().interval)
+
+
+def _joined(left: Jacobian, right: Jacobian, span: Span, spans: tuple[Span, Span]) -> tuple[str, Diagnostic | None]:
+    if DENSE in (left.off, right.off):
+        return DENSE, left.dense_why or right.dense_why
+    if NONE in (left.off, right.off) or left.off == right.off:
+        return (right.off if left.off == NONE else left.off), None
+    labels = (
+        Label(span, "lower and upper together: dense here", primary=True),
+        Label(spans[0], f"{left.off} triangular"),
+        Label(spans[1], f"{right.off} triangular"),
+    )
+    return DENSE, Diagnostic(
+        "E0402",
+        f"`{left.off}` and `{right.off}` triangular terms in one sum: the Jacobian is dense",
+        labels,
+        ("rule ADD needs both terms triangular in one order and direction",),
+        (Fix("make two layers, each triangular, and compose them in a flow: `pair { LowerOne  UpperOne }`"),),
+    )
+
+
+def _sum_fibre(left: Jacobian, right: Jacobian, same_way: bool) -> tuple[Fibre, Interval]:
+    pair = (left, right)
+    for one, other in (pair, pair[::-1]):
+        if other.strict:  # a shift that does not read the own coordinate
+            if one.fibre in (Fibre.AFFINE, Fibre.ONTO) or one.fibre is Fibre.CONST:
+                return one.fibre, REAL
+            shift = other.range
+            if one.fibre is Fibre.IMAGE and other.constant and not shift.monomial and shift.interval.lo == shift.interval.hi:
+                return Fibre.IMAGE, one.image + shift.interval
+            return Fibre.UNKNOWN, REAL
+    if not same_way:
+        return Fibre.UNKNOWN, REAL
+    if left.fibre is Fibre.AFFINE and right.fibre is Fibre.AFFINE:
+        return Fibre.AFFINE, REAL
+    if any(e.fibre in (Fibre.AFFINE, Fibre.ONTO) for e in pair):
+        return Fibre.ONTO, REAL
+    return Fibre.UNKNOWN, REAL
+
+
+def _sign_lost(left: Jacobian, right: Jacobian, span: Span, spans: tuple[Span, Span], op: str) -> Diagnostic | None:
+    a, b = left.diag, right.diag
+    if a.interval.is_zero or b.interval.is_zero:
+        return None
+    if a.monomial == b.monomial:
+        opposite = (a.interval.nonnegative and b.interval.nonpositive) or (a.interval.nonpositive and b.interval.nonnegative)
+        if not opposite:
+            return None
+        return Diagnostic(
+            "E0403",
+            "the terms of a sum have diagonals of opposite sign",
+            (
+                Label(span, "the diagonals can cancel here", primary=True),
+                Label(spans[0], f"diagonal in {a}"),
+                Label(spans[1], f"diagonal in {b}" + (" after the minus" if op == "-" else "")),
+            ),
+            ("the sum is zero wherever the two cancel, so the map may fold space there",),
+            (Fix("give both terms one sign, for example by `+` instead of `-`"),),
+        )
+    free = sorted({str(atom) for atom in a.monomial | b.monomial})
+    return Diagnostic(
+        "E0404",
+        "the signs of the terms of this sum are not tied to each other",
+        (
+            Label(span, f"the sign depends on {', '.join(free)}", primary=True),
+            Label(spans[0], f"diagonal in {a}"),
+            Label(spans[1], f"diagonal in {b}"),
+        ),
+        ("terms of different sign can cancel, so the sign of the diagonal is unknown",),
+        (Fix(f"bind the signs: {_tie_hint(a.monomial | b.monomial)}"),),
+    )
+
+
+def _tie_hint(atoms: frozenset[Atom]) -> str:
+    factors = [f"diag({family(name, indices)})" for name, indices in sorted(atoms)]
+    return f"`tie {' * '.join(factors)} >= 0`"
+
+
+def total(body: Jacobian, indices: tuple[str, ...], *, span: Span) -> Jacobian:
+    """Rule SUM over `indices`, each with at least one value."""
+    if body.constant:
+        return constant(_times_extent(_free_of(body.range, indices)))
+    if body.off == DENSE:
+        return replace(body, range=Signed(PLUS, REAL))
+    free = _free_of(body.diag, indices)
+    lost = None
+    if free != body.diag:
+        varying = sorted(str(a) for a in body.diag.monomial if set(a.indices) & set(indices))
+        lost = Diagnostic(
+            "E0404",
+            "the signs in this sum are not tied to each other",
+            (Label(span, f"each term has its own sign: {' * '.join(varying)}", primary=True),),
+            ("terms of different sign can cancel, so the sign of the diagonal of the sum is unknown",),
+            (Fix(f"bind the signs of all factors along the path: {_tie_hint(body.diag.monomial)}, with the maps that follow"),),
+        )
+    fibre = body.fibre if free == body.diag and body.fibre in (Fibre.AFFINE, Fibre.ONTO, Fibre.CONST) else Fibre.UNKNOWN
+    one_way = body.diag.interval.nonnegative or body.diag.interval.nonpositive
+    if fibre in (Fibre.AFFINE, Fibre.ONTO) and not one_way:
+        fibre = Fibre.UNKNOWN
+    values = _times_extent(_free_of(body.range, indices))
+    return settled(Jacobian(body.off, _times_extent(free), fibre, values, sign_why=body.sign_why or lost))
+
+
+def _free_of(signed: Signed, indices: tuple[str, ...]) -> Signed:
+    return signed.forget() if any(set(a.indices) & set(indices) for a in signed.monomial) else signed
+
+
+def _times_extent(signed: Signed) -> Signed:
+    i = signed.interval
+    lo = i.lo if i.lo >= 0 else -float("inf")
+    hi = i.hi if i.hi <= 0 else float("inf")
+    return Signed(signed.monomial, Interval(lo, hi, i.lo_open, i.hi_open))
+
+
+@dataclass(frozen=True, slots=True)
+class ActFacts:
+    """What rule ACT needs of h: bounds of its slope, its image of R (and of the range at hand), its domain."""
+
+    name: str
+    slope: Interval
+    image: Interval
+    values: Interval
+    domain: Interval
+
+
+def activate(e: Jacobian, h: ActFacts, *, span: Span, declared: Span | None) -> Jacobian:
+    """Rule ACT: the class of h(e)."""
+    values = Signed(PLUS, h.values)
+    if e.constant:
+        return constant(values)
+    if e.off == DENSE:
+        return replace(e, range=values)
+    slope = h.slope
+    monotone = slope.nonnegative or slope.nonpositive
+    if monotone:
+        diag = e.diag * Signed(PLUS, slope)
+        lost = None
+    else:
+        diag = Signed(PLUS, (e.diag.interval * slope).symmetric())
+        lost = None if e.strict else _not_monotone(h, span, declared)
+    fibre, image = Fibre.UNKNOWN, REAL
+    if e.strict:
+        fibre = Fibre.CONST
+    elif monotone and e.fibre is not Fibre.UNKNOWN and h.domain == (e.image if e.fibre is Fibre.IMAGE else REAL):
+        # only where h meets its whole domain is its image known exactly
+        image = h.image
+        fibre = Fibre.ONTO if image == REAL else Fibre.IMAGE
+    return settled(Jacobian(e.off, diag, fibre, values, image, sign_why=e.sign_why or lost))
+
+
+def _not_monotone(h: ActFacts, span: Span, declared: Span | None) -> Diagnostic:
+    also = (Label(declared, "declared here"),) if declared is not None else ()
+    return Diagnostic(
+        "E0406",
+        f"the activation `{h.name}` is not monotone: its slope lies in {h.slope}",
+        (Label(span, "the sign of the diagonal is lost here", primary=True), *also),
+        ("rule ACT needs a slope that never changes its sign; `mint list activations` shows the slopes",),
+        (Fix("use a monotone activation, such as elu, leaky_relu, softplus or tanh"),),
+    )
+
+
+def multiply(left: Jacobian, right: Jacobian, *, span: Span, spans: tuple[Span, Span]) -> Jacobian:
+    """Rule MUL."""
+    values = left.range * right.range
+    if left.constant and right.constant:
+        return constant(values)
+    off, why = _joined(left, right, span, spans)
+    if off == DENSE:
+        return Jacobian(DENSE, Signed(PLUS, REAL), Fibre.UNKNOWN, values, dense_why=why)
+    for own, factor in ((left, right), (right, left)):
+        if factor.strict:
+            diag = own.diag * factor.range
+            fibre = Fibre.CONST if own.strict else Fibre.UNKNOWN
+            if factor.range.interval.one_signed and own.fibre in (Fibre.AFFINE, Fibre.ONTO):
+                fibre = own.fibre
+            lost = None
+            if not own.strict and not factor.range.interval.one_signed and not factor.range.interval.is_zero:
+                lost = _factor_sign(factor, span, spans, left is own)
+            return settled(Jacobian(off, diag, fibre, values, sign_why=left.sign_why or right.sign_why or lost))
+    plain = not (left.range.monomial or right.range.monomial or left.diag.monomial or right.diag.monomial)
+    growing = all(e.range.interval.nonnegative and e.diag.interval.nonnegative for e in (left, right))
+    if plain and growing:
+        diag = Signed(PLUS, left.diag.interval * right.range.interval + right.diag.interval * left.range.interval)
+        return settled(Jacobian(off, Signed(PLUS, diag.interval.hull(NONNEGATIVE)), Fibre.UNKNOWN, values))
+    lost = Diagnostic(
+        "E0410",
+        "both factors read the own coordinate: the sign of the diagonal is lost",
+        (
+            Label(span, "product of two maps of the same coordinate", primary=True),
+            Label(spans[0], left.describe()),
+            Label(spans[1], right.describe()),
+        ),
+        ("rule MUL needs one factor that is constant or strict, or both increasing with values >= 0",),
+        (Fix("make one factor strict: `linear strict lower`, `conv 3x3 strict lower`"),),
+    )
+    return Jacobian(off, Signed(PLUS, REAL), Fibre.UNKNOWN, values, sign_why=left.sign_why or right.sign_why or lost)
+
+
+def _factor_sign(factor: Jacobian, span: Span, spans: tuple[Span, Span], factor_is_right: bool) -> Diagnostic:
+    place = spans[1] if factor_is_right else spans[0]
+    return Diagnostic(
+        "E0401",
+        "the diagonal of the Jacobian may vanish: a factor can be 0",
+        (Label(place, f"values in {factor.range}", primary=True),),
+        ("rule MUL: the diagonal is multiplied by the values of the factor",),
+        (Fix("bound the factor away from 0: `with diag > 0` on a scale, `exp(...)` around an expression"),),
+    )
+
+
+def reciprocal(e: Jacobian) -> Jacobian:
+    """1 / e for a strict or constant `e` whose values have one sign."""
+    return replace(e, range=Signed(e.range.monomial, e.range.interval.reciprocal()))

@@ -1,0 +1,84 @@
+"""Rules for whole layers and for flows: when a class makes a bijection, and how bijections compose."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mintdsl.core.interval import REAL, Interval
+from mintdsl.proof.jacobian import DENSE, NONE, Fibre, Jacobian
+from mintdsl.proof.rules.model import MINTNET, Rule, vec
+
+I_TRI = Rule(
+    "I-TRI",
+    "f : triangular k, every diagonal entry strictly of one sign, every fibre onto R   =>   f is a bijection of R^D, "
+    "log|det J| = sum log|diag|",
+    "a fibre is onto when its slope is bounded away from 0, or it is affine in its own coordinate with a non-zero slope; "
+    "otherwise f is injective only, or a bijection onto a fixed box",
+    MINTNET + ", Theorem 1",
+    vec("  param t : scale with diag > 0\n  map x -> t * x + tanh(x)"),
+    vec("  map x -> tanh(x)"),
+)
+I_COMP = Rule(
+    "I-COMP",
+    "f : A -> B and g : B -> C bijections   =>   g o f : A -> C is one; log-dets add",
+    "the image of each step is the whole domain of the next; a smaller image leaves the composition injective only",
+    "composition of functions; chain rule",
+    vec("  map x -> x") + "flow F on Vec[3] ensures invertible { Example  Example }\n",
+    vec("  map x -> tanh(x)", "diag > 0") + "flow F on Vec[3] ensures invertible { Example  Example }\n",
+)
+PAIR = Rule(
+    "PAIR",
+    "f : lower k and g : upper k, both by I-TRI   =>   g o f is a bijection",
+    "exactly one lower and one upper layer of one order; what each output can see is computed, not claimed",
+    MINTNET + ", section 4 (paired Mint layers)",
+    "mint 1\nlayer Tri(tri: Dir) on Vec[D] ensures tri, diag > 0, invertible {\n  param W : linear tri with diag > 0\n"
+    "  map x -> W(x)\n}\nflow F on Vec[3] ensures invertible { pair { Tri(tri = lower)  Tri(tri = upper) } }\n",
+    "mint 1\nlayer Tri(tri: Dir) on Vec[D] ensures tri, diag > 0, invertible {\n  param W : linear tri with diag > 0\n"
+    "  map x -> W(x)\n}\nflow F on Vec[3] ensures invertible { pair { Tri(tri = lower)  Tri(tri = lower) } }\n",
+)
+PERM = Rule(
+    "PERM",
+    "squeeze, unsqueeze : bijections, log-det 0",
+    "the factor divides the sizes; each entry moves to exactly one place",
+    MINTNET + ", section 4 (squeezing)",
+    "mint 1\nflow F on Image[1, 4, 4] ensures invertible, volume_preserving { squeeze 2 }\n",
+    "mint 1\nflow F on Image[1, 5, 4] ensures invertible, volume_preserving { squeeze 2 }\n",
+)
+LOGIT = Rule(
+    "LOGIT",
+    "logit(a + (1 - 2a) x) : bijection from (-a / (1 - 2a), 1 + a / (1 - 2a)) to R, elementwise",
+    "0 < a < 1/2; data lies in [0, 1], samples may leave it: that mass is part of the model",
+    "Dinh, Sohl-Dickstein, Bengio, Real NVP, ICLR 2017, arXiv:1605.08803, section 4.1",
+    "mint 1\nflow F on Image[1, 4, 4] ensures invertible { dequantize 256  logit(0.05) }\n",
+    "mint 1\nflow F on Image[1, 4, 4] ensures invertible { logit(0.05)  logit(0.05) }\n",
+)
+
+RULES = (I_TRI, I_COMP, PAIR, PERM, LOGIT)
+
+
+@dataclass(frozen=True, slots=True)
+class Bijection:
+    """What I-TRI concludes: from `domain` one to one; onto `codomain` (None: its image is not a fixed box)."""
+
+    domain: Interval
+    codomain: Interval | None
+    why_not_onto: str = ""
+
+
+def triangular(jacobian: Jacobian) -> Bijection | None:
+    """Rule I-TRI; None when not even injectivity follows."""
+    if jacobian.off == DENSE or not jacobian.diag.interval.one_signed:
+        return None
+    match jacobian.fibre:
+        case Fibre.AFFINE | Fibre.ONTO:
+            return Bijection(REAL, REAL)
+        case Fibre.IMAGE if jacobian.off == NONE:
+            return Bijection(REAL, jacobian.image, f"every element's image is {jacobian.image}, not all of R")
+        case _:
+            return Bijection(REAL, None, "its slope has no positive lower bound, so values may run out before R is covered")
+
+
+def logit_domain(alpha: float) -> Interval:
+    """Where logit(alpha + (1 - 2 alpha) x) is defined."""
+    margin = alpha / (1 - 2 * alpha)
+    return Interval(-margin, 1 + margin, True, True)

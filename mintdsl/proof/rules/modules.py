@@ -1,0 +1,109 @@
+"""Rules for the leaves of a formula: the variable, numbers, parameters, masked linear maps, ties."""
+
+from __future__ import annotations
+
+from mintdsl.core.interval import REAL
+from mintdsl.diagnostics.model import Diagnostic, Fix, Label
+from mintdsl.proof.jacobian import DENSE, NONE, Fibre, Jacobian, Signed
+from mintdsl.proof.jacobian import PLUS as NO_SIGNS
+from mintdsl.proof.rules.model import MINTNET, Rule, vec
+from mintdsl.source import Span
+
+VAR = Rule(
+    "VAR",
+    "x : diagonal, diag = 1, affine",
+    "none",
+    MINTNET + ", section 3",
+    vec("  map x -> x"),
+    vec("  map x -> 0 * x"),
+)
+CONST = Rule(
+    "CONST",
+    "a parameter or number : constant; its values lie in its constraint's set",
+    "it does not depend on the variable",
+    MINTNET + ", section 3",
+    vec("  param b : bias\n  map x -> x + b"),
+    vec("  param b : bias\n  map x -> x * b"),
+)
+BASIC = Rule(
+    "BASIC",
+    "e : triangular k, diag in D;  W masked by k, diag(W) in s [a, b]   =>   W(e) : triangular k, diag in s [a, b] D",
+    "every stored non-zero entry (p, q) of W has p = q or key(p) > key(q); decided on the taps (output channel, input "
+    "channel, offset), for every height and width; zero padding, stride 1, anchor at offset 0",
+    MINTNET + ", Proposition 1 (basic module) and Figure 2 (masks)",
+    vec("  param W : linear lower with diag > 0\n  map x -> W(x)"),
+    vec("  param W : linear\n  map x -> W(x)"),
+)
+TIE = Rule(
+    "TIE",
+    "tie diag(A) diag(P) diag(B) >= 0   =>   sign(P) = sign(A) sign(B), |diag(P)| in [0, inf)",
+    "P carries every index of the tie, occurs once and is bound by nothing else; sign(0) = 0, so the bound of P is 0",
+    MINTNET + ", section 4 (the constraint on W1, W2, W3)",
+    vec("  param t : scale with diag > 0\n  param A, B : linear lower\n  tie diag(A) * diag(B) >= 0\n  map x -> t * x + A(elu(B(x)))"),
+    vec("  param t : scale with diag > 0\n  param A, B : linear lower\n  map x -> t * x + A(elu(B(x)))"),
+)
+
+RULES = (VAR, CONST, BASIC, TIE)
+
+
+def apply_map(
+    argument: Jacobian,
+    direction: str | None,
+    strict: bool,
+    diagonal: Signed,
+    *,
+    name: str,
+    span: Span,
+    declared: Span,
+    argument_label: str,
+) -> Jacobian:
+    """Rule BASIC: the class of `W(argument)`."""
+    if direction is None:
+        return _dense(argument, _dense_map(name, span, declared))
+    if argument.off not in (NONE, direction, DENSE):
+        return _dense(argument, _mixed(name, direction, argument.off, span, declared, argument_label))
+    if argument.off == DENSE:
+        return _dense(argument, argument.dense_why)
+    diag = diagonal * argument.diag
+    fibre = argument.fibre
+    if strict or argument.constant or argument.strict:
+        fibre = Fibre.CONST
+    elif fibre in (Fibre.AFFINE, Fibre.ONTO):
+        fibre = fibre if diagonal.interval.one_signed else Fibre.UNKNOWN
+    else:
+        fibre = Fibre.UNKNOWN
+    off = NONE if argument.constant else direction
+    return Jacobian(off, diag, fibre, Signed(NO_SIGNS, REAL), sign_why=argument.sign_why)
+
+
+def _dense(argument: Jacobian, why: Diagnostic | None) -> Jacobian:
+    if argument.constant:
+        return Jacobian(NONE, argument.diag, Fibre.CONST, Signed(NO_SIGNS, REAL))
+    unknown = Signed(NO_SIGNS, REAL)
+    return Jacobian(DENSE, unknown, Fibre.UNKNOWN, unknown, dense_why=argument.dense_why or why)
+
+
+def _dense_map(name: str, span: Span, declared: Span) -> Diagnostic:
+    return Diagnostic(
+        "E0409",
+        f"`{name}` is a dense map: nothing proves it invertible",
+        (Label(span, "dense here", primary=True), Label(declared, "declared without a direction")),
+        ("a matrix that training moves freely can become singular",),
+        (Fix("give it a direction and a diagonal: `lower with diag > 0`"),),
+    )
+
+
+def _mixed(name: str, direction: str, other: str, span: Span, declared: Span, argument_label: str) -> Diagnostic:
+    return Diagnostic(
+        "E0402",
+        f"`{direction}` after `{other}` inside one formula: the Jacobian is dense",
+        (
+            Label(span, f"{direction} of {other}: dense here", primary=True),
+            Label(declared, f"`{name}` is {direction} triangular"),
+        ),
+        (
+            f"the argument is {other} triangular{argument_label}",
+            "the product of a lower and an upper triangular matrix has no diagonal to read off",
+        ),
+        (Fix("make two layers, each triangular, and compose them in a flow: `pair { LowerOne  UpperOne }`"),),
+    )

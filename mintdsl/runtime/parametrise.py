@@ -1,0 +1,181 @@
+"""Raw tensors into constrained values, and back.
+
+Each function is total: every finite raw tensor, in every floating dtype, maps into the closed set as numbers of that
+dtype, with finite gradients. Each inverse is a right inverse: function(inverse(value)) is value up to rounding; a value
+that the parametrisation does not reach is refused, never moved.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from mintdsl.runtime.activations import softplus_value
+
+
+def round_up(number: float, dtype: torch.dtype) -> float:
+    """Smallest number of `dtype` that is >= `number`, so that a stored bound keeps the promise of the real one."""
+    if number == 0.0:
+        return 0.0
+    info = torch.finfo(dtype)
+    exponent = math.frexp(number)[1]
+    spacing = max(math.ldexp(info.eps, exponent - 1), info.smallest_normal * info.eps)
+    return math.ceil(number / spacing) * spacing
+
+
+def softplus_inverse(value: Tensor) -> Tensor:
+    """Raw r with softplus(r) = value >= 0; -200 for 0, where softplus is far below any rounding unit."""
+    return torch.where(value > 0, value + torch.log(-torch.expm1(-value)), -200.0).clamp(min=-200.0)
+
+
+def bounded_exp(raw: Tensor) -> Tensor:
+    """exp(raw) with raw cut to [-60, 60] and the result to the positive finite numbers of the dtype."""
+    info = torch.finfo(raw.dtype)
+    return raw.clamp(-60.0, 60.0).exp().clamp(info.smallest_normal, info.max)
+
+
+def bounded_log(value: Tensor, what: str) -> Tensor:
+    """Raw r with bounded_exp(r) = value. ValueError names `what` for values outside [exp(-60), exp(60)]."""
+    raw = value.log()
+    if not bool((raw.abs() <= 60.0 + 1e-6).all()):
+        raise ValueError(f"{what} must lie in [exp(-60), exp(60)] to be stored by exp")
+    return raw.clamp(-60.0, 60.0)
+
+
+def wide_values(value: Tensor, low: float, high: float, what: str) -> Tensor:
+    """`value` in float64, where the inverses work; ValueError if an entry is not finite or outside [low, high]."""
+    wide = value.detach().double()
+    if bool((~torch.isfinite(wide) | (wide < low) | (wide > high)).any()):
+        upper = "" if high == math.inf else f" and <= {high!r}"
+        raise ValueError(f"{what} must be finite, >= {low!r}{upper}")
+    return wide
+
+
+def at_least_softplus(raw: Tensor, m: float) -> Tensor:
+    """m + softplus(raw), in [m, max]."""
+    low = round_up(m, raw.dtype)
+    return (low + softplus_value(raw)).clamp(low, torch.finfo(raw.dtype).max)
+
+
+def at_least_softplus_inverse(value: Tensor, m: float) -> Tensor:
+    """Raw tensor of at_least_softplus. ValueError for values below m."""
+    low = round_up(m, value.dtype)
+    return softplus_inverse(wide_values(value, low, math.inf, "the value") - low).to(value.dtype)
+
+
+def at_least_abs(raw: Tensor, m: float) -> Tensor:
+    """max(|raw|, m), the form of the MintNet code. No gradient reaches a raw entry below m."""
+    return raw.abs().clamp(min=round_up(m, raw.dtype))
+
+
+def at_least_abs_inverse(value: Tensor, m: float) -> Tensor:
+    """Raw tensor of at_least_abs. ValueError for values below m."""
+    return wide_values(value, round_up(m, value.dtype), math.inf, "the value").to(value.dtype)
+
+
+def at_least_exp(raw: Tensor, m: float) -> Tensor:
+    """m + exp(raw), raw cut to [-60, 60]."""
+    low = round_up(m, raw.dtype)
+    return (low + bounded_exp(raw)).clamp(low, torch.finfo(raw.dtype).max)
+
+
+def at_least_exp_inverse(value: Tensor, m: float) -> Tensor:
+    """Raw tensor of at_least_exp. ValueError for values below m, or not reached by exp of [-60, 60]."""
+    low = round_up(m, value.dtype)
+    excess = wide_values(value, low, math.inf, "the value") - low
+    # an excess lost in the rounding of the value may as well be the smallest one
+    lost = (excess < math.exp(-60.0)) & (value.double() * torch.finfo(value.dtype).eps > math.exp(-60.0))
+    return bounded_log(torch.where(lost, math.exp(-60.0), excess), f"the value minus {low!r}").to(value.dtype)
+
+
+def positive_softplus(raw: Tensor) -> Tensor:
+    """2^-20 + softplus(raw): positive with a floor that every dtype can hold."""
+    return at_least_softplus(raw, 2.0**-20)
+
+
+def positive_softplus_inverse(value: Tensor) -> Tensor:
+    """Raw tensor of positive_softplus. ValueError for values below 2^-20."""
+    return at_least_softplus_inverse(value, 2.0**-20)
+
+
+def positive_exp(raw: Tensor) -> Tensor:
+    """exp(raw), raw cut to [-60, 60]."""
+    return bounded_exp(raw)
+
+
+def positive_exp_inverse(value: Tensor) -> Tensor:
+    """Raw tensor of positive_exp. ValueError outside [exp(-60), exp(60)]; relative error: |raw| rounding units."""
+    return bounded_log(wide_values(value, 0.0, math.inf, "the value"), "the value").to(value.dtype)
+
+
+def nonnegative_abs(raw: Tensor) -> Tensor:
+    """|raw|."""
+    return raw.abs()
+
+
+def nonnegative_abs_inverse(value: Tensor) -> Tensor:
+    """Raw tensor of nonnegative_abs. ValueError for negative values."""
+    return wide_values(value, 0.0, math.inf, "the value").to(value.dtype)
+
+
+def nonnegative_square(raw: Tensor) -> Tensor:
+    """raw * raw, cut at the largest number. A product, because the derivative of pow overflows before it is cut."""
+    return (raw * raw).clamp(max=torch.finfo(raw.dtype).max)
+
+
+def nonnegative_square_inverse(value: Tensor) -> Tensor:
+    """Raw tensor of nonnegative_square. ValueError for negative values."""
+    return wide_values(value, 0.0, math.inf, "the value").sqrt().to(value.dtype)
+
+
+def nonzero_signed(raw: Tensor, sign: Tensor) -> Tensor:
+    """sign * (2^-20 + softplus(raw)); `sign` is a buffer of +1 and -1 that is set, not trained."""
+    return sign * positive_softplus(raw)
+
+
+def nonzero_signed_inverse(value: Tensor) -> tuple[Tensor, Tensor]:
+    """(raw, sign) of nonzero_signed. ValueError for values nearer to 0 than 2^-20."""
+    return positive_softplus_inverse(value.abs()), value.sign()
+
+
+def nonzero_signed_exp(raw: Tensor, sign: Tensor) -> Tensor:
+    """sign * exp(raw), raw cut to [-60, 60]; `sign` as in nonzero_signed."""
+    return sign * bounded_exp(raw)
+
+
+def nonzero_signed_exp_inverse(value: Tensor) -> tuple[Tensor, Tensor]:
+    """(raw, sign) of nonzero_signed_exp. ValueError for magnitudes outside [exp(-60), exp(60)]."""
+    return positive_exp_inverse(value.abs()), value.sign()
+
+
+def between_sigmoid(raw: Tensor, m: float, M: float) -> Tensor:
+    """m + (M - m) sigmoid(raw), in [m, M]. Weighted from both ends, which neither overflows nor rounds M away."""
+    low, high = round_up(m, raw.dtype), -round_up(-M, raw.dtype)
+    if low > high:
+        raise ValueError(f"no number of {raw.dtype} lies in [{m!r}, {M!r}]")
+    return (low * torch.sigmoid(-raw) + high * torch.sigmoid(raw)).clamp(low, high)
+
+
+def between_sigmoid_inverse(value: Tensor, m: float, M: float) -> Tensor:
+    """Raw tensor of between_sigmoid, cut to [-200, 200] at the ends. ValueError for values outside [m, M]."""
+    low, high = round_up(m, value.dtype), -round_up(-M, value.dtype)
+    wide = wide_values(value, low, high, "the value")
+    if low == high:
+        return torch.zeros_like(value)
+    return ((wide - low) / (high - wide)).log().clamp(-200.0, 200.0).to(value.dtype)
+
+
+def tied(raw: Tensor, sign: Tensor) -> Tensor:
+    """|raw| * sign, `sign` the product of the signs of the other factors of the tie, with sign(0) = 0."""
+    return raw.abs() * sign
+
+
+def tied_inverse(value: Tensor, sign: Tensor) -> Tensor:
+    """Raw tensor of tied. ValueError where a value has another sign than the tie demands."""
+    if not bool((value.sign() == value.sign().abs() * sign).all()):
+        raise ValueError(
+            "a tied value must have the sign that the other factors of its tie give, and be 0 where one is 0"
+        )
+    return wide_values(value.abs(), 0.0, math.inf, "the value").to(value.dtype)
