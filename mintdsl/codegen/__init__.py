@@ -1,0 +1,1 @@
+"""From the typed core and its proof to the text of a standalone PyTorch module."""

@@ -138,6 +138,8 @@ class Formula:
                 return self._no_indices(name, indices, span, Typed(ir.Scalar(value.name, span), None))
             case Nat():
                 return self._no_indices(name, indices, span, Typed(ir.Scalar(value, span), None))
+            case None if name.id in values.names.sizes:
+                return self._no_indices(name, indices, span, Typed(ir.Scalar(values.names.sizes[name.id], span), None))
             case None:
                 pass
             case _:

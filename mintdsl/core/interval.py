@@ -164,7 +164,7 @@ def number(value: float) -> str:
         return "inf"
     if value == -inf:
         return "-inf"
-    return f"{value:.6g}"
+    return f"{value + 0.0:.6g}"  # -0 is 0
 
 
 ZERO = Interval(0.0, 0.0)

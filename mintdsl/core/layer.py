@@ -44,7 +44,7 @@ def bind_shape(shape: ast.Shape, values: Values) -> ir.Shape | None:
         if isinstance(dim, ast.Name):
             taken = dim.id in values.names.values or dim.id in values.names.scope.entries
             if not taken and not values.names.silent(dim.id):
-                values.names.define(dim, Nat.symbol(dim.id), values.bag)
+                values.names.sizes[dim.id] = Nat.symbol(dim.id)
     return values.shape(shape)
 
 

@@ -9,6 +9,7 @@ from typing import Literal
 from mintdsl.core.activations import ACTIVATIONS
 from mintdsl.core.inits import INITS
 from mintdsl.core.kinds import KINDS
+from mintdsl.core.nat import Nat
 from mintdsl.core.orders import DIRECTIONS, ORDERS
 from mintdsl.core.steps import CONDITIONER_FUNCTIONS, MASKS, PRIORS, SHAPES, STRUCTURAL
 from mintdsl.diagnostics.model import Bag, Edit, Fix, Label, Safety
@@ -160,11 +161,16 @@ def unknown(
 
 @dataclass(slots=True)
 class Locals:
-    """The names of one definition, over those of its file. Values are given by the elaborator."""
+    """The names of one definition, over those of its file. Values are given by the elaborator.
+
+    `sizes` are the names that the shape after `on` binds; they are a space of their own, so that a layer on
+    `Image[C, H, W]` may call its matrix `W`.
+    """
 
     scope: Scope
     where: str
     values: dict[str, object] = field(default_factory=dict)
+    sizes: dict[str, Nat] = field(default_factory=dict)
     places: dict[str, Span] = field(default_factory=dict)
     poisoned: set[str] = field(default_factory=set)
 
@@ -186,4 +192,4 @@ class Locals:
 
     def candidates(self) -> list[str]:
         """Every name that could have been meant."""
-        return [*self.values, *self.scope.entries, *ACTIVATIONS]
+        return [*self.values, *self.sizes, *self.scope.entries, *ACTIVATIONS]

@@ -75,7 +75,7 @@ class Values:
             case ast.Number(value=int() as value):
                 return Nat.of(value)
             case ast.Name():
-                found = self.lookup(expr)
+                found = self.names.sizes.get(expr.id) or self.lookup(expr)
                 if isinstance(found, Nat) or found is None:
                     return found
                 return self.wrong(expr.span, "a size", f"`{expr.id}` is {describe(found)}")
@@ -143,6 +143,8 @@ class Values:
         """The value of a name that is not a formula's: local first, then the file's constants and acts."""
         if name.id in self.names.values:
             return self.names.values[name.id]
+        if name.id in self.names.sizes:
+            return self.names.sizes[name.id]
         if self.names.silent(name.id):
             return None
         entry = self.names.scope.entries.get(name.id)

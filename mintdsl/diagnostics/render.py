@@ -10,7 +10,7 @@ from typing import NamedTuple
 from unicodedata import category, combining, east_asian_width
 
 from mintdsl.diagnostics.model import Diagnostic, Fix, Label, Safety, Severity
-from mintdsl.source import Source
+from mintdsl.source import Position, Source
 
 TAB = 4
 _STYLES = {
@@ -85,8 +85,17 @@ def _position(file: str, offset: int, sources: Mapping[str, Source]) -> str:
     source = sources.get(file)
     if source is None:
         return printable(file) or "<unknown>"
-    line, column = source.position(min(offset, len(source.text)))
+    line, column = _place(source, offset)
     return f"{printable(file)}:{line}:{column}"
+
+
+def _place(source: Source, offset: int) -> Position:
+    """The line and column to show: after the last newline of a file stands nothing to see, so the line before it."""
+    offset = min(offset, len(source.text))
+    place = source.position(offset)
+    if offset == len(source.text) and place.line > 1 and place.column == 1:
+        return Position(place.line - 1, len(source.line(place.line - 1)) + 1)
+    return place
 
 
 class _Mark(NamedTuple):
@@ -120,6 +129,7 @@ class _Page:
             labels = [label for label in diagnostic.labels if label.span.file == file]
             if file != primary.file:
                 first = min(label.span.start for label in labels)
+                lines.append(" " * (gutter + 1) + self.style("frame", "|"))
                 lines.append(" " * gutter + self.style("frame", "::: ") + _position(file, first, self.sources))
             lines.extend(self._snippet(self.sources[file], labels, gutter))
         bar = " " * (gutter + 1) + self.style("frame", "|")
@@ -187,7 +197,9 @@ class _Page:
             *hanging, mark = hanging
             row = {other.start: ("|", other.label.primary) for other in hanging if other.start < mark.start}
             end = max(row, default=-1) + 1
-            lines.append(self._row(row) + " " * (mark.start - end) + self._styled(mark.label, printable(mark.label.text)))
+            lines.append(
+                self._row(row) + " " * (mark.start - end) + self._styled(mark.label, printable(mark.label.text))
+            )
         return lines
 
     def _styled(self, label: Label, text: str) -> str:
@@ -195,7 +207,9 @@ class _Page:
 
     def _row(self, cells: Mapping[int, tuple[str, bool]]) -> str:
         """Characters at their columns."""
-        text = "".join(cells[column][0] if column in cells else " " for column in range(max(cells) + 1)) if cells else ""
+        text = (
+            "".join(cells[column][0] if column in cells else " " for column in range(max(cells) + 1)) if cells else ""
+        )
         if not self.color:
             return text
         return "".join(
@@ -262,13 +276,8 @@ def _mark(source: Source, label: Label) -> tuple[int, _Mark]:
     """The line of a label, and the columns that it covers there: of several lines, the first."""
     start = min(label.span.start, len(source.text))
     end = min(max(label.span.end, start), len(source.text))
-    number, column = source.position(start)
+    number, column = _place(source, start)
     text = source.line(number)
-    # At the end of a file that ends in a newline, the last line with text is the one to show.
-    if not text and start == len(source.text) and number > 1:
-        number -= 1
-        text = source.line(number)
-        column = len(text) + 1
     until = min(column - 1 + end - start, len(text))
     left = _cells(printable(text[: column - 1]))
     right = _cells(printable(text[:until]))

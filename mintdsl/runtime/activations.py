@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -17,10 +18,14 @@ from torch.nn import functional as F
 
 
 class Activation(NamedTuple):
-    """An elementwise function and its derivative. Fields are top-level functions (or partials), so it pickles."""
+    """An elementwise function, its derivative and the supremum of |derivative|.
+
+    The functions are top-level ones or partials of such, so it pickles.
+    """
 
     value: Callable[[Tensor], Tensor]
     slope: Callable[[Tensor], Tensor]
+    steepest: float
 
 
 def identity_value(v: Tensor) -> Tensor:
@@ -155,3 +160,83 @@ def sin_value(v: Tensor) -> Tensor:
 def sin_slope(v: Tensor) -> Tensor:
     """cos(v)."""
     return v.cos()
+
+
+def act_identity() -> Activation:
+    """identity as a value of type Act."""
+    return Activation(identity_value, identity_slope, 1.0)
+
+
+def act_elu() -> Activation:
+    """elu as a value of type Act."""
+    return Activation(elu_value, elu_slope, 1.0)
+
+
+def act_relu() -> Activation:
+    """relu as a value of type Act."""
+    return Activation(relu_value, relu_slope, 1.0)
+
+
+def act_softplus() -> Activation:
+    """softplus as a value of type Act."""
+    return Activation(softplus_value, softplus_slope, 1.0)
+
+
+def act_tanh() -> Activation:
+    """tanh as a value of type Act."""
+    return Activation(tanh_value, tanh_slope, 1.0)
+
+
+def act_sigmoid() -> Activation:
+    """sigmoid as a value of type Act."""
+    return Activation(sigmoid_value, sigmoid_slope, 0.25)
+
+
+def act_exp() -> Activation:
+    """exp as a value of type Act."""
+    return Activation(exp_value, exp_slope, math.inf)
+
+
+def act_log() -> Activation:
+    """log as a value of type Act."""
+    return Activation(log_value, log_slope, math.inf)
+
+
+def act_abs() -> Activation:
+    """abs as a value of type Act."""
+    return Activation(abs_value, abs_slope, 1.0)
+
+
+def act_gelu() -> Activation:
+    """gelu as a value of type Act."""
+    return Activation(gelu_value, gelu_slope, 1.12905)
+
+
+def act_silu() -> Activation:
+    """silu as a value of type Act."""
+    return Activation(silu_value, silu_slope, 1.09984)
+
+
+def act_sin() -> Activation:
+    """sin as a value of type Act."""
+    return Activation(sin_value, sin_slope, 1.0)
+
+
+def act_leaky_relu(a: float) -> Activation:
+    """leaky_relu(a) as a value of type Act."""
+    return Activation(partial(leaky_relu_value, a=a), partial(leaky_relu_slope, a=a), max(abs(a), 1.0))
+
+
+def logit_value(v: Tensor) -> Tensor:
+    """log(v / (1 - v))."""
+    return torch.logit(v)
+
+
+def logit_slope(v: Tensor) -> Tensor:
+    """1 / (v (1 - v))."""
+    return 1.0 / (v * (1.0 - v))
+
+
+def act_logit() -> Activation:
+    """logit as a value of type Act."""
+    return Activation(logit_value, logit_slope, math.inf)

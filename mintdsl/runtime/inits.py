@@ -1,57 +1,70 @@
 """Initial values. Each function fills the effective value of a parameter in place, outside of autograd.
 
-Fans count the unmasked weights of the folded family: inputs times summed indices, outputs times free indices.
+Fans count the weights of the folded family, masked ones included: inputs times summed indices, outputs times free ones.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 
+class Place(NamedTuple):
+    """Where a parameter stands: the fans of its folded family, and the anchor tap of a kernel."""
+
+    fan_in: int
+    fan_out: int
+    anchor: tuple[int, ...] = ()
+
+
+Init = Callable[[Tensor, Place], None]
+
+
 @torch.no_grad()
-def fill_zeros(value: Tensor) -> None:
+def fill_zeros(value: Tensor, place: Place) -> None:
     """All 0."""
     value.zero_()
 
 
 @torch.no_grad()
-def fill_ones(value: Tensor) -> None:
+def fill_ones(value: Tensor, place: Place) -> None:
     """All 1."""
     value.fill_(1.0)
 
 
 @torch.no_grad()
-def fill_normal(value: Tensor, std: float) -> None:
+def fill_normal(value: Tensor, place: Place, std: float) -> None:
     """Normal with mean 0 and deviation `std`."""
     value.normal_(0.0, std)
 
 
 @torch.no_grad()
-def xavier_normal(value: Tensor, fan_in: int, fan_out: int, gain: float) -> None:
+def xavier_normal(value: Tensor, place: Place, gain: float) -> None:
     """Normal with deviation gain * sqrt(2 / (fan_in + fan_out)) (Glorot and Bengio 2010, equation 16)."""
-    value.normal_(0.0, gain * math.sqrt(2.0 / (fan_in + fan_out)))
+    value.normal_(0.0, gain * math.sqrt(2.0 / (place.fan_in + place.fan_out)))
 
 
 @torch.no_grad()
-def fan_in_uniform(value: Tensor, fan_in: int) -> None:
+def fan_in_uniform(value: Tensor, place: Place) -> None:
     """Uniform in +-1/sqrt(fan_in), which is what torch gives its own linear maps and convolutions."""
-    bound = 1.0 / math.sqrt(fan_in)
+    bound = 1.0 / math.sqrt(place.fan_in)
     value.uniform_(-bound, bound)
 
 
 @torch.no_grad()
-def fill_identity(value: Tensor, anchor: tuple[int, ...] = ()) -> None:
+def fill_identity(value: Tensor, place: Place) -> None:
     """The identity map: matrices [..., O, I] (anchor empty) or kernels [..., O, I, kh, kw] with 1 at the anchor tap."""
-    near_identity(value, 0.0, anchor)
+    near_identity(value, place, 0.0)
 
 
 @torch.no_grad()
-def near_identity(value: Tensor, std: float, anchor: tuple[int, ...] = ()) -> None:
+def near_identity(value: Tensor, place: Place, std: float) -> None:
     """The identity map plus normal noise of deviation `std`; shapes and anchor as in fill_identity."""
     value.normal_(0.0, std)
-    for place in reversed(anchor):
-        value = value.select(-1, place)
+    for tap in reversed(place.anchor):
+        value = value.select(-1, tap)
     value.diagonal(dim1=-2, dim2=-1).add_(1.0)

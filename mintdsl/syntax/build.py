@@ -79,8 +79,11 @@ class Builder:
             number = float(digits)
             if math.isfinite(number):
                 return number
-        elif len(digits.lstrip("0")) <= 16 and int(digits) <= LARGEST:
-            return int(digits)
+        else:
+            # Python refuses to convert thousands of digits, leading zeros included.
+            digits = digits.lstrip("0") or "0"
+            if len(digits) <= 16 and int(digits) <= LARGEST:
+                return int(digits)
         self.report(self._span(token), digits)
         return 1
 
@@ -105,7 +108,9 @@ class Builder:
             case "tuple":
                 return ast.Tuple(tuple(c), span)
             case "args":
-                return tuple(a if isinstance(a, ast.Arg) else ast.Arg(None, None, a, a.span) for a in c if a is not None)
+                return tuple(
+                    a if isinstance(a, ast.Arg) else ast.Arg(None, None, a, a.span) for a in c if a is not None
+                )
             case "options" | "option_name":
                 return c[0]
             case "arg_named":
@@ -246,8 +251,8 @@ class Builder:
                 return POISON
             case "layer":
                 doc, name, formals, shape, given, claims, *members, body = c
-                contexts, members = given or (), tuple(members)
-                return ast.Layer(self._name(name), formals or (), shape, contexts, claims or (), members, body, doc, span)
+                args = formals or (), shape, given or (), claims or (), tuple(members), body
+                return ast.Layer(self._name(name), *args, doc, span)
             case "net":
                 doc, name, formals, inputs, outputs, *members, body = c
                 return ast.Net(self._name(name), formals or (), inputs, outputs, tuple(members), body, doc, span)

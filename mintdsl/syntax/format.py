@@ -11,6 +11,7 @@ from mintdsl.source import Source, Span
 from mintdsl.syntax import ast, flat
 from mintdsl.syntax.layout import INDENT, Line, Page, bracketed, broken, called, fits
 from mintdsl.syntax.lexer import scan
+from mintdsl.syntax.parse import parse
 
 # The gaps allowed before kind, place, constraints and init where neighbouring parameters are aligned.
 WIDEST_GAPS = (0, 24, 16, 24, 24)
@@ -18,7 +19,15 @@ WIDEST_GAPS = (0, 24, 16, 24, 24)
 
 def format_module(module: ast.Module, source: Source) -> str:
     """The text of `module`, which was parsed from `source` without errors; an empty source has no comments."""
-    return _Formatter(module, source).text()
+    text = _Formatter(module, source).text()
+    # A comment inside a construct moves to its end; how that is laid out without it shows only the next time.
+    for _ in range(4 if module.comments else 0):
+        source = Source(source.file, text)
+        again = _Formatter(parse(source)[0], source).text()
+        if again == text:
+            break
+        text = again
+    return text
 
 
 class _Formatter:
@@ -76,20 +85,25 @@ class _Formatter:
             case ast.Const(name, value):
                 page.write(self._value(item, f"const {name.id} = ", value, ""), blank=blank)
             case ast.OrderDef(name, keys, _, span):
-                text = ast.Tuple(keys, span)
-                page.write(self._value(item, f"order {name.id} = ", text, ""), blank=blank)
+                page.write(self._value(item, f"order {name.id} = ", ast.Tuple(keys, span), ""), blank=blank)
             case ast.Mask(name, value, modulus):
                 page.write(self._value(item, f"mask {name.id} = ", value, f" mod {flat.expr(modulus)}"), blank=blank)
             case ast.Space() | ast.ActNamed() | ast.ActDefined():
                 page.write(self._shared(item, 0), blank=blank)
             case ast.Extern(name, inputs, outputs, doc, span):
                 head = f"extern net {name.id}"
-                parts = [(f"from {flat.shapes(inputs)}", inputs[0].span), (f"to {flat.results(outputs)}", outputs[0].span)]
+                parts = [
+                    (f"from {flat.shapes(inputs)}", inputs[0].span),
+                    (f"to {flat.results(outputs)}", outputs[0].span),
+                ]
                 page.write([*self._doc(doc, span, 0), *self._header(head, (), parts, span, None)], blank=blank)
             case ast.Layer() | ast.Flow():
                 self._definition(item, self._on(item), blank)
             case ast.Net(inputs=inputs, outputs=outputs):
-                parts = [(f"from {flat.shapes(inputs)}", inputs[0].span), (f"to {flat.results(outputs)}", outputs[0].span)]
+                parts = [
+                    (f"from {flat.shapes(inputs)}", inputs[0].span),
+                    (f"to {flat.results(outputs)}", outputs[0].span),
+                ]
                 self._definition(item, parts, blank)
             case _:
                 assert_never(item)

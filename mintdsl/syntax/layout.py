@@ -60,7 +60,12 @@ class Page:
         while self.next < len(self.comments) and self.starts[self.next] < offset:
             comment = self.comments[self.next]
             self.next += 1
-            if self._at_end(comment) and self.lines and not self.lines[-1][2] and self.lines[-1][1][:1] not in ("", "#"):
+            if (
+                self._at_end(comment)
+                and self.lines
+                and not self.lines[-1][2]
+                and self.lines[-1][1][:1] not in ("", "#")
+            ):
                 depth, text, _ = self.lines[-1]
                 self.lines[-1] = depth, text, comment.text
                 continue

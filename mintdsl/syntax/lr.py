@@ -1,4 +1,4 @@
-"""The parser's machine: it moves over the LALR tables with stacks of its own, so depth of nesting costs no recursion."""
+"""The parser's machine: it moves over the LALR tables with stacks of its own, so nesting costs no recursion."""
 
 from __future__ import annotations
 

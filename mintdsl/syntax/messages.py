@@ -78,6 +78,7 @@ class Place:
         self.word = self.above[0] if self.above else ""
 
     def span(self, token: Token) -> Span:
+        """The characters of a token."""
         return Span(self.source.file, token.start, token.end)
 
     def first_on_line(self, token: Token) -> bool:
@@ -100,6 +101,7 @@ class Place:
         fix: Fix | None = None,
         span: Span | None = None,
     ) -> Diagnostic:
+        """A diagnostic at the token, or at `span`."""
         labels = (Label(span or self.span(self.token), label, primary=True), *also)
         return Diagnostic(code, title, labels, notes, (fix,) if fix else ())
 
@@ -148,7 +150,9 @@ def _strange(place: Place) -> Fault | None:
     times = f", {len(text)} times" if len(text) > 1 and shown[0] != "`" else ""
     fix = Fix("remove it", (Edit(span, ""),), Safety.SAFE) if sign == ";" else None
     notes = (_SIGNS[sign],) if sign in _SIGNS else ()
-    return Fault(place.error("E0103", f"unknown character {shown}{times}", notes=notes, fix=fix), _operator(place, sign))
+    return Fault(
+        place.error("E0103", f"unknown character {shown}{times}", notes=notes, fix=fix), _operator(place, sign)
+    )
 
 
 def _operator(place: Place, sign: str = "@") -> tuple[str, ...]:

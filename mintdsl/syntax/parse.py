@@ -7,7 +7,7 @@ from typing import cast
 
 from mintdsl.diagnostics.model import Bag, Diagnostic, Edit, Fix, Safety
 from mintdsl.source import Source, Span
-from mintdsl.syntax import ast, messages, tables, words
+from mintdsl.syntax import ast, tables, words
 from mintdsl.syntax.build import POISON, Builder, Header
 from mintdsl.syntax.lexer import UNKNOWN, Token, scan
 from mintdsl.syntax.lr import Machine
@@ -15,10 +15,10 @@ from mintdsl.syntax.tables import END
 
 LARGEST_FILE = 2_000_000
 """Characters of a file; the text of a model is far shorter."""
-DEEPEST = 200
-"""Brackets or operators inside each other: every later stage may walk a tree by recursion."""
+DEEPEST = 100
+"""Brackets or operators inside each other: every later stage, and `==` of trees, may work by recursion."""
 MOST_ERRORS = 50
-QUIET = 3
+QUIET = 2
 """Tokens to read after an error before the next one is believed to be another mistake."""
 EDITION = 1
 
@@ -82,8 +82,10 @@ class _Reader:
     # ------------------------------------------------------------ checks beside the grammar
 
     def _number(self, span: Span, digits: str) -> None:
+        from mintdsl.syntax.messages import DIGITS_HELP
+
         shown = digits if len(digits) <= 24 else f"{digits[:12]}... ({len(digits)} digits)"
-        self.bag.error("E0106", span, f"the number {shown} is too large", notes=(messages.DIGITS_HELP,))
+        self.bag.error("E0106", span, f"the number {shown} is too large", notes=(DIGITS_HELP,))
 
     def _check_brackets(self) -> None:
         depth = 0
@@ -129,17 +131,19 @@ class _Reader:
             token = tokens[at]
             kind = token.kind
             if kind is not UNKNOWN and kind not in words.LATER and machine.feed(kind, token, token.start, token.end):
+                if machine.height > DEEPEST:
+                    self._too_deep(token)
                 if kind == END:
                     return cast("list[object]", machine.values[-1])
                 at += 1
                 self.quiet -= 1
-                if machine.height > DEEPEST:
-                    self._too_deep(token)
             else:
                 at = self._recover(at)
 
     def _recover(self, at: int) -> int:
         """Report the token at `at`, repair or skip, and say where to read on."""
+        from mintdsl.syntax import messages  # here, so that sound programs need not load it
+
         token = self.tokens[at]
         if self.machine.symbols and self.machine.symbols[-1] == "RBRACE":
             self.machine.settle(("LAYER", "PARAM", "RBRACE", END))

@@ -9,7 +9,9 @@ from mintdsl.syntax.lr import Machine
 from mintdsl.syntax.tables import END
 
 # The words of later editions: reserved, and in no sentence of this one.
-LATER = frozenset("TYPE WHERE AS IF ELSE FOR IN WHILE MATCH SHARE FREEZE TRUE FALSE".split())
+LATER = frozenset(
+    ["TYPE", "WHERE", "AS", "IF", "ELSE", "FOR", "IN", "WHILE", "MATCH", "SHARE", "FREEZE", "TRUE", "FALSE"]
+)
 
 OPENERS = {"LPAR": "RPAR", "LSQB": "RSQB", "LBRACE": "RBRACE"}
 CLOSERS = {closer: opener for opener, closer in OPENERS.items()}
@@ -32,13 +34,29 @@ PUNCTUATION = {
 }
 
 # Tokens that begin an element of a list, by the list: where reading can start again after an error.
-ONLY_ITEMS = frozenset("LAYER FLOW CONST MASK IMPORT EXTERN".split())
-ITEMS = ONLY_ITEMS | frozenset("NET SPACE ORDER ACT DOC".split())
-MEMBERS = frozenset("PARAM INDEX TIE LET MAP SPACE ORDER ACT DOC".split())
-LETS = frozenset("LET RETURN".split())
+ONLY_ITEMS = frozenset(["LAYER", "FLOW", "CONST", "MASK", "IMPORT", "EXTERN"])
+ITEMS = ONLY_ITEMS | frozenset(["NET", "SPACE", "ORDER", "ACT", "DOC"])
+MEMBERS = frozenset(["PARAM", "INDEX", "TIE", "LET", "MAP", "SPACE", "ORDER", "ACT", "DOC"])
+LETS = frozenset(["LET", "RETURN"])
 STEPS = frozenset(
-    "DEQUANTIZE LOGIT STANDARDIZE SQUEEZE UNSQUEEZE PERMUTE REVERSE FLATTEN PATCHES PAD REPEAT PAIR FACTOR ODE PRIOR "
-    "CLASSIFY".split()
+    [
+        "DEQUANTIZE",
+        "LOGIT",
+        "STANDARDIZE",
+        "SQUEEZE",
+        "UNSQUEEZE",
+        "PERMUTE",
+        "REVERSE",
+        "FLATTEN",
+        "PATCHES",
+        "PAD",
+        "REPEAT",
+        "PAIR",
+        "FACTOR",
+        "ODE",
+        "PRIOR",
+        "CLASSIFY",
+    ]
 )
 
 # What is being read, by the innermost word that began it.
@@ -84,8 +102,12 @@ NAMED = {
 }
 
 _GROUPS = (
-    (frozenset({"INT", "FLOAT", "SUM"}), frozenset("NAME INT FLOAT LOGIT SUM CHAIN LPAR MINUS".split()), "an expression"),
-    (frozenset({"STAR", "SLASH"}), frozenset("PLUS MINUS STAR SLASH".split()), "an operator"),
+    (
+        frozenset({"INT", "FLOAT", "SUM"}),
+        frozenset(["NAME", "INT", "FLOAT", "LOGIT", "SUM", "CHAIN", "LPAR", "MINUS"]),
+        "an expression",
+    ),
+    (frozenset({"STAR", "SLASH"}), frozenset(["PLUS", "MINUS", "STAR", "SLASH"]), "an operator"),
     (frozenset({"PARAM", "TIE", "MAP"}), MEMBERS, "a member or the `map`"),
     (frozenset({"SQUEEZE", "PAIR"}), STEPS | {"NAME"}, "a step"),
     (frozenset({"LAYER", "FLOW"}), ITEMS | LATER, "a definition"),
@@ -105,15 +127,15 @@ def expectations(expected: frozenset[str]) -> str:
     """Up to four things that could stand here, in words: "`,` or `)`"."""
     rest = set(expected) - {"DOC"}
     groups: list[str] = []
-    for signs, members, words in _GROUPS:
+    for signs, members, group in _GROUPS:
         if signs <= rest:
             rest -= members
-            groups.append(words)
+            groups.append(group)
     if groups:
         # After a complete expression these only continue it.
         rest -= {"LPAR", "LSQB"}
     marks = [f"`{mark}`" for kind, mark in PUNCTUATION.items() if kind in rest]
-    plain = list(dict.fromkeys(words for kind, words in _PLAIN.items() if kind in rest))
+    plain = list(dict.fromkeys(name for kind, name in _PLAIN.items() if kind in rest))
     words = [f"`{kind.lower()}`" for kind in sorted(rest - set(PUNCTUATION) - set(_PLAIN))]
     return either((plain + marks + words + groups)[:4])
 

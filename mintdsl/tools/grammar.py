@@ -93,7 +93,9 @@ def build() -> str:
     terminals, words = _terminals(lexer)
     table = lark.parser.parser._parse_table
 
-    rules = sorted({rule for row in table.states.values() for _, rule in row.values() if isinstance(rule, Rule)}, key=_key)
+    rules = sorted(
+        {rule for row in table.states.values() for _, rule in row.values() if isinstance(rule, Rule)}, key=_key
+    )
     rule_number = {rule: number for number, rule in enumerate(rules)}
 
     # Lark numbers the states as it finds them in sets; count them along sorted symbols instead.

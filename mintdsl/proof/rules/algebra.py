@@ -153,9 +153,8 @@ def _sign_lost(left: Jacobian, right: Jacobian, span: Span, spans: tuple[Span, S
             "E0403",
             "the terms of a sum have diagonals of opposite sign",
             (
-                Label(span, "the diagonals can cancel here", primary=True),
+                Label(spans[1], f"diagonal in {b}" + (" after the minus" if op == "-" else ""), primary=True),
                 Label(spans[0], f"diagonal in {a}"),
-                Label(spans[1], f"diagonal in {b}" + (" after the minus" if op == "-" else "")),
             ),
             ("the sum is zero wherever the two cancel, so the map may fold space there",),
             (Fix("give both terms one sign, for example by `+` instead of `-`"),),
@@ -165,9 +164,8 @@ def _sign_lost(left: Jacobian, right: Jacobian, span: Span, spans: tuple[Span, S
         "E0404",
         "the signs of the terms of this sum are not tied to each other",
         (
-            Label(span, f"the sign depends on {', '.join(free)}", primary=True),
+            Label(spans[1], f"diagonal in {b}: the sign depends on {', '.join(free)}", primary=True),
             Label(spans[0], f"diagonal in {a}"),
-            Label(spans[1], f"diagonal in {b}"),
         ),
         ("terms of different sign can cancel, so the sign of the diagonal is unknown",),
         (Fix(f"bind the signs: {_tie_hint(a.monomial | b.monomial)}"),),

@@ -1,0 +1,75 @@
+"""Linear maps of index families, folded into one convolution or matrix product, and their diagonals."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def family_conv(x: Tensor, weight: Tensor, anchor: tuple[int, int], inputs: int = 0, shared: int = 0) -> Tensor:
+    """Zero-padded convolutions of stride 1, summed over the last `inputs` index axes.
+
+    x [B, *rest, *shared, *inputs, I, H, W] and weight [*shared, *outputs, *inputs, O, I, kh, kw] give
+    [B, *rest, *shared, *outputs, O, H, W]: summed families become input channels, free ones output channels, shared
+    ones groups. `anchor` is the tap that meets the pixel itself; the padding follows from it.
+    """
+    rows, columns = weight.shape[-2:]
+    outputs = weight.dim() - 4 - shared - inputs
+    groups, free = weight.shape[:shared], weight.shape[shared : shared + outputs]
+    summed, out_channels = weight.shape[shared + outputs : shared + outputs + inputs], weight.shape[-4]
+    rest = x.shape[1 : x.dim() - 3 - shared - inputs]
+    # the kernel as [groups * free * O, inputs * I, kh, kw]
+    first = shared + outputs
+    kernel = weight.movedim(-4, first) if inputs else weight
+    kernel = kernel.reshape(-1, math.prod(summed) * weight.shape[-3], rows, columns)
+    folded = x.reshape(-1, math.prod(groups) * kernel.shape[1], *x.shape[-2:])
+    top, left = anchor
+    if rows == 2 * top + 1 and columns == 2 * left + 1:
+        y = F.conv2d(folded, kernel, padding=(top, left), groups=math.prod(groups))
+    else:
+        padded = F.pad(folded, (left, columns - 1 - left, top, rows - 1 - top))
+        y = F.conv2d(padded, kernel, groups=math.prod(groups))
+    return y.reshape(x.shape[0], *rest, *groups, *free, out_channels, *x.shape[-2:])
+
+
+def family_linear(x: Tensor, weight: Tensor, inputs: int = 0, shared: int = 0) -> Tensor:
+    """Matrix products, summed over the last `inputs` index axes; axes as in family_conv, x [B, ..., I]."""
+    outputs = weight.dim() - 2 - shared - inputs
+    groups, free = weight.shape[:shared], weight.shape[shared : shared + outputs]
+    out_size = weight.shape[-2]
+    rest = x.shape[1 : x.dim() - 1 - shared - inputs]
+    first = shared + outputs
+    matrix = weight.movedim(-2, first) if inputs else weight
+    width = math.prod(weight.shape[first : first + inputs]) * weight.shape[-1]
+    matrix = matrix.reshape(math.prod(groups), math.prod(free) * out_size, width)
+    folded = x.reshape(-1, math.prod(groups), width)
+    y = torch.einsum("goi,bgi->bgo", matrix, folded)
+    return y.reshape(x.shape[0], *rest, *groups, *free, out_size)
+
+
+def diagonal_of(weight: Tensor, anchor: tuple[int, ...] = ()) -> Tensor:
+    """The diagonal of a map, [*families, C]: the anchor tap from each channel to itself, or a matrix's diagonal."""
+    for tap in reversed(anchor):
+        weight = weight.select(-1, tap)
+    return weight.diagonal(dim1=-2, dim2=-1)
+
+
+def with_diagonal(weight: Tensor, diagonal: Tensor, anchor: tuple[int, ...] = ()) -> Tensor:
+    """`weight` with its diagonal replaced; shapes as in diagonal_of."""
+    entries = torch.diag_embed(diagonal)
+    places = torch.eye(weight.shape[-1 - len(anchor)], dtype=torch.bool, device=weight.device)
+    if anchor:
+        top, left = anchor
+        rows, columns = weight.shape[-2:]
+        around = (left, columns - 1 - left, top, rows - 1 - top)
+        entries = F.pad(entries[..., None, None], around)
+        places = F.pad(places[..., None, None], around)
+    return torch.where(places, entries, weight)
+
+
+def fan_product(extents: dict[str, int], indices: tuple[str, ...]) -> int:
+    """Number of members of a family over some of its indices."""
+    return math.prod(extents[index] for index in indices)

@@ -1,0 +1,196 @@
+"""What every generated flow shares: density, samples, traces, torch.distributions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Distribution, Independent, Normal, Transform, TransformedDistribution, constraints
+
+from mintdsl.runtime.steps import dequantize, quantize
+
+
+def no_context(context: Tensor | None, who: str) -> None:
+    """A flow without `given` takes no context."""
+    if context is not None:
+        raise ValueError(f"{who} takes no context: its spec declares none with `given`")
+
+
+def normal_log_prob(z: Tensor, lead: int) -> Tensor:
+    """Standard normal log-density, summed over all but the first `lead` axes."""
+    return (-0.5 * z * z - 0.5 * math.log(2.0 * math.pi)).flatten(lead).sum(-1)
+
+
+def parameter_dtype(model: nn.Module) -> torch.dtype:
+    """The dtype in which the model computes."""
+    return next((p.dtype for p in model.parameters()), torch.get_default_dtype())
+
+
+def flow_log_prob(model: nn.Module, x: Tensor, context: Tensor | None) -> Tensor:
+    """log p(x) [*lead]. Integers are dequantised with one draw of noise: then it is a lower bound of log P(x)."""
+    offset = 0.0
+    if model.levels:
+        check_levels(x, model.levels)
+        x = dequantize(x, model.levels, parameter_dtype(model))
+        offset = math.prod(model.event_shape) * math.log(model.levels)
+    z, log_det = model.forward(x, context)
+    return normal_log_prob(z, log_det.dim()) + log_det - offset
+
+
+def check_levels(x: Tensor, levels: int) -> None:
+    """Integer data must lie in 0..levels-1 (only tested where that costs no wait for a device)."""
+    if x.dtype == torch.uint8 and levels >= 256 or x.device.type != "cpu" or torch.compiler.is_compiling():
+        return
+    if x.numel() and not bool(((x >= 0) & (x < levels)).all()):
+        raise ValueError(f"x must hold integers from 0 to {levels - 1}")
+
+
+def flow_bits_per_dim(model: nn.Module, x: Tensor, context: Tensor | None) -> Tensor:
+    """-log2 p(x) per dimension [*lead]."""
+    return -flow_log_prob(model, x, context) / (math.prod(model.event_shape) * math.log(2.0))
+
+
+def latent_noise(model: nn.Module, shape: tuple[int, ...] | int) -> Tensor:
+    """A draw of the prior, [*shape, *latent_shape]."""
+    lead = (shape,) if isinstance(shape, int) else tuple(shape)
+    like = next(model.parameters(), torch.zeros(()))
+    return torch.randn(*lead, *model.latent_shape, dtype=like.dtype, device=like.device)
+
+
+def must_be_onto(model: nn.Module) -> None:
+    """Samples need an inverse everywhere; raises RuntimeError with the proof's reason where there is none."""
+    if model.not_onto:
+        raise RuntimeError(f"{type(model).__name__} is injective, but not onto, so it cannot sample: {model.not_onto}")
+
+
+@torch.no_grad()
+def flow_sample(model: nn.Module, shape: tuple[int, ...] | int, context: Tensor | None) -> Tensor:
+    """Samples [*shape, *event_shape]: integers (int64) where the flow starts with `dequantize`, else reals."""
+    must_be_onto(model)
+    x, _ = model.inverse(latent_noise(model, shape), context)
+    return quantize(x, model.levels) if model.levels else x
+
+
+def flow_rsample(model: nn.Module, shape: tuple[int, ...] | int, context: Tensor | None) -> Tensor:
+    """Samples with gradients to the parameters. RuntimeError where the data are integers."""
+    must_be_onto(model)
+    if model.levels:
+        raise RuntimeError("rsample: integers have no gradients; use inverse(noise) for values before quantisation")
+    return model.inverse(latent_noise(model, shape), context)[0]
+
+
+def flow_sample_and_log_prob(
+    model: nn.Module, shape: tuple[int, ...] | int, context: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """Samples and log_prob of exactly these samples."""
+    x = flow_sample(model, shape, context)
+    return x, flow_log_prob(model, x, context)
+
+
+def trace_flow(model: nn.Module, x: Tensor, context: Tensor | None = None) -> list[tuple[str, Tensor, Tensor]]:
+    """(path, output, log_det) of every layer and inner flow, in the order of evaluation."""
+    found: list[tuple[str, Tensor, Tensor]] = []
+    hooks = []
+    for path, module in model.named_modules():
+        if path and hasattr(module, "event_shape"):
+
+            def note(m: nn.Module, _: object, out: tuple[Tensor, Tensor], path: str = path) -> None:
+                found.append((path, out[0], out[1]))
+
+            hooks.append(module.register_forward_hook(note))
+    try:
+        model(x, context)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return found
+
+
+@contextmanager
+def frozen_weights(model: nn.Module) -> Iterator[nn.Module]:
+    """Inside, masked and tied weights are computed once and kept. Parameter gradients are refused meanwhile."""
+    layers = [m for m in model.modules() if hasattr(m, "make_weights")]
+    try:
+        with torch.no_grad():
+            for layer in layers:
+                layer.kept_weights = tuple(t.detach() for t in layer.make_weights())
+        yield model
+    finally:
+        for layer in layers:
+            layer.kept_weights = None
+
+
+def layer_weights(layer: nn.Module) -> tuple[Tensor, ...]:
+    """The effective weights of a layer, computed now or kept by frozen_weights."""
+    if layer.kept_weights is None:
+        return layer.make_weights()
+    if torch.is_grad_enabled() and layer.training and any(p.requires_grad for p in layer.parameters()):
+        raise RuntimeError("inside frozen() weights have no gradients: call eval(), or use torch.no_grad()")
+    return layer.kept_weights
+
+
+def name_paths(model: nn.Module) -> None:
+    """Tell every layer its path, for messages."""
+    for path, module in model.named_modules():
+        if hasattr(module, "path"):
+            module.path = path
+
+
+class FlowTransform(Transform):
+    """The bijection data -> latent as a torch.distributions transform; the last (x, z, log_det) is kept."""
+
+    bijective = True
+
+    def __init__(self, model: nn.Module, context: Tensor | None = None) -> None:
+        super().__init__(cache_size=1)
+        self.model, self.context, self.seen = model, context, None
+        event = len(model.event_shape)
+        self.domain = constraints.independent(constraints.real, event)
+        self.codomain = constraints.independent(constraints.real, len(model.latent_shape))
+
+    def _call(self, x: Tensor) -> Tensor:
+        z, log_det = self.model.forward(x, self.context)
+        self.seen = (x, z, log_det)
+        return z
+
+    def _inverse(self, z: Tensor) -> Tensor:
+        x, log_det = self.model.inverse(z, self.context)
+        self.seen = (x, z, -log_det)
+        return x
+
+    def log_abs_det_jacobian(self, x: Tensor, z: Tensor) -> Tensor:
+        """log |det dz/dx| [*lead]."""
+        if self.seen is None or self.seen[0] is not x or self.seen[1] is not z:
+            self._call(x)
+        return self.seen[2]
+
+    def call_and_ladj(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """z and log |det dz/dx|."""
+        return self.model.forward(x, self.context)
+
+    def forward_shape(self, shape: torch.Size) -> torch.Size:
+        """Shape of z for a shape of x."""
+        return torch.Size((*shape[: len(shape) - len(self.model.event_shape)], *self.model.latent_shape))
+
+    def inverse_shape(self, shape: torch.Size) -> torch.Size:
+        """Shape of x for a shape of z."""
+        return torch.Size((*shape[: len(shape) - len(self.model.latent_shape)], *self.model.event_shape))
+
+
+def flow_distribution(model: nn.Module, context: Tensor | None) -> Distribution:
+    """The density of the reals that the bijection sees (after dequantisation) as a torch distribution."""
+    must_be_onto(model)
+    like = next(model.parameters(), torch.zeros(()))
+    zeros = torch.zeros(model.latent_shape, dtype=like.dtype, device=like.device)
+    base = Independent(Normal(zeros, torch.ones_like(zeros)), len(model.latent_shape))
+    return TransformedDistribution(base, [FlowTransform(model, context).inv])
+
+
+def zero_log_det(x: Tensor) -> Tensor:
+    """Zeros [B]."""
+    return x.new_zeros(x.shape[0])
+
+

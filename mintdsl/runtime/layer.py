@@ -1,0 +1,110 @@
+"""What every generated layer shares: its inverse, its effective weights, frozen weights."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from mintdsl.runtime.implicit import implicit_gradient
+from mintdsl.runtime.inverse import TriangularMap, authors_inversion, invert_triangular
+from mintdsl.runtime.schedule import front_numbers
+
+
+def log_abs_det(diagonal: Tensor) -> Tensor:
+    """log |det| [B] of a triangular Jacobian from its diagonal [B, *event]."""
+    return diagonal.abs().log().flatten(1).sum(1)
+
+
+def triangular_map(layer: nn.Module, w: tuple[Tensor, ...]) -> TriangularMap:
+    """The layer with weights w, as the solver sees it."""
+    return TriangularMap(
+        value=lambda x: layer.value(x, w),
+        rests=lambda x: layer.rests(x, w),
+        fibre=lambda s, rests: layer.fibre(s, rests, w),
+        slope_bound=lambda: layer.slope_bound(w),
+        promote=lambda dtype: triangular_map(layer, tuple(t.to(dtype) for t in w)),
+    )
+
+
+def invert_layer(layer: nn.Module, z: Tensor, tol: float | None, max_iter: int | None, sign: float | None) -> tuple[Tensor, Tensor]:
+    """x [B, *event] with f(x) = z, tested, and -log |det df/dx| there [B]; gradients by the implicit function theorem.
+
+    `sign` is the sign of the diagonal, None where the weights decide it. Raises InversionError.
+    """
+    w = layer.weights()
+    fixed = triangular_map(layer, tuple(t.detach() for t in w))
+    if sign is None:
+        with torch.no_grad():
+            signs = layer.value(torch.zeros_like(z[:1]), w)[1].sign()
+            signs = signs[0] if z.shape[0] else 1.0
+    else:
+        signs = sign
+    x, info = invert_triangular(
+        fixed,
+        z.detach(),
+        fronts=layer.fronts,
+        name=layer.path or type(layer).__name__,
+        sign=signs,
+        front_of=lambda: front_numbers(layer.functional, layer.event_shape),
+        tol=tol,
+        max_iter=max_iter,
+        newton=layer.fronts > 1,
+    )
+    layer.last_inverse = info
+    x = implicit_gradient(triangular_map(layer, w), x, z, fronts=layer.fronts, name=layer.path or type(layer).__name__)
+    return x, -log_abs_det(layer.value(x, w)[1])
+
+
+def invert_affine(layer: nn.Module, z: Tensor) -> tuple[Tensor, Tensor]:
+    """The inverse of a layer that is affine in each element alone: (z - f(0)) / slope, and log |det| [B]."""
+    shift, slope = layer.value(torch.zeros_like(z), layer.weights())
+    return (z - shift) / slope, -log_abs_det(slope.expand_as(z))
+
+
+def fixed_inverse(layer: nn.Module, z: Tensor, steps: int, divisor: float) -> tuple[Tensor, Tensor]:
+    """The authors' inversion: `steps` damped steps of Algorithm 1, untested, and -log |det| at the result."""
+    w = layer.weights()
+    x = authors_inversion(lambda v: layer.value(v, w), z, steps, divisor)
+    return x, -log_abs_det(layer.value(x, w)[1])
+
+
+def effective_value(layer: nn.Module, name: str) -> Tensor:
+    """The masked, tied and constrained value of a parameter. KeyError names the parameters there are."""
+    if name not in layer.names:
+        raise KeyError(f"{type(layer).__name__} has no parameter {name!r}; it has {', '.join(layer.names)}")
+    return layer.weights()[layer.names.index(name)]
+
+
+@torch.no_grad()
+def set_effective_value(layer: nn.Module, name: str, value: Tensor) -> None:
+    """Store the raw tensor that gives a parameter this value. All or nothing: ValueError when the value is not allowed.
+
+    Values outside a constraint's set, or not 0 under the mask, are refused, never moved. A factor bound by a tie keeps
+    its magnitude and follows the signs of the others.
+    """
+    before = effective_value(layer, name)
+    value = torch.as_tensor(value, dtype=before.dtype, device=before.device)
+    if value.shape != before.shape:
+        raise ValueError(f"{name} has shape {list(before.shape)}, not {list(value.shape)}")
+    if not bool(torch.isfinite(value).all()):
+        raise ValueError(f"{name} must be finite")
+    raws = layer.raw(name, value)
+    kept = {key: getattr(layer, key).detach().clone() for key in raws}
+    for key, raw in raws.items():
+        getattr(layer, key).copy_(raw)
+    got = effective_value(layer, name)
+    if not bool(torch.isclose(got, value, rtol=64 * torch.finfo(value.dtype).eps, atol=0.0).all()):
+        worst = float((got - value).abs().max())
+        for key, raw in kept.items():
+            getattr(layer, key).copy_(raw)
+        raise ValueError(f"{name} cannot hold this value: an entry is masked, tied or out of range (off by {worst:.3g})")
+
+
+def initial_value(shape: torch.Size, like: Tensor) -> Tensor:
+    """An empty tensor for an initialisation to fill."""
+    return torch.empty(shape, dtype=like.dtype, device=like.device)
+
+
+def magnitude_at_least(value: Tensor, low: float) -> Tensor:
+    """|value|, at least `low`: an initial draw folded into a constraint's set."""
+    return value.abs().clamp(min=low)

@@ -1,0 +1,62 @@
+"""Steps of flows that are not layers: squeezing, logit, dequantisation."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def squeeze(x: Tensor, factor: int, layout: str = "colour_fast") -> Tensor:
+    """[B, C, H, W] to [B, C f f, H / f, W / f].
+
+    colour_fast: channel (dy f + dx) C + c of the result is x[c, f i + dy, f j + dx] (MintNet, Glow's channel order);
+    colour_slow: channel c f f + dy f + dx (torch's pixel_unshuffle).
+    """
+    batch, c, h, w = x.shape
+    blocks = x.reshape(batch, c, h // factor, factor, w // factor, factor)
+    axes = (0, 3, 5, 1, 2, 4) if layout == "colour_fast" else (0, 1, 3, 5, 2, 4)
+    return blocks.permute(axes).reshape(batch, c * factor * factor, h // factor, w // factor)
+
+
+def unsqueeze(x: Tensor, factor: int, layout: str = "colour_fast") -> Tensor:
+    """The inverse of squeeze."""
+    batch, channels, h, w = x.shape
+    c = channels // (factor * factor)
+    if layout == "colour_fast":
+        blocks = x.reshape(batch, factor, factor, c, h, w).permute(0, 3, 4, 1, 5, 2)
+    else:
+        blocks = x.reshape(batch, c, factor, factor, h, w).permute(0, 1, 4, 2, 5, 3)
+    return blocks.reshape(batch, c, h * factor, w * factor)
+
+
+def logit_step(x: Tensor, alpha: float) -> tuple[Tensor, Tensor]:
+    """y = log(s / (1 - s)) with s = alpha + (1 - 2 alpha) x, and log |det| [B].
+
+    Both s and 1 - s are formed from x, since 1 - s of a rounded s loses all digits near white.
+    """
+    inner = 1.0 - 2.0 * alpha
+    log_s, log_t = torch.log(alpha + inner * x), torch.log(alpha + inner * (1.0 - x))
+    log_det = (math.log(inner) - log_s - log_t).flatten(1).sum(1)
+    return log_s - log_t, log_det
+
+
+def logit_inverse(y: Tensor, alpha: float) -> tuple[Tensor, Tensor]:
+    """x with logit_step(x) = y, and log |det| of this direction [B]."""
+    inner = 1.0 - 2.0 * alpha
+    x = (torch.sigmoid(y) - alpha) / inner
+    log_det = -(math.log(inner) + F.softplus(y) + F.softplus(-y)).flatten(1).sum(1)
+    return x, log_det
+
+
+def dequantize(x: Tensor, levels: int, dtype: torch.dtype) -> Tensor:
+    """(x + u) / levels with u uniform in [0, 1): integers 0..levels-1 to the unit interval."""
+    values = x.to(dtype)
+    return (values + torch.rand_like(values)) / levels
+
+
+def quantize(x: Tensor, levels: int) -> Tensor:
+    """Integers 0..levels-1 from the unit interval; samples outside of it are cut off at the ends."""
+    return (x * levels).floor().clamp(0, levels - 1).to(torch.int64)
