@@ -1,8 +1,8 @@
 """mintdsl: write an invertible network as a formula, get a proof that it is invertible, and a PyTorch module.
 
-    program = mintdsl.load("specs/mintnet/mnist.mint")
-    report = program.check("Mnist")
-    Model = program.compile("Mnist")
+program = mintdsl.load("specs/mintnet/mnist.mint")
+report = program.check("Mnist")
+Model = program.compile("Mnist")
 """
 
 from mintdsl.driver import FileProblem, Program, Report, SpecError, load, loads

@@ -116,7 +116,12 @@ class Program:
         known = {f.name for key in keys for f in core.definitions[key].formals if f.type == "Nat"}
         for size in sizes:
             if size not in known and not bag.has_errors:
-                bag.error("E0209", self._start(), f"`{size}` is no size of {f'`{name}`' if name else 'this file'}", "given from outside")
+                bag.error(
+                    "E0209",
+                    self._start(),
+                    f"`{size}` is no size of {f'`{name}`' if name else 'this file'}",
+                    "given from outside",
+                )
         return keys
 
     def _unknown(self, core: ir.Program, name: str, bag: Bag) -> None:
@@ -125,7 +130,13 @@ class Program:
         names = [k.rpartition("::")[2] for k in core.definitions]
         close = suggest(name, names)
         title = f"no layer or flow `{name}` in this file" + (f"; did you mean `{close[0]}`?" if close else "")
-        bag.error("E0201", self._start(), title, "asked for from outside", notes=(f"it defines: {', '.join(names) or 'none'}",))
+        bag.error(
+            "E0201",
+            self._start(),
+            title,
+            "asked for from outside",
+            notes=(f"it defines: {', '.join(names) or 'none'}",),
+        )
 
     def _start(self) -> Span:
         return Span(self.main, 0, 0)
@@ -256,7 +267,11 @@ class _Loader:
         if path.is_relative_to(self.library):
             return path.relative_to(self.library).as_posix()
         main = Path(self.program.main)
-        return (main.parent / path.relative_to(self.root)).as_posix() if main.name != "<text>" else path.relative_to(self.root).as_posix()
+        return (
+            (main.parent / path.relative_to(self.root)).as_posix()
+            if main.name != "<text>"
+            else path.relative_to(self.root).as_posix()
+        )
 
     def _missing(self, item: ast.Import, relative: bool, problem: str) -> None:
         from mintdsl.syntax.suggest import suggest

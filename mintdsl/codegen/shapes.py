@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from mintdsl.codegen.naming import OWN
 from mintdsl.core import ir
 from mintdsl.core.nat import Nat
 from mintdsl.core.orders import Order
@@ -29,9 +30,14 @@ def product(value: ir.Shape) -> str:
     return str(math.prod(known)) if len(known) == len(constants) else " * ".join(f"({size(d)})" for d in value.dims)
 
 
+def attribute(formal: str) -> str:
+    """The attribute that keeps a formal."""
+    return f"{formal}_" if formal in OWN else formal
+
+
 def real(value: float | str) -> str:
     """A number, or the attribute of a Real formal."""
-    return f"self.{value}" if isinstance(value, str) else repr(value)
+    return f"self.{attribute(value)}" if isinstance(value, str) else repr(value)
 
 
 def order(value: Order | ir.FormalOrder) -> str:
@@ -46,17 +52,17 @@ def act_object(act: ir.Act, *, inside: bool) -> str:
     """An expression that makes the Activation; `inside` a class its formals are attributes."""
     match act:
         case ir.FormalAct():
-            return f"self.{act.name}" if inside else act.name
+            return f"self.{attribute(act.name)}" if inside else act.name
         case ir.DefinedAct():
-            return f"{act.name}()"
+            return f"act_{act.name}()"
         case ir.BuiltinAct():
-            return f"{act.name}({', '.join(real(o) for o in act.options)})"
+            return f"act_{act.name}({', '.join(real(o) for o in act.options)})"
 
 
-def init_object(init: ir.InitCall, fallback: str) -> str:
-    """An expression that makes the initialisation; `fallback` is the map itself for `fan_in_uniform`."""
+def init_object(init: ir.InitCall) -> str:
+    """An expression that makes the initialisation, a function of a tensor and its Place."""
     if init.formal:
-        return f"self.{init.name}"
+        return f"self.{attribute(init.name)}"
     names = {"normal": ("std",), "near_identity": ("std",), "xavier_normal": ("gain",)}.get(init.name, ())
     options = ", ".join(f"{n}={real(v)}" for n, v in zip(names, init.options, strict=False))
     function = INIT_FUNCTIONS[init.name]
@@ -82,17 +88,12 @@ def argument(value: ir.Argument) -> str:
         case float():
             return repr(value)
         case str():
-            return repr(value) if value in ("lower", "upper") else value
+            return f'"{value}"' if value in ("lower", "upper") else value
         case ir.BuiltinAct() | ir.DefinedAct() | ir.FormalAct():
             return act_object(value, inside=False)
         case ir.InitCall():
-            return value.name if value.formal else init_object(value, "")
+            return value.name if value.formal else init_object(value)
         case ir.FormalOrder():
             return value.name
         case Order():
             return order(value)
-
-
-def python(value: str) -> str:
-    """`"lower"` with double quotes, as the formatter writes strings."""
-    return value.replace("'", '"')

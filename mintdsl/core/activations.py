@@ -115,9 +115,7 @@ _ALL = (
         options=(real("a", 0.01, positive=True),),
         smooth="kink at 0",
     ),
-    Activation(
-        "softplus", "log(1 + exp(u))", lambda: Interval(0, 1, True, True), POSITIVE, _softplus, _sigmoid
-    ),
+    Activation("softplus", "log(1 + exp(u))", lambda: Interval(0, 1, True, True), POSITIVE, _softplus, _sigmoid),
     Activation(
         "tanh",
         "tanh(u)",
@@ -144,7 +142,12 @@ _ALL = (
         domain=UNIT,
     ),
     Activation(
-        "gelu", "u Phi(u)", lambda: Interval(-0.12905, 1.12905), Interval(-0.17005, inf), lambda v: v * _phi(v), _gelu_slope
+        "gelu",
+        "u Phi(u)",
+        lambda: Interval(-0.12905, 1.12905),
+        Interval(-0.17005, inf),
+        lambda v: v * _phi(v),
+        _gelu_slope,
     ),
     Activation(
         "silu",

@@ -97,7 +97,9 @@ _ALL = (
         "diag != 0",
         lambda: POSITIVE,  # of the magnitude; the sign is an atom
         (
-            Parametrisation("signed", "sign * (2^-20 + softplus(r))", "nonzero_signed", lambda r: TINY + _softplus(r), signed=True),
+            Parametrisation(
+                "signed", "sign * (2^-20 + softplus(r))", "nonzero_signed", lambda r: TINY + _softplus(r), signed=True
+            ),
             Parametrisation("signed_exp", "sign * exp(clip r)", "nonzero_signed_exp", _exp, signed=True),
             Parametrisation("raw", "r, a checked assumption", "", lambda r: r, ready=False),
         ),

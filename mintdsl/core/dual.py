@@ -69,7 +69,9 @@ def determinant(matrix: Sequence[Sequence[float]]) -> Determinant:
     rows = [list(row) for row in matrix]
     size = len(rows)
     if any(len(row) != size for row in rows):
-        raise ValueError(f"a determinant needs a square matrix, not {size} rows of {sorted({len(r) for r in rows})} numbers")
+        raise ValueError(
+            f"a determinant needs a square matrix, not {size} rows of {sorted({len(r) for r in rows})} numbers"
+        )
     sign, log_abs = 1, 0.0
     for k in range(size):
         best = max(range(k, size), key=lambda r: abs(rows[r][k]))

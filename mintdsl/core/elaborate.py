@@ -15,7 +15,9 @@ from mintdsl.source import Span
 from mintdsl.syntax import ast
 
 
-def elaborate(modules: Mapping[str, ast.Module], resolved: Mapping[tuple[str, str], str], main: str, bag: Bag) -> ir.Program:
+def elaborate(
+    modules: Mapping[str, ast.Module], resolved: Mapping[tuple[str, str], str], main: str, bag: Bag
+) -> ir.Program:
     """The typed core of `main` and of all it uses.
 
     What is imported but neither used nor named is not elaborated: a file may import from one that this version

@@ -58,7 +58,7 @@ class _Flow:
         steps = self._block(item.steps, shape)
         if steps is None or self.broken:
             return None
-        return ir.Flow(item.name.id, formals, shape, found, steps, item.doc, item.span, item.name.span)
+        return ir.Flow(item.name.id, formals, shape, found, steps, item.doc, item.span, item.name.span, item.shape.span)
 
     def _positions(self, steps: tuple[ast.Step, ...]) -> None:
         """`dequantize` stands first, `prior` last, neither inside a block."""
@@ -75,7 +75,9 @@ class _Flow:
                         notes=("it turns integers of the data into reals; after another step there are none",),
                     )
                 case ast.Prior() if depth or position < len(flat) - 1:
-                    self.bag.error("E0604", step.span, "`prior` may only stand last", "steps follow, or a block is around it")
+                    self.bag.error(
+                        "E0604", step.span, "`prior` may only stand last", "steps follow, or a block is around it"
+                    )
                 case _:
                     pass
 
@@ -108,7 +110,9 @@ class _Flow:
                 assert op.value is not None
                 levels = self.values.whole(op.value)
                 if levels is not None and not 2 <= levels <= 2**24:
-                    self.bag.error("E0209", op.value.span, f"`dequantize {levels}`: levels go from 2 to 2^24", "number of levels")
+                    self.bag.error(
+                        "E0209", op.value.span, f"`dequantize {levels}`: levels go from 2 to 2^24", "number of levels"
+                    )
                     return None
                 return None if levels is None else ir.Step("dequantize", ir.Dequantize(levels), shape, shape, step.span)
             case ast.Repeat():
@@ -150,7 +154,12 @@ class _Flow:
         if count is None or steps is None:
             return None
         if count.constant is not None and not 1 <= count.constant <= MAX_STEPS:
-            self.bag.error("E0307", op.count.span, f"`repeat {count}`: a block is repeated 1 to {MAX_STEPS} times", "number of copies")
+            self.bag.error(
+                "E0307",
+                op.count.span,
+                f"`repeat {count}`: a block is repeated 1 to {MAX_STEPS} times",
+                "number of copies",
+            )
             return None
         result = steps[-1].result if steps else shape
         if result != shape:
@@ -298,13 +307,17 @@ class _Flow:
             if arg.name is not None:
                 formal = by_name.get(arg.name.id)
                 if formal is None:
-                    unknown(arg.name, by_name, self.bag, f"the formals of `{callee.name}`", code="E0209", what="argument")
+                    unknown(
+                        arg.name, by_name, self.bag, f"the formals of `{callee.name}`", code="E0209", what="argument"
+                    )
                     good = False
                     continue
             elif position < len(callee.formals):
                 formal = callee.formals[position]
             else:
-                self.bag.error("E0209", arg.span, f"`{callee.name}` takes {len(callee.formals)} arguments", "one too many")
+                self.bag.error(
+                    "E0209", arg.span, f"`{callee.name}` takes {len(callee.formals)} arguments", "one too many"
+                )
                 good = False
                 continue
             value = self.values.argument(arg.value, formal.type, formal.name)
@@ -328,18 +341,29 @@ class _Flow:
                 good = False
         return tuple((f.name, found[f.name]) for f in callee.formals) if good else None
 
-    def _binding(self, callee: ir.Definition, args: tuple[tuple[str, ir.Argument], ...], shape: ir.Shape) -> dict[str, Nat]:
+    def _binding(
+        self, callee: ir.Definition, args: tuple[tuple[str, ir.Argument], ...], shape: ir.Shape
+    ) -> dict[str, Nat]:
         bound = {name: value for name, value in args if isinstance(value, Nat)}
         formals = {f.name for f in callee.formals}
         for pattern, size in zip(callee.shape.dims, shape.dims, strict=False):
-            if len(pattern.terms) == 1 and len(pattern.symbols) == 1 and pattern == Nat.symbol(next(iter(pattern.symbols))):
+            if (
+                len(pattern.terms) == 1
+                and len(pattern.symbols) == 1
+                and pattern == Nat.symbol(next(iter(pattern.symbols)))
+            ):
                 symbol = next(iter(pattern.symbols))
                 if symbol not in formals:
                     bound.setdefault(symbol, size)
         return bound
 
     def _enters(
-        self, step: ast.Step, name: ast.Name, callee: ir.Definition, args: tuple[tuple[str, ir.Argument], ...], shape: ir.Shape
+        self,
+        step: ast.Step,
+        name: ast.Name,
+        callee: ir.Definition,
+        args: tuple[tuple[str, ir.Argument], ...],
+        shape: ir.Shape,
     ) -> bool:
         """Whether `shape` fits the shape that the callee is on."""
         wanted = callee.shape
@@ -370,7 +394,11 @@ class _Flow:
         label = step.label
         if label.id in self.labels:
             self.bag.error(
-                "E0204", label.span, f"the label `{label.id}` stands twice", "again here", also=(Label(self.labels[label.id], "first here"),)
+                "E0204",
+                label.span,
+                f"the label `{label.id}` stands twice",
+                "again here",
+                also=(Label(self.labels[label.id], "first here"),),
             )
         self.labels[label.id] = label.span
         return label.id
@@ -392,4 +420,6 @@ def _nested(steps: tuple[ast.Step, ...], depth: int) -> list[tuple[int, ast.Step
 
 def _keeps(op: ast.Op) -> bool:
     """Whether a step that failed surely keeps the shape, so that the steps after it can still be checked."""
-    return isinstance(op, (ast.Use, ast.Pair, ast.Repeat)) or (isinstance(op, ast.Simple) and op.word in ("logit", "dequantize"))
+    return isinstance(op, (ast.Use, ast.Pair, ast.Repeat)) or (
+        isinstance(op, ast.Simple) and op.word in ("logit", "dequantize")
+    )

@@ -73,7 +73,9 @@ class Formula:
         """The typed form of `node`."""
         self.depth += 1
         if self.depth > MAX_DEPTH:
-            self.values.bag.error("E0107", node.span, "this formula is nested too deeply", f"more than {MAX_DEPTH} levels")
+            self.values.bag.error(
+                "E0107", node.span, "this formula is nested too deeply", f"more than {MAX_DEPTH} levels"
+            )
             self.depth -= 1
             return None
         result = self._expr(node)
@@ -206,7 +208,9 @@ class Formula:
         """Whether `given` are as many indices as declared, of the same extents."""
         if len(declared) != len(given):
             wanted = f"`{name.id}[{', '.join(declared)}]`" if declared else f"`{name.id}` without indices"
-            self.values.bag.error("E0408", span, f"`{name.id}` has {_count(declared)}, {_count(given)} given", f"write {wanted}")
+            self.values.bag.error(
+                "E0408", span, f"`{name.id}` has {_count(declared)}, {_count(given)} given", f"write {wanted}"
+            )
             return False
         for own, used in zip(declared, given, strict=True):
             a, b = self.values.names.values[own], self.values.names.values[used]

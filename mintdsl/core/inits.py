@@ -25,7 +25,11 @@ _ALL = (
     Init("near_identity", "the identity map plus normal noise", (real("std", 0.02),), maps=True),
     Init("normal", "normal with mean 0", (real("std", 1.0),)),
     Init("xavier_normal", "normal, deviation gain * sqrt(2 / (fan_in + fan_out))", (real("gain", 1.0),), maps=True),
-    Init("fan_in_uniform", "uniform within 1 / sqrt(fan_in); `of` names the map whose fan counts", (Option("of", "param", ""),)),
+    Init(
+        "fan_in_uniform",
+        "uniform within 1 / sqrt(fan_in); `of` names the map whose fan counts",
+        (Option("of", "param", ""),),
+    ),
     Init("orthogonal", "a random orthogonal matrix", maps=True, ready=False),
     Init("from_data", "set by initialize(batch): result with mean 0 and deviation 1", ready=False),
 )

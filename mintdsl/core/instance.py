@@ -47,7 +47,9 @@ class Instances:
     bag: Bag
     done: dict[tuple[object, ...], Counts | None] = field(default_factory=dict)
 
-    def of(self, key: str, dims: Sizes, nats: Mapping[str, int], orders: Mapping[str, Order], use: Span) -> Counts | None:
+    def of(
+        self, key: str, dims: Sizes, nats: Mapping[str, int], orders: Mapping[str, Order], use: Span
+    ) -> Counts | None:
         """The counts of definition `key` on a shape; None when a size is not whole or too large (reported)."""
         place = (key, dims, tuple(sorted(nats.items())), tuple(sorted((k, v.name) for k, v in orders.items())))
         if place not in self.done:
@@ -79,7 +81,9 @@ class Instances:
 
     # ------------------------------------------------------------ layers
 
-    def _layer(self, layer: ir.Layer, dims: Sizes, values: Mapping[str, int], orders: Mapping[str, Order], use: Span) -> Counts | None:
+    def _layer(
+        self, layer: ir.Layer, dims: Sizes, values: Mapping[str, int], orders: Mapping[str, Order], use: Span
+    ) -> Counts | None:
         extents = {}
         for name, extent in layer.indices:
             size = self.size(extent, values, layer.name_span, use, f"the extent of the index `{name}`")
@@ -122,7 +126,9 @@ class Instances:
     def _flow(self, flow: ir.Flow, values: Mapping[str, int], orders: Mapping[str, Order], use: Span) -> Counts | None:
         return self._steps(flow.steps, values, orders)
 
-    def _steps(self, steps: tuple[ir.Step, ...], values: Mapping[str, int], orders: Mapping[str, Order]) -> Counts | None:
+    def _steps(
+        self, steps: tuple[ir.Step, ...], values: Mapping[str, int], orders: Mapping[str, Order]
+    ) -> Counts | None:
         total = Counts(0, 0, 0)
         for step in steps:
             one = self._step(step, values, orders)

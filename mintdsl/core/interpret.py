@@ -7,25 +7,19 @@ code with the generator and reads like the definitions, at the price of being fi
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from math import prod
 from typing import NamedTuple, assert_never
 
 from mintdsl.core import ir
-from mintdsl.core.activations import ACTIVATIONS
-from mintdsl.core.dual import Determinant, Dual, chain, combine, constant, determinant, divide, multiply, variables
-from mintdsl.core.instance import anchor
-from mintdsl.core.interval import Interval
-from mintdsl.core.nat import Nat
-from mintdsl.core.weights import (
+from mintdsl.core.dual import Determinant, Dual, chain, determinant, variables
+from mintdsl.core.interpret_layer import Tensor, apply_layer
+from mintdsl.core.interpret_weights import (
     Argument,
-    BoundAct,
     Env,
-    Member,
     Raw,
-    Weights,
     bind,
     effective,
     evaluate_size,
@@ -48,8 +42,6 @@ __all__ = [
     "param_shape",
     "parameters",
 ]
-
-Tensor = list[Dual]  # flat, row-major; a single number stands for a number, which fits every shape
 
 
 class Result(NamedTuple):
@@ -93,10 +85,13 @@ def evaluate_layer(
     ValueError where the layer has no value there: wrong sizes, missing tensors or arguments, a function outside its
     domain, a division by 0.
     """
-    layer = _find(program, key)
-    if not isinstance(layer, ir.Layer):
-        raise ValueError(f"`{key}` is a flow; evaluate_layer takes a layer")
-    return _result(_layer(layer, bind(layer, shape, args), _input(x, shape), raw, prefix))
+    match _find(program, key):
+        case ir.Layer() as layer:
+            return _result(apply_layer(layer, bind(layer, shape, args), _input(x, shape), raw, prefix))
+        case ir.Flow():
+            raise ValueError(f"`{key}` is a flow; evaluate_layer takes a layer")
+        case other:
+            assert_never(other)
 
 
 def evaluate_flow(
@@ -149,169 +144,6 @@ def _result(outputs: Tensor) -> Result:
     return Result([dual.value for dual in outputs], jacobian, [row[p] for p, row in enumerate(jacobian)])
 
 
-# ---------------------------------------------------------------- layers
-
-
-def _layer(layer: ir.Layer, env: Env, x: Tensor, raw: Raw, prefix: str) -> Tensor:
-    formula = _Formula(env, x, Weights(layer, env, raw, prefix))
-    for let in layer.lets:
-        for member in formula.members(let.indices):
-            formula.lets[(let.name, member)] = formula.expr(let.value, dict(zip(let.indices, member, strict=True)))
-    result = formula.expr(layer.result, {})
-    return result * len(x) if len(result) == 1 else result
-
-
-@dataclass(slots=True)
-class _Formula:
-    """One evaluation of a layer's formula, or of an activation's (which has no parameters)."""
-
-    env: Env
-    variable: Tensor
-    weights: Weights | None = None
-    lets: dict[tuple[str, Member], Tensor] = field(default_factory=dict)
-
-    def members(self, indices: Sequence[str]) -> Iterator[Member]:
-        """All values of `indices`."""
-        return self._weights().members(indices)
-
-    def expr(self, node: ir.Expr, at: Mapping[str, int]) -> Tensor:
-        """The value of `node` where the indices have the values `at`."""
-        match node:
-            case ir.Var():
-                return self.variable
-            case ir.Scalar():
-                return [constant(self._scalar(node.value))]
-            case ir.Value():
-                return [constant(v) for v in self._weights().elements(node.param, _member(node.indices, at))]
-            case ir.Ref():
-                return self.lets[(node.name, _member(node.indices, at))]
-            case ir.Linear():
-                return self._linear(node, self.expr(node.arg, at), _member(node.indices, at))
-            case ir.Apply():
-                return activate(BoundAct(node.act, self.env), self.expr(node.arg, at))
-            case ir.Neg():
-                return [combine(((-1.0, a),)) for a in self.expr(node.arg, at)]
-            case ir.Binary():
-                return self._binary(node, at)
-            case ir.Sum():
-                terms = [
-                    self.expr(node.body, {**at, **dict(zip(node.indices, member, strict=True))})
-                    for member in self.members(node.indices)
-                ]
-                return [combine((1.0, term) for term in column) for column in zip(*terms, strict=True)]
-            case other:
-                assert_never(other)
-
-    def _weights(self) -> Weights:
-        assert self.weights is not None  # elaboration keeps parameters and indices out of activations
-        return self.weights
-
-    def _scalar(self, value: float | Nat | str) -> float:
-        match value:
-            case Nat():
-                return float(evaluate_size(value, self.env.sizes))
-            case str():
-                return self.env.look(self.env.numbers, value)
-            case _:
-                return float(value)
-
-    def _binary(self, node: ir.Binary, at: Mapping[str, int]) -> Tensor:
-        # a sum of two thousand terms leans to the left: going down in a loop keeps the call stack flat
-        pending: list[ir.Binary] = []
-        left: ir.Expr = node
-        while isinstance(left, ir.Binary):
-            pending.append(left)
-            left = left.left
-        total = self.expr(left, at)
-        for step in reversed(pending):
-            total = _elementwise(_OPERATORS[step.op], total, self.expr(step.right, at))
-        return total
-
-    def _linear(self, node: ir.Linear, argument: Tensor, member: Member) -> Tensor:
-        weights = self._weights()
-        param = weights.layer.param(node.param)
-        values = weights.of(node.param, member)
-        source, target = self.env.shape(param.source), self.env.shape(param.target)
-        match param.kind:
-            case ir.Conv() as conv:
-                word = conv.direction or "lower"  # unmasked kernels name their anchor, so this does not matter
-                direction = word if word in ("lower", "upper") else self.env.look(self.env.directions, word)
-                return _convolve(values, conv.size, anchor(conv, direction), argument, source, target)
-            case ir.Dense():
-                if len(source) != 1:
-                    raise ValueError(f"`{node.param}` is a linear map on sizes {list(source)}; only Vec is evaluated")
-                inputs = source[0]
-                rows = (values[o * inputs : (o + 1) * inputs] for o in range(target[0]))
-                return [combine((w, a) for w, a in zip(row, argument, strict=True) if w) for row in rows]
-            case ir.Elementwise():
-                raise ValueError(f"`{node.param}` is a {param.kind.kind}, it cannot be applied")
-            case other:
-                assert_never(other)
-
-
-def _member(indices: Sequence[str], at: Mapping[str, int]) -> Member:
-    return tuple(at[i] for i in indices)
-
-
-def _elementwise(operator: Callable[[Dual, Dual], Dual], left: Tensor, right: Tensor) -> Tensor:
-    size = max(len(left), len(right))
-    left, right = (side * size if len(side) == 1 else side for side in (left, right))
-    return [operator(a, b) for a, b in zip(left, right, strict=True)]
-
-
-_OPERATORS: dict[str, Callable[[Dual, Dual], Dual]] = {
-    "+": lambda a, b: combine(((1.0, a), (1.0, b))),
-    "-": lambda a, b: combine(((1.0, a), (-1.0, b))),
-    "*": multiply,
-    "/": divide,
-}
-
-
-def _convolve(
-    kernel: Sequence[float],
-    size: tuple[int, int],
-    centre: tuple[int, int],
-    x: Tensor,
-    source: tuple[int, ...],
-    target: tuple[int, ...],
-) -> Tensor:
-    """y[o, h, w] = sum of kernel[o, i, u, v] x[i, h + u - row, w + v - column], x zero outside; (row, column) = centre."""
-    channels, height, width = source
-    taps = [
-        [(kernel[((o * channels + i) * size[0] + u) * size[1] + v], i, u - centre[0], v - centre[1])
-         for i, u, v in product(range(channels), range(size[0]), range(size[1]))]
-        for o in range(target[0])
-    ]  # fmt: skip
-    return [
-        combine(
-            (weight, x[(i * height + h + dh) * width + w + dw])
-            for weight, i, dh, dw in taps[o]
-            if weight and 0 <= h + dh < height and 0 <= w + dw < width  # a masked weight is no dependency
-        )
-        for o, h, w in product(*map(range, target))
-    ]
-
-
-def activate(bound: BoundAct, argument: Tensor) -> Tensor:
-    """An activation at each element. ValueError outside its domain."""
-    act, env = bound
-    match act:
-        case ir.FormalAct():
-            return activate(env.look(env.acts, act.name), argument)
-        case ir.DefinedAct():
-            result = _Formula(env, argument).expr(act.body, {})
-            return result * len(argument) if len(result) == 1 else result
-        case ir.BuiltinAct():
-            info = ACTIVATIONS[act.name]
-            options = [env.look(env.numbers, o) if isinstance(o, str) else o for o in act.options]
-            for a in argument:
-                if not Interval(a.value, a.value).within(info.domain):
-                    raise ValueError(f"`{act.name}` is defined on {info.domain}, not at {a.value!r}")
-            return [chain(a, info.value(a.value, *options), info.derivative(a.value, *options)) for a in argument]
-        case other:
-            assert_never(other)
-
-
 # ---------------------------------------------------------------- flows
 
 
@@ -330,7 +162,7 @@ class _Walk:
         if isinstance(definition, ir.Flow):
             self.steps(definition.steps, env, prefix, ())
             return
-        self.value = _layer(definition, env, self.value, self.raw, prefix)
+        self.value = apply_layer(definition, env, self.value, self.raw, prefix)
         self._leave(prefix.removesuffix("."))
 
     def steps(self, steps: Sequence[ir.Step], env: Env, prefix: str, copies: tuple[int, ...]) -> None:
@@ -400,9 +232,7 @@ def _squeeze(op: ir.Squeeze, dims: tuple[int, ...]) -> tuple[tuple[int, ...], li
     return ((channels, height, width) if op.undo else squeezed), sources
 
 
-def _layers(
-    program: ir.Program, definition: ir.Definition, env: Env, prefix: str
-) -> list[tuple[str, ir.Layer, Env]]:
+def _layers(program: ir.Program, definition: ir.Definition, env: Env, prefix: str) -> list[tuple[str, ir.Layer, Env]]:
     """Every layer below a definition with the prefix of its keys, by steps in the text, then by copies."""
     if isinstance(definition, ir.Layer):
         return [(prefix, definition, env)]

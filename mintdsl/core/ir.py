@@ -318,6 +318,7 @@ class Layer:
     doc: str | None
     span: Span = field(compare=False, repr=False)
     name_span: Span = field(compare=False, repr=False)
+    shape_span: Span = field(compare=False, repr=False)
 
     def param(self, name: str) -> Param:
         """The parameter called `name`."""
@@ -407,6 +408,7 @@ class Flow:
     doc: str | None
     span: Span = field(compare=False, repr=False)
     name_span: Span = field(compare=False, repr=False)
+    shape_span: Span = field(compare=False, repr=False)
 
 
 Definition: TypeAlias = Layer | Flow

@@ -46,7 +46,9 @@ _ALL = (
         spaces=("Vec", "Seq"),
         directed=True,
     ),
-    Kind("perm", "fixed permutation", "", True, (choice("axis", "channel", "time", "all"), nat("seed", 0)), ready=False),
+    Kind(
+        "perm", "fixed permutation", "", True, (choice("axis", "channel", "time", "all"), nat("seed", 0)), ready=False
+    ),
     Kind(
         "normalize",
         "(x - mean) / sqrt(var + eps) of running statistics",
@@ -56,9 +58,7 @@ _ALL = (
         ready=False,
     ),
     Kind("layer_norm", "normalisation per pixel or token; nets only", "", True, (real("eps", 1e-5),), ready=False),
-    Kind(
-        "attention", "multi-head attention; nets only", "", True, (nat("heads", 1),), directed=True, ready=False
-    ),
+    Kind("attention", "multi-head attention; nets only", "", True, (nat("heads", 1),), directed=True, ready=False),
 )
 
 KINDS: dict[str, Kind] = {k.name: k for k in _ALL}

@@ -116,7 +116,8 @@ class _Layer:
             order=order,
             indices=tuple((v.name, v.extent) for v in values.names.values.values() if isinstance(v, IndexName)),
             params=tuple(
-                replace(p, summed=tuple(i for i in p.indices if i in formula.summed.get(p.name, ()))) for p in solved.values()
+                replace(p, summed=tuple(i for i in p.indices if i in formula.summed.get(p.name, ())))
+                for p in solved.values()
             ),
             variable=item.body.args[0].id,
             lets=tuple(lets),
@@ -124,6 +125,7 @@ class _Layer:
             doc=item.doc,
             span=item.span,
             name_span=item.name.span,
+            shape_span=item.shape.span,
         )
 
     def _first_members(self, shape: ir.Shape) -> Order | ir.FormalOrder | None:
@@ -150,7 +152,11 @@ class _Layer:
                 values.names.define(member.name, values.act_item(member), self.bag)
         for extra in orders[1:]:
             self.bag.error(
-                "E0204", extra.span, "a layer has one order", "a second one", also=(Label(orders[0].span, "the first one"),)
+                "E0204",
+                extra.span,
+                "a layer has one order",
+                "a second one",
+                also=(Label(orders[0].span, "the first one"),),
             )
         return values.order(orders[0].name, shape) if orders else order
 
@@ -241,7 +247,9 @@ class _Layer:
             )
             return None
         if anchor == "corner" and direction is None:
-            self.bag.error("E0306", node.span, "`anchor = corner` follows a direction, and there is none", "name a corner")
+            self.bag.error(
+                "E0306", node.span, "`anchor = corner` follows a direction, and there is none", "name a corner"
+            )
             return None
         return info, ir.Conv(node.size, anchor, direction, node.strict)
 
@@ -261,17 +269,23 @@ class _Layer:
             if side.kind not in info.spaces:
                 also = (Label(self.item.shape.span, "the shape of the layer"),) if node.place is None else ()
                 wanted = " or ".join(info.spaces)
-                self.bag.error("E0304", place, f"`{info.name}` acts on {wanted}, not on `{side}`", "wrong kind of shape", also=also)
+                self.bag.error(
+                    "E0304", place, f"`{info.name}` acts on {wanted}, not on `{side}`", "wrong kind of shape", also=also
+                )
                 return False
         if source.kind == "Seq" and info.name == "linear":
             not_yet(self.bag, node.span, "`linear` on Seq")
         if isinstance(kind, ir.Elementwise):
             if source != target:
-                self.bag.error("E0301", place, f"a {info.name} keeps the shape: `{source}` is not `{target}`", "use `on SHAPE`")
+                self.bag.error(
+                    "E0301", place, f"a {info.name} keeps the shape: `{source}` is not `{target}`", "use `on SHAPE`"
+                )
                 return False
             return True
         if isinstance(kind, ir.Conv) and source.dims[1:] != target.dims[1:]:
-            self.bag.error("E0301", place, f"a convolution keeps height and width: `{source}` to `{target}`", "sizes differ")
+            self.bag.error(
+                "E0301", place, f"a convolution keeps height and width: `{source}` to `{target}`", "sizes differ"
+            )
             return False
         if kind.direction is not None and source != target:
             not_yet(self.bag, place, "a mask between different spaces")
@@ -296,7 +310,13 @@ class _Layer:
         elif kind.strict or kind.direction is None:
             why = "it is strict, its diagonal is 0" if kind.strict else "it is dense"
             fixes = () if kind.strict else (Fix(f"give it a direction: `{info.name} ... lower`"),)
-            self.bag.error("E0701", span, f"`diag` of this {info.name} means nothing: {why}", "no diagonal to constrain", fixes=fixes)
+            self.bag.error(
+                "E0701",
+                span,
+                f"`diag` of this {info.name} means nothing: {why}",
+                "no diagonal to constrain",
+                fixes=fixes,
+            )
             return None
         numbers = [self.values.number(node.value) for node in nodes]
         known = [n for n in numbers if n is not None]
@@ -314,11 +334,15 @@ class _Layer:
             )
             return None
         if form == ">= <=" and not 0 < bounds[0] < bounds[1]:
-            self.bag.error("E0701", span, f"`diag` from {bounds[0]:g} to {bounds[1]:g} holds no room", "0 < m < M is needed")
+            self.bag.error(
+                "E0701", span, f"`diag` from {bounds[0]:g} to {bounds[1]:g} holds no room", "0 < m < M is needed"
+            )
             return None
         return self._via(constraint, bounds, nodes, span)
 
-    def _via(self, constraint: Constraint, bounds: tuple[float, ...], nodes: tuple[ast.Constraint, ...], span: Span) -> ir.Bound | None:
+    def _via(
+        self, constraint: Constraint, bounds: tuple[float, ...], nodes: tuple[ast.Constraint, ...], span: Span
+    ) -> ir.Bound | None:
         calls = [n.via for n in nodes if n.via is not None]
         via = constraint.via[0]
         if calls:
@@ -326,7 +350,9 @@ class _Layer:
             found = next((v for v in constraint.via if v.name == call.name.id), None)
             if found is None or call.args:
                 names = [v.name for v in constraint.via]
-                unknown(call.name, names, self.bag, f"the parametrisations of `{constraint.text}`", what="parametrisation")
+                unknown(
+                    call.name, names, self.bag, f"the parametrisations of `{constraint.text}`", what="parametrisation"
+                )
                 return None
             if not found.ready:
                 not_yet(self.bag, call.span, f"the parametrisation `{found.name}`")
@@ -343,7 +369,10 @@ class _Layer:
                 unknown(ast.Name(of, param.span), params, self.bag, "the parameters of this layer", what="parameter")
             elif isinstance((params[of] if of else param).kind, ir.Elementwise):
                 self.bag.error(
-                    "E0210", param.span, "`fan_in_uniform` needs a map whose inputs count", "write `fan_in_uniform(of = W)`"
+                    "E0210",
+                    param.span,
+                    "`fan_in_uniform` needs a map whose inputs count",
+                    "write `fan_in_uniform(of = W)`",
                 )
 
     # ------------------------------------------------------------ the body
@@ -405,5 +434,3 @@ def _form(nodes: tuple[ast.Constraint, ...], numbers: list[float]) -> tuple[str,
             return ">= <=", (m, top)
         case _:
             return "", ()
-
-

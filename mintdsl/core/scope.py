@@ -127,7 +127,9 @@ def scopes(modules: Mapping[str, ast.Module], resolved: Mapping[tuple[str, str],
     for file, module in modules.items():
         entries = dict(own[file])
         poisoned = set(module.poisoned)
-        places = {name: entry.item.name.span for name, entry in entries.items() if not isinstance(entry.item, ast.Import)}
+        places = {
+            name: entry.item.name.span for name, entry in entries.items() if not isinstance(entry.item, ast.Import)
+        }
         for item in module.items:
             if not isinstance(item, ast.Import):
                 continue

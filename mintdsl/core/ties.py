@@ -34,7 +34,9 @@ def solve(ties: list[ast.Tie], params: Mapping[str, ir.Param], values: Values) -
             continue
         sign = {">=": 1, "<=": -1}.get(tie.cmp)
         if sign is None or not (isinstance(tie.bound, ast.Number) and tie.bound.value == 0):
-            values.bag.error("E0405", tie.span, "a tie compares a product of diagonals with 0, by >= or <=", "not such a tie")
+            values.bag.error(
+                "E0405", tie.span, "a tie compares a product of diagonals with 0, by >= or <=", "not such a tie"
+            )
             continue
         negations, found = factors
         pivot = _pivot(tie, found, result, values)
@@ -75,7 +77,9 @@ def _factor(node: ast.Expr, params: Mapping[str, ir.Param], values: Values) -> _
         for index in node.indices:
             if not isinstance(index, ast.Name) or not isinstance(values.names.values.get(index.id), IndexName):
                 if not (isinstance(index, ast.Name) and values.names.silent(index.id)):
-                    values.bag.error("E0408", index.span, "an index of this layer is needed here", "declare it with `index i : K`")
+                    values.bag.error(
+                        "E0408", index.span, "an index of this layer is needed here", "declare it with `index i : K`"
+                    )
                 return None
             indices.append(index.id)
     if not isinstance(name, ast.Name):
@@ -91,11 +95,22 @@ def _factor(node: ast.Expr, params: Mapping[str, ir.Param], values: Values) -> _
         return None
     for own, used in zip(param.indices, indices, strict=True):
         if _extent(own, values) != _extent(used, values):
-            values.bag.error("E0301", node.span, f"`{used}` and the index `{own}` of `{name.id}` have different extents", "extents differ")
+            values.bag.error(
+                "E0301",
+                node.span,
+                f"`{used}` and the index `{own}` of `{name.id}` have different extents",
+                "extents differ",
+            )
             return None
     reason = _no_diagonal(param)
     if reason:
-        values.bag.error("E0405", node.span, f"`{name.id}` has no diagonal to tie: {reason}", "no diagonal", also=(Label(param.span, "declared here"),))
+        values.bag.error(
+            "E0405",
+            node.span,
+            f"`{name.id}` has no diagonal to tie: {reason}",
+            "no diagonal",
+            also=(Label(param.span, "declared here"),),
+        )
         return None
     return _Found(ir.Factor(name.id, tuple(indices)), param, node.span)
 
@@ -137,7 +152,12 @@ def _pivot(tie: ast.Tie, found: list[_Found], params: Mapping[str, ir.Param], va
     reasons = []
     shapes = {str(f.param.target) for f in found}
     if len(shapes) > 1:
-        values.bag.error("E0301", tie.span, f"the factors of this tie act on different shapes: {', '.join(sorted(shapes))}", "diagonals of different sizes")
+        values.bag.error(
+            "E0301",
+            tie.span,
+            f"the factors of this tie act on different shapes: {', '.join(sorted(shapes))}",
+            "diagonals of different sizes",
+        )
         return None
     for candidate in reversed(found):
         param = params[candidate.param.name]

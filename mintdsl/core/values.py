@@ -93,7 +93,9 @@ class Values:
                     case _:
                         divisor = right.constant
                         if divisor is None or divisor < 1:
-                            return self.wrong(expr.right.span, "a whole number to divide by", "a size is divided by numbers only")
+                            return self.wrong(
+                                expr.right.span, "a whole number to divide by", "a size is divided by numbers only"
+                            )
                         return left.over(divisor)
             case ast.Neg():
                 return self.wrong(expr.span, "a size", "sizes are not negative")
@@ -212,7 +214,9 @@ class Values:
 
     # ------------------------------------------------------------ options
 
-    def options(self, args: tuple[ast.Arg, ...], options: tuple[Option, ...], what: str, span: Span) -> dict[str, OptionValue] | None:
+    def options(
+        self, args: tuple[ast.Arg, ...], options: tuple[Option, ...], what: str, span: Span
+    ) -> dict[str, OptionValue] | None:
         """Values of options by name, defaults filled in; positional arguments take the options' order."""
         found: dict[str, OptionValue] = {}
         by_name = {o.name: o for o in options}
@@ -271,7 +275,9 @@ class Values:
             return expr.id
         value = self.number(expr)
         if value is not None and option.positive and value <= 0:
-            self.bag.error("E0209", expr.span, f"the option `{option.name}` must be > 0, it is {value:g}", "not positive")
+            self.bag.error(
+                "E0209", expr.span, f"the option `{option.name}` must be > 0, it is {value:g}", "not positive"
+            )
             return None
         return value
 
@@ -440,7 +446,14 @@ class Values:
 
 
 FORMAL_TYPES = ("Nat", "Real", "Dir", "Order", "Act", "Init")
-TYPE_NAMES = {"Nat": "size", "Real": "number", "Dir": "direction", "Order": "order", "Act": "activation", "Init": "initialisation"}
+TYPE_NAMES = {
+    "Nat": "size",
+    "Real": "number",
+    "Dir": "direction",
+    "Order": "order",
+    "Act": "activation",
+    "Init": "initialisation",
+}
 
 
 def _symbol(formal: ast.Formal) -> object:

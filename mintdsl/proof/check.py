@@ -21,7 +21,7 @@ from mintdsl.proof.jacobian import DENSE, NONE, PLUS, VARIABLE, Atom, Fibre, Jac
 from mintdsl.proof.rules import algebra, modules
 from mintdsl.proof.rules.algebra import ActFacts
 from mintdsl.proof.rules.flows import Bijection, triangular
-from mintdsl.source import Span
+from mintdsl.source import NOWHERE, Span
 
 Bindings = Mapping[str, ir.Argument]
 
@@ -207,7 +207,9 @@ class _Walk:
             declared=param.span,
             argument_label="",
         )
-        note = f"{direction or 'dense'} map, " + (f"diag({param.name}) in {diagonal}" if direction and not strict else "no diagonal")
+        note = f"{direction or 'dense'} map, " + (
+            f"diag({param.name}) in {diagonal}" if direction and not strict else "no diagonal"
+        )
         rule = "BASIC" if argument == VARIABLE else "COMP"
         return self._node(rule, node.span, result, proof, note=f"{note}, {_why(param)}" if _why(param) else note)
 
@@ -230,13 +232,17 @@ class _Walk:
                 slope = jacobian.diag.forget().interval
                 image = {Fibre.AFFINE: REAL, Fibre.ONTO: REAL, Fibre.IMAGE: jacobian.image}.get(jacobian.fibre)
                 values = jacobian.range.forget().interval
-                return ActFacts(act.name, slope, image if image is not None else values, values, REAL if image is not None else ZERO)
+                return ActFacts(
+                    act.name, slope, image if image is not None else values, values, REAL if image is not None else ZERO
+                )
             case ir.BuiltinAct():
                 info = ACTIVATIONS[act.name]
                 options = tuple(self._option(o) for o in act.options)
                 if not argument.within(info.domain):
                     raise _Undefined(_outside(str(act), argument, info.domain, span))
-                return ActFacts(str(act), info.slope_bounds(options), info.image, info.image_of(argument, options), info.domain)
+                return ActFacts(
+                    str(act), info.slope_bounds(options), info.image, info.image_of(argument, options), info.domain
+                )
 
     def _option(self, value: float | str) -> float:
         if isinstance(value, float):
@@ -259,7 +265,9 @@ class _Walk:
                 result = algebra.add(left, algebra.negate(right), span=node.span, spans=spans, op="-")
                 return self._node("ADD", node.span, result, *premises, note="of the negated term")
             case "*":
-                return self._node("MUL", node.span, algebra.multiply(left, right, span=node.span, spans=spans), *premises)
+                return self._node(
+                    "MUL", node.span, algebra.multiply(left, right, span=node.span, spans=spans), *premises
+                )
             case _:
                 if not right.range.interval.one_signed:
                     raise _Undefined(_divides_by_zero(right, node.right.span))
@@ -267,7 +275,9 @@ class _Walk:
                 if not right.strict:
                     # 1/e of a map that reads its own coordinate: its slope is not derived
                     unknown = Signed(PLUS, REAL)
-                    result = replace(result, off=DENSE if right.off == DENSE else result.off, diag=unknown, fibre=Fibre.UNKNOWN)
+                    result = replace(
+                        result, off=DENSE if right.off == DENSE else result.off, diag=unknown, fibre=Fibre.UNKNOWN
+                    )
                 return self._node("DIV", node.span, result, *premises)
 
 
@@ -319,7 +329,11 @@ def _vanishing(layer: ir.Layer, jacobian: Jacobian) -> Diagnostic:
         "the diagonal of the Jacobian may vanish",
         (Label(span, f"diagonal in {jacobian.diag}: 0 is possible", primary=True),),
         notes,
-        (Fix("add a positive scale of the input: `t * x + ...` with `param t : scale with diag > 0`, or strengthen a parameter"),),
+        (
+            Fix(
+                "add a positive scale of the input: `t * x + ...` with `param t : scale with diag > 0`, or strengthen a parameter"
+            ),
+        ),
     )
 
 
@@ -408,3 +422,13 @@ def resolved_order(layer: ir.Layer, bindings: Bindings) -> Order | None:
     return bound if isinstance(bound, Order) else None
 
 
+def act_slope(act: ir.Act, bindings: Bindings) -> Interval:
+    """Bounds of the slope of an activation on its whole domain."""
+    match act:
+        case ir.BuiltinAct():
+            options = tuple(o if isinstance(o, float) else 0.0 for o in act.options)
+            if any(isinstance(o, str) for o in act.options):
+                return REAL
+            return ACTIVATIONS[act.name].slope_bounds(options)
+        case _:
+            return _Walk(None, bindings).act_facts(act, REAL, NOWHERE).slope

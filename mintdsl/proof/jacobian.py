@@ -55,7 +55,9 @@ class Signed:
 
     def rename(self, indices: Mapping[str, str]) -> Signed:
         """At other indices."""
-        return replace(self, monomial=frozenset(Atom(a.param, tuple(indices.get(i, i) for i in a.indices)) for a in self.monomial))
+        return replace(
+            self, monomial=frozenset(Atom(a.param, tuple(indices.get(i, i) for i in a.indices)) for a in self.monomial)
+        )
 
     def __str__(self) -> str:
         signs = " * ".join(str(a) for a in sorted(self.monomial))

@@ -272,7 +272,9 @@ class _FlowWalk:
                 fixes=(Fix("claim `injective`: log_prob stays, sample raises"),),
             )
         elif claim.what == "volume_preserving" and not state.preserving:
-            self.bag.error("E0601", claim.span, "`volume_preserving` is not proved: a step changes volume", "claimed here")
+            self.bag.error(
+                "E0601", claim.span, "`volume_preserving` is not proved: a step changes volume", "claimed here"
+            )
 
 
 def _conclusion(bijection: Bijection | None) -> str:
@@ -282,4 +284,6 @@ def _conclusion(bijection: Bijection | None) -> str:
         return f"injective only: {bijection.why_not_onto}"
     if bijection.domain == REAL and bijection.codomain == REAL:
         return "bijection of R^D"
-    return f"bijection of {bijection.domain}^D onto {'R^D' if bijection.codomain == REAL else f'{bijection.codomain}^D'}"
+    return (
+        f"bijection of {bijection.domain}^D onto {'R^D' if bijection.codomain == REAL else f'{bijection.codomain}^D'}"
+    )

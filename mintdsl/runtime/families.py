@@ -60,14 +60,15 @@ def diagonal_of(weight: Tensor, anchor: tuple[int, ...] = ()) -> Tensor:
 def with_diagonal(weight: Tensor, diagonal: Tensor, anchor: tuple[int, ...] = ()) -> Tensor:
     """`weight` with its diagonal replaced; shapes as in diagonal_of."""
     entries = torch.diag_embed(diagonal)
-    places = torch.eye(weight.shape[-1 - len(anchor)], dtype=torch.bool, device=weight.device)
+    channels = diagonal.shape[-1]
+    places = torch.eye(channels, dtype=weight.dtype, device=weight.device)
     if anchor:
         top, left = anchor
         rows, columns = weight.shape[-2:]
         around = (left, columns - 1 - left, top, rows - 1 - top)
         entries = F.pad(entries[..., None, None], around)
         places = F.pad(places[..., None, None], around)
-    return torch.where(places, entries, weight)
+    return torch.where(places > 0, entries, weight)
 
 
 def fan_product(extents: dict[str, int], indices: tuple[str, ...]) -> int:

@@ -192,5 +192,3 @@ def flow_distribution(model: nn.Module, context: Tensor | None) -> Distribution:
 def zero_log_det(x: Tensor) -> Tensor:
     """Zeros [B]."""
     return x.new_zeros(x.shape[0])
-
-

@@ -26,12 +26,14 @@ def triangular_map(layer: nn.Module, w: tuple[Tensor, ...]) -> TriangularMap:
     )
 
 
-def invert_layer(layer: nn.Module, z: Tensor, tol: float | None, max_iter: int | None, sign: float | None) -> tuple[Tensor, Tensor]:
+def invert_layer(
+    layer: nn.Module, z: Tensor, tol: float | None, max_iter: int | None, sign: float | None
+) -> tuple[Tensor, Tensor]:
     """x [B, *event] with f(x) = z, tested, and -log |det df/dx| there [B]; gradients by the implicit function theorem.
 
     `sign` is the sign of the diagonal, None where the weights decide it. Raises InversionError.
     """
-    w = layer.weights()
+    w = layer.effective_weights()
     fixed = triangular_map(layer, tuple(t.detach() for t in w))
     if sign is None:
         with torch.no_grad():
@@ -57,13 +59,13 @@ def invert_layer(layer: nn.Module, z: Tensor, tol: float | None, max_iter: int |
 
 def invert_affine(layer: nn.Module, z: Tensor) -> tuple[Tensor, Tensor]:
     """The inverse of a layer that is affine in each element alone: (z - f(0)) / slope, and log |det| [B]."""
-    shift, slope = layer.value(torch.zeros_like(z), layer.weights())
+    shift, slope = layer.value(torch.zeros_like(z), layer.effective_weights())
     return (z - shift) / slope, -log_abs_det(slope.expand_as(z))
 
 
 def fixed_inverse(layer: nn.Module, z: Tensor, steps: int, divisor: float) -> tuple[Tensor, Tensor]:
     """The authors' inversion: `steps` damped steps of Algorithm 1, untested, and -log |det| at the result."""
-    w = layer.weights()
+    w = layer.effective_weights()
     x = authors_inversion(lambda v: layer.value(v, w), z, steps, divisor)
     return x, -log_abs_det(layer.value(x, w)[1])
 
@@ -72,7 +74,7 @@ def effective_value(layer: nn.Module, name: str) -> Tensor:
     """The masked, tied and constrained value of a parameter. KeyError names the parameters there are."""
     if name not in layer.names:
         raise KeyError(f"{type(layer).__name__} has no parameter {name!r}; it has {', '.join(layer.names)}")
-    return layer.weights()[layer.names.index(name)]
+    return layer.effective_weights()[layer.names.index(name)]
 
 
 @torch.no_grad()
@@ -97,7 +99,9 @@ def set_effective_value(layer: nn.Module, name: str, value: Tensor) -> None:
         worst = float((got - value).abs().max())
         for key, raw in kept.items():
             getattr(layer, key).copy_(raw)
-        raise ValueError(f"{name} cannot hold this value: an entry is masked, tied or out of range (off by {worst:.3g})")
+        raise ValueError(
+            f"{name} cannot hold this value: an entry is masked, tied or out of range (off by {worst:.3g})"
+        )
 
 
 def initial_value(shape: torch.Size, like: Tensor) -> Tensor:

@@ -45,7 +45,9 @@ def front_functional(
             if key[row] > 0 and not any(key[:row]):
                 behind = sum(w * v for w, v in zip(weights[row + 1 :], key[row + 1 :], strict=True))
                 weights[row] = max(weights[row], -((behind - 1) // key[row]))
-    return tuple(sign * sum(w * row[axis] for w, row in zip(weights, order, strict=True)) for axis in range(len(order[0])))
+    return tuple(
+        sign * sum(w * row[axis] for w, row in zip(weights, order, strict=True)) for axis in range(len(order[0]))
+    )
 
 
 def front_numbers(functional: tuple[int, ...], event_shape: tuple[int, ...]) -> Tensor:

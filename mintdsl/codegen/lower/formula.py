@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from mintdsl.codegen.shapes import act_object, real, size
+from mintdsl.codegen.shapes import attribute, real, size
 from mintdsl.core import ir
 from mintdsl.core.nat import Nat
 
@@ -115,7 +115,11 @@ class Lowering:
         missing = [i for i in families if i not in code.families]
         if not missing:
             return code
-        inner = families if code.batch else tuple(i for i in families if families.index(i) >= families.index(code.families[0]))
+        inner = (
+            families
+            if code.batch
+            else tuple(i for i in families if families.index(i) >= families.index(code.families[0]))
+        )
         index = [":"] * code.batch + [":" if i in code.families else "None" for i in inner]
         while index and index[-1] == ":":
             index.pop()
@@ -183,8 +187,9 @@ class Lowering:
                 return Code(text, atom=value >= 0)
             case Nat() as nat:
                 text = size(nat)
-                for symbol in sorted(nat.symbols, key=len, reverse=True):
-                    text = _replace_word(text, symbol, f"self.{symbol}")
+                dims = {str(d): f"self.event_shape[{i}]" for i, d in enumerate(self.layer.shape.dims)}
+                for symbol in nat.symbols:
+                    text = _replace_word(text, symbol, dims.get(symbol, f"self.{attribute(symbol)}"))
                 return Code(text, atom=text.isidentifier())
             case str() as name:
                 return Code(real(name))
@@ -201,7 +206,9 @@ class Lowering:
         let = self.layer.let(node.name)
         renaming = dict(zip(let.indices, node.indices, strict=True))
         value, diagonal = self.lets[node.name]
-        return tuple(self._sorted(replace(c, families=tuple(renaming[i] for i in c.families))) for c in (value, diagonal))  # type: ignore[return-value]
+        return tuple(
+            self._sorted(replace(c, families=tuple(renaming[i] for i in c.families))) for c in (value, diagonal)
+        )  # type: ignore[return-value]
 
     def _arithmetic(self, node: ir.Binary) -> tuple[Code, Code]:
         (a, da), (b, db) = self.expr(node.left), self.expr(node.right)
@@ -223,17 +230,25 @@ class Lowering:
     def _sub_values(self, a: Code, b: Code) -> Code:
         return self._binary("-", a, b)
 
-    def _bound_arithmetic(self, node: ir.Binary, left: tuple[Code, Code], right: tuple[Code, Code]) -> tuple[Code, Code]:
+    def _bound_arithmetic(
+        self, node: ir.Binary, left: tuple[Code, Code], right: tuple[Code, Code]
+    ) -> tuple[Code, Code]:
         (a, da), (b, db) = left, right
         if node.op in "+-":
             return ZERO, self._add(da, db)
         factor, diagonal = (b, da) if db == ZERO else (a, db)
         if diagonal == ZERO:
             return ZERO, ZERO
-        if not (da == ZERO or db == ZERO) or factor.batch or not _constant(node.right if factor is b else node.left, self.layer):
+        if (
+            not (da == ZERO or db == ZERO)
+            or factor.batch
+            or not _constant(node.right if factor is b else node.left, self.layer)
+        ):
             self.bounded = False  # a factor that varies with x has no bound here
             return ZERO, ZERO
-        magnitude = replace(factor, text=f"abs({factor.text})" if factor.rank == 0 else f"{factor.wrapped}.abs()", atom=True)
+        magnitude = replace(
+            factor, text=f"abs({factor.text})" if factor.rank == 0 else f"{factor.wrapped}.abs()", atom=True
+        )
         return ZERO, self._binary("/", diagonal, magnitude) if node.op == "/" else self._mul(magnitude, diagonal)
 
     def _apply(self, node: ir.Apply) -> tuple[Code, Code]:
@@ -339,7 +354,9 @@ class Lowering:
             result = replace(result, rank=self.rank)
             result = result if other == ONE else self._mul(other, result)
         elif not other.families and not d_param.families and not summed:
-            scale = replace(d_param, text=f"{d_param.text}[:, None, None]" if self.rank > 1 else d_param.text, rank=self.rank)
+            scale = replace(
+                d_param, text=f"{d_param.text}[:, None, None]" if self.rank > 1 else d_param.text, rank=self.rank
+            )
             result = self._mul(scale, other)
         else:
             first = "".join(letters[i] for i in d_param.families) + "c"
@@ -407,7 +424,10 @@ class Lowering:
 def _act_functions(act: ir.Act) -> tuple[Callable[[str], str], Callable[[str], str]]:
     match act:
         case ir.FormalAct():
-            return lambda v: f"self.{act.name}.value({v})", lambda v: f"self.{act.name}.slope({v})"
+            return (
+                lambda v: f"self.{attribute(act.name)}.value({v})",
+                lambda v: f"self.{attribute(act.name)}.slope({v})",
+            )
         case ir.BuiltinAct():
             options = "".join(f", {real(o)}" for o in act.options)
             return lambda v: f"{act.name}_value({v}{options})", lambda v: f"{act.name}_slope({v}{options})"
@@ -438,6 +458,3 @@ def _replace_word(text: str, word: str, by: str) -> str:
 
 def _source(let: ir.Let) -> str:
     return f"{let.name}[{', '.join(let.indices)}]" if let.indices else let.name
-
-
-__all__ = ["ONE", "ZERO", "Code", "Lowering", "act_object"]

@@ -20,7 +20,14 @@ ADD = Rule(
     vec("  param t : scale with diag > 0\n  param W : linear lower with diag >= 0\n  map x -> t * x + W(x)"),
     vec("  param t : scale with diag > 0\n  param W : linear lower with diag >= 0\n  map x -> t * x - W(x)"),
 )
-NEG = Rule("NEG", "e : diag in m [a, b]   =>   -e : diag in m [-b, -a]", "none", PROPOSITION, vec("  map x -> -(-x)"), vec("  map x -> -x"))
+NEG = Rule(
+    "NEG",
+    "e : diag in m [a, b]   =>   -e : diag in m [-b, -a]",
+    "none",
+    PROPOSITION,
+    vec("  map x -> -(-x)"),
+    vec("  map x -> -x"),
+)
 SUM = Rule(
     "SUM",
     "e[i] : triangular k, diag in m [a, b], m free of i   =>   sum[i](e[i]) : triangular k, diag in m [a, inf) for a >= 0",
@@ -129,7 +136,12 @@ def _sum_fibre(left: Jacobian, right: Jacobian, same_way: bool) -> tuple[Fibre, 
             if one.fibre in (Fibre.AFFINE, Fibre.ONTO) or one.fibre is Fibre.CONST:
                 return one.fibre, REAL
             shift = other.range
-            if one.fibre is Fibre.IMAGE and other.constant and not shift.monomial and shift.interval.lo == shift.interval.hi:
+            if (
+                one.fibre is Fibre.IMAGE
+                and other.constant
+                and not shift.monomial
+                and shift.interval.lo == shift.interval.hi
+            ):
                 return Fibre.IMAGE, one.image + shift.interval
             return Fibre.UNKNOWN, REAL
     if not same_way:
@@ -146,7 +158,9 @@ def _sign_lost(left: Jacobian, right: Jacobian, span: Span, spans: tuple[Span, S
     if a.interval.is_zero or b.interval.is_zero:
         return None
     if a.monomial == b.monomial:
-        opposite = (a.interval.nonnegative and b.interval.nonpositive) or (a.interval.nonpositive and b.interval.nonnegative)
+        opposite = (a.interval.nonnegative and b.interval.nonpositive) or (
+            a.interval.nonpositive and b.interval.nonnegative
+        )
         if not opposite:
             return None
         return Diagnostic(
@@ -192,7 +206,11 @@ def total(body: Jacobian, indices: tuple[str, ...], *, span: Span) -> Jacobian:
             "the signs in this sum are not tied to each other",
             (Label(span, f"each term has its own sign: {' * '.join(varying)}", primary=True),),
             ("terms of different sign can cancel, so the sign of the diagonal of the sum is unknown",),
-            (Fix(f"bind the signs of all factors along the path: {_tie_hint(body.diag.monomial)}, with the maps that follow"),),
+            (
+                Fix(
+                    f"bind the signs of all factors along the path: {_tie_hint(body.diag.monomial)}, with the maps that follow"
+                ),
+            ),
         )
     fibre = body.fibre if free == body.diag and body.fibre in (Fibre.AFFINE, Fibre.ONTO, Fibre.CONST) else Fibre.UNKNOWN
     one_way = body.diag.interval.nonnegative or body.diag.interval.nonpositive

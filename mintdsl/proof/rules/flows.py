@@ -75,7 +75,9 @@ def triangular(jacobian: Jacobian) -> Bijection | None:
         case Fibre.IMAGE if jacobian.off == NONE:
             return Bijection(REAL, jacobian.image, f"every element's image is {jacobian.image}, not all of R")
         case _:
-            return Bijection(REAL, None, "its slope has no positive lower bound, so values may run out before R is covered")
+            return Bijection(
+                REAL, None, "its slope has no positive lower bound, so values may run out before R is covered"
+            )
 
 
 def logit_domain(alpha: float) -> Interval:

@@ -39,7 +39,9 @@ TIE = Rule(
     "tie diag(A) diag(P) diag(B) >= 0   =>   sign(P) = sign(A) sign(B), |diag(P)| in [0, inf)",
     "P carries every index of the tie, occurs once and is bound by nothing else; sign(0) = 0, so the bound of P is 0",
     MINTNET + ", section 4 (the constraint on W1, W2, W3)",
-    vec("  param t : scale with diag > 0\n  param A, B : linear lower\n  tie diag(A) * diag(B) >= 0\n  map x -> t * x + A(elu(B(x)))"),
+    vec(
+        "  param t : scale with diag > 0\n  param A, B : linear lower\n  tie diag(A) * diag(B) >= 0\n  map x -> t * x + A(elu(B(x)))"
+    ),
     vec("  param t : scale with diag > 0\n  param A, B : linear lower\n  map x -> t * x + A(elu(B(x)))"),
 )
 

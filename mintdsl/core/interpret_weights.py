@@ -95,7 +95,9 @@ def evaluate_size(size: Nat, env: Mapping[str, int]) -> int:
     return ratio.top
 
 
-def bind(definition: ir.Definition, shape: Sequence[int], args: Mapping[str, Argument], place: Env | None = None) -> Env:
+def bind(
+    definition: ir.Definition, shape: Sequence[int], args: Mapping[str, Argument], place: Env | None = None
+) -> Env:
     """The environment of `definition` on `shape`. Names inside `args` are those of `place` (default: none).
 
     Formals without an argument take their defaults; one without a default stays unbound until something needs it.
@@ -231,14 +233,18 @@ class Weights:
             case ir.Elementwise():
                 return [self._diagonal(param, member, _first(c, dims)) for c in range(len(raw))]
             case ir.Conv() | ir.Dense():
-                return raw if kind.direction is None else self._masked(param, member, kind, self._direction(kind.direction))
+                if kind.direction is None:
+                    return raw
+                return self._masked(param, member, kind, self._direction(kind.direction))
             case other:
                 assert_never(other)
 
     def _masked(self, param: ir.Param, member: Member, kind: ir.Conv | ir.Dense, direction: str) -> list[float]:
         """A map with a direction: entries to an earlier (lower) or later (upper) input, and the diagonal."""
         raw, shape = self._raw(param, member), _map_shape(param, self.env)
-        order = self.layer.order if isinstance(self.layer.order, Order) else self.env.look(self.env.orders, self.layer.order.name)
+        order = self.layer.order
+        if isinstance(order, ir.FormalOrder):
+            order = self.env.look(self.env.orders, order.name)
         dims, wanted = self.env.shape(param.target), 1 if direction == "lower" else -1
         result = []
         for k, difference in enumerate(_differences(kind, shape, direction)):
@@ -261,7 +267,8 @@ class Weights:
             value = abs(raw) * param.pivot.sign
             renamed = dict(zip(param.pivot.indices, member, strict=True))
             for other in param.pivot.others:
-                value *= _sign(self._diagonal(self.layer.param(other.name), tuple(renamed[i] for i in other.indices), element))
+                places = tuple(renamed[i] for i in other.indices)
+                value *= _sign(self._diagonal(self.layer.param(other.name), places, element))
             return value
         via = parametrisation(param)
         if via is None or param.bound is None:
@@ -306,7 +313,9 @@ class Weights:
             raise ValueError(f"the raw tensor `{key}` of shape {list(shape)} is missing")
         values = self.raw[key]
         if len(values) != prod(shape):
-            raise ValueError(f"the raw tensor `{key}` has {len(values)} numbers, its shape {list(shape)} takes {prod(shape)}")
+            raise ValueError(
+                f"the raw tensor `{key}` has {len(values)} numbers, its shape {list(shape)} takes {prod(shape)}"
+            )
         size = prod(shape[len(member) :])
         start = 0
         for extent, position in zip(shape, member, strict=False):

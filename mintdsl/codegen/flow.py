@@ -1,0 +1,313 @@
+"""A flow as a class: its steps in order, their inverses in reverse, and the density around them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from mintdsl.codegen import shapes
+from mintdsl.codegen.emit import Writer
+from mintdsl.codegen.layer import formal_text, unpack_shape, write_formal
+from mintdsl.core import ir
+from mintdsl.proof.prover import FlowProof
+from mintdsl.source import Span
+
+
+@dataclass(slots=True)
+class FlowWriter:
+    """Writes the class of one flow; `sizes` replace the defaults of its Nat formals."""
+
+    flow: ir.Flow
+    proof: FlowProof
+    program: ir.Program
+    write: Writer
+    where: Callable[[Span], str]
+    digest: str
+    sizes: Mapping[str, int]
+
+    def run(self) -> None:
+        """The whole class."""
+        flow, write = self.flow, self.write
+        with write.block(f"class {flow.name}(nn.Module):"):
+            self._docstring()
+            write()
+            self._constructor()
+            write()
+            self._forward()
+            write()
+            self._inverse()
+            write()
+            self._protocol()
+
+    @property
+    def _body(self) -> list[ir.Step]:
+        """The steps of the bijection: without noise and prior."""
+        return [s for s in self.flow.steps if not isinstance(s.op, (ir.Dequantize, ir.Prior))]
+
+    @property
+    def _prior(self) -> bool:
+        return any(isinstance(s.op, ir.Prior) for s in self.flow.steps)
+
+    @property
+    def _levels(self) -> int:
+        return next((s.op.levels for s in self.flow.steps if isinstance(s.op, ir.Dequantize)), 0)
+
+    def _docstring(self) -> None:
+        flow = self.flow
+        lines = [flow.doc or f"The flow {flow.name}.", ""]
+        lines.append(f"Proved ({self.where(flow.name_span)}): {self.proof.derivation.conclusion}.")
+        lines.append(f"log_det: exact; inverse: {self.proof.inverse}.")
+        self.write.doc("\n".join(part for line in lines for part in line.split("\n")))
+
+    # ------------------------------------------------------------ constructor
+
+    def _constructor(self) -> None:
+        flow, write = self.flow, self.write
+        concrete = bool(flow.shape.dims) and all(d.constant is not None for d in flow.shape.dims)
+        args = ["self"] if concrete else ["self", "shape: tuple[int, ...]"]
+        args += [self._formal(f) for f in flow.formals]
+        args += ["*", "device: torch.device | str | None = None", "dtype: torch.dtype | None = None"]
+        write.call("def __init__", args, " -> None:")
+        write.depth += 1
+        write("super().__init__()")
+        write(f"self.event_shape = {shapes.shape(flow.shape) if concrete else 'tuple(shape)'}")
+        unpack_shape(flow.shape, flow.formals, flow.name, write)
+        result = self._body[-1].result if self._body else flow.shape
+        write(f"self.latent_shape = {shapes.shape(result) if result.dims else 'self.event_shape'}")
+        write('self.context_shape, self.path = None, ""')
+        for formal in flow.formals:
+            write_formal(formal, write)
+        if self._prior:
+            write(f"self.levels = {self._levels}  # of the integers that log_prob takes; 0: reals")
+            write(f'self.spec_hash = "{self.digest}"')
+            write(f"self.not_onto = {self._not_onto()}")
+        write('factory = {"device": device, "dtype": dtype}')
+        self._modules(self._body, [])
+        write(f"self.steps = ({', '.join(self._names(self._body))}{',' if len(self._names(self._body)) == 1 else ''})")
+        if self._prior:
+            write("name_paths(self)")
+        write.depth -= 1
+
+    def _formal(self, formal: ir.Formal) -> str:
+        if formal.type == "Nat" and formal.name in self.sizes:
+            return f"{formal.name}: int = {self.sizes[formal.name]}"
+        return formal_text(formal, self.flow.name)
+
+    def _not_onto(self) -> str:
+        bijection = self.proof.bijection
+        if bijection is None or (bijection.codomain is not None and "inf" in str(bijection.codomain)):
+            return '""'
+        return '"' + bijection.why_not_onto.replace('"', "'") + '"'
+
+    def _modules(self, steps: Sequence[ir.Step], counts: list[str]) -> None:
+        for step in steps:
+            match step.op:
+                case ir.Use():
+                    self._module(step, step.op, counts)
+                case ir.Repeat():
+                    self._modules(step.op.steps, [*counts, shapes.size(step.op.count)])
+                case ir.Pair():
+                    self._modules(step.op.steps, counts)
+                case _:
+                    pass
+
+    def _module(self, step: ir.Step, use: ir.Use, counts: list[str]) -> None:
+        callee = self.program.definitions[use.definition]
+        concrete = bool(callee.shape.dims) and all(d.constant is not None for d in callee.shape.dims)
+        args = [] if concrete else [shapes.shape(step.shape) if step.shape.dims else "shape"]
+        defaults = {f.name: f.default for f in callee.formals}
+        args += [f"{name}={shapes.argument(value)}" for name, value in use.args if defaults[name] != value]
+        args.append("**factory")
+        made = f"{callee.name}({', '.join(args)})"
+        for count in reversed(counts):
+            made = f"nn.ModuleList({made} for _ in range({count}))"
+        line = f"self.{step.name} = {made}"
+        if len(line) + 8 <= 120:
+            self.write(line)
+        elif counts:
+            inner = f"{callee.name}({', '.join(args)})"
+            self.write(f"self.{step.name} = nn.ModuleList(")
+            for count in reversed(counts[1:]):
+                inner = f"nn.ModuleList({inner} for _ in range({count}))"
+            self.write(f"    {inner} for _ in range({counts[0]})")
+            self.write(")")
+        else:
+            self.write.call(f"self.{step.name} = {callee.name}", args, "")
+
+    def _names(self, steps: Sequence[ir.Step]) -> list[str]:
+        names = []
+        for step in steps:
+            match step.op:
+                case ir.Use():
+                    names.append(f'"{step.name}"')
+                case ir.Repeat() | ir.Pair():
+                    names += self._names(step.op.steps)
+                case _:
+                    names.append(f'"{step.name}"')
+        return names
+
+    # ------------------------------------------------------------ forward and inverse
+
+    def _forward(self) -> None:
+        write = self.write
+        with write.block("def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:"):
+            write('"""z and log |det dz/dx|; x [*, *event_shape], log_det [*]."""')
+            write("no_context(context, type(self).__name__)")
+            write(f'x, lead = flatten_batch(x, self.event_shape, "x", "{self.where(self.flow.shape_span)}")')
+            write("log_det = zero_log_det(x)")
+            self._run(self._body, forward=True, lists={})
+            write("return unflatten_batch(x, lead), unflatten_batch(log_det, lead)")
+
+    def _inverse(self) -> None:
+        write = self.write
+        write("def inverse(")
+        write(
+            "    self, z: Tensor, context: Tensor | None = None, *, tol: float | None = None, max_iter: int | None = None"
+        )
+        with write.block(") -> tuple[Tensor, Tensor]:"):
+            write(
+                '"""x and log |det dx/dz|. Iterative steps test their residual against `tol`: InversionError if it is missed."""'
+            )
+            write("no_context(context, type(self).__name__)")
+            write(f'x, lead = flatten_batch(z, self.latent_shape, "z", "{self.where(self.flow.shape_span)}")')
+            write("log_det = zero_log_det(x)")
+            self._run(self._body, forward=False, lists={})
+            write("return unflatten_batch(x, lead), unflatten_batch(log_det, lead)")
+
+    def _run(self, steps: Sequence[ir.Step], *, forward: bool, lists: Mapping[str, str]) -> None:
+        """Statements of a block; `lists` gives the variable of a module inside its loops."""
+        for step in steps if forward else reversed(steps):
+            match step.op:
+                case ir.Use():
+                    module = lists.get(step.name, f"self.{step.name}")
+                    call = f"{module}(x)" if forward else f"{module}.inverse(x, tol=tol, max_iter=max_iter)"
+                    self._apply(call)
+                case ir.Logit(alpha=alpha):
+                    self._apply(f"{'logit_step' if forward else 'logit_inverse'}(x, {alpha!r})")
+                case ir.Squeeze(factor=factor, layout=layout, undo=undo):
+                    name = "squeeze" if forward != undo else "unsqueeze"
+                    extra = "" if layout == "colour_fast" else f', "{layout}"'
+                    self.write(
+                        f"x = {name}(x, {factor}{extra})  # {step.shape} to {step.result}"
+                        if forward
+                        else f"x = {name}(x, {factor}{extra})"
+                    )
+                case ir.Repeat():
+                    self._loop(step.op, forward=forward, lists=lists)
+                case ir.Pair():
+                    self._run(step.op.steps, forward=forward, lists=lists)
+                case _:
+                    pass
+
+    def _apply(self, call: str) -> None:
+        self.write(f"x, term = {call}")
+        self.write("log_det = log_det + term")
+
+    def _loop(self, repeat: ir.Repeat, *, forward: bool, lists: Mapping[str, str]) -> None:
+        names = _uses(repeat.steps)
+        if not names:
+            with self.write.block(f"for _ in range({self._count(repeat)}):"):
+                self._run(repeat.steps, forward=forward, lists=lists)
+            return
+        sources = [lists.get(n, f"self.{n}") for n in names]
+        taken = set(lists.values())
+        variables = []
+        for name in names:
+            variable = name.lower()
+            while variable in taken or variable in ("x", "z", "self", "term", "tol"):
+                variable += "_"
+            taken.add(variable)
+            variables.append(variable)
+        walked = sources if forward else [f"reversed({s})" for s in sources]
+        over = walked[0] if len(walked) == 1 else f"zip({', '.join(walked)}, strict=True)"
+        with self.write.block(f"for {', '.join(variables)} in {over}:"):
+            self._run(repeat.steps, forward=forward, lists={**lists, **dict(zip(names, variables, strict=True))})
+
+    def _count(self, repeat: ir.Repeat) -> str:
+        formals = {f.name for f in self.flow.formals}
+        return " ".join(f"self.{w}" if w in formals else w for w in shapes.size(repeat.count).split(" "))
+
+    # ------------------------------------------------------------ density
+
+    def _protocol(self) -> None:
+        write = self.write
+        with write.block("def trace(self, x: Tensor) -> list[tuple[str, Tensor, Tensor]]:"):
+            write('"""(path, output, log_det) of every layer, in order."""')
+            write("return trace_flow(self, x)")
+        write()
+        with write.block("def frozen(self) -> AbstractContextManager[nn.Module]:"):
+            write('"""Compute effective weights once for everything inside `with model.frozen():`."""')
+            write("return frozen_weights(self)")
+        if not self._prior:
+            return
+        data = f"integers 0..{self._levels - 1} [*, *event_shape]" if self._levels else "x [*, *event_shape]"
+        bound = "; one draw of noise, a lower bound of log P" if self._levels else ""
+        context = "context: Tensor | None = None"
+        sample = f"integers 0..{self._levels - 1}" if self._levels else "reals"
+        rows = (
+            ("log_prob", f"x: Tensor, {context}", "Tensor", f"log p(x) [*] of {data}{bound}.", "x, context"),
+            ("bits_per_dim", f"x: Tensor, {context}", "Tensor", "-log2 p(x) per dimension [*].", "x, context"),
+            (
+                "sample",
+                f"shape: tuple[int, ...] | int = (), {context}",
+                "Tensor",
+                f"Samples [*shape, *event_shape], {sample}.",
+                "shape, context",
+            ),
+            (
+                "rsample",
+                f"shape: tuple[int, ...] | int = (), {context}",
+                "Tensor",
+                "Samples with gradients to the parameters.",
+                "shape, context",
+            ),
+            (
+                "sample_and_log_prob",
+                f"shape: tuple[int, ...] | int = (), {context}",
+                "tuple[Tensor, Tensor]",
+                "Samples, and log_prob of exactly these.",
+                "shape, context",
+            ),
+        )
+        for name, args, result, doc, passed in rows:
+            write()
+            write.call(f"def {name}", ["self", *_split(args)], f" -> {result}:")
+            write.depth += 1
+            write(f'"""{doc}"""')
+            write(f"return flow_{name}(self, {passed})")
+            write.depth -= 1
+        write()
+        with write.block("def transform(self, context: Tensor | None = None) -> FlowTransform:"):
+            write('"""The bijection data -> latent for torch.distributions."""')
+            write("return FlowTransform(self, context)")
+        write()
+        with write.block("def distribution(self, context: Tensor | None = None) -> Distribution:"):
+            write('"""The density of the reals that `forward` takes, as a torch distribution."""')
+            write("return flow_distribution(self, context)")
+
+
+def _uses(steps: Sequence[ir.Step]) -> list[str]:
+    names = []
+    for step in steps:
+        match step.op:
+            case ir.Use():
+                names.append(step.name)
+            case ir.Repeat() | ir.Pair():
+                names += _uses(step.op.steps)
+            case _:
+                pass
+    return names
+
+
+def _split(args: str) -> list[str]:
+    """Arguments at the top level of a list."""
+    parts, depth, current = [], 0, ""
+    for char in args:
+        depth += char in "[("
+        depth -= char in "])"
+        if char == "," and depth == 0:
+            parts.append(current.strip())
+            current = ""
+        else:
+            current += char
+    return [*parts, current.strip()]

@@ -1,0 +1,121 @@
+"""The helpers of `mintdsl.runtime`, as text: those that a module uses are copied into it, in their files' order.
+
+The runtime is read, not imported: it needs torch, the generator does not.
+"""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+FILES = (
+    "families",
+    "schedule",
+    "activations",
+    "parametrise",
+    "masks",
+    "inits",
+    "batch",
+    "steps",
+    "fibre",
+    "inverse",
+    "implicit",
+    "layer",
+    "flow",
+)
+_RUNTIME = Path(__file__).resolve().parent.parent / "runtime"
+
+
+@dataclass(frozen=True, slots=True)
+class Helper:
+    """One top-level definition: its text, and every name it mentions."""
+
+    name: str
+    text: str
+    mentions: frozenset[str]
+
+
+@cache
+def helpers() -> dict[str, Helper]:
+    """Every top-level function, class and constant of the runtime, in order."""
+    found: dict[str, Helper] = {}
+    for file in FILES:
+        source = (_RUNTIME / f"{file}.py").read_text(encoding="utf-8")
+        lines = source.splitlines()
+        for node in ast.parse(source).body:
+            if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+                name, first = node.name, min([node.lineno, *(d.lineno for d in node.decorator_list)])
+            elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+                name, first = node.targets[0].id, node.lineno
+            else:
+                continue
+            assert node.end_lineno is not None
+            text = "\n".join(lines[first - 1 : node.end_lineno])
+            found[name] = Helper(name, text, _mentions(node))
+    return found
+
+
+def _mentions(node: ast.AST) -> frozenset[str]:
+    names = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
+    # annotations are strings at run time, but a reader wants the classes they name
+    return frozenset(names)
+
+
+def needed(text: str) -> list[Helper]:
+    """The helpers that `text` uses, directly or through others, in the order of the runtime."""
+    table = helpers()
+    wanted: set[str] = set()
+    stack = [n for n in _mentions(ast.parse(text)) if n in table]
+    while stack:
+        name = stack.pop()
+        if name not in wanted:
+            wanted.add(name)
+            stack.extend(m for m in table[name].mentions if m in table)
+    return [helper for name, helper in table.items() if name in wanted]
+
+
+IMPORTS = (
+    ("math", "import math"),
+    ("functools", "import functools"),
+    ("Callable", "from collections.abc import Callable"),
+    ("Iterator", "from collections.abc import Iterator"),
+    ("Sequence", "from collections.abc import Sequence"),
+    ("AbstractContextManager", "from contextlib import AbstractContextManager"),
+    ("contextmanager", "from contextlib import contextmanager"),
+    ("partial", "from functools import partial"),
+    ("NamedTuple", "from typing import NamedTuple"),
+    ("torch", "import torch"),
+    ("Tensor", "from torch import Tensor"),
+    ("nn", "from torch import nn"),
+    ("Distribution", "from torch.distributions import Distribution"),
+    ("Independent", "from torch.distributions import Independent"),
+    ("Normal", "from torch.distributions import Normal"),
+    ("Transform", "from torch.distributions import Transform"),
+    ("TransformedDistribution", "from torch.distributions import TransformedDistribution"),
+    ("constraints", "from torch.distributions import constraints"),
+    ("F", "from torch.nn import functional as F"),
+)
+
+
+def imports(text: str) -> str:
+    """The import lines that `text` needs, grouped and sorted as linters want them."""
+    used = _mentions(ast.parse(text))
+    plain, froms = {False: [], True: []}, {}
+    for name, line in IMPORTS:
+        if name not in used:
+            continue
+        words = line.split()
+        torch_side = words[1].startswith("torch")
+        if words[0] == "import":
+            plain[torch_side].append(line)
+        else:
+            froms.setdefault((torch_side, words[1]), []).append(" ".join(words[3:]))
+    groups = []
+    for side in (False, True):
+        lines = sorted(plain[side])
+        lines += [f"from {m} import {', '.join(sorted(n))}" for (s, m), n in sorted(froms.items()) if s == side]
+        if lines:
+            groups.append("\n".join(lines))
+    return "\n\n".join(groups)

@@ -1,0 +1,88 @@
+"""The registry of diagnostic codes: what each one says in general, and the page that explains it.
+
+Codes are permanent: 01 syntax, 02 names and files, 03 shapes and sizes, 04 signs and triangularity, 06 claims and
+flows, 07 constraints, 09 constructs that are only read; E is an error, W a warning.
+"""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import NamedTuple
+
+from mintdsl.diagnostics.model import Severity
+
+
+class Code(NamedTuple):
+    """One kind of message. `rule` is the rule of the calculus whose hypothesis failed, or empty."""
+
+    code: str
+    severity: Severity
+    title: str
+    rule: str
+
+
+def _all(*rows: tuple[str, str, str]) -> dict[str, Code]:
+    severity = {"E": Severity.ERROR, "W": Severity.WARNING}
+    return {code: Code(code, severity[code[0]], title, rule) for code, title, rule in rows}
+
+
+CODES: dict[str, Code] = _all(
+    ("E0101", "something else was expected here", ""),
+    ("E0102", "a bracket is not closed", ""),
+    ("E0103", "a character that means nothing here", ""),
+    ("E0104", "a reserved word cannot be a name", ""),
+    ("E0105", "a word of another language", ""),
+    ("E0106", "a number that cannot be read", ""),
+    ("E0107", "the program is too large or nested too deeply", ""),
+    ("E0110", "the edition is missing", ""),
+    ("E0111", "the edition is not known", ""),
+    ("E0201", "unknown name", ""),
+    ("E0202", "a file cannot be imported", ""),
+    ("E0203", "files import each other", ""),
+    ("E0204", "defined or given twice", ""),
+    ("E0205", "an import leaves the program", ""),
+    ("E0206", "a name of the language cannot be redefined", ""),
+    ("E0207", "the imported file does not define this name", ""),
+    ("E0208", "a step of a flow is a layer or a flow", ""),
+    ("E0209", "an argument or option that does not fit", ""),
+    ("E0210", "an argument is missing", ""),
+    ("E0211", "a value of another type is needed", ""),
+    ("E0212", "a definition needs itself", ""),
+    ("E0213", "this is not a formula", ""),
+    ("E0214", "this is no claim", ""),
+    ("E0301", "shapes do not match", ""),
+    ("E0302", "a squeeze does not divide", "PERM"),
+    ("E0303", "a size is not a whole number", ""),
+    ("E0304", "wrong kind of shape", ""),
+    ("E0305", "a size is too small or too large", ""),
+    ("E0306", "a size or anchor of a kernel that does not fit", ""),
+    ("E0307", "the network is too large", ""),
+    ("E0308", "a flow contains itself", ""),
+    ("E0401", "the diagonal of the Jacobian may vanish", "I-TRI"),
+    ("E0402", "lower and upper triangular maps are mixed", "COMP"),
+    ("E0403", "terms of a sum have diagonals of opposite sign", "ADD"),
+    ("E0404", "signs are not tied to each other", "SUM"),
+    ("E0405", "a tie that cannot be solved", "TIE"),
+    ("E0406", "the activation is not monotone", "ACT"),
+    ("E0407", "a function outside its domain", "ACT"),
+    ("E0408", "an index is not bound, or does not fit", ""),
+    ("E0409", "a dense map: nothing proves it invertible", "BASIC"),
+    ("E0410", "both factors read the own coordinate", "MUL"),
+    ("E0411", "the divisor may be 0", "DIV"),
+    ("E0601", "a claim is not proved", "I-TRI"),
+    ("E0602", "injective, but not onto", "I-TRI"),
+    ("E0603", "a pair takes one lower and one upper layer", "PAIR"),
+    ("E0604", "a prior stands last in the outermost flow", ""),
+    ("E0605", "dequantize stands first", ""),
+    ("E0606", "values outside the domain of the next step", "I-COMP"),
+    ("E0701", "a constraint that cannot be kept", ""),
+    ("E0901", "not yet in this version", ""),
+    ("W0201", "a parameter is never used", ""),
+    ("W0402", "a bias is summed over an index it need not carry", ""),
+)
+
+
+def page(code: str) -> str:
+    """The explanation of `code` in Markdown; raises KeyError for a code that does not exist."""
+    known = CODES[code].code
+    return files("mintdsl.diagnostics").joinpath("pages", f"{known}.md").read_text(encoding="utf-8")

@@ -1,0 +1,7 @@
+# proves: A: diag > 0, invertible
+# class: A: diagonal, diag in (0, inf)
+mint 1
+layer A on Vec[D] ensures diag > 0, invertible {
+  param b : bias
+  map x -> logit(sigmoid(x)) + b
+}

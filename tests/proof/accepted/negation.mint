@@ -1,0 +1,4 @@
+# proves: A: diagonal, diag != 0, volume_preserving, invertible
+# class: A: diagonal, diag in [-1, -1]
+mint 1
+layer A on Vec[D] ensures diagonal, diag != 0, volume_preserving, invertible { map x -> -x }

@@ -1,0 +1,6 @@
+# error: [E0212] A
+# error: [E0212] B
+mint 1
+const A = B + 1
+const B = A + 1
+layer L on Vec[D] ensures invertible { map x -> x }

@@ -1,0 +1,6 @@
+# error: [E0701] diag <= 2
+mint 1
+layer A on Vec[D] ensures invertible {
+  param s : scale with diag <= 2
+  map x -> s * x
+}

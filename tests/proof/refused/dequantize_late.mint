@@ -1,0 +1,7 @@
+# error: [E0605] dequantize 256
+mint 1
+flow F on Image[1, 8, 8] {
+  squeeze 2
+  dequantize 256
+  prior normal
+}

@@ -1,0 +1,4 @@
+# error: [*]
+mint 1
+const B = 1e308 * 10
+layer A on Vec[D] ensures invertible { map x -> B * x }

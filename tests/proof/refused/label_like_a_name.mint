@@ -1,0 +1,10 @@
+# error: [*]
+mint 1
+layer A on Vec[D] ensures invertible {
+  param s : scale with diag > 0
+  map x -> s * x
+}
+flow F on Vec[4] ensures invertible {
+  A_0: A
+  A
+}

@@ -1,0 +1,3 @@
+# error: [*]
+mint 1
+layer A(a: Real = 0) on Vec[D] ensures invertible { map x -> leaky_relu(x, a) + softplus(x) }

@@ -1,0 +1,3 @@
+# error: [E0209] 0.5
+mint 1
+flow F on Vec[3] ensures invertible { logit(0.5) }

@@ -1,0 +1,3 @@
+# error: [E0604] prior normal
+mint 1
+flow F on Image[1, 8, 8] { repeat 2 { prior normal } }

@@ -1,0 +1,7 @@
+# error: [E0301] +
+mint 1
+layer A on Vec[D] ensures invertible {
+  param V : linear from Vec[D] to Vec[2 * D]
+  param W : linear from Vec[2 * D] to Vec[D]
+  map x -> W(V(x) + x)
+}

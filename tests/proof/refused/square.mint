@@ -1,0 +1,3 @@
+# error: [E0410] x * x
+mint 1
+layer A on Vec[D] ensures injective { map x -> x * x }

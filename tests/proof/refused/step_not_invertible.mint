@@ -1,0 +1,7 @@
+# error: [E0401] s
+mint 1
+layer A on Vec[D] {
+  param s : scale with diag >= 0
+  map x -> s * x
+}
+flow F on Vec[3] ensures invertible { A }

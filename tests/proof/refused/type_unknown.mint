@@ -1,0 +1,3 @@
+# error: [E0201] Int
+mint 1
+layer A(K: Int) on Vec[D] ensures invertible { map x -> x }

@@ -1,0 +1,87 @@
+"""The checker by programs: each file of `refused/` and `accepted/` says in its first lines what must come out.
+
+`# error: [E0403] W(x)` is one error and the text under its primary label, white space folded; `# error: [*]` is any
+error. `# proves: A: lower, diag > 0` are the claims that are proved, `# class: A: lower, diag in (0, inf)` the class
+of the map that is derived.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from _pytest.mark import ParameterSet
+
+import mintdsl
+from mintdsl.diagnostics.model import Severity
+from mintdsl.driver import Report
+from mintdsl.proof.check import LayerProof
+
+FOLDER = Path(__file__).parent
+REFUSED = sorted((FOLDER / "refused").glob("*.mint"))
+ACCEPTED = sorted((FOLDER / "accepted").glob("*.mint"))
+
+OPEN: dict[str, str] = {
+    "smaller_image_before_logit": "the values of sigmoid fill (0, 1), the domain of logit(0.05) is wider: the flow is not onto",
+    "direction_called_diagonal": "a Dir formal with this name passes for a diagonal map: lower + upper is accepted",
+    "leaky_formal_is_relu": "a Real formal escapes the check a > 0: with a = 0 the image is (0, inf)",
+    "image_rounded": "the image of a shifted map is rounded outwards, but taken for exact: log is not onto here",
+    "tie_granularity_any_shape": "on S both factors seem to have one sign each; a channel cannot take the signs of its elements",
+    "factor_infinite": "a constant that overflows is the number inf",
+    "floor_beyond_floats": "exp(709.5) is below the largest float, but is taken for inf",
+    "order_formal_of_other_space": "an order as argument is not compared with the shape of the layer: ValueError",
+    "label_like_a_name": "the label A_0 and the first unlabelled use of A have one name",
+}
+"""Programs that the checker does not yet refuse, and why they must be: remove an entry with its repair."""
+
+
+def header(path: Path, word: str) -> list[str]:
+    start = f"# {word}: "
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return [line.removeprefix(start) for line in lines if line.startswith(start)]
+
+
+def errors(report: Report) -> list[str]:
+    found = []
+    for d in report.diagnostics:
+        if d.severity is Severity.ERROR:
+            found.append(f"[{d.code}] " + " ".join(report.sources[d.primary.file].slice(d.primary).split()))
+    return found
+
+
+def refused(path: Path) -> ParameterSet:
+    marks = [pytest.mark.xfail(reason=OPEN[path.stem], strict=True)] if path.stem in OPEN else []
+    return pytest.param(path, id=path.stem, marks=marks)
+
+
+@pytest.mark.parametrize("path", [refused(p) for p in REFUSED])
+def test_refused_programs(path: Path) -> None:
+    report = mintdsl.load(path).check()
+    expected = header(path, "error")
+    assert not report.ok
+    if expected != ["[*]"]:
+        assert errors(report) == expected
+
+
+@pytest.mark.parametrize("path", ACCEPTED, ids=lambda path: path.stem)
+def test_accepted_programs(path: Path) -> None:
+    report = mintdsl.load(path).check()
+    assert errors(report) == []
+    claims = []
+    classes = []
+    for result in report.results:
+        proof = result.proof
+        definition = proof.layer if isinstance(proof, LayerProof) else proof.flow
+        claims.append(f"{result.name}: {', '.join(map(str, definition.claims))}")
+        derived = proof.jacobian.describe() if isinstance(proof, LayerProof) else proof.derivation.conclusion
+        classes.append(f"{result.name}: {derived}")
+    assert claims == header(path, "proves")
+    assert classes == header(path, "class")
+
+
+def test_there_are_enough_programs() -> None:
+    assert len(REFUSED) >= 60
+    assert len(ACCEPTED) >= 40
+    assert all(header(p, "error") for p in REFUSED)
+    assert all(header(p, "proves") for p in ACCEPTED)
+    assert set(OPEN) <= {p.stem for p in REFUSED}
