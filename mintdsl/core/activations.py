@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import inf, nextafter
+from math import inf
 
 from mintdsl.core.interval import NONNEGATIVE, ONE, POSITIVE, REAL, UNIT, Interval
 from mintdsl.core.options import Option, real
@@ -47,12 +47,20 @@ class Activation:
             if math.isinf(end) or not Interval(end, end).within(self.domain):
                 bounds.append((limit, True))
             else:
-                bounds.append((nextafter(nextafter(self.value(end, *options), towards), towards), is_open))
+                bounds.append((_outwards(self.value(end, *options), towards), is_open))
         (lo, lo_open), (hi, hi_open) = bounds
         whole = self.image
         lo, lo_open = (whole.lo, whole.lo_open) if lo <= whole.lo else (lo, lo_open)
         hi, hi_open = (whole.hi, whole.hi_open) if hi >= whole.hi else (hi, hi_open)
         return Interval(lo, hi, lo_open, hi_open)
+
+
+def _outwards(value: float, towards: float) -> float:
+    """A bound of the exact value, a few roundings away from the computed one; 1e308 is below every overflow."""
+    if math.isinf(value):
+        return value if (value > 0) == (towards > 0) else math.copysign(1e308, value)
+    margin = 1e-14 * abs(value) + 1e-15
+    return value + margin if towards > 0 else value - margin
 
 
 def _sigmoid(v: float) -> float:
@@ -77,7 +85,7 @@ def _silu_slope(v: float) -> float:
 
 
 def _exp(v: float) -> float:
-    return math.exp(v) if v < 709 else inf
+    return math.exp(v) if v < 709.7 else inf
 
 
 _ALL = (

@@ -39,6 +39,7 @@ class _Flow:
     resolve: Resolve
     ordinals: dict[str, int] = field(default_factory=dict)
     labels: dict[str, Span] = field(default_factory=dict)
+    paths: set[str] = field(default_factory=set)
     broken: bool = False
 
     @property
@@ -401,11 +402,17 @@ class _Flow:
                 also=(Label(self.labels[label.id], "first here"),),
             )
         self.labels[label.id] = label.span
+        if label.id in self.paths:
+            self.bag.error("E0204", label.span, f"another step is called `{label.id}` already", "choose another label")
+        self.paths.add(label.id)
         return label.id
 
     def _name(self, word: str) -> str:
         ordinal = self.ordinals.get(word, 0)
+        while f"{word}_{ordinal}" in self.paths:  # a label has this name
+            ordinal += 1
         self.ordinals[word] = ordinal + 1
+        self.paths.add(f"{word}_{ordinal}")
         return f"{word}_{ordinal}"
 
 

@@ -85,7 +85,8 @@ class Formula:
     def _expr(self, node: ast.Expr) -> Typed | None:
         match node:
             case ast.Number():
-                return Typed(ir.Scalar(float(node.value), node.span), None)
+                number = self.values.number(node)
+                return None if number is None else Typed(ir.Scalar(number, node.span), None)
             case ast.Name():
                 return self._name(node, (), node.span)
             case ast.At():
@@ -205,7 +206,10 @@ class Formula:
         return tuple(names)
 
     def _family(self, name: ast.Name, declared: tuple[str, ...], given: tuple[str, ...], span: Span) -> bool:
-        """Whether `given` are as many indices as declared, of the same extents."""
+        """Whether `given` are as many indices as declared, each once, of the same extents."""
+        if len(set(given)) != len(given):
+            self.values.bag.error("E0408", span, "an index occurs twice", "the diagonal of a family is not a family of this language")
+            return False
         if len(declared) != len(given):
             wanted = f"`{name.id}[{', '.join(declared)}]`" if declared else f"`{name.id}` without indices"
             self.values.bag.error(

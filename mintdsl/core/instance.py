@@ -203,7 +203,8 @@ def _count(param: ir.Param, source: Sizes, target: Sizes, order: Order | None) -
     match param.kind:
         case ir.Elementwise(per=per):
             n = 1
-            for d in target if per == "element" else target[:1]:
+            channel = target[-1:] if param.target.kind == "Seq" else target[:1]
+            for d in target if per == "element" else channel:
                 n *= d
             fixed = param.bound is not None and param.bound.cmp == "== 1"
             return Counts(n, 0 if fixed else n, 0)

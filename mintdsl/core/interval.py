@@ -140,8 +140,10 @@ def _add(a: float, b: float, towards: float) -> float:
     total = a + b
     if total != total:  # inf - inf: nothing is known
         return towards
+    if isinf(total):
+        return total if isinf(a) or isinf(b) else nextafter(total, towards)
     part = total - a
-    exact = (a - (total - part)) + (b - part) == 0 if not isinf(total) else True
+    exact = (a - (total - part)) + (b - part) == 0
     return total if exact else nextafter(total, towards)
 
 

@@ -17,6 +17,8 @@ from mintdsl.source import Span
 from mintdsl.syntax import ast
 from mintdsl.syntax.suggest import suggest
 
+CLAIM_WORDS = ("diag", "det", "lip", "diagonal", "injective", "invertible", "volume_preserving")
+
 BUILTIN: dict[str, str] = {
     **{name: "a shape" for name in SHAPES},
     **{name: "a function" for name in (*ACTIVATIONS, *STRUCTURAL, *CONDITIONER_FUNCTIONS)},
@@ -26,6 +28,7 @@ BUILTIN: dict[str, str] = {
     **{name: "an order" for name in ORDERS},
     **{name: "a mask" for name in MASKS},
     **{name: "a prior" for name in PRIORS},
+    **{name: "a word of claims and constraints" for name in CLAIM_WORDS},
 }
 
 ItemKind = Literal["const", "space", "order", "mask", "act", "layer", "net", "flow"]

@@ -137,6 +137,9 @@ def _no_diagonal(param: ir.Param) -> str:
 
 def carried(param: ir.Param) -> frozenset[str]:
     """The implicit indices on which the diagonal of a parameter depends."""
+    if param.target.kind == "Any":
+        channel = isinstance(param.kind, ir.Elementwise) and param.kind.per == "channel"
+        return frozenset({"channel"}) if channel else frozenset({"element"})  # of a shape not known: never mixed
     match param.kind:
         case ir.Elementwise(per="element"):
             return frozenset(param.target.coordinates)

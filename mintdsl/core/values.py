@@ -103,7 +103,19 @@ class Values:
                 return self.wrong(expr.span, "a size", "not a whole number")
 
     def number(self, expr: ast.Expr) -> float | None:
-        """A number: literals, constants and arithmetic; no formals."""
+        """A number: literals, constants and arithmetic; no formals. It must keep its value in every dtype."""
+        value = self._number(expr)
+        if value is None or fits_every_dtype(value):
+            return value
+        self.bag.error(
+            "E0106",
+            expr.span,
+            f"the number {value:g} does not fit every floating-point type",
+            "numbers are 0 or from 1e-30 to 1e30 in magnitude",
+        )
+        return None
+
+    def _number(self, expr: ast.Expr) -> float | None:
         match expr:
             case ast.Number():
                 return float(expr.value)
@@ -111,7 +123,7 @@ class Values:
                 value = self.number(expr.operand)
                 return None if value is None else -value
             case ast.Binary():
-                left, right = self.number(expr.left), self.number(expr.right)
+                left, right = self._number(expr.left), self._number(expr.right)
                 if left is None or right is None:
                     return None
                 if expr.op == "/" and right == 0:
@@ -394,6 +406,8 @@ class Values:
             default = None
             if formal.default is not None:
                 default = self.argument(formal.default, formal.type.id, formal.name.id)
+                if default is not None and mentions_formals(default):
+                    not_yet(self.bag, formal.default.span, "a default that depends on another formal")
             self.names.define(formal.name, _symbol(formal), self.bag)
             result.append(ir.Formal(formal.name.id, formal.type.id, default, formal.span))
         return tuple(result)
@@ -412,10 +426,12 @@ class Values:
             name, args = expr, ()
         else:
             return self.wrong(expr.span, f"{article(TYPE_NAMES[type_])}", f"`{formal}` has type {type_}")
-        if type_ == "Act":
-            return self.act(name, args, expr.span)
-        if type_ == "Init":
-            return self.init(ast.Call(name, args, expr.span))
+        if type_ in ("Act", "Init"):
+            call = ast.Call(name, args, expr.span)
+            found = self.act(name, args, expr.span) if type_ == "Act" else self.init(call)
+            if found is not None and mentions_reals(found):
+                not_yet(self.bag, expr.span, "a Real formal passed on to another definition")
+            return found
         if type_ == "Order":
             return self.order(name, ir.Shape("Any", ()))
         return self.direction(name)
@@ -445,6 +461,52 @@ class Values:
         return None
 
 
+def mentions_formals(value: ir.Argument) -> bool:
+    """Whether an argument depends on a formal of the definition it stands in."""
+    match value:
+        case Nat():
+            return bool(value.symbols)
+        case str():
+            return value not in DIRECTIONS
+        case ir.FormalAct() | ir.FormalOrder():
+            return True
+        case ir.InitCall():
+            return value.formal or mentions_reals(value)
+        case ir.BuiltinAct() | ir.DefinedAct():
+            return mentions_reals(value)
+        case _:
+            return False
+
+
+def mentions_reals(value: ir.Act | ir.InitCall) -> bool:
+    """Whether an activation or initialisation contains a Real formal."""
+    match value:
+        case ir.FormalAct():
+            return False
+        case ir.InitCall():
+            return value.name != "fan_in_uniform" and any(isinstance(o, str) for o in value.options)
+        case ir.BuiltinAct():
+            return any(isinstance(o, str) for o in value.options)
+        case ir.DefinedAct():
+            stack: list[ir.Expr] = [value.body]
+            while stack:
+                node = stack.pop()
+                match node:
+                    case ir.Scalar(value=str()):
+                        return True
+                    case ir.Apply():
+                        if isinstance(node.act, ir.FormalAct) or mentions_reals(node.act):
+                            return True
+                        stack.append(node.arg)
+                    case ir.Neg():
+                        stack.append(node.arg)
+                    case ir.Binary():
+                        stack += [node.left, node.right]
+                    case _:
+                        pass
+            return False
+
+
 FORMAL_TYPES = ("Nat", "Real", "Dir", "Order", "Act", "Init")
 TYPE_NAMES = {
     "Nat": "size",
@@ -471,6 +533,11 @@ def _symbol(formal: ast.Formal) -> object:
             return ir.FormalAct(name)
         case _:
             return ir.InitCall(name, (), formal=True)
+
+
+def fits_every_dtype(value: float) -> bool:
+    """Whether a number is 0 or keeps its order of magnitude in float32 and bfloat16."""
+    return value == 0 or 1e-30 <= abs(value) <= 1e30
 
 
 def describe(value: object) -> str:

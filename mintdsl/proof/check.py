@@ -14,6 +14,7 @@ from mintdsl.core.activations import ACTIVATIONS
 from mintdsl.core.constraints import CONSTRAINTS
 from mintdsl.core.interval import NONNEGATIVE, REAL, ZERO, Interval
 from mintdsl.core.nat import Nat
+from mintdsl.core.options import Option
 from mintdsl.core.orders import Order
 from mintdsl.diagnostics.model import Bag, Diagnostic, Fix, Label
 from mintdsl.proof.derivation import Derivation
@@ -52,6 +53,7 @@ def check_layer(layer: ir.Layer, bindings: Bindings) -> LayerProof:
     """Prove what the formula gives, then compare with the claims."""
     walk = _Walk(layer, bindings)
     try:
+        _fitting_order(layer, bindings)
         proofs = [walk.let(item) for item in layer.lets]
         jacobian, derivation = walk.expr(layer.result)
     except _Undefined as undefined:
@@ -70,6 +72,15 @@ def check_layer(layer: ir.Layer, bindings: Bindings) -> LayerProof:
     premises = (*proofs, derivation)
     whole = Derivation(rule, layer.name_span, conclusion, premises, title=f"layer {layer.name}")
     return LayerProof(layer, jacobian, bijection, whole, bag.sorted(), blame)
+
+
+def _fitting_order(layer: ir.Layer, bindings: Bindings) -> None:
+    """An order given as an argument must be one of the layer's index set."""
+    order = resolved_order(layer, bindings)
+    if order is not None and layer.shape.kind not in ("Any", order.space):
+        label = Label(layer.shape_span, f"this layer acts on {layer.shape}", primary=True)
+        title = f"the order `{order.name}` is one of {order.space}, the layer `{layer.name}` acts on {layer.shape}"
+        raise _Undefined(Diagnostic("E0304", title, (label,)))
 
 
 def _conclusion(jacobian: Jacobian, bijection: Bijection | None) -> str:
@@ -237,19 +248,19 @@ class _Walk:
                 )
             case ir.BuiltinAct():
                 info = ACTIVATIONS[act.name]
-                options = tuple(self._option(o) for o in act.options)
+                options = tuple(self._option(o, i, span) for o, i in zip(act.options, info.options, strict=True))
                 if not argument.within(info.domain):
                     raise _Undefined(_outside(str(act), argument, info.domain, span))
                 return ActFacts(
                     str(act), info.slope_bounds(options), info.image, info.image_of(argument, options), info.domain
                 )
 
-    def _option(self, value: float | str) -> float:
-        if isinstance(value, float):
-            return value
-        bound = self.bindings[value]
-        assert isinstance(bound, float)
-        return bound
+    def _option(self, value: float | str, option: Option, span: Span) -> float:
+        number = value if isinstance(value, float) else self.bindings[value]
+        assert isinstance(number, float)
+        if option.positive and number <= 0:
+            raise _Undefined(_not_positive(option.name, number, span))
+        return number
 
     # ------------------------------------------------------------ arithmetic
 
@@ -294,6 +305,15 @@ def _outside(name: str, argument: Interval, domain: Interval, span: Span) -> Dia
         (Label(span, f"argument in {argument}", primary=True),),
         ("outside its domain the function has no value, so the layer has none",),
         (Fix("bring the argument into the domain first, for example by softplus(...) or sigmoid(...)"),),
+    )
+
+
+def _not_positive(name: str, value: float, span: Span) -> Diagnostic:
+    return Diagnostic(
+        "E0209",
+        f"the option `{name}` must be > 0, here it is {value:g}",
+        (Label(span, "not positive", primary=True),),
+        ("the facts of the activation hold for positive values only",),
     )
 
 

@@ -79,8 +79,9 @@ class Fibre(Enum):
     UNKNOWN = "unknown"
 
 
-NONE = "diagonal"
-DENSE = "dense"
+# no name of a program can be one of these
+NONE = "<diagonal>"
+DENSE = "<dense>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +121,8 @@ class Jacobian:
             return "constant"
         if self.off == DENSE:
             return "dense"
-        name = self.off if not self.strict else f"strict {self.off}"
+        off = "diagonal" if self.off == NONE else self.off
+        name = off if not self.strict else f"strict {off}"
         return f"{name}, diag in {self.diag}" if not self.strict else name
 
 

@@ -129,7 +129,7 @@ class _FlowWalk:
             case ir.Logit(alpha=alpha):
                 domain = logit_domain(alpha)
                 self._enter(step.span, domain, state)
-                state.image, state.preserving = REAL, False
+                state.image, state.preserving = (REAL if state.image is not None else None), False
                 return Derivation("LOGIT", step.span, f"bijection of {domain} onto R, elementwise")
             case ir.Repeat(count=count, steps=steps):
                 entering = (state.domain, state.image)

@@ -22,14 +22,6 @@ REFUSED = sorted((FOLDER / "refused").glob("*.mint"))
 ACCEPTED = sorted((FOLDER / "accepted").glob("*.mint"))
 
 OPEN: dict[str, str] = {
-    "smaller_image_before_logit": "the values of sigmoid fill (0, 1), the domain of logit(0.05) is wider: the flow is not onto",
-    "direction_called_diagonal": "a Dir formal with this name passes for a diagonal map: lower + upper is accepted",
-    "leaky_formal_is_relu": "a Real formal escapes the check a > 0: with a = 0 the image is (0, inf)",
-    "image_rounded": "the image of a shifted map is rounded outwards, but taken for exact: log is not onto here",
-    "tie_granularity_any_shape": "on S both factors seem to have one sign each; a channel cannot take the signs of its elements",
-    "factor_infinite": "a constant that overflows is the number inf",
-    "floor_beyond_floats": "exp(709.5) is below the largest float, but is taken for inf",
-    "order_formal_of_other_space": "an order as argument is not compared with the shape of the layer: ValueError",
     "label_like_a_name": "the label A_0 and the first unlabelled use of A have one name",
 }
 """Programs that the checker does not yet refuse, and why they must be: remove an entry with its repair."""

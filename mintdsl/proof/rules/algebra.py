@@ -135,14 +135,7 @@ def _sum_fibre(left: Jacobian, right: Jacobian, same_way: bool) -> tuple[Fibre, 
         if other.strict:  # a shift that does not read the own coordinate
             if one.fibre in (Fibre.AFFINE, Fibre.ONTO) or one.fibre is Fibre.CONST:
                 return one.fibre, REAL
-            shift = other.range
-            if (
-                one.fibre is Fibre.IMAGE
-                and other.constant
-                and not shift.monomial
-                and shift.interval.lo == shift.interval.hi
-            ):
-                return Fibre.IMAGE, one.image + shift.interval
+            # a shifted box is one too, but its rounded ends would not be exact
             return Fibre.UNKNOWN, REAL
     if not same_way:
         return Fibre.UNKNOWN, REAL

@@ -1,4 +1,4 @@
-# error: [*]
+# error: [E0405] tie diag(a) * diag(b) >= 0
 mint 1
 layer A on S ensures diag > 0, invertible {
   param a : scale
