@@ -148,14 +148,35 @@ class Program:
         report = self.check(name, **sizes)
         core, _ = self.core()
         target = name or next((k.rpartition("::")[2] for k in reversed(core.main)), None)
-        if not report.ok or target is None:
+        diagnostics = report.diagnostics
+        if report.ok:
+            diagnostics += self._unfit(core, report, target)
+        if any(d.severity is Severity.ERROR for d in diagnostics):
             from mintdsl.diagnostics.render import render
 
-            raise SpecError(report.diagnostics, "\n" + render(report.diagnostics, self.sources, color=False, width=100))
+            raise SpecError(diagnostics, "\n" + render(diagnostics, self.sources, color=False, width=100))
+        assert target is not None
         with _deep():
             key = core.find(target)
             assert key is not None
             return generate(core, key, sizes, self.sources)
+
+    def _unfit(self, core: ir.Program, report: Report, target: str | None) -> tuple[Diagnostic, ...]:
+        """Why an accepted program still has no module: nothing in it, or nothing proved of it."""
+        bag = Bag()
+        checked = next((r for r in report.results if r.name == target), None)
+        if target is None:
+            bag.error("E0201", self._start(), "this file defines no layer and no flow", "nothing to generate")
+        elif checked is None or checked.proof.bijection is None:
+            key = core.find(target)
+            span = core.definitions[key].name_span if key else self._start()
+            bag.error(
+                "E0601",
+                span,
+                f"`{target}` is not proved invertible, so it has no module",
+                "nothing claimed, nothing proved",
+            )
+        return bag.sorted()
 
     def compile(self, name: str | None = None, **sizes: int) -> type[nn.Module]:
         """The generated class, built in memory; its source is shown in tracebacks."""
@@ -291,8 +312,17 @@ def _check(
 ) -> Checked | None:
     definition = core.definitions[key]
     bindings = prover.defaults(key)
-    if bindings is None:
-        return None  # proved at its uses: a formal without a default decides
+    if bindings is None:  # proved at its uses: a formal without a default decides
+        formal = next(f for f in definition.formals if f.default is None and f.type not in ("Nat", "Dir", "Init"))
+        bag.error(
+            "W0601",
+            definition.name_span,
+            f"`{definition.name}` is not checked by itself: `{formal.name}` has no value here",
+            "checked only where it is used",
+            also=(Label(formal.span, f"an {formal.type} without a default"),),
+            severity=Severity.WARNING,
+        )
+        return None
     proof = prover.prove(key, bindings)
     for used in prover.done.values():
         bag.extend(used.diagnostics)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 _PACKAGE = Path(__file__).resolve().parent
 
 
-def resource(name: str) -> Path:
-    """The folder `grammars` or `specs`."""
+def resource(name: Literal["grammars", "specs"]) -> Path:
+    """The folder of that name."""
     inside = _PACKAGE / "_resources" / name
     return inside if inside.is_dir() else _PACKAGE.parent / name

@@ -77,5 +77,7 @@ def test_tables_list_the_registries() -> None:
 
 
 def test_reserved_words() -> None:
-    listed = set(re.findall(r"[a-z_]+", " ".join(re.findall(r"`([^`]*)`", section("9. Words").split("**Not words.**")[0]))))
+    listed = set(
+        re.findall(r"[a-z_]+", " ".join(re.findall(r"`([^`]*)`", section("9. Words").split("**Not words.**")[0])))
+    )
     assert listed == set(tables.load().words)

@@ -22,6 +22,7 @@ FILES = (
     "fibre",
     "inverse",
     "implicit",
+    "protocols",
     "layer",
     "flow",
 )
@@ -86,6 +87,7 @@ IMPORTS = (
     ("contextmanager", "from contextlib import contextmanager"),
     ("partial", "from functools import partial"),
     ("NamedTuple", "from typing import NamedTuple"),
+    ("Protocol", "from typing import Protocol"),
     ("torch", "import torch"),
     ("Tensor", "from torch import Tensor"),
     ("nn", "from torch import nn"),
@@ -102,7 +104,8 @@ IMPORTS = (
 def imports(text: str) -> str:
     """The import lines that `text` needs, grouped and sorted as linters want them."""
     used = _mentions(ast.parse(text))
-    plain, froms = {False: [], True: []}, {}
+    plain: dict[bool, list[str]] = {False: [], True: []}
+    froms: dict[tuple[bool, str], list[str]] = {}
     for name, line in IMPORTS:
         if name not in used:
             continue

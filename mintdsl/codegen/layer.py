@@ -13,6 +13,7 @@ from mintdsl.core.instance import anchor
 from mintdsl.core.constraints import CONSTRAINTS, Parametrisation
 from mintdsl.core.nat import Nat
 from mintdsl.proof.check import LayerProof
+from mintdsl.proof.jacobian import NONE
 from mintdsl.source import Span
 
 
@@ -442,13 +443,10 @@ class LayerWriter:
     def _fronts(self) -> None:
         if self._affine:
             return
-        directions = {
-            str(p.kind.direction) for p in self._maps if isinstance(p.kind, (ir.Conv, ir.Dense)) and p.kind.direction
-        }
-        if not directions:
-            self.write(f"self.functional, self.fronts = (0,) * len(self.event_shape), 1")
+        direction = self.proofs[0].jacobian.off
+        if direction == NONE:
+            self.write("self.functional, self.fronts = (0,) * len(self.event_shape), 1")
             return
-        direction = sorted(directions)[0]
         kernels = []
         for param in self._maps:
             if self._directed(param):

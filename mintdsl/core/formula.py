@@ -208,7 +208,9 @@ class Formula:
     def _family(self, name: ast.Name, declared: tuple[str, ...], given: tuple[str, ...], span: Span) -> bool:
         """Whether `given` are as many indices as declared, each once, of the same extents."""
         if len(set(given)) != len(given):
-            self.values.bag.error("E0408", span, "an index occurs twice", "the diagonal of a family is not a family of this language")
+            self.values.bag.error(
+                "E0408", span, "an index occurs twice", "the diagonal of a family is not a family of this language"
+            )
             return False
         if len(declared) != len(given):
             wanted = f"`{name.id}[{', '.join(declared)}]`" if declared else f"`{name.id}` without indices"

@@ -142,18 +142,23 @@ def _add(a: float, b: float, towards: float) -> float:
         return towards
     if isinf(total):
         return total if isinf(a) or isinf(b) else nextafter(total, towards)
-    part = total - a
-    exact = (a - (total - part)) + (b - part) == 0
-    return total if exact else nextafter(total, towards)
+    return total if _same(total, a, b, sum_=True) else nextafter(total, towards)
 
 
 def _multiply(a: float, b: float, towards: float) -> float:
     if a == 0 or b == 0:
         return 0.0
     product = a * b
-    if isinf(a) or isinf(b) or abs(a) == 1 or abs(b) == 1:
+    if isinf(a) or isinf(b):
         return product
-    return nextafter(product, towards)
+    return product if not isinf(product) and _same(product, a, b, sum_=False) else nextafter(product, towards)
+
+
+def _same(result: float, a: float, b: float, *, sum_: bool) -> bool:
+    """Whether a float is exactly the sum (or product) of two others."""
+    (an, ad), (bn, bd), (rn, rd) = a.as_integer_ratio(), b.as_integer_ratio(), result.as_integer_ratio()
+    top = an * bd + bn * ad if sum_ else an * bn
+    return top * rd == rn * ad * bd
 
 
 def _inexact_inverse(value: float) -> bool:

@@ -42,7 +42,8 @@ def bind_shape(shape: ast.Shape, values: Values) -> ir.Shape | None:
             return result
     for dim in shape.dims:
         if isinstance(dim, ast.Name):
-            taken = dim.id in values.names.values or dim.id in values.names.scope.entries
+            entry = values.names.scope.entries.get(dim.id)
+            taken = dim.id in values.names.values or (entry is not None and entry.kind == "const")
             if not taken and not values.names.silent(dim.id):
                 values.names.sizes[dim.id] = Nat.symbol(dim.id)
     return values.shape(shape)

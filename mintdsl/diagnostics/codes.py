@@ -79,6 +79,7 @@ CODES: dict[str, Code] = _all(
     ("E0901", "not yet in this version", ""),
     ("W0201", "a parameter is never used", ""),
     ("W0402", "a bias is summed over an index it need not carry", ""),
+    ("W0601", "a definition is proved only where it is used", ""),
 )
 
 

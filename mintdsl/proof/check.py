@@ -6,6 +6,7 @@ known to be at least 1), and once for each distinct value of its other formals.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -156,8 +157,8 @@ class _Walk:
         match node.value:
             case float() as value:
                 return Interval(value, value)
-            case Nat():
-                return NONNEGATIVE
+            case Nat() as nat:
+                return _size(nat)
             case str() as name:
                 bound = self.bindings.get(name)
                 return Interval(bound, bound) if isinstance(bound, float) else REAL
@@ -290,6 +291,15 @@ class _Walk:
                         result, off=DENSE if right.off == DENSE else result.off, diag=unknown, fibre=Fibre.UNKNOWN
                     )
                 return self._node("DIV", node.span, result, *premises)
+
+
+def _size(nat: Nat) -> Interval:
+    """Sizes are at least 1, so a product of them is at least its coefficient."""
+    if len(nat.terms) != 1:
+        return REAL
+    (_, ratio), *_ = nat.terms
+    least = ratio.top / ratio.bottom
+    return Interval(math.nextafter(least, 0.0) if ratio.bottom != 1 else least, math.inf) if least > 0 else REAL
 
 
 def _why(param: ir.Param) -> str:

@@ -25,7 +25,7 @@ CLOSED, ITERATIVE, ELEMENTWISE = "closed form", "iterative to a tested residual"
 class FlowProof:
     """What is proved of a flow: one to one on `domain`; a bijection onto `codomain` unless that is None.
 
-    `inverse` names the weakest kind among its steps, `exact` whether log-det is a formula (always so here).
+    `inverse` names the weakest kind among its steps. `excused`: a step failed, and that was reported where it is defined.
     """
 
     flow: ir.Flow
@@ -34,6 +34,7 @@ class FlowProof:
     inverse: str
     derivation: Derivation
     diagnostics: tuple[Diagnostic, ...]
+    excused: bool = False
 
 
 Proof = LayerProof | FlowProof
@@ -100,6 +101,7 @@ class _FlowWalk:
     flow: ir.Flow
     bindings: Bindings
     bag: Bag = field(default_factory=Bag)
+    excused: bool = False
 
     def run(self) -> FlowProof:
         state = _State(image=None)
@@ -114,7 +116,7 @@ class _FlowWalk:
             self._claim(claim, bijection, state)
         conclusion = _conclusion(bijection)
         whole = Derivation("I-COMP", self.flow.name_span, conclusion, tuple(premises), title=f"flow {self.flow.name}")
-        return FlowProof(self.flow, bijection, state.preserving, state.inverse, whole, self.bag.sorted())
+        return FlowProof(self.flow, bijection, state.preserving, state.inverse, whole, self.bag.sorted(), self.excused)
 
     # ------------------------------------------------------------ steps
 
@@ -205,8 +207,9 @@ class _FlowWalk:
 
     def _not_invertible(self, step: ir.Step, name: str, proof: Proof) -> None:
         blame = proof.blame if isinstance(proof, LayerProof) else None
-        if proof.diagnostics:
-            return  # reported where it is claimed
+        if proof.diagnostics or (isinstance(proof, FlowProof) and proof.excused):
+            self.excused = True  # reported where it is claimed
+            return
         label = Label(step.span, f"so `{name}` is no step of a flow")
         if blame is not None:
             self.bag.add(replace(blame, labels=(*blame.labels, label)))
@@ -259,7 +262,7 @@ class _FlowWalk:
     # ------------------------------------------------------------ claims
 
     def _claim(self, claim: ir.Claim, bijection: Bijection | None, state: _State) -> None:
-        if self.bag.has_errors:
+        if self.bag.has_errors or self.excused:
             return
         if bijection is None:
             self.bag.error("E0601", claim.span, f"`{claim}` is not proved: a step is not invertible", "claimed here")

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, Normal, Transform, TransformedDistribution, constraints
 
+from mintdsl.runtime.protocols import FlowLike, LayerLike
 from mintdsl.runtime.steps import dequantize, quantize
 
 
@@ -24,12 +25,12 @@ def normal_log_prob(z: Tensor, lead: int) -> Tensor:
     return (-0.5 * z * z - 0.5 * math.log(2.0 * math.pi)).flatten(lead).sum(-1)
 
 
-def parameter_dtype(model: nn.Module) -> torch.dtype:
+def parameter_dtype(model: FlowLike) -> torch.dtype:
     """The dtype in which the model computes."""
     return next((p.dtype for p in model.parameters()), torch.get_default_dtype())
 
 
-def flow_log_prob(model: nn.Module, x: Tensor, context: Tensor | None) -> Tensor:
+def flow_log_prob(model: FlowLike, x: Tensor, context: Tensor | None) -> Tensor:
     """log p(x) [*lead]. Integers are dequantised with one draw of noise: then it is a lower bound of log P(x)."""
     offset = 0.0
     if model.levels:
@@ -48,33 +49,33 @@ def check_levels(x: Tensor, levels: int) -> None:
         raise ValueError(f"x must hold integers from 0 to {levels - 1}")
 
 
-def flow_bits_per_dim(model: nn.Module, x: Tensor, context: Tensor | None) -> Tensor:
+def flow_bits_per_dim(model: FlowLike, x: Tensor, context: Tensor | None) -> Tensor:
     """-log2 p(x) per dimension [*lead]."""
     return -flow_log_prob(model, x, context) / (math.prod(model.event_shape) * math.log(2.0))
 
 
-def latent_noise(model: nn.Module, shape: tuple[int, ...] | int) -> Tensor:
+def latent_noise(model: FlowLike, shape: tuple[int, ...] | int) -> Tensor:
     """A draw of the prior, [*shape, *latent_shape]."""
     lead = (shape,) if isinstance(shape, int) else tuple(shape)
     like = next(model.parameters(), torch.zeros(()))
     return torch.randn(*lead, *model.latent_shape, dtype=like.dtype, device=like.device)
 
 
-def must_be_onto(model: nn.Module) -> None:
+def must_be_onto(model: FlowLike) -> None:
     """Samples need an inverse everywhere; raises RuntimeError with the proof's reason where there is none."""
     if model.not_onto:
         raise RuntimeError(f"{type(model).__name__} is injective, but not onto, so it cannot sample: {model.not_onto}")
 
 
 @torch.no_grad()
-def flow_sample(model: nn.Module, shape: tuple[int, ...] | int, context: Tensor | None) -> Tensor:
+def flow_sample(model: FlowLike, shape: tuple[int, ...] | int, context: Tensor | None) -> Tensor:
     """Samples [*shape, *event_shape]: integers (int64) where the flow starts with `dequantize`, else reals."""
     must_be_onto(model)
     x, _ = model.inverse(latent_noise(model, shape), context)
     return quantize(x, model.levels) if model.levels else x
 
 
-def flow_rsample(model: nn.Module, shape: tuple[int, ...] | int, context: Tensor | None) -> Tensor:
+def flow_rsample(model: FlowLike, shape: tuple[int, ...] | int, context: Tensor | None) -> Tensor:
     """Samples with gradients to the parameters. RuntimeError where the data are integers."""
     must_be_onto(model)
     if model.levels:
@@ -83,7 +84,7 @@ def flow_rsample(model: nn.Module, shape: tuple[int, ...] | int, context: Tensor
 
 
 def flow_sample_and_log_prob(
-    model: nn.Module, shape: tuple[int, ...] | int, context: Tensor | None
+    model: FlowLike, shape: tuple[int, ...] | int, context: Tensor | None
 ) -> tuple[Tensor, Tensor]:
     """Samples and log_prob of exactly these samples."""
     x = flow_sample(model, shape, context)
@@ -112,7 +113,7 @@ def trace_flow(model: nn.Module, x: Tensor, context: Tensor | None = None) -> li
 @contextmanager
 def frozen_weights(model: nn.Module) -> Iterator[nn.Module]:
     """Inside, masked and tied weights are computed once and kept. Parameter gradients are refused meanwhile."""
-    layers = [m for m in model.modules() if hasattr(m, "make_weights")]
+    layers: list[LayerLike] = [m for m in model.modules() if hasattr(m, "make_weights")]  # type: ignore[misc]
     try:
         with torch.no_grad():
             for layer in layers:
@@ -123,7 +124,7 @@ def frozen_weights(model: nn.Module) -> Iterator[nn.Module]:
             layer.kept_weights = None
 
 
-def layer_weights(layer: nn.Module) -> tuple[Tensor, ...]:
+def layer_weights(layer: LayerLike) -> tuple[Tensor, ...]:
     """The effective weights of a layer, computed now or kept by frozen_weights."""
     if layer.kept_weights is None:
         return layer.make_weights()
@@ -136,7 +137,7 @@ def name_paths(model: nn.Module) -> None:
     """Tell every layer its path, for messages."""
     for path, module in model.named_modules():
         if hasattr(module, "path"):
-            module.path = path
+            module.path = path  # type: ignore[assignment]
 
 
 class FlowTransform(Transform):
@@ -144,12 +145,12 @@ class FlowTransform(Transform):
 
     bijective = True
 
-    def __init__(self, model: nn.Module, context: Tensor | None = None) -> None:
+    def __init__(self, model: FlowLike, context: Tensor | None = None) -> None:
         super().__init__(cache_size=1)
-        self.model, self.context, self.seen = model, context, None
-        event = len(model.event_shape)
-        self.domain = constraints.independent(constraints.real, event)
-        self.codomain = constraints.independent(constraints.real, len(model.latent_shape))
+        self.model, self.context = model, context
+        self.seen: tuple[Tensor, Tensor, Tensor] | None = None
+        self.domain = constraints.independent(constraints.real, len(model.event_shape))  # type: ignore[no-untyped-call]
+        self.codomain = constraints.independent(constraints.real, len(model.latent_shape))  # type: ignore[no-untyped-call]
 
     def _call(self, x: Tensor) -> Tensor:
         z, log_det = self.model.forward(x, self.context)
@@ -163,9 +164,9 @@ class FlowTransform(Transform):
 
     def log_abs_det_jacobian(self, x: Tensor, z: Tensor) -> Tensor:
         """log |det dz/dx| [*lead]."""
-        if self.seen is None or self.seen[0] is not x or self.seen[1] is not z:
-            self._call(x)
-        return self.seen[2]
+        if self.seen is not None and self.seen[0] is x and self.seen[1] is z:
+            return self.seen[2]
+        return self.model.forward(x, self.context)[1]
 
     def call_and_ladj(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """z and log |det dz/dx|."""
@@ -180,7 +181,7 @@ class FlowTransform(Transform):
         return torch.Size((*shape[: len(shape) - len(self.model.latent_shape)], *self.model.event_shape))
 
 
-def flow_distribution(model: nn.Module, context: Tensor | None) -> Distribution:
+def flow_distribution(model: FlowLike, context: Tensor | None) -> Distribution:
     """The density of the reals that the bijection sees (after dequantisation) as a torch distribution."""
     must_be_onto(model)
     like = next(model.parameters(), torch.zeros(()))

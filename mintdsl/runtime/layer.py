@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from mintdsl.runtime.implicit import implicit_gradient
 from mintdsl.runtime.inverse import TriangularMap, authors_inversion, invert_triangular
+from mintdsl.runtime.protocols import LayerLike
 from mintdsl.runtime.schedule import front_numbers
 
 
@@ -15,7 +16,7 @@ def log_abs_det(diagonal: Tensor) -> Tensor:
     return diagonal.abs().log().flatten(1).sum(1)
 
 
-def triangular_map(layer: nn.Module, w: tuple[Tensor, ...]) -> TriangularMap:
+def triangular_map(layer: LayerLike, w: tuple[Tensor, ...]) -> TriangularMap:
     """The layer with weights w, as the solver sees it."""
     return TriangularMap(
         value=lambda x: layer.value(x, w),
@@ -27,7 +28,7 @@ def triangular_map(layer: nn.Module, w: tuple[Tensor, ...]) -> TriangularMap:
 
 
 def invert_layer(
-    layer: nn.Module, z: Tensor, tol: float | None, max_iter: int | None, sign: float | None
+    layer: LayerLike, z: Tensor, tol: float | None, max_iter: int | None, sign: float | None
 ) -> tuple[Tensor, Tensor]:
     """x [B, *event] with f(x) = z, tested, and -log |det df/dx| there [B]; gradients by the implicit function theorem.
 
@@ -35,12 +36,10 @@ def invert_layer(
     """
     w = layer.effective_weights()
     fixed = triangular_map(layer, tuple(t.detach() for t in w))
-    if sign is None:
+    signs: Tensor | float = 1.0 if sign is None else sign
+    if sign is None and z.shape[0]:
         with torch.no_grad():
-            signs = layer.value(torch.zeros_like(z[:1]), w)[1].sign()
-            signs = signs[0] if z.shape[0] else 1.0
-    else:
-        signs = sign
+            signs = layer.value(torch.zeros_like(z[:1]), w)[1].sign()[0]
     x, info = invert_triangular(
         fixed,
         z.detach(),
@@ -57,20 +56,20 @@ def invert_layer(
     return x, -log_abs_det(layer.value(x, w)[1])
 
 
-def invert_affine(layer: nn.Module, z: Tensor) -> tuple[Tensor, Tensor]:
+def invert_affine(layer: LayerLike, z: Tensor) -> tuple[Tensor, Tensor]:
     """The inverse of a layer that is affine in each element alone: (z - f(0)) / slope, and log |det| [B]."""
     shift, slope = layer.value(torch.zeros_like(z), layer.effective_weights())
     return (z - shift) / slope, -log_abs_det(slope.expand_as(z))
 
 
-def fixed_inverse(layer: nn.Module, z: Tensor, steps: int, divisor: float) -> tuple[Tensor, Tensor]:
+def fixed_inverse(layer: LayerLike, z: Tensor, steps: int, divisor: float) -> tuple[Tensor, Tensor]:
     """The authors' inversion: `steps` damped steps of Algorithm 1, untested, and -log |det| at the result."""
     w = layer.effective_weights()
     x = authors_inversion(lambda v: layer.value(v, w), z, steps, divisor)
     return x, -log_abs_det(layer.value(x, w)[1])
 
 
-def effective_value(layer: nn.Module, name: str) -> Tensor:
+def effective_value(layer: LayerLike, name: str) -> Tensor:
     """The masked, tied and constrained value of a parameter. KeyError names the parameters there are."""
     if name not in layer.names:
         raise KeyError(f"{type(layer).__name__} has no parameter {name!r}; it has {', '.join(layer.names)}")
@@ -78,7 +77,7 @@ def effective_value(layer: nn.Module, name: str) -> Tensor:
 
 
 @torch.no_grad()
-def set_effective_value(layer: nn.Module, name: str, value: Tensor) -> None:
+def set_effective_value(layer: LayerLike, name: str, value: Tensor) -> None:
     """Store the raw tensor that gives a parameter this value. All or nothing: ValueError when the value is not allowed.
 
     Values outside a constraint's set, or not 0 under the mask, are refused, never moved. A factor bound by a tie keeps

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import os.path
 from functools import cache
 from typing import NamedTuple
 
-# Not pathlib: importing it would take longer than parsing a program.
-_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+from mintdsl.resources import resource
 
 END = "$END"
 
@@ -42,11 +40,7 @@ class Tables(NamedTuple):
 @cache
 def load() -> Tables:
     """The tables, from the installed package or from the repository."""
-    path = os.path.join(_PACKAGE, "grammars", "mint.tables.json")
-    if not os.path.isfile(path):
-        path = os.path.join(os.path.dirname(_PACKAGE), "grammars", "mint.tables.json")
-    with open(path, encoding="utf-8") as file:
-        data = json.load(file)
+    data = json.loads((resource("grammars") / "mint.tables.json").read_text(encoding="utf-8"))
     rules = [
         Rule(origin, name, size, tuple(keep), frozenset(splice), single)
         for origin, name, size, keep, splice, single in data["rules"]

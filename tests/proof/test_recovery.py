@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 
 import mintdsl
 from mintdsl.diagnostics.model import Severity
@@ -138,7 +137,6 @@ flow G on Vec[4] { A  A }
     assert found(text) == [("E0401", "s")]
 
 
-@pytest.mark.xfail(reason="a flow of a refused flow, and a claim of a flow with a refused step, are reported again", strict=True)
 def test_a_refused_layer_is_blamed_once_below_flows_of_flows() -> None:
     text = """mint 1
 layer A on Vec[D] ensures lower, diag > 0, invertible {

@@ -84,7 +84,7 @@ def add(left: Jacobian, right: Jacobian, *, span: Span, spans: tuple[Span, Span]
     values = _plus(left.range, right.range)
     if left.constant and right.constant:
         return constant(values)
-    off, why = _joined(left, right, span, spans)
+    off, why = _joined(left, right, span, spans, "sum")
     if off == DENSE:
         unknown = Signed(PLUS, REAL)
         return Jacobian(DENSE, unknown, Fibre.UNKNOWN, values, dense_why=why)
@@ -110,7 +110,9 @@ def _plus(a: Signed, b: Signed) -> Signed:
     return Signed(PLUS, a.forget().interval + b.forget().interval)
 
 
-def _joined(left: Jacobian, right: Jacobian, span: Span, spans: tuple[Span, Span]) -> tuple[str, Diagnostic | None]:
+def _joined(
+    left: Jacobian, right: Jacobian, span: Span, spans: tuple[Span, Span], what: str
+) -> tuple[str, Diagnostic | None]:
     if DENSE in (left.off, right.off):
         return DENSE, left.dense_why or right.dense_why
     if NONE in (left.off, right.off) or left.off == right.off:
@@ -122,9 +124,9 @@ def _joined(left: Jacobian, right: Jacobian, span: Span, spans: tuple[Span, Span
     )
     return DENSE, Diagnostic(
         "E0402",
-        f"`{left.off}` and `{right.off}` triangular terms in one sum: the Jacobian is dense",
+        f"`{left.off}` and `{right.off}` triangular maps in one {what}: the Jacobian is dense",
         labels,
-        ("rule ADD needs both terms triangular in one order and direction",),
+        (f"rule {'ADD' if what == 'sum' else 'MUL'} needs both triangular in one order and direction",),
         (Fix("make two layers, each triangular, and compose them in a flow: `pair { LowerOne  UpperOne }`"),),
     )
 
@@ -276,7 +278,7 @@ def multiply(left: Jacobian, right: Jacobian, *, span: Span, spans: tuple[Span, 
     values = left.range * right.range
     if left.constant and right.constant:
         return constant(values)
-    off, why = _joined(left, right, span, spans)
+    off, why = _joined(left, right, span, spans, "product")
     if off == DENSE:
         return Jacobian(DENSE, Signed(PLUS, REAL), Fibre.UNKNOWN, values, dense_why=why)
     for own, factor in ((left, right), (right, left)):

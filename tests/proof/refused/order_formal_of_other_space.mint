@@ -1,5 +1,4 @@
 # error: [E0304] Image[C, H, W]
-# error: [E0601] invertible
 mint 1
 layer A(o: Order) on Image[C, H, W] ensures invertible {
   order o

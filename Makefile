@@ -1,0 +1,62 @@
+# The two commands of the README, `make demo` and `make test`, set up .venv by themselves.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+MAKEFLAGS += --no-print-directory
+
+PY := .venv/bin/python
+READY := .venv/.ready
+SOURCES := mintdsl tests benchmarks
+
+.PHONY: help demo test lint types unit bench wheel format clean moved
+
+help:  ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf '  make %-8s %s\n' "$$name" "$$text"; done
+
+demo: $(READY)  ## prove, generate, train and sample a small MintNet, in about a minute
+	@$(PY) -m mintdsl.tools.cli demo
+
+test: lint types unit  ## lint, types and all tests: what has to pass
+
+lint: $(READY)  ## style and formatting
+	@$(PY) -m ruff check --quiet && $(PY) -m ruff format --check --quiet && echo "lint: ok"
+
+types: $(READY)  ## mypy, strict
+	@printf 'types: ' && $(PY) -m mypy --no-error-summary && echo ok
+
+unit: $(READY)  ## the tests alone; make unit ARGS="-m 'not slow' -k proof"
+	@$(PY) -m pytest -q --durations=10 $(ARGS)
+
+bench: $(READY)  ## the cost of a first `mint check`
+	@$(PY) benchmarks/cold_check.py
+
+wheel: $(READY)  ## dist/mintdsl-*.whl
+	@$(PY) -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist . && ls dist/*.whl
+
+format: $(READY)  ## sort imports and format
+	@$(PY) -m ruff check --quiet --select I --fix && $(PY) -m ruff format --quiet
+
+clean:  ## remove what the other targets made, except .venv
+	@rm -rf build dist demo .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Python 3.11 first: the versions in constraints.txt were chosen for it. PYTHON=... overrides the search.
+$(READY): pyproject.toml constraints.txt $(if $(shell test -f $(READY) && test "$$(cat $(READY))" != "$$PWD" && echo moved),moved)
+	@set -e; \
+	python=; \
+	for candidate in "$(PYTHON)" python3.11 python3 python; do \
+	  if [ -n "$$candidate" ] && "$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then \
+	    python=$$candidate; break; \
+	  fi; \
+	done; \
+	if [ -z "$$python" ]; then \
+	  echo "mintdsl needs Python 3.11 or newer, and none was found on the PATH. Install it, or name it: make test PYTHON=/path/to/python" >&2; exit 1; \
+	fi; \
+	if ! "$$python" -c 'import ensurepip, venv' >/dev/null 2>&1; then \
+	  echo "$$python cannot make virtual environments; install its venv package (on Debian: python3-venv)." >&2; exit 1; \
+	fi; \
+	echo "Setting up .venv once, with $$("$$python" --version). PyTorch is a large download; this can take some minutes."; \
+	rm -f $(READY); \
+	"$$python" -m venv .venv; \
+	$(PY) -m pip install --quiet --disable-pip-version-check -e '.[dev]' -c constraints.txt; \
+	$(PY) -m compileall -q mintdsl; \
+	printf '%s\n' "$$PWD" > $(READY)

@@ -1,0 +1,214 @@
+"""Generated modules and the interpreter side by side, on the same raw numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import torch
+from codegen_programs import IMAGE, PROGRAMS, SHAPES, VECTOR
+from torch import Tensor, nn
+
+import mintdsl
+from mintdsl.core import ir
+from mintdsl.core.interpret import evaluate_flow, parameters
+from mintdsl.core.interpret_weights import Env, Weights, bind, evaluate_size
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A program's last definition: its class, the core, and the shape at which it is built."""
+
+    cls: type[nn.Module]
+    core: ir.Program
+    key: str
+    shape: tuple[int, ...]
+
+    @property
+    def concrete(self) -> bool:
+        """Whether the constructor takes no shape."""
+        dims = self.core.definitions[self.key].shape.dims
+        return bool(dims) and all(d.constant is not None for d in dims)
+
+    def build(self, dtype: torch.dtype = torch.float64, **kwargs: object) -> nn.Module:
+        """An instance with initial weights."""
+        args = () if self.concrete else (self.shape,)
+        return self.cls(*args, dtype=dtype, **kwargs)
+
+
+@cache
+def source(text: str) -> str:
+    """The generated text."""
+    return mintdsl.loads(text).generate()
+
+
+@cache
+def compiled(name: str) -> Compiled:
+    """The program called `name`."""
+    return compile_text(PROGRAMS[name], SHAPES.get(name))
+
+
+@cache
+def compile_text(text: str, shape: tuple[int, ...] | None = None) -> Compiled:
+    """The last definition of a program."""
+    program = mintdsl.loads(text)
+    cls = program.compile()
+    core, _ = program.core()
+    key = core.main[-1]
+    own = core.definitions[key].shape
+    if own.dims and all(d.constant is not None for d in own.dims):
+        shape = tuple(d.constant or 0 for d in own.dims)
+    return Compiled(cls, core, key, shape or {"Image": IMAGE, "Vec": VECTOR}.get(own.kind, VECTOR))
+
+
+@torch.no_grad()
+def draw(model: nn.Module, seed: int = 0, std: float = 0.5) -> nn.Module:
+    """Normal raw numbers, random signs: the same for the same seed."""
+    made = torch.Generator().manual_seed(seed)
+    for p in model.parameters():
+        p.copy_(std * torch.randn(p.shape, generator=made, dtype=torch.float64))
+    for name, b in model.named_buffers():
+        if name.endswith("_sign"):
+            b.copy_(torch.where(torch.rand(b.shape, generator=made) < 0.5, -1.0, 1.0))
+    return model
+
+
+def raw_of(model: nn.Module) -> dict[str, list[float]]:
+    """The state dict as the interpreter takes it."""
+    return {key: value.double().flatten().tolist() for key, value in model.state_dict().items()}
+
+
+def data_of(at: Compiled, batch: int, seed: int = 0) -> Tensor:
+    """Arguments in the domain: the unit interval where the flow starts with logit, else normal numbers."""
+    made = torch.Generator().manual_seed(1000 + seed)
+    shape = (batch, *at.shape)
+    if starts_with_logit(at.core, at.key):
+        return torch.rand(shape, generator=made, dtype=torch.float64)
+    return torch.randn(shape, generator=made, dtype=torch.float64)
+
+
+def starts_with_logit(core: ir.Program, key: str) -> bool:
+    """Whether the first step of the bijection is a logit."""
+    definition = core.definitions[key]
+    if isinstance(definition, ir.Layer):
+        return False
+    for step in definition.steps:
+        match step.op:
+            case ir.Logit():
+                return True
+            case ir.Use(definition=inner):
+                return starts_with_logit(core, inner)
+            case ir.Dequantize():
+                continue
+            case _:
+                return False
+    return False
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What the interpreter says of a batch: value, Jacobian, log |det|."""
+
+    value: Tensor
+    jacobian: Tensor
+    log_det: Tensor
+
+
+def reference(at: Compiled, model: nn.Module, x: Tensor) -> Reference:
+    """The interpreter on the numbers of `model`."""
+    raw = raw_of(model)
+    results = [evaluate_flow(at.core, at.key, row.flatten().tolist(), at.shape, {}, raw) for row in x]
+
+    def tensor(values: Sequence[object]) -> Tensor:
+        return torch.tensor(values, dtype=torch.float64)
+
+    return Reference(
+        tensor([r.value for r in results]), tensor([r.jacobian for r in results]), tensor([r.log_det for r in results])
+    )
+
+
+def expected_keys(at: Compiled) -> dict[str, tuple[int, ...]]:
+    """Shapes of the state dict, by the interpreter."""
+    return parameters(at.core, at.key, at.shape, {})
+
+
+def expected_weights(at: Compiled, model: nn.Module) -> dict[str, list[float]]:
+    """The effective values of every parameter, by the interpreter, under `path.name` as the spec calls it."""
+    raw = raw_of(model)
+    found = {}
+    definition = at.core.definitions[at.key]
+    for prefix, layer, env in layers(at.core, definition, bind(definition, at.shape, {}), ""):
+        weights = Weights(layer, env, raw, prefix)
+        for p in layer.params:
+            found[prefix + p.name] = [v for m in weights.members(p.indices) for v in weights.of(p.name, m)]
+    return found
+
+
+def layers(core: ir.Program, definition: ir.Definition, env: Env, prefix: str) -> Iterator[tuple[str, ir.Layer, Env]]:
+    """Every layer below a definition that keeps its shape, with the prefix of its keys."""
+    if isinstance(definition, ir.Layer):
+        yield prefix, definition, env
+        return
+    dims = env.dims
+
+    def walk(steps: Sequence[ir.Step], copies: tuple[int, ...]) -> Iterator[tuple[str, ir.Layer, Env]]:
+        nonlocal dims
+        for step in steps:
+            match step.op:
+                case ir.Use() as use:
+                    inner = core.definitions[use.definition]
+                    path = prefix + ".".join([step.name, *map(str, copies)]) + "."
+                    bound = bind(inner, dims, dict(use.args), env)
+                    yield from layers(core, inner, bound, path)
+                    dims = after(core, inner, bound)
+                case ir.Repeat(count=count, steps=block):
+                    for k in range(evaluate_size(count, env.sizes)):
+                        yield from walk(block, (*copies, k))
+                case ir.Pair(steps=block):
+                    yield from walk(block, copies)
+                case ir.Squeeze() as op:
+                    dims = squeezed(op, dims)
+                case _:
+                    pass
+
+    yield from walk(definition.steps, ())
+
+
+def after(core: ir.Program, definition: ir.Definition, env: Env) -> tuple[int, ...]:
+    """The shape that leaves a definition."""
+    dims = env.dims
+    if isinstance(definition, ir.Layer):
+        return dims
+    for step in definition.steps:
+        match step.op:
+            case ir.Use() as use:
+                inner = core.definitions[use.definition]
+                dims = after(core, inner, bind(inner, dims, dict(use.args), env))
+            case ir.Squeeze() as op:
+                dims = squeezed(op, dims)
+            case _:
+                pass
+    return dims
+
+
+def squeezed(op: ir.Squeeze, dims: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape after a squeeze or its inverse."""
+    c, h, w = dims
+    f = op.factor
+    return (c // (f * f), h * f, w * f) if op.undo else (c * f * f, h // f, w // f)
+
+
+def dense_jacobian(model: nn.Module, x: Tensor) -> Tensor:
+    """[D, D] at one x, by reverse differentiation."""
+    n = math.prod(x.shape)
+    rows = torch.autograd.functional.jacobian(lambda v: model(v)[0], x)
+    return rows.reshape(-1, n)
+
+
+def worst(a: Tensor, b: Tensor) -> float:
+    """max |a - b| / (1 + max |b|)."""
+    if b.numel() == 0:
+        return 0.0
+    return float((a - b).abs().max() / (1.0 + b.abs().max()))

@@ -1,0 +1,981 @@
+"""Small programs, one construct each, whose modules the tests hold against the interpreter.
+
+The last definition of a program is what is compiled. `SHAPES` gives the shape of those that are not on a concrete one,
+`ARGUMENTS` what else their constructor is given. Everything stays below about 30 elements: the interpreter is slow.
+"""
+
+from __future__ import annotations
+
+HEAD = "mint 1\n"
+
+PARAMETRISATIONS = {
+    f"scale_{name}": (
+        f"layer A on Image[C, H, W] {{ param s : scale{per} with {bound} param b : bias{other} map x -> s * x + b }}"
+    )
+    for name, per, bound, other in (
+        ("at_least_softplus", "", "diag >= 0.5", ""),
+        ("at_least_abs", " (per = channel)", "diag >= 0.5 via abs", " (per = element)"),
+        ("at_least_exp", "", "diag >= 0.25 via exp", " (per = channel)"),
+        ("positive_softplus", " (per = channel)", "diag > 0", ""),
+        ("positive_exp", "", "diag > 0 via exp", " (per = element)"),
+        ("signed", "", "diag != 0", ""),
+        ("signed_channel", " (per = channel)", "diag != 0", ""),
+        ("signed_exp", " (per = channel)", "diag != 0 via signed_exp", ""),
+        ("unit", "", "diag == 1", ""),
+        ("sigmoid", "", "diag >= 0.5, diag <= 2", ""),
+        ("negative_interval_of_sigmoid", " (per = channel)", "diag >= 0.25, diag <= 0.75", ""),
+    )
+}
+
+CONV_DIAGONALS = {
+    f"conv_{name}": (
+        "layer A on Image[C, H, W] ensures lower, invertible "
+        f"{{ index i : 2 param k[i] : conv 3x3 lower with {bound} param s : scale with diag > 0 "
+        "map x -> s * x + sum[i](k[i](x)) }"
+    )
+    for name, bound in (
+        ("at_least_softplus", "diag >= 0.5"),
+        ("at_least_abs", "diag >= 0.5 via abs"),
+        ("at_least_exp", "diag >= 0.5 via exp"),
+        ("positive", "diag > 0"),
+        ("positive_exp", "diag > 0 via exp"),
+        ("nonnegative_abs", "diag >= 0"),
+        ("nonnegative_square", "diag >= 0 via square"),
+        ("unit", "diag == 1"),
+        ("sigmoid", "diag >= 0.5, diag <= 2"),
+    )
+}
+
+MAPS = {
+    "conv_signed": """
+layer A on Image[C, H, W] ensures lower, invertible {
+  param k : conv 3x3 lower with diag != 0
+  param l : conv 1x1 lower with diag != 0 via signed_exp
+  map x -> k(l(x))
+}""",
+    "conv_signed_family": """
+layer A on Image[C, H, W] {
+  order channel_major
+  index i : 2
+  param k[i] : conv 3x3 upper with diag != 0
+  param l[i] : conv 1x1 upper
+  tie diag(l[i]) * diag(k[i]) >= 0
+  param t : scale with diag > 0
+  map x -> t * x + sum[i](l[i](tanh(k[i](x))))
+}""",
+    "conv_channel_major": """
+layer A on Image[C, H, W] ensures upper, invertible {
+  order channel_major
+  param k : conv 3x3 upper with diag > 0
+  map x -> k(x)
+}""",
+    "conv_corner": """
+layer A(tri: Dir) on Image[C, H, W] ensures tri, diag > 0, invertible {
+  order corner
+  param k : conv 2x2 tri (anchor = corner) with diag > 0
+  param l : conv 3x2 tri (anchor = corner) with diag > 0
+  map x -> k(l(x))
+}
+flow F on Image[2, 3, 3] { A(tri = lower)  A(tri = upper) }""",
+    "conv_cinc": """
+order cinc = (h + w, -c)
+layer A on Image[C, H, W] ensures lower, invertible {
+  order cinc
+  param k : conv 3x3 lower (anchor = bottom_right) with diag != 0 init near_identity(std = 0.02)
+  param b : bias
+  map x -> k(x) + b
+}""",
+    "conv_negative_order": """
+order down = (h - w, 2 * c)
+layer A on Image[C, H, W] ensures lower, invertible {
+  order down
+  param k : conv 3x3 lower (anchor = bottom_left) with diag > 0
+  param l : conv 1x3 lower (anchor = top_left) with diag > 0
+  map x -> elu(k(x)) + l(x)
+}""",
+    "conv_deep_order": """
+order deep = (-c, 2 * h - w, w)
+layer A on Image[C, H, W] ensures upper, invertible {
+  order deep
+  param k : conv 3x3 strict upper
+  map x -> x + k(tanh(x)) + tanh(x)
+}""",
+    "conv_anchors": """
+layer A on Image[C, H, W] ensures lower, invertible {
+  order channel_major
+  param a : conv 2x3 lower (anchor = bottom_right) with diag > 0
+  param b : conv 2x3 lower (anchor = bottom_left) with diag > 0
+  param c : conv 2x3 lower (anchor = top_right) with diag > 0
+  param d : conv 2x3 lower (anchor = top_left) with diag > 0
+  map x -> a(tanh(x)) + b(x) + c(elu(x)) + d(x)
+}""",
+    "conv_flat_and_tall": """
+layer A on Image[C, H, W] ensures lower, invertible {
+  param a : conv 1x3 lower with diag > 0
+  param b : conv 3x1 lower with diag > 0
+  param c : conv 5x3 lower with diag >= 0
+  map x -> a(x) + b(elu(x)) + c(x)
+}""",
+    "conv_even": """
+layer A on Image[C, H, W] ensures upper, invertible {
+  param a : conv 2x2 upper (anchor = corner) with diag > 0
+  param b : conv 4x2 upper (anchor = top_left) with diag > 0
+  map x -> a(b(x))
+}""",
+    "conv_strict_product": """
+layer A on Image[C, H, W] ensures lower, invertible {
+  order channel_major
+  param k, l : conv 3x3 strict lower
+  map x -> x * exp(k(x) / 4) + l(x)
+}""",
+    "conv_strict_gate": """
+layer A on Image[C, H, W] ensures lower, diag >= 0.5, invertible {
+  param k : conv 3x3 strict lower
+  map x -> (x + 0.5 * tanh(x)) * (0.5 + sigmoid(k(x)))
+}""",
+    "conv_only_strict": """
+layer A on Image[C, H, W] ensures lower, diag == 1, invertible {
+  param k : conv 3x3 strict lower
+  map x -> x + elu(k(x))
+}""",
+    "conv_of_constants": """
+layer A on Image[C, H, W] ensures diagonal, invertible {
+  param b : bias (per = element)
+  param k : conv 3x3
+  map x -> x * exp(k(b)) + k(tanh(b))
+}""",
+    "conv_orders_by_formal": """
+layer A(o: Order = raster, tri: Dir = lower) on Image[C, H, W] ensures tri, diag > 0, invertible {
+  order o
+  param k : conv 3x3 tri with diag > 0
+  map x -> k(x) + elu(x)
+}
+flow F on Image[2, 2, 3] ensures invertible { A  A(o = channel_major, tri = upper)  A(o = corner) }""",
+    "linear_lower": """
+layer A on Vec[D] ensures lower, invertible {
+  param V : linear lower with diag > 0
+  param b : bias
+  map x -> V(x) + b
+}""",
+    "linear_upper_signed": """
+layer A on Vec[D] ensures upper, diag != 0, invertible {
+  param V : linear upper with diag != 0
+  map x -> V(x)
+}""",
+    "linear_strict": """
+layer A on Vec[D] ensures lower, invertible {
+  param S, V : linear strict lower
+  map x -> x * exp(S(x)) + V(x)
+}""",
+    "linear_of_constants": """
+layer A on Vec[D] ensures diagonal, invertible {
+  param b : bias on Vec[2 * D]
+  param V : linear from Vec[2 * D] to Vec[D]
+  map x -> x + tanh(V(b))
+}""",
+    "linear_twice": """
+layer A(tri: Dir) on Vec[D] ensures tri, diag >= 1, invertible {
+  param V : linear tri with diag >= 1
+  map x -> V(V(x))
+}
+flow F on Vec[4] { pair { A(tri = upper)  A(tri = lower) } }""",
+    "linear_cancels": """
+layer A on Vec[D] ensures lower, diag == 1 {
+  param V : linear lower with diag == 1
+  map x -> x + tanh(V(x) - x)
+}""",
+    "linear_elementwise_after": """
+layer A on Vec[D] ensures lower, invertible {
+  param V : linear lower with diag > 0
+  map x -> leaky_relu(elu(V(x)) + V(x), 0.3)
+}""",
+}
+
+TIES = {
+    "tie_two": """
+layer A on Vec[D] ensures lower, invertible {
+  param t    : scale with diag > 0
+  param U, V : linear lower
+  tie diag(U) * diag(V) >= 0
+  map x -> t * x + U(elu(V(x)))
+}""",
+    "tie_three": """
+layer A(K: Nat = 2) on Image[C, H, W] ensures lower, invertible {
+  order channel_major
+  index i, j : K
+  param t        : scale with diag >= 1e-12 via abs init ones
+  param W1[j]    : conv 3x3 lower
+  param W2[i, j] : conv 3x3 lower
+  param W3[i]    : conv 3x3 lower
+  param b1[j], b2[i], b3 : bias
+  tie diag(W3[i]) * diag(W2[i, j]) * diag(W1[j]) >= 0
+  map x {
+    let u[j] = elu(W1[j](x) + b1[j])
+    let v[i] = elu(sum[j](W2[i, j](u[j])) + b2[i])
+    return t * x + sum[i](W3[i](v[i])) + b3
+  }
+}""",
+    "tie_four_by_two": """
+layer A(K: Nat = 2, M: Nat = 3) on Vec[D] ensures lower, invertible {
+  index i, j : K
+  index k : M
+  param W1[j]    : linear lower
+  param W2[k, j] : linear lower
+  param W3[i, k] : linear lower
+  param W4[i]    : linear lower
+  tie diag(W4[i]) * diag(W3[i, k]) >= 0
+  tie diag(W2[k, j]) * diag(W1[j]) >= 0
+  map x -> x + sum[i](W4[i](elu(sum[k](W3[i, k](elu(sum[j](W2[k, j](elu(W1[j](x))))))))))
+}""",
+    "tie_negative": """
+layer A on Vec[D] ensures lower, invertible {
+  param U, V : linear lower
+  tie diag(U) * diag(V) <= 0
+  map x -> x - U(elu(V(x)))
+}""",
+    "tie_negative_three": """
+layer A on Image[C, H, W] ensures lower, invertible {
+  index i : 2
+  param U[i], V : conv 3x3 lower
+  param s[i] : scale (per = channel)
+  tie diag(s[i]) * diag(U[i]) * diag(V) <= 0
+  map x -> x - sum[i](s[i] * U[i](elu(V(x))))
+}""",
+    "tie_scale_channel": """
+layer A on Image[C, H, W] ensures lower, invertible {
+  param s : scale (per = channel) with diag != 0
+  param V : conv 3x3 lower
+  tie diag(V) * diag(s) >= 0
+  map x -> s * x + V(tanh(x))
+}""",
+    "tie_scale_element": """
+layer A on Image[C, H, W] ensures diagonal, invertible {
+  param s : scale with diag != 0
+  param u : scale (per = channel)
+  param v : scale
+  tie diag(s) * diag(u) * diag(v) >= 0
+  map x -> s * x + v * tanh(u * x)
+}""",
+    "tie_scale_channel_as_pivot_of_family": """
+layer A on Image[C, H, W] ensures lower, invertible {
+  index i : 3
+  param U : conv 3x3 lower
+  param s[i] : scale (per = channel)
+  tie diag(s[i]) * diag(U) >= 0
+  map x -> x + sum[i](s[i] * elu(U(x)))
+}""",
+    "tie_minus_alone": """
+layer A on Vec[D] ensures lower, invertible {
+  param U, V : linear lower
+  tie -diag(U) * diag(V) >= 0
+  map x -> x - U(elu(V(x)))
+}""",
+    "tie_shared_factor": """
+layer A on Vec[D] ensures lower, invertible {
+  param U, V, X : linear lower
+  tie diag(U) * diag(V) >= 0
+  tie diag(V) * diag(X) >= 0
+  map x -> x + U(elu(V(x))) + X(elu(V(x))) + U(tanh(X(x)))
+}""",
+    "tie_scale_vec": """
+layer A on Vec[D] ensures lower, invertible {
+  param s : scale with diag != 0
+  param V : linear lower
+  tie diag(V) * diag(s) >= 0
+  map x -> s * x + V(tanh(x))
+}""",
+    "tie_swapped_indices": """
+layer A(K: Nat = 2, M: Nat = 3) on Vec[D] ensures lower, invertible {
+  index i : K
+  index m : M
+  param U[m]    : linear lower
+  param V[m, i] : linear lower
+  param X[i]    : linear lower
+  tie diag(U[m]) * diag(V[m, i]) * diag(X[i]) >= 0
+  map x {
+    let p[m] = elu(U[m](x))
+    let q[i] = elu(sum[m](V[m, i](p[m])))
+    return x + sum[i](X[i](q[i]))
+  }
+}""",
+}
+
+FAMILIES = {
+    "family_one": """
+layer A(K: Nat = 3) on Vec[D] ensures lower, invertible {
+  index i : K
+  param V[i] : linear lower with diag >= 0.5
+  map x -> sum[i](V[i](x))
+}""",
+    "family_two_summed": """
+layer A(K: Nat = 2, M: Nat = 3) on Vec[D] ensures lower, invertible {
+  index i : K
+  index m : M
+  param t       : scale with diag > 0
+  param V[i, m] : linear lower with diag >= 0
+  map x -> t * x + sum[i, m](V[i, m](softplus(x)))
+}""",
+    "family_two_summed_of_let": """
+layer A(K: Nat = 2, M: Nat = 3) on Image[C, H, W] ensures lower, invertible {
+  index i : K
+  index m : M
+  param V[m] : conv 3x3 lower with diag >= 0
+  param U[i, m] : conv 1x1 lower with diag >= 0
+  map x {
+    let u[m] = elu(V[m](x))
+    return x + sum[i, m](U[i, m](u[m]))
+  }
+}""",
+    "family_three": """
+layer A on Vec[D] ensures lower, invertible {
+  index i : 2
+  index j : 3
+  index k : 2
+  param P[i, j, k] : linear lower with diag >= 0
+  param q[j, k] : bias
+  map x {
+    let u[j, k] = tanh(x + q[j, k])
+    let v[i] = sum[j, k](P[i, j, k](u[j, k]))
+    return x + sum[i](elu(v[i]))
+  }
+}""",
+    "family_three_kept_in_the_middle": """
+layer A on Vec[D] ensures lower, invertible {
+  index i, j, k : 2
+  param P[i, j, k] : linear lower with diag >= 0
+  map x {
+    let u[i, k] = tanh(x) + sum[j](P[i, j, k](x))
+    let v[k, i] = sum[j](P[i, k, j](u[j, i]))
+    return x + sum[i, k](v[i, k])
+  }
+}""",
+    "family_swapped": """
+layer A(K: Nat = 3) on Vec[D] ensures lower, invertible {
+  index i, j : K
+  param V[i, j] : linear lower with diag >= 0
+  map x {
+    let u[j] = sum[i](V[j, i](x))
+    let v[i] = sum[j](V[j, i](elu(u[j])))
+    return x + sum[i](elu(v[i])) + sum[i, j](V[i, j](elu(u[j]))) + sum[j, i](V[j, i](elu(u[j])))
+  }
+}""",
+    "family_diagonal_member": """
+layer A(K: Nat = 2) on Vec[D] ensures lower, invertible {
+  index i : K
+  index j : K
+  param V[i, j] : linear lower with diag >= 0
+  map x -> x + sum[i](V[i, i](x))
+}""",
+    "family_conv_swapped": """
+layer A(K: Nat = 2) on Image[C, H, W] ensures upper, invertible {
+  order channel_major
+  index i, j : K
+  param V[i, j] : conv 3x3 upper with diag >= 0
+  param b[j, i] : bias
+  map x {
+    let u[i, j] = elu(V[i, j](x) + b[j, i])
+    let v[j] = sum[i](V[j, i](u[i, j]))
+    return x + sum[j](v[j])
+  }
+}""",
+    "family_scaled_terms": """
+layer A(K: Nat = 2) on Image[C, H, W] ensures lower, invertible {
+  index i : K
+  param s[i] : scale (per = channel) with diag > 0
+  param r[i] : scale with diag > 0
+  param V[i] : conv 3x3 lower with diag >= 0
+  map x -> x + sum[i](s[i] * V[i](x)) + sum[i](r[i] * tanh(V[i](x)))
+}""",
+    "family_of_scales": """
+layer A(K: Nat = 4) on Vec[D] ensures diagonal, invertible {
+  index i : K
+  param s[i] : scale with diag > 0
+  map x -> sum[i](s[i] * x)
+}""",
+    "family_of_scales_only": """
+layer A(K: Nat = 2) on Image[C, H, W] ensures diagonal, invertible {
+  index i : K
+  param s[i] : scale (per = channel) with diag > 0
+  param b[i] : bias
+  map x -> sum[i](s[i]) * x + sum[i](b[i] * s[i])
+}""",
+    "family_missing_index": """
+layer A(K: Nat = 3) on Vec[D] ensures diagonal, invertible {
+  index i : K
+  map x -> sum[i](x)
+}""",
+    "family_missing_index_of_map": """
+layer A(K: Nat = 3) on Vec[D] ensures lower, invertible {
+  index i, j : K
+  param V[i] : linear lower with diag > 0
+  map x -> sum[i, j](V[i](x)) + sum[j](tanh(x)) + sum[i, j](tanh(V[i](x)))
+}""",
+    "family_weight_only_sum": """
+layer A(K: Nat = 3) on Image[C, H, W] ensures lower, invertible {
+  index i, j : K
+  param V[i, j] : conv 3x3 lower with diag > 0
+  map x {
+    let u[j] = sum[i](V[i, j](x))
+    return sum[i, j](V[i, j](u[j])) + sum[i, j](V[i, j](x))
+  }
+}""",
+    "family_argument_only_sum": """
+layer A(K: Nat = 3) on Image[C, H, W] ensures lower, invertible {
+  index i : K
+  param V : conv 3x3 lower with diag > 0
+  param b[i] : bias
+  map x -> x + sum[i](V(tanh(x + b[i])))
+}""",
+    "family_grouped": """
+layer A(K: Nat = 3) on Image[C, H, W] ensures lower, invertible {
+  index i : K
+  param V[i], U[i] : conv 3x3 lower with diag >= 0
+  map x {
+    let u[i] = elu(V[i](x))
+    let v[i] = elu(U[i](u[i]))
+    return x + sum[i](v[i])
+  }
+}""",
+    "family_rest_in_batch": """
+layer A(K: Nat = 3) on Image[C, H, W] ensures lower, invertible {
+  index i : K
+  param V[i], U : conv 3x3 lower with diag >= 0
+  map x {
+    let u[i] = elu(V[i](x))
+    let v[i] = tanh(U(u[i]))
+    return x + sum[i](v[i])
+  }
+}""",
+    "family_grouped_rest_free_summed": """
+layer A on Vec[D] ensures lower, invertible {
+  index i : 2
+  index j : 2
+  index k : 3
+  index l : 2
+  param V[i, j, k] : linear lower with diag >= 0
+  param b[i, j] : bias
+  param c[l] : bias
+  map x {
+    let u[l, i, j] = tanh(x + b[i, j] + c[l])
+    let v[k, l, i] = sum[j](V[i, j, k](u[l, i, j]))
+    return x + sum[i, k, l](elu(v[k, l, i]))
+  }
+}""",
+    "family_declared_in_another_order": """
+layer A on Image[C, H, W] ensures lower, invertible {
+  index b : 3
+  index a : 2
+  param V[a, b] : conv 1x1 lower with diag >= 0
+  param d[a, b] : bias (per = element)
+  map x {
+    let u[a, b] = elu(V[a, b](x) + d[a, b])
+    return x + sum[b, a](u[a, b])
+  }
+}""",
+    "family_long_index_names": """
+layer A on Vec[D] ensures lower, invertible {
+  index first : 2
+  index second : 3
+  param V[first, second] : linear lower with diag >= 0
+  map x {
+    let u[second] = tanh(sum[first](V[first, second](x)))
+    return x + sum[second](u[second])
+  }
+}""",
+    "family_of_one": """
+layer A(K: Nat = 1) on Image[C, H, W] ensures lower, invertible {
+  index i, j : K
+  param V[i, j] : conv 3x3 lower with diag >= 0
+  map x -> x + sum[i, j](V[i, j](elu(x)))
+}""",
+    "family_index_letters_of_events": """
+layer A on Image[C, H, W] ensures lower, invertible {
+  index c : 2
+  index h : 2
+  index b : 3
+  param V[c, h], U[h, b] : conv 1x1 lower with diag >= 0
+  map x {
+    let u[h] = sum[c](V[c, h](x))
+    let v[b] = sum[h](U[h, b](elu(u[h])))
+    return x + sum[b](tanh(v[b]))
+  }
+}""",
+}
+
+FORMULAS = {
+    "let_reused": """
+layer A on Image[C, H, W] ensures lower, invertible {
+  param V : conv 3x3 lower with diag >= 0
+  map x {
+    let u = elu(V(x))
+    let v = u + V(u)
+    return x + u + tanh(v) + u + V(v)
+  }
+}""",
+    "let_of_variable": """
+layer A on Vec[D] ensures diagonal, invertible {
+  map x {
+    let u = x
+    let v = u + tanh(u)
+    let p = v
+    return p + 2 * u
+  }
+}""",
+    "let_of_constant": """
+layer A on Vec[D] ensures lower, invertible {
+  param b : bias
+  param V : linear lower with diag > 0
+  map x {
+    let c = tanh(b) / 2
+    let e = exp(c)
+    return e * V(x) + c
+  }
+}""",
+    "let_not_used": """
+layer A on Vec[D] ensures lower, invertible {
+  param V : linear lower with diag > 0
+  map x {
+    let u = tanh(V(x))
+    let v = V(u)
+    return V(x)
+  }
+}""",
+    "let_in_family": """
+layer A on Vec[D] ensures lower, invertible {
+  index i, j : 2
+  param V[i, j] : linear lower with diag >= 0
+  map x {
+    let u[i, j] = V[i, j](x)
+    let v[j, i] = u[i, j] + u[j, i]
+    let p[i] = sum[j](tanh(u[i, j]) + v[j, i])
+    return x + sum[j](p[j]) + sum[i](u[i, i])
+  }
+}""",
+    "negative_diagonal": "layer A on Vec[D] ensures diagonal, invertible { map x -> -x }",
+    "negative_triangular": """
+layer A on Image[C, H, W] ensures lower, invertible {
+  param V : conv 3x3 lower with diag > 0
+  map x -> -V(x) - tanh(x)
+}""",
+    "free_sign_and_curve": """
+layer A on Image[C, H, W] ensures diagonal, invertible {
+  param s : scale (per = channel) with diag != 0
+  map x -> s * (x + 0.5 * tanh(x))
+}""",
+    "free_sign_triangular": """
+layer A on Vec[D] ensures lower, invertible {
+  param V : linear lower with diag != 0
+  map x -> leaky_relu(V(x), 0.2)
+}""",
+    "division": """
+layer A(K: Nat = 3) on Vec[D] ensures lower, invertible {
+  param s : scale with diag != 0
+  param V : linear strict lower
+  map x -> x / s / (1 + exp(V(x))) / 2 + 1 / s
+}""",
+    "division_curve": """
+layer A on Vec[D] ensures lower, invertible {
+  param s : scale with diag > 0
+  param V : linear strict lower
+  map x -> (2 * x + tanh(x)) / (1 + exp(V(x))) - tanh(x / s) * 0
+}""",
+    "sizes_as_numbers": """
+layer A(K: Nat = 3) on Image[C, H, W] ensures lower, invertible {
+  index i : 2 * K
+  param V[i] : conv 3x3 lower with diag >= 0
+  map x -> x / K + sum[i](V[i](elu(x))) / (2 * K) + x * C - H / W
+}""",
+    "numbers": """
+layer A on Vec[D] ensures diagonal, invertible {
+  map x -> 1e-3 * x + 2.5 + (3 - 1) * x - -0.5 + 2 * tanh(1e-2 + x / 3) - 1 / 7
+}""",
+    "elementwise": """
+layer A on Image[C, H, W] ensures diagonal, invertible {
+  param t : scale with diag > 0
+  map x -> t * x + tanh(x)
+}""",
+    "elementwise_affine": """
+layer A on Image[C, H, W] ensures diagonal, invertible {
+  param a, b : bias (per = element)
+  map x -> x * exp(tanh(a)) + b
+}""",
+    "identity": "layer A on Vec[D] ensures diagonal, invertible { map x -> x }",
+    "shift_by_number": "layer A on Image[C, H, W] ensures diagonal, invertible { map x -> x + 2 }",
+    "scaled_by_number": "layer A on Vec[D] ensures diagonal, invertible { map x -> 2 * x }",
+    "product_of_growing": "layer A on Vec[D] ensures diagonal, invertible { map x -> x + exp(x) * softplus(x) }",
+    "injective_layer": "layer A on Vec[D] ensures injective { map x -> tanh(x) }",
+    "injective_moving": """
+layer A on Vec[D] ensures lower, injective {
+  param V : linear strict lower
+  map x -> sigmoid(x) + V(x)
+}""",
+    "every_activation": """
+layer A on Vec[D] ensures lower, invertible {
+  param V : linear lower with diag >= 0
+  param S : linear strict lower
+  map x -> x + elu(V(x)) + relu(V(x)) + leaky_relu(V(x), 0.2) + softplus(V(x)) + tanh(V(x)) + sigmoid(V(x))
+    + exp(V(x) / 8) + identity(V(x)) + abs(S(x)) + gelu(S(x)) + silu(S(x)) + sin(S(x)) + log(1 + exp(S(x)))
+    + logit(sigmoid(V(x)))
+}""",
+    "log_of_exp": """
+layer A on Vec[D] ensures lower, invertible {
+  param V : linear lower with diag > 0
+  map x -> log(exp(V(x)))
+}""",
+    "not_monotone_but_small": """
+layer A on Vec[D] ensures diagonal, invertible {
+  param s : scale with diag >= 0.1, diag <= 0.3
+  map x -> x + s * gelu(x) - 0.1 * abs(x) + 0.1 * sin(x) + s * silu(x) / 2
+}""",
+    "act_of_number": """
+layer A on Vec[D] ensures diagonal, invertible { map x -> x * exp(0.25) + tanh(1) + softplus(1 + 1) }""",
+    "number_in_map": """
+layer A on Vec[D] ensures lower, invertible {
+  param V : linear lower with diag > 0
+  param S : linear strict lower
+  map x -> V(x - 1) + S(2 * x) + V(tanh(x) / 3)
+}""",
+    "constant_first": """
+layer A on Vec[D] ensures diagonal, invertible {
+  param b : bias
+  map x -> b - (1 - x) + (b * 2 - b / 4) * 1
+}""",
+    "scale_applied": """
+layer A on Image[C, H, W] ensures diagonal, invertible {
+  param s : scale with diag > 0
+  param r : scale (per = channel) with diag > 0
+  map x -> s(r(x))
+}""",
+}
+
+ACTS = {
+    "act_named": """
+act soft = leaky_relu(0.3)
+layer A on Vec[D] ensures diagonal, invertible { map x -> soft(x) + soft(2 * x) }""",
+    "act_by_expression": """
+act leaky(u) = 0.1 * u + 0.9 * softplus(u)
+layer A on Vec[D] ensures lower, invertible {
+  param V : linear lower with diag > 0
+  map x -> leaky(V(x))
+}""",
+    "act_of_acts": """
+act bend(u) = u + tanh(u)
+act twice(v) = bend(bend(v) / 2) - 0.1 * sin(v)
+act down(u) = -twice(u) - 1
+layer A on Vec[D] ensures diagonal, invertible { map x -> down(down(x)) + twice(x) }""",
+    "act_of_variable_x": """
+act bend(x) = x + tanh(x) * 0.5
+act straight(s) = s
+act flat(w) = 2 * w + 1
+layer A on Vec[D] ensures diagonal, invertible { map x -> bend(straight(flat(x))) }""",
+    "act_with_formal": """
+layer A(a: Real = 0.25) on Vec[D] ensures lower, invertible {
+  act h(u) = u + a * sin(u)
+  param V : linear lower with diag > 0
+  map x -> h(V(x))
+}
+flow F on Vec[4] ensures invertible { A  A(a = 0.5) }""",
+    "act_with_size": """
+layer A(K: Nat = 2) on Vec[D] ensures lower, invertible {
+  act h(u) = K * u + sin(u)
+  param V : linear lower with diag > 0
+  map x -> h(V(x))
+}
+flow F on Vec[4] ensures invertible { A  A(K = 3) }""",
+    "act_formal_of_option": """
+layer A(a: Real = 0.25) on Vec[D] ensures lower, invertible {
+  param V : linear lower with diag > 0
+  map x -> V(leaky_relu(x, 0.5) + a * x) + a
+}
+flow F on Vec[4] ensures invertible { A  A(a = 0.5) }""",
+    "act_passed": """
+act leaky(u) = 0.1 * u + 0.9 * softplus(u)
+layer A(h: Act) on Vec[D] ensures lower, invertible {
+  param t : scale with diag > 0
+  param V : linear lower with diag >= 0
+  map x -> t * x + h(V(x))
+}
+flow F on Vec[4] ensures invertible { A(h = elu)  A(h = tanh)  A(h = leaky_relu(0.5))  A(h = leaky) }""",
+    "act_through_flows": """
+act soft = leaky_relu(0.3)
+layer A(h: Act = soft, r: Real = 0.5) on Vec[D] ensures diagonal, invertible { map x -> x + h(r * x + tanh(r)) }
+flow G(g: Act, q: Real) on Vec[D] ensures invertible { A(h = g, r = q)  A }
+flow F on Vec[3] ensures invertible { G(g = elu, q = 2)  G(g = soft, q = 0.25) }""",
+    "inits_passed": """
+layer A(v: Init = normal(std = 0.3), tri: Dir) on Vec[D] ensures tri, invertible {
+  param t : scale with diag > 0
+  param V : linear tri with diag >= 0 init v
+  param b : bias init fan_in_uniform(of = V)
+  map x -> t * x + V(x) + b
+}
+flow F on Vec[4] ensures invertible { A(tri = lower)  A(v = zeros, tri = upper)  A(v = identity, tri = lower) }""",
+    "decreasing_activation": """
+act down(u) = -elu(u)
+layer A on Vec[D] ensures lower, invertible {
+  param U, V : linear lower
+  tie diag(U) * diag(V) <= 0
+  map x -> x + U(down(V(x)))
+}""",
+}
+
+NAMES = {
+    "names_of_python": """
+layer A on Vec[D] ensures lower, invertible {
+  index lambda : 2
+  param class : scale with diag > 0
+  param def[lambda] : linear lower with diag >= 0
+  param None, print : bias
+  map x {
+    let return_ = class * x
+    let is[lambda] = tanh(def[lambda](x) + print)
+    return return_ + sum[lambda](is[lambda]) + None
+  }
+}""",
+    "names_of_the_module": """
+layer A on Image[C, H, W] ensures lower, invertible {
+  param forward : scale with diag > 0
+  param W1 : conv 3x3 lower with diag >= 0
+  param x, weights, inverse, value, raw, names, kept, training, event_shape, torch, F, self : bias
+  map v {
+    let y = tanh(W1(v) + x + weights)
+    let diagonal = W1(y + inverse + value)
+    let w = raw + names + kept + training
+    return forward * v + diagonal + y + w + event_shape * torch + F + self
+  }
+}""",
+    "names_of_helpers": """
+layer A on Vec[D] ensures lower, invertible {
+  param elu_value, tanh_slope, kept_entries, flatten_batch, diagonal_of, Place : bias
+  param family_linear : linear lower with diag >= 0
+  param tied : scale with diag > 0
+  map x {
+    let with_diagonal = elu(family_linear(x) + elu_value + tanh_slope)
+    let invert_layer = tanh(with_diagonal + kept_entries)
+    return tied * x + invert_layer + flatten_batch + diagonal_of + Place
+  }
+}""",
+    "names_that_almost_clash": """
+layer A on Vec[D] ensures lower, invertible {
+  param u, u_in, d_u, u_out, d_V, sign, y_in : bias
+  param V, d : linear lower with diag >= 0
+  map x {
+    let p = tanh(V(x) + u + u_in)
+    let p_in = elu(d(p) + d_u + u_out)
+    let d_p = V(p_in) + d_V
+    return x + p + tanh(d_p + sign) + tanh(p_in + y_in)
+  }
+}""",
+    "names_with_underscores": """
+layer A on Vec[D] ensures lower, invertible {
+  param lambda, lambda_, _, __, _a : bias
+  map x -> x + lambda + 2 * lambda_ + 3 * _ + 4 * __ + 5 * _a
+}""",
+    "names_of_classes": """
+layer Tensor on Vec[D] ensures diagonal, invertible {
+  param s : scale with diag > 0
+  map x -> s * x + tanh(x)
+}
+layer Activation on Vec[D] ensures diagonal, invertible {
+  param s : scale with diag > 0
+  map x -> s * x + elu(x)
+}
+flow F on Vec[3] { Tensor  Activation  prior normal }""",
+    "sizes_called_like_params": """
+layer A(K: Nat = 2) on Image[C, H, W] ensures lower, invertible {
+  index i : K
+  param W[i] : conv 3x3 lower with diag >= 0
+  param H : bias
+  param C : scale with diag > 0
+  param K1 : bias
+  map x -> C * x + sum[i](W[i](tanh(x + H))) + K1
+}""",
+    "formals_called_like_attributes": """
+layer A(training: Nat = 2, path: Real = 0.5, forward: Act = tanh, order_: Order = raster, names: Dir = lower)
+  on Image[C, H, W] ensures names, invertible {
+  order order_
+  index i : training
+  param V[i] : conv 3x3 names with diag >= 0
+  map x -> x + sum[i](V[i](forward(path * x)))
+}
+flow F on Image[2, 2, 2] { A  A(training = 1, path = 0.25, forward = elu, order_ = channel_major, names = upper) }""",
+    "steps_with_labels": """
+layer A on Vec[D] ensures diagonal, invertible {
+  param s : scale with diag > 0
+  map x -> s * x + tanh(x)
+}
+flow F on Vec[3] {
+  first: A
+  A
+  x: A
+  forward: A
+  lambda: A
+  steps: A
+  prior normal
+}""",
+    "formal_called_shape": """
+layer A(shape: Nat = 2, device: Real = 0.5, dtype: Act = elu) on Vec[D] ensures diagonal, invertible {
+  index i : shape
+  param s[i] : scale with diag > 0
+  map x -> sum[i](s[i] * x) + device * dtype(x)
+}
+flow F on Vec[3] { A  A(shape = 3, device = 0.25, dtype = tanh) }""",
+}
+
+FLOWS = {
+    "flow_repeat_of_several": """
+layer A(tri: Dir) on Vec[D] ensures tri, invertible {
+  param V : linear tri with diag > 0
+  map x -> V(x) + tanh(V(x))
+}
+layer B on S ensures diagonal, invertible {
+  param s : scale with diag > 0
+  map x -> s * x + tanh(x)
+}
+flow F on Vec[3] { repeat 2 { A(tri = lower)  B  A(tri = upper)  again: B }  A(tri = lower)  prior normal }""",
+    "flow_nested_repeat": """
+layer A(tri: Dir) on Vec[D] ensures tri, invertible {
+  param V : linear tri with diag > 0
+  map x -> V(x)
+}
+flow F(n: Nat = 2) on Vec[3] {
+  repeat n { A(tri = lower)  repeat 2 { A(tri = upper)  in: A(tri = lower) }  repeat n { A(tri = upper) } }
+}""",
+    "flow_pair_of_flow": """
+layer A(tri: Dir) on Image[C, H, W] ensures tri, invertible {
+  param V : conv 3x3 tri with diag > 0
+  map x -> V(x) + tanh(V(x))
+}
+flow P on Image[C, H, W] { pair { A(tri = upper)  A(tri = lower) } }
+flow F on Image[1, 4, 2] { P  squeeze 2  repeat 2 { P } }""",
+    "flow_image": """
+layer A on S ensures diagonal, invertible {
+  param s : scale (per = channel) with diag > 0
+  param r : scale (per = element) with diag > 0
+  param b : bias (per = channel)
+  map x -> s * x + r * x + b
+}
+flow F(depth: Nat = 2) on Image[1, 4, 4] ensures invertible {
+  dequantize 256
+  logit(0.05)
+  repeat depth { A }
+  squeeze 2 (layout = colour_slow)
+  first: A
+  second: A
+  squeeze 2
+  repeat 2 * depth { A  A }
+  unsqueeze 2
+  unsqueeze 2 (layout = colour_slow)
+  prior normal
+}""",
+    "flow_squeeze_layouts": """
+layer A on Image[C, H, W] ensures lower, invertible {
+  order channel_major
+  param V : conv 3x3 lower with diag > 0
+  map x -> V(x)
+}
+flow F on Image[2, 4, 4] { A  squeeze 2  A  unsqueeze 2 (layout = colour_slow)  A  squeeze 4 (layout = colour_slow) }""",
+    "flow_squeeze_in_repeat": """
+layer A on Image[C, H, W] ensures lower, invertible {
+  param V : conv 3x3 lower with diag > 0
+  map x -> V(x)
+}
+flow L on Image[C, H, W] ensures invertible { squeeze 2  A  unsqueeze 2 }
+flow F on Image[1, 4, 4] ensures invertible { repeat 2 { L  squeeze 2  unsqueeze 2 (layout = colour_slow) } }""",
+    "flow_repeat_without_layers": """
+flow F on Image[1, 4, 4] ensures invertible { repeat 3 { squeeze 2  unsqueeze 2 (layout = colour_slow) } }""",
+    "flow_empty": "flow F on Vec[3] ensures invertible, volume_preserving { }",
+    "flow_only_prior": "flow F on Vec[3] ensures invertible { prior normal }",
+    "flow_logit_in_a_step": """
+layer A on Vec[D] ensures invertible { map x -> 2 * x }
+flow Start on Vec[D] ensures invertible { logit(0.01)  A }
+flow F on Vec[4] ensures invertible { Start  A  prior normal }""",
+    "flow_injective": """
+layer A on Vec[D] ensures injective { map x -> sigmoid(x) }
+layer B on Vec[D] ensures lower, invertible {
+  param V : linear lower with diag > 0
+  map x -> V(x)
+}
+flow F on Vec[4] ensures injective { B  A  B  prior normal }""",
+    "flow_symbolic_shape": """
+layer A on Image[C, H, W] ensures lower, invertible {
+  param V : conv 3x3 lower with diag > 0
+  map x -> V(x)
+}
+flow F on Image[C, H, W] ensures invertible { A  squeeze 2  A }""",
+    "flow_of_library": """
+import "mintnet/mint.mint" { Mint, MintPair }
+import "cinc/conv.mint" { CInC }
+flow F on Image[2, 2, 2] ensures invertible {
+  MintPair(K = 2)
+  CInC
+  Mint(K = 1, tri = upper, h = leaky_relu(0.01), weights = fan_in_uniform)
+}""",
+    "flow_emerging": """
+import "emerging/pair.mint" { Emerging }
+flow F on Image[2, 3, 3] ensures invertible { Emerging  Emerging  prior normal }""",
+    "flow_on_sequences": """
+layer A on S ensures diagonal, invertible {
+  param s : scale (per = channel) with diag > 0
+  param b : bias
+  param r : scale with diag > 0
+  map x -> s * (x + b) + r * x
+}
+flow F on Seq[3, 2] ensures invertible { A  A  prior normal }""",
+    "flow_on_any_image": """
+layer A on S ensures diagonal, invertible {
+  param s : scale (per = channel) with diag > 0
+  param b : bias
+  param r : scale with diag >= 0.5, diag <= 2
+  map x -> s * tanh(x + b) + r * x
+}
+flow F on Image[2, 2, 2] ensures invertible { A  squeeze 2  A  prior normal }""",
+    "flow_sizes_divided": """
+layer A(K: Nat) on Vec[D] ensures lower, invertible {
+  index i : K / 2
+  param s[i] : linear lower with diag > 0
+  map x -> sum[i](s[i](x))
+}
+flow G(K: Nat) on Vec[D] { A(K = K)  A(K = K / 2)  repeat K / 4 { A(K = 2) } }
+flow F(K: Nat = 8) on Vec[3] ensures invertible { G(K = K)  G(K = K / 2) }""",
+    "flow_concrete_layers": """
+space Tile = Image[2, 2, 3]
+layer A on Tile ensures lower, invertible {
+  param k : conv 3x3 lower with diag > 0
+  map x -> k(x) + tanh(x)
+}
+flow F on Tile ensures invertible { A  A  prior normal }""",
+    "flow_negative_and_free_signs": """
+layer R on Vec[D] ensures invertible { map x -> -x }
+layer A on Vec[D] ensures upper, invertible {
+  param V : linear upper with diag != 0
+  map x -> V(x) + 0 * x
+}
+flow F on Vec[4] ensures invertible { R  A  R  prior normal }""",
+    "flow_lower_and_upper_of_one_layer": """
+layer A(tri: Dir, s: Real = 1) on Image[C, H, W] ensures tri, invertible {
+  order corner
+  param k : conv 2x2 tri (anchor = corner) with diag > 0
+  param l : conv 2x2 tri (anchor = corner) with diag >= 0
+  map x -> k(x) + s * l(elu(x))
+}
+flow F on Image[2, 2, 3] { pair { A(tri = lower)  A(tri = upper, s = 0.5) }  prior normal }""",
+}
+
+PROGRAMS: dict[str, str] = {
+    name: HEAD + text
+    for group in (PARAMETRISATIONS, CONV_DIAGONALS, MAPS, TIES, FAMILIES, FORMULAS, ACTS, NAMES, FLOWS)
+    for name, text in group.items()
+}
+"""Program text by name."""
+
+IMAGE, VECTOR = (2, 2, 3), (4,)
+SHAPES: dict[str, tuple[int, ...]] = {
+    "flow_symbolic_shape": (1, 4, 2),
+    "conv_flat_and_tall": (1, 4, 4),
+    "conv_anchors": (2, 3, 3),
+    "conv_even": (1, 4, 3),
+    "conv_negative_order": (2, 3, 3),
+    "conv_cinc": (2, 3, 3),
+    "tie_three": (2, 3, 2),
+}
+"""Shapes of the compiled definitions that have none of their own, where the usual ones do not show the construct."""
