@@ -18,6 +18,7 @@ from mintdsl.core.nat import Nat
 from mintdsl.core.orders import Order
 from mintdsl.diagnostics.model import Bag, Diagnostic, Label, Severity
 from mintdsl.proof.prover import FlowProof, Proof, Prover
+from mintdsl.records import record
 from mintdsl.resources import resource
 from mintdsl.source import NOWHERE, Source, Span
 from mintdsl.syntax import ast
@@ -43,7 +44,7 @@ class SpecError(Exception):
         self.diagnostics = diagnostics
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Checked:
     """One definition of the main file: its proof, and its counts where its sizes are known."""
 
@@ -53,7 +54,7 @@ class Checked:
     counts: Counts | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Report:
     """The outcome of `check`: diagnostics of all stages, and what is proved of each definition."""
 
@@ -180,10 +181,11 @@ class Program:
 
     def compile(self, name: str | None = None, **sizes: int) -> type[nn.Module]:
         """The generated class, built in memory; its source is shown in tracebacks."""
+        from mintdsl.codegen.naming import class_name
         from mintdsl.runtime.loading import load_class
 
         target = name or self.core()[0].main[-1].rpartition("::")[2]
-        return load_class(self.generate(target, **sizes), target)
+        return load_class(self.generate(target, **sizes), class_name(target))
 
 
 def load(path: str | Path) -> Program:

@@ -1,38 +1,31 @@
-"""An activation that the program defines, as two functions: value and derivative."""
+"""An activation that the program passes as an argument, as functions: value and derivative."""
 
 from __future__ import annotations
 
 from mintdsl.codegen.emit import Writer
-from mintdsl.codegen.lower.formula import ONE, ZERO, Lowering
+from mintdsl.codegen.lower.formula import Lowering
 from mintdsl.core import ir
 from mintdsl.core.orders import DEFAULT_ORDER
 
-_NOWHERE = ir.Shape("Vec", ())
+_ANY = ir.Shape("Any", (), "R")
 
 
-def write_act(act: ir.DefinedAct, write: Writer, steepest: str) -> None:
-    """`NAME_value`, `NAME_slope` and `act_NAME`."""
+def write_act(act: ir.DefinedAct, name: str, write: Writer, steepest: float | None) -> None:
+    """`NAME_value`, `NAME_slope` and `act_NAME`; such an activation mentions no formals."""
     span = act.body.span
-    layer = ir.Layer(
-        act.name, (), _NOWHERE, (), DEFAULT_ORDER["Vec"], (), (), "v", (), act.body, None, span, span, span
-    )
-    lowering = Lowering(layer, "value", {}, lambda _: None)
-    value, slope = lowering.run()
-    for name, code, doc in (
-        ("value", value, "by its formula in the spec"),
-        ("slope", slope, "derivative of the formula"),
-    ):
-        with write.block(f"def {act.name}_{name}(x: Tensor) -> Tensor:"):
+    layer = ir.Layer(act.name, (), _ANY, (), DEFAULT_ORDER["Vec"], (), (), "x", (), act.body, None, span, span, span)
+    for suffix, doc in (("value", "by its formula in the spec"), ("slope", "the derivative of the formula")):
+        lowering = Lowering(layer, "value", {}, {}, {}, lambda _: None)
+        value, slope = lowering.run()
+        code = value if suffix == "value" else slope
+        with write.block(f"def {name}_{suffix}(x: Tensor) -> Tensor:"):
             write(f'"""{act.name}, {doc}."""')
             for line in lowering.lines:
-                if line.split(" = ")[0] in code.text or any(line.split(" = ")[0] in later for later in lowering.lines):
-                    write(line)
-            if code in (ONE, ZERO) or not code.batch:
-                write(f"return torch.full_like(x, {code.text})")
-            else:
-                write(f"return {code.text}")
+                write(line)
+            write(f"return {code.text}" if code.rank else f"return torch.full_like(x, {code.text})")
         write()
         write()
-    with write.block(f"def act_{act.name}() -> Activation:"):
+    with write.block(f"def act_{name}() -> Activation:"):
         write(f'"""{act.name} as a value of type Act."""')
-        write(f"return Activation({act.name}_value, {act.name}_slope, {steepest})")
+        bound = "math.inf" if steepest is None else repr(steepest)
+        write(f'return Activation({name}_value, {name}_slope, {bound}, "{act.name}")')

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import keyword
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from mintdsl.codegen import shapes
+from mintdsl.codegen.constructor import concrete, signature, write_formals, write_sizes
 from mintdsl.codegen.emit import Writer
-from mintdsl.codegen.layer import formal_text, unpack_shape, write_formal
+from mintdsl.codegen.layer import INVERSE
+from mintdsl.codegen.naming import LOCALS, Names, flow_names, layer_names
 from mintdsl.core import ir
 from mintdsl.proof.prover import FlowProof
 from mintdsl.source import Span
@@ -15,8 +18,9 @@ from mintdsl.source import Span
 
 @dataclass(slots=True)
 class FlowWriter:
-    """Writes the class of one flow; `sizes` replace the defaults of its Nat formals."""
+    """Writes the class of one flow; `sizes` replace the defaults of its Nat formals, `classes` names all classes."""
 
+    key: str
     flow: ir.Flow
     proof: FlowProof
     program: ir.Program
@@ -24,11 +28,13 @@ class FlowWriter:
     where: Callable[[Span], str]
     digest: str
     sizes: Mapping[str, int]
+    names: Names
+    classes: Mapping[str, str]
 
     def run(self) -> None:
         """The whole class."""
         flow, write = self.flow, self.write
-        with write.block(f"class {flow.name}(nn.Module):"):
+        with write.block(f"class {self.classes[self.key]}(nn.Module):"):
             self._docstring()
             write()
             self._constructor()
@@ -62,36 +68,28 @@ class FlowWriter:
     # ------------------------------------------------------------ constructor
 
     def _constructor(self) -> None:
-        flow, write = self.flow, self.write
-        concrete = bool(flow.shape.dims) and all(d.constant is not None for d in flow.shape.dims)
-        args = ["self"] if concrete else ["self", "shape: tuple[int, ...]"]
-        args += [self._formal(f) for f in flow.formals]
-        args += ["*", "device: torch.device | str | None = None", "dtype: torch.dtype | None = None"]
-        write.call("def __init__", args, " -> None:")
+        flow, write, names = self.flow, self.write, self.names
+        write.call("def __init__", signature(flow.shape, flow.formals, names, self.sizes), " -> None:")
         write.depth += 1
         write("super().__init__()")
-        write(f"self.event_shape = {shapes.shape(flow.shape) if concrete else 'tuple(shape)'}")
-        unpack_shape(flow.shape, flow.formals, flow.name, write)
+        write(f"self.event_shape = {shapes.shape(flow.shape, {}) if concrete(flow.shape) else 'tuple(shape)'}")
+        write_sizes(flow.shape, flow.formals, names, self.classes[self.key], write)
         result = self._body[-1].result if self._body else flow.shape
-        write(f"self.latent_shape = {shapes.shape(result) if result.dims else 'self.event_shape'}")
+        write(f"self.latent_shape = {shapes.shape(result, names.argument) if result.dims else 'self.event_shape'}")
         write('self.context_shape, self.path = None, ""')
-        for formal in flow.formals:
-            write_formal(formal, write)
+        write_formals(flow.formals, names, write)
         if self._prior:
             write(f"self.levels = {self._levels}  # of the integers that log_prob takes; 0: reals")
             write(f'self.spec_hash = "{self.digest}"')
             write(f"self.not_onto = {self._not_onto()}")
-        write('factory = {"device": device, "dtype": dtype}')
+        if _uses(self._body):
+            write('factory = {"device": device, "dtype": dtype}')
         self._modules(self._body, [])
-        write(f"self.steps = ({', '.join(self._names(self._body))}{',' if len(self._names(self._body)) == 1 else ''})")
+        listed = self._names(self._body)
+        write.call("self.steps = ", listed, "") if len(listed) != 1 else write(f"self.steps = ({listed[0]},)")
         if self._prior:
             write("name_paths(self)")
         write.depth -= 1
-
-    def _formal(self, formal: ir.Formal) -> str:
-        if formal.type == "Nat" and formal.name in self.sizes:
-            return f"{formal.name}: int = {self.sizes[formal.name]}"
-        return formal_text(formal, self.flow.name)
 
     def _not_onto(self) -> str:
         bijection = self.proof.bijection
@@ -105,41 +103,47 @@ class FlowWriter:
                 case ir.Use():
                     self._module(step, step.op, counts)
                 case ir.Repeat():
-                    self._modules(step.op.steps, [*counts, shapes.size(step.op.count)])
+                    self._modules(step.op.steps, [*counts, shapes.size(step.op.count, self.names.argument)])
                 case ir.Pair():
                     self._modules(step.op.steps, counts)
                 case _:
                     pass
 
     def _module(self, step: ir.Step, use: ir.Use, counts: list[str]) -> None:
-        callee = self.program.definitions[use.definition]
-        concrete = bool(callee.shape.dims) and all(d.constant is not None for d in callee.shape.dims)
-        args = [] if concrete else [shapes.shape(step.shape) if step.shape.dims else "shape"]
+        callee, names = self.program.definitions[use.definition], self.names.argument
+        args = [] if concrete(callee.shape) else [shapes.shape(step.shape, names) if step.shape.dims else "shape"]
+        inner = (layer_names(callee) if isinstance(callee, ir.Layer) else flow_names(callee)).argument
         defaults = {f.name: f.default for f in callee.formals}
-        args += [f"{name}={shapes.argument(value)}" for name, value in use.args if defaults[name] != value]
+        # acts and inits of this flow's formals are made by write_formals: take them from there
+        here = {
+            **names,
+            **{f.name: f"self.{self.names.member[f.name]}" for f in self.flow.formals if f.type in ("Act", "Init")},
+        }
+        args += [f"{inner[n]}={shapes.argument(v, here)}" for n, v in use.args if defaults[n] != v]
         args.append("**factory")
-        made = f"{callee.name}({', '.join(args)})"
+        made = f"{self.classes[use.definition]}({', '.join(args)})"
         for count in reversed(counts):
             made = f"nn.ModuleList({made} for _ in range({count}))"
-        line = f"self.{step.name} = {made}"
+        place = f"self.{self.names.member[step.name]}"
+        line = f"{place} = {made}"
         if len(line) + 8 <= 120:
             self.write(line)
         elif counts:
-            inner = f"{callee.name}({', '.join(args)})"
-            self.write(f"self.{step.name} = nn.ModuleList(")
+            self.write(f"{place} = nn.ModuleList(")
+            inner_made = f"{self.classes[use.definition]}({', '.join(args)})"
             for count in reversed(counts[1:]):
-                inner = f"nn.ModuleList({inner} for _ in range({count}))"
-            self.write(f"    {inner} for _ in range({counts[0]})")
+                inner_made = f"nn.ModuleList({inner_made} for _ in range({count}))"
+            self.write(f"    {inner_made} for _ in range({counts[0]})")
             self.write(")")
         else:
-            self.write.call(f"self.{step.name} = {callee.name}", args, "")
+            self.write.call(f"{place} = {self.classes[use.definition]}", args, "")
 
     def _names(self, steps: Sequence[ir.Step]) -> list[str]:
         names = []
         for step in steps:
             match step.op:
                 case ir.Use():
-                    names.append(f'"{step.name}"')
+                    names.append(f'"{self.names.member[step.name]}"')
                 case ir.Repeat() | ir.Pair():
                     names += self._names(step.op.steps)
                 case _:
@@ -161,13 +165,9 @@ class FlowWriter:
     def _inverse(self) -> None:
         write = self.write
         write("def inverse(")
-        write(
-            "    self, z: Tensor, context: Tensor | None = None, *, tol: float | None = None, max_iter: int | None = None"
-        )
+        write(f"    {INVERSE}")
         with write.block(") -> tuple[Tensor, Tensor]:"):
-            write(
-                '"""x and log |det dx/dz|. Iterative steps test their residual against `tol`: InversionError if it is missed."""'
-            )
+            write('"""x and log |det dx/dz|; iterative steps test their residual against `tol` (InversionError)."""')
             write("no_context(context, type(self).__name__)")
             write(f'x, lead = flatten_batch(z, self.latent_shape, "z", "{self.where(self.flow.shape_span)}")')
             write("log_det = zero_log_det(x)")
@@ -179,7 +179,7 @@ class FlowWriter:
         for step in steps if forward else reversed(steps):
             match step.op:
                 case ir.Use():
-                    module = lists.get(step.name, f"self.{step.name}")
+                    module = lists.get(step.name, f"self.{self.names.member[step.name]}")
                     call = f"{module}(x)" if forward else f"{module}.inverse(x, tol=tol, max_iter=max_iter)"
                     self._apply(call)
                 case ir.Logit(alpha=alpha):
@@ -209,12 +209,12 @@ class FlowWriter:
             with self.write.block(f"for _ in range({self._count(repeat)}):"):
                 self._run(repeat.steps, forward=forward, lists=lists)
             return
-        sources = [lists.get(n, f"self.{n}") for n in names]
+        sources = [lists.get(n, f"self.{self.names.member[n]}") for n in names]
         taken = set(lists.values())
         variables = []
         for name in names:
             variable = name.lower()
-            while variable in taken or variable in ("x", "z", "self", "term", "tol"):
+            while variable in taken or variable in LOCALS or not variable.isidentifier() or keyword.iskeyword(variable):
                 variable += "_"
             taken.add(variable)
             variables.append(variable)
@@ -224,8 +224,7 @@ class FlowWriter:
             self._run(repeat.steps, forward=forward, lists={**lists, **dict(zip(names, variables, strict=True))})
 
     def _count(self, repeat: ir.Repeat) -> str:
-        formals = {f.name for f in self.flow.formals}
-        return " ".join(f"self.{w}" if w in formals else w for w in shapes.size(repeat.count).split(" "))
+        return shapes.size(repeat.count, {f.name: f"self.{self.names.member[f.name]}" for f in self.flow.formals})
 
     # ------------------------------------------------------------ density
 

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from math import isinf
 
 from mintdsl.codegen.act import write_act
+from mintdsl.codegen.context import LayerContext
 from mintdsl.codegen.emit import Writer
 from mintdsl.codegen.flow import FlowWriter
 from mintdsl.codegen.helpers import imports, needed
-from mintdsl.codegen.layer import LayerWriter
-from mintdsl.codegen.naming import pythonic
-from mintdsl.codegen.shapes import act_object
+from mintdsl.codegen.layer import write_layer
+from mintdsl.codegen.naming import class_name, flow_names, layer_names
 from mintdsl.core import ir
-from mintdsl.core.interval import REAL
 from mintdsl.proof.check import Bindings, LayerProof, act_slope
 from mintdsl.proof.prover import FlowProof, Prover
+from mintdsl.records import replace
 from mintdsl.source import Source, Span
 
 VERSION = "0.1.0"
@@ -62,19 +63,29 @@ def _uses(steps: Sequence[ir.Step]) -> list[ir.Use]:
     return uses
 
 
+def _classes(keys: Sequence[str]) -> dict[str, str]:
+    """The class of each definition; a name that two files define gets a number."""
+    classes: dict[str, str] = {}
+    for key in reversed(keys):  # the definition asked for keeps its name
+        name = base = class_name(key.rpartition("::")[2])
+        number = 2
+        while name in classes.values():
+            name, number = f"{base}_{number}", number + 1
+        classes[key] = name
+    return classes
+
+
 @dataclass(slots=True)
 class _Generator:
     program: ir.Program
     key: str
     sizes: Mapping[str, int]
     sources: Mapping[str, Source]
-    acts: dict[str, ir.DefinedAct] = field(default_factory=dict)
 
     def run(self) -> str:
         keys = _reachable(self.program, self.key)
-        names = [k.rpartition("::")[2] for k in keys]
-        assert len(set(names)) == len(names), "two definitions of one name cannot share a file"
-        proofs = self._proofs(keys)
+        classes = _classes(keys)
+        proofs, bindings = self._proofs(keys)
         digest = spec_hash(self.program, self.key)
         body = Writer()
         for key in keys:
@@ -82,18 +93,21 @@ class _Generator:
             body()
             body()
             if isinstance(definition, ir.Layer):
-                layer = pythonic(definition)
-                self._collect(layer)
+                layer = replace(definition, name=classes[key])
                 found = [p for p in proofs[key] if isinstance(p, LayerProof)]
-                LayerWriter(layer, found, body, self._where, self._text, self._steepest).run()
+                names = layer_names(layer)
+                write_layer(
+                    LayerContext(layer, found, bindings[key], names, body, self._where, self._text, self._steepest)
+                )
             else:
                 proof = next(p for p in proofs[key] if isinstance(p, FlowProof))
                 sizes = self.sizes if key == self.key else {}
-                FlowWriter(definition, proof, self.program, body, self._where, digest, sizes).run()
-        for act in self.acts.values():
+                names = flow_names(definition)
+                FlowWriter(key, definition, proof, self.program, body, self._where, digest, sizes, names, classes).run()
+        for act in self._passed(keys):
             body()
             body()
-            write_act(act, body, *self._bounds(act))
+            write_act(act, f"own_{act.name}", body, self._steepest(act))
         text = body.text().lstrip("\n")
         helpers = needed(text)
         rest = "\n\n\n".join(h.text for h in helpers)
@@ -114,66 +128,45 @@ class _Generator:
 
     # ------------------------------------------------------------ proofs of every use
 
-    def _proofs(self, keys: Sequence[str]) -> dict[str, list[LayerProof | FlowProof]]:
+    def _proofs(self, keys: Sequence[str]) -> tuple[dict[str, list[LayerProof | FlowProof]], dict[str, list[Bindings]]]:
         prover = Prover(self.program)
         found: dict[str, list[LayerProof | FlowProof]] = {k: [] for k in keys}
+        used: dict[str, list[Bindings]] = {k: [] for k in keys}
 
         def visit(key: str, bindings: Bindings) -> None:
             proof = prover.prove(key, bindings)
             if any(p is proof for p in found[key]):
                 return
             found[key].append(proof)
+            used[key].append(bindings)
             definition = self.program.definitions[key]
             if isinstance(definition, ir.Flow):
                 for use in _uses(definition.steps):
                     visit(use.definition, prover.bindings_of(use, bindings))
 
         visit(self.key, prover.defaults(self.key) or {})
-        return found
+        return found, used
 
     # ------------------------------------------------------------ activations
 
-    def _collect(self, layer: ir.Layer) -> None:
-        """Every activation that the program defines, also as a default or an argument."""
-        stack: list[ir.Expr] = [layer.result, *(let.value for let in layer.lets)]
-        found = [f.default for f in layer.formals]
-        for definition in self.program.definitions.values():
+    def _passed(self, keys: Sequence[str]) -> list[ir.DefinedAct]:
+        """Activations of the program that are arguments or defaults: they become functions."""
+        values: list[ir.Argument | None] = []
+        for key in keys:
+            definition = self.program.definitions[key]
+            values += [f.default for f in definition.formals]
             if isinstance(definition, ir.Flow):
-                found += [value for use in _uses(definition.steps) for _, value in use.args]
-                found += [f.default for f in definition.formals]
-        for value in found:
-            if isinstance(value, ir.DefinedAct):
-                self.acts.setdefault(value.name, value)
-                stack.append(value.body)
-        while stack:
-            node = stack.pop()
-            match node:
-                case ir.Apply():
-                    if isinstance(node.act, ir.DefinedAct):
-                        self.acts.setdefault(node.act.name, node.act)
-                        stack.append(node.act.body)
-                    stack.append(node.arg)
-                case ir.Neg() | ir.Linear():
-                    stack.append(node.arg)
-                case ir.Binary():
-                    stack += [node.left, node.right]
-                case ir.Sum():
-                    stack.append(node.body)
-                case _:
-                    pass
+                values += [value for use in _uses(definition.steps) for _, value in use.args]
+        found: dict[str, ir.DefinedAct] = {}
+        for value in values:
+            if isinstance(value, ir.DefinedAct) and found.setdefault(value.name, value) != value:
+                raise ValueError(f"two activations called {value.name} are passed as arguments: rename one")
+        return list(found.values())
 
-    def _bounds(self, act: ir.DefinedAct) -> tuple[str]:
-        slope = act_slope(act, {}).symmetric()
-        return (repr(slope.hi) if slope != REAL else "math.inf",)
-
-    def _steepest(self, act: ir.Act) -> str | None:
-        """The supremum of |slope| as text; None when there is none."""
-        match act:
-            case ir.FormalAct():
-                return f"{act_object(act, inside=True)}.steepest"
-            case _:
-                slope = act_slope(act, {}).symmetric()
-                return repr(float(slope.hi)) if slope != REAL else None
+    def _steepest(self, act: ir.BuiltinAct | ir.DefinedAct) -> float | None:
+        """The supremum of |slope|; None where it is infinite or depends on formals."""
+        slope = act_slope(act)
+        return None if slope is None or isinf(slope.symmetric().hi) else slope.symmetric().hi
 
     # ------------------------------------------------------------ places
 

@@ -6,9 +6,10 @@ The runtime is read, not imported: it needs torch, the generator does not.
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+
+from mintdsl.records import record
 
 FILES = (
     "families",
@@ -29,7 +30,7 @@ FILES = (
 _RUNTIME = Path(__file__).resolve().parent.parent / "runtime"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Helper:
     """One top-level definition: its text, and every name it mentions."""
 

@@ -1,69 +1,110 @@
-"""Names of a spec that Python or the generated class needs for itself get an underscore."""
+"""Names of a spec in Python: the same, but for an underscore where Python or the generated text needs the name."""
 
 from __future__ import annotations
 
 import builtins
 import keyword
-from dataclasses import replace
+from collections.abc import Iterable
+from typing import NamedTuple
 
+from mintdsl.codegen.helpers import IMPORTS, helpers
 from mintdsl.core import ir
 
-OWN = frozenset(
-    "x w s y z self rests diagonal slope lead log_det context shape device dtype factory value sign raw torch nn F math "
-    "Tensor partial functools tol max_iter forward inverse effective_weights make_weights fibre slope_bound effective set_effective "
-    "jacobian_diagonal reset_parameters event_shape latent_shape context_shape path kept_weights last_inverse names extents "
-    "order functional fronts train eval parameters buffers modules children named_parameters state_dict load_state_dict "
-    "to cpu cuda float double half apply register_buffer register_parameter add_module training requires_grad_ zero_grad "
-    "share_memory type extra_repr kept".split()
+# variables of the generated methods
+LOCALS = frozenset("self x w s y z rests diagonal slope lead log_det sign value context term tol max_iter".split())
+# arguments and variables of the generated constructors
+ARGUMENTS = frozenset("self shape device dtype factory kept".split())
+# members of nn.Module and of the generated classes
+MEMBERS = frozenset(
+    "forward inverse value rests fibre slope_bound effective_weights make_weights reset_parameters jacobian_diagonal "
+    "effective set_effective raw event_shape latent_shape context_shape path kept_weights last_inverse names members extents "
+    "order functional fronts trace frozen log_prob bits_per_dim sample rsample sample_and_log_prob transform distribution "
+    "levels spec_hash not_onto steps initialize "
+    "T_destination add_module apply bfloat16 buffers call_super_init children compile cpu cuda double dump_patches eval "
+    "extra_repr float get_buffer get_extra_state get_parameter get_submodule half ipu load_state_dict modules mtia "
+    "named_buffers named_children named_modules named_parameters parameters register_backward_hook register_buffer "
+    "register_forward_hook register_forward_pre_hook register_full_backward_hook register_full_backward_pre_hook "
+    "register_load_state_dict_post_hook register_load_state_dict_pre_hook register_module register_parameter "
+    "register_state_dict_post_hook register_state_dict_pre_hook requires_grad_ set_extra_state set_submodule share_memory "
+    "state_dict to to_empty train training type xpu zero_grad".split()
 )
 
 
-def pythonic(layer: ir.Layer) -> ir.Layer:
-    """The layer with parameters and lets renamed where their names are taken."""
-    renames = {
-        name: f"{name}_"
-        for name in (*(p.name for p in layer.params), *(let.name for let in layer.lets))
-        if name in OWN
+class Names(NamedTuple):
+    """What the names of a layer or flow become: variables of methods, attributes, arguments of the constructor."""
+
+    local: dict[str, str]
+    member: dict[str, str]
+    argument: dict[str, str]
+
+
+def layer_names(layer: ir.Layer) -> Names:
+    """Names of parameters, lets and formals."""
+    params, formals = [p.name for p in layer.params], [f.name for f in layer.formals]
+    local = _free((*params, *(item.name for item in layer.lets)), _variable)
+    member = _free((*params, *formals), _attribute)
+    return Names(local, member, _free((*formals, *_sizes(layer.shape)), _argument))
+
+
+def flow_names(flow: ir.Flow) -> Names:
+    """Names of steps and formals."""
+    formals = [f.name for f in flow.formals]
+    member = _free((*_steps(flow.steps), *formals), _attribute)
+    return Names({}, member, _free((*formals, *_sizes(flow.shape)), _argument))
+
+
+def class_name(name: str) -> str:
+    """A definition as a class; helpers and imports keep their names."""
+    return f"{name}_" if _module_level(name) or name.startswith(("act_", "own_")) else name
+
+
+def _free(names: Iterable[str], taken: object) -> dict[str, str]:
+    assert callable(taken)
+    result: dict[str, str] = {}
+    for name in names:
+        if name in result:
+            continue
+        new = name
+        while taken(new) or new in result.values() or (new != name and new in names):
+            new += "_"
+        result[name] = new
+    return result
+
+
+def _variable(name: str) -> bool:
+    return name in LOCALS or name.startswith(("d_", "act_", "own_")) or _module_level(name)
+
+
+def _attribute(name: str) -> bool:
+    return (
+        name in MEMBERS
         or keyword.iskeyword(name)
-        or hasattr(builtins, name)
-        or name.startswith(("kept_", "anchor_", "d_"))
-    }
-    if not renames:
-        return layer
-
-    def new(name: str) -> str:
-        return renames.get(name, name)
-
-    def expr(node: ir.Expr) -> ir.Expr:
-        match node:
-            case ir.Value():
-                return replace(node, param=new(node.param))
-            case ir.Linear():
-                return replace(node, param=new(node.param), arg=expr(node.arg))
-            case ir.Ref():
-                return replace(node, name=new(node.name))
-            case ir.Neg() | ir.Apply():
-                return replace(node, arg=expr(node.arg))
-            case ir.Binary():
-                return replace(node, left=expr(node.left), right=expr(node.right))
-            case ir.Sum():
-                return replace(node, body=expr(node.body))
-            case ir.Var() | ir.Scalar():
-                return node
-
-    def pivot(value: ir.Pivot | None) -> ir.Pivot | None:
-        if value is None:
-            return None
-        return replace(value, others=tuple(replace(f, name=new(f.name)) for f in value.others))
-
-    def init(value: ir.InitCall) -> ir.InitCall:
-        if value.name != "fan_in_uniform":
-            return value
-        return replace(value, options=tuple(new(o) if isinstance(o, str) else o for o in value.options))
-
-    return replace(
-        layer,
-        params=tuple(replace(p, name=new(p.name), pivot=pivot(p.pivot), init=init(p.init)) for p in layer.params),
-        lets=tuple(replace(item, name=new(item.name), value=expr(item.value)) for item in layer.lets),
-        result=expr(layer.result),
+        or name.startswith(("kept", "anchor_", "_"))
+        or name.endswith("_sign")
     )
+
+
+def _argument(name: str) -> bool:
+    return name in ARGUMENTS or _module_level(name)
+
+
+def _module_level(name: str) -> bool:
+    own = name in helpers() or name == "annotations" or any(name == imported for imported, _ in IMPORTS)
+    return own or keyword.iskeyword(name) or hasattr(builtins, name)
+
+
+def _sizes(shape: ir.Shape) -> list[str]:
+    return sorted({symbol for dim in shape.dims for symbol in dim.symbols})
+
+
+def _steps(steps: tuple[ir.Step, ...]) -> list[str]:
+    names = []
+    for step in steps:
+        match step.op:
+            case ir.Use():
+                names.append(step.name)
+            case ir.Repeat() | ir.Pair():
+                names += _steps(step.op.steps)
+            case _:
+                pass
+    return names

@@ -2,71 +2,66 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Mapping
 
-from mintdsl.codegen.naming import OWN
 from mintdsl.core import ir
 from mintdsl.core.nat import Nat
 from mintdsl.core.orders import Order
 
-
-def size(value: Nat) -> str:
-    """A size as an expression in the names of the constructor; divisions are known to be exact."""
-    return value.text(" // ")
+Renaming = Mapping[str, str]
 
 
-def shape(value: ir.Shape) -> str:
+def size(value: Nat, names: Renaming) -> str:
+    """A size in Python names; divisions are known to be exact."""
+    return " ".join(names.get(word, word) for word in value.text(" // ").split(" "))
+
+
+def shape(value: ir.Shape, names: Renaming) -> str:
     """A shape as a tuple."""
     if value.kind == "Any":
         return "shape"
-    parts = [size(d) for d in value.dims]
+    return listed([size(d, names) for d in value.dims])
+
+
+def listed(parts: list[str]) -> str:
+    """A tuple."""
     return f"({parts[0]},)" if len(parts) == 1 else f"({', '.join(parts)})"
 
 
-def product(value: ir.Shape) -> str:
-    """The number of elements."""
-    constants = [d.constant for d in value.dims]
-    known = [c for c in constants if c is not None]
-    return str(math.prod(known)) if len(known) == len(constants) else " * ".join(f"({size(d)})" for d in value.dims)
+def real(value: float | str, names: Renaming) -> str:
+    """A number, or what a Real formal is called."""
+    return names[value] if isinstance(value, str) else repr(value)
 
 
-def attribute(formal: str) -> str:
-    """The attribute that keeps a formal."""
-    return f"{formal}_" if formal in OWN else formal
-
-
-def real(value: float | str) -> str:
-    """A number, or the attribute of a Real formal."""
-    return f"self.{attribute(value)}" if isinstance(value, str) else repr(value)
-
-
-def order(value: Order | ir.FormalOrder) -> str:
+def order(value: Order) -> str:
     """The rows of an order."""
-    if isinstance(value, ir.FormalOrder):
-        return "self.order"
-    rows = ", ".join("(" + ", ".join(map(str, row)) + ("," if len(row) == 1 else "") + ")" for row in value.rows)
-    return f"({rows},)" if len(value.rows) == 1 else f"({rows})"
+    return listed([listed([str(v) for v in row]) for row in value.rows])
 
 
-def act_object(act: ir.Act, *, inside: bool) -> str:
-    """An expression that makes the Activation; `inside` a class its formals are attributes."""
+def act_object(act: ir.Act, names: Renaming) -> str:
+    """An expression that makes the Activation."""
     match act:
         case ir.FormalAct():
-            return f"self.{attribute(act.name)}" if inside else act.name
+            return names[act.name]
         case ir.DefinedAct():
-            return f"act_{act.name}()"
+            return f"act_own_{act.name}()"
         case ir.BuiltinAct():
-            return f"act_{act.name}({', '.join(real(o) for o in act.options)})"
+            return f"act_{act.name}({', '.join(real(o, names) for o in act.options)})"
 
 
-def init_object(init: ir.InitCall) -> str:
+def init_object(init: ir.InitCall, names: Renaming) -> str:
     """An expression that makes the initialisation, a function of a tensor and its Place."""
     if init.formal:
-        return f"self.{attribute(init.name)}"
-    names = {"normal": ("std",), "near_identity": ("std",), "xavier_normal": ("gain",)}.get(init.name, ())
-    options = ", ".join(f"{n}={real(v)}" for n, v in zip(names, init.options, strict=False))
-    function = INIT_FUNCTIONS[init.name]
+        return names[init.name]
+    function, options = init_call(init, names)
     return f"partial({function}, {options})" if options else function
+
+
+def init_call(init: ir.InitCall, names: Renaming) -> tuple[str, str]:
+    """The function of an initialisation and its options."""
+    words = {"normal": ("std",), "near_identity": ("std",), "xavier_normal": ("gain",)}.get(init.name, ())
+    options = ", ".join(f"{word}={real(v, names)}" for word, v in zip(words, init.options, strict=False))
+    return INIT_FUNCTIONS[init.name], options
 
 
 INIT_FUNCTIONS = {
@@ -80,20 +75,20 @@ INIT_FUNCTIONS = {
 }
 
 
-def argument(value: ir.Argument) -> str:
-    """An argument of a use, in the constructor of the using flow."""
+def argument(value: ir.Argument, names: Renaming) -> str:
+    """An argument of a use, or a default."""
     match value:
         case Nat():
-            return size(value)
+            return size(value, names)
         case float():
             return repr(value)
         case str():
-            return f'"{value}"' if value in ("lower", "upper") else value
+            return names.get(value, f'"{value}"')
         case ir.BuiltinAct() | ir.DefinedAct() | ir.FormalAct():
-            return act_object(value, inside=False)
+            return act_object(value, names)
         case ir.InitCall():
-            return value.name if value.formal else init_object(value)
+            return init_object(value, names)
         case ir.FormalOrder():
-            return value.name
+            return names[value.name]
         case Order():
             return order(value)

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from math import inf
 
 from mintdsl.core.interval import NONNEGATIVE, ONE, POSITIVE, REAL, UNIT, Interval
 from mintdsl.core.options import Option, real
+from mintdsl.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Activation:
     """One elementwise function; facts are functions of its options (in the order of `options`)."""
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from mintdsl.core.interval import NONNEGATIVE, ONE, POSITIVE, Interval
+from mintdsl.records import record
 
 TINY = 2.0**-20
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Parametrisation:
     """How raw numbers become values: `value(raw, bounds...)`; `signed` ones multiply a stored sign buffer."""
 
@@ -28,7 +28,7 @@ class Parametrisation:
     ready: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Constraint:
     """What `with QUANTITY CMP bound` means, and the parametrisations that keep it, the default first.
 

@@ -14,20 +14,21 @@ from mintdsl.core.scope import BUILTIN, Locals, article, unknown
 from mintdsl.core.steps import CONDITIONER_FUNCTIONS, STRUCTURAL
 from mintdsl.core.values import IndexName, RealFormal, Values, describe, not_yet
 from mintdsl.diagnostics.model import Fix, Label, Severity
+from mintdsl.records import record
 from mintdsl.source import Span
 from mintdsl.syntax import ast
 
 MAX_DEPTH = 6000
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Variable:
     """The variable of a map or of an activation."""
 
     shape: ir.Shape
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Bound:
     """A let in scope, with the shape of its value (None: a number)."""
 
@@ -35,7 +36,7 @@ class Bound:
     shape: ir.Shape | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Typed:
     """An expression and its shape; None is a number, which fits every shape."""
 

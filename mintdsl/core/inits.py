@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from mintdsl.core.options import Option, real
+from mintdsl.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Init:
     """One initialisation; `maps` says whether it needs a map's fans (conv, linear)."""
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import inf, isinf, nextafter
 
+from mintdsl.records import record
+
 
 @dataclass(frozen=True, slots=True)
 class Interval:
@@ -121,7 +123,7 @@ class Interval:
         return f"{left}{number(self.lo)}, {number(self.hi)}{right}"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _End:
     a: float
     a_open: bool

@@ -6,19 +6,19 @@ Definitions are elaborated once, with their Nat and Dir formals symbolic. Formal
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from mintdsl.core.interval import Interval
 from mintdsl.core.nat import Nat
 from mintdsl.core.orders import Order
+from mintdsl.records import field, record
 from mintdsl.source import Span
 from mintdsl.syntax import ast
 
 # ---------------------------------------------------------------- shapes and values of formals
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Shape:
     """`kind` is Image (C, H, W), Vec (D), Seq (T, D), or Any (`on S`, no dims, `name` S)."""
 
@@ -38,7 +38,7 @@ class Shape:
 Direction: TypeAlias = str  # "lower", "upper", or the name of a Dir formal: both words are reserved
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class BuiltinAct:
     """A registered activation with its options: numbers, or names of Real formals."""
 
@@ -49,7 +49,7 @@ class BuiltinAct:
         return f"{self.name}({', '.join(map(str, self.options))})" if self.options else self.name
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class DefinedAct:
     """An activation given by an expression in `Var`."""
 
@@ -61,7 +61,7 @@ class DefinedAct:
         return self.name
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class FormalAct:
     """An Act formal of the enclosing definition."""
 
@@ -74,7 +74,7 @@ class FormalAct:
 Act: TypeAlias = BuiltinAct | DefinedAct | FormalAct
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class InitCall:
     """An initialisation and its options; `formal` names an Init formal instead."""
 
@@ -86,7 +86,7 @@ class InitCall:
         return f"{self.name}({', '.join(map(str, self.options))})" if self.options else self.name
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class FormalOrder:
     """An Order formal of the enclosing definition."""
 
@@ -96,7 +96,7 @@ class FormalOrder:
 Argument: TypeAlias = Nat | float | Direction | Act | InitCall | Order | FormalOrder
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Formal:
     """A formal of a definition; `type` is Nat, Real, Dir, Order, Act or Init."""
 
@@ -109,7 +109,7 @@ class Formal:
 # ---------------------------------------------------------------- parameters
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Elementwise:
     """A scale or a bias; `per` is "element" or "channel"."""
 
@@ -117,7 +117,7 @@ class Elementwise:
     per: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Conv:
     """`size` (rows, columns), `anchor` the word of the option, `direction` None when unmasked."""
 
@@ -127,7 +127,7 @@ class Conv:
     strict: bool
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Dense:
     """A matrix; `direction` None when unmasked."""
 
@@ -138,7 +138,7 @@ class Dense:
 Kind: TypeAlias = Elementwise | Conv | Dense
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Bound:
     """A constraint on the diagonal: which (`cmp` as in the registry), its numbers, how it is kept."""
 
@@ -149,7 +149,7 @@ class Bound:
     span: Span = field(compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Factor:
     """A factor `diag(name[indices])` of a tie."""
 
@@ -157,7 +157,7 @@ class Factor:
     indices: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Pivot:
     """How a tie binds this parameter: its diagonal is |raw| * sign * the signs of `others` (sign(0) = 0)."""
 
@@ -167,7 +167,7 @@ class Pivot:
     span: Span = field(compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Param:
     """A parameter or family of parameters, acting from `source` to `target`.
 
@@ -190,14 +190,14 @@ class Param:
 # ---------------------------------------------------------------- formulas
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Var:
     """The variable of the map."""
 
     span: Span = field(compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Scalar:
     """A number, a size, or a Real formal (by name)."""
 
@@ -205,7 +205,7 @@ class Scalar:
     span: Span = field(compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Value:
     """A scale or bias used as a value: `t`, `b1[j]`."""
 
@@ -214,7 +214,7 @@ class Value:
     span: Span = field(compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Linear:
     """A conv or linear applied: `W2[i, j](e)`."""
 
@@ -224,7 +224,7 @@ class Linear:
     span: Span = field(compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Apply:
     """An activation applied: `h(e)`."""
 
@@ -233,7 +233,7 @@ class Apply:
     span: Span = field(compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Neg:
     """`-e`"""
 
@@ -241,7 +241,7 @@ class Neg:
     span: Span = field(compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Binary:
     """`left op right`, op one of `+ - * /`, elementwise."""
 
@@ -251,7 +251,7 @@ class Binary:
     span: Span = field(compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Sum:
     """`sum[i, j](e)`"""
 
@@ -260,7 +260,7 @@ class Sum:
     span: Span = field(compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Ref:
     """A `let`, at indices of the place of use."""
 
@@ -272,7 +272,7 @@ class Ref:
 Expr: TypeAlias = Var | Scalar | Value | Linear | Apply | Neg | Binary | Sum | Ref
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Let:
     """`let name[indices] = value`"""
 
@@ -285,7 +285,7 @@ class Let:
 # ---------------------------------------------------------------- definitions
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Claim:
     """A claim: `what` is a class word or quantity (`diag`); `cmp` and `value` for a bound, `direction` for a class."""
 
@@ -301,7 +301,7 @@ class Claim:
         return f"strict {self.what}" if self.strict else self.what
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Layer:
     """A layer: parameters, `lets` in order, and the result, as functions of one variable on `shape`."""
 
@@ -329,7 +329,7 @@ class Layer:
         return next(item for item in self.lets if item.name == name)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Use:
     """A layer or flow as a step; `definition` is its key in the program."""
 
@@ -337,7 +337,7 @@ class Use:
     args: tuple[tuple[str, Argument], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Squeeze:
     """Space to channels; `undo` is unsqueeze. `layout` is colour_fast, colour_slow or alternate."""
 
@@ -346,21 +346,21 @@ class Squeeze:
     undo: bool
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Logit:
     """Elementwise logit(alpha + (1 - 2 alpha) x)."""
 
     alpha: float
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Dequantize:
     """Integers 0..levels-1 to the unit interval, with uniform noise."""
 
     levels: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Repeat:
     """`count` copies of the steps, each with parameters of its own."""
 
@@ -368,14 +368,14 @@ class Repeat:
     steps: tuple[Step, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Pair:
     """One lower and one upper layer of one order."""
 
     steps: tuple[Step, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Prior:
     """The distribution of the latent."""
 
@@ -385,7 +385,7 @@ class Prior:
 Op: TypeAlias = Use | Squeeze | Logit | Dequantize | Repeat | Pair | Prior
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Step:
     """A step of a flow: `name` is its key in state dicts, `shape` what enters, `result` what leaves."""
 
@@ -396,7 +396,7 @@ class Step:
     span: Span = field(compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Flow:
     """A flow: its steps in order."""
 
@@ -414,7 +414,7 @@ class Flow:
 Definition: TypeAlias = Layer | Flow
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Program:
     """Every elaborated layer and flow by key (`file::name`), and which of them the main file defines."""
 

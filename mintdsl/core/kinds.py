@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from mintdsl.core.options import Option, choice, nat, real
+from mintdsl.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Kind:
     """A kind of parameter. `applied` kinds are maps, written `W(x)`; the others are values, written `t * x`."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from mintdsl.core import ir, ties
 from mintdsl.core.constraints import CONSTRAINTS, Constraint
@@ -15,6 +14,7 @@ from mintdsl.core.scope import BUILTIN, Locals, Scope, unknown
 from mintdsl.core.steps import SHAPES
 from mintdsl.core.values import DirFormal, IndexName, Stop, Values, not_yet
 from mintdsl.diagnostics.model import Bag, Fix, Label, Severity
+from mintdsl.records import replace
 from mintdsl.source import Span
 from mintdsl.syntax import ast
 

@@ -8,9 +8,10 @@ that two sizes are equal for all values of their symbols exactly when they are `
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from math import gcd
 from typing import NamedTuple
+
+from mintdsl.records import record
 
 Monomial = tuple[str, ...]  # sorted symbols with repetition: C*C*H is ("C", "C", "H")
 
@@ -27,7 +28,7 @@ def _ratio(top: int, bottom: int) -> Ratio:
     return Ratio(top // shared, bottom // shared)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Nat:
     """Sum of coefficient * product of symbols; terms are sorted by monomial and never zero."""
 

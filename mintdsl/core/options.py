@@ -5,12 +5,12 @@ Every registry entry declares its options with these; errors, documentation and 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from mintdsl.records import record
 
 OptionValue = int | float | str | tuple[float, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Option:
     """One option: `type` is "nat", "real", "choice" or "param" (the name of a parameter).
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from mintdsl.records import record
 
 COORDINATES = {"Image": ("c", "h", "w"), "Vec": ("i",), "Seq": ("t", "d")}
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Order:
     """`rows` are coefficients of the coordinates of `space` (Image: c, h, w), most significant first."""
 

@@ -13,6 +13,7 @@ from mintdsl.core.nat import Nat
 from mintdsl.core.orders import DIRECTIONS, ORDERS
 from mintdsl.core.steps import CONDITIONER_FUNCTIONS, MASKS, PRIORS, SHAPES, STRUCTURAL
 from mintdsl.diagnostics.model import Bag, Edit, Fix, Label, Safety
+from mintdsl.records import record
 from mintdsl.source import Span
 from mintdsl.syntax import ast
 from mintdsl.syntax.suggest import suggest
@@ -34,7 +35,7 @@ BUILTIN: dict[str, str] = {
 ItemKind = Literal["const", "space", "order", "mask", "act", "layer", "net", "flow"]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Entry:
     """A definition visible in a file, and the file that makes it."""
 
@@ -49,7 +50,7 @@ class Entry:
         return f"{self.file}::{self.item.name.id}"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Scope:
     """What one file sees; `poisoned` names are neither found nor reported; `files` are the scopes of all files."""
 

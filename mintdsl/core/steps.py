@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from mintdsl.core.options import Option, choice, nat
+from mintdsl.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class StepInfo:
     """A built-in step of a flow."""
 
@@ -17,7 +16,7 @@ class StepInfo:
     ready: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PriorInfo:
     """A distribution of the latent."""
 

@@ -8,17 +8,17 @@ occurs once, is bound by nothing else, and pivots do not depend on each other in
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 
 from mintdsl.core import ir
 from mintdsl.core.scope import unknown
 from mintdsl.core.values import IndexName, Values
 from mintdsl.diagnostics.model import Label
+from mintdsl.records import record, replace
 from mintdsl.source import Span
 from mintdsl.syntax import ast
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Found:
     factor: ir.Factor
     param: ir.Param

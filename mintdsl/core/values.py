@@ -15,6 +15,7 @@ from mintdsl.core.orders import COORDINATES, DIRECTIONS, ORDERS, Order
 from mintdsl.core.scope import BUILTIN, Entry, Locals, article, unknown
 from mintdsl.core.steps import SHAPES
 from mintdsl.diagnostics.model import Bag, Fix, Label
+from mintdsl.records import record
 from mintdsl.source import Span
 from mintdsl.syntax import ast
 
@@ -25,21 +26,21 @@ class Stop(Exception):
     """Elaboration of the current definition ends here; the reason is in the bag."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RealFormal:
     """A Real formal, in scope under its own name."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class DirFormal:
     """A Dir formal."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class IndexName:
     """A declared index and its extent."""
 

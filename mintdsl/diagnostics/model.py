@@ -6,9 +6,9 @@ labels point at the causes, exactly one of them primary; notes give the rule; fi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 
+from mintdsl.records import record
 from mintdsl.source import Span
 
 
@@ -27,7 +27,7 @@ class Safety(Enum):
     DISPLAY = "display"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Label:
     """A place and what is to be seen there; shown as `^^^` when primary, else as `---`."""
 
@@ -36,7 +36,7 @@ class Label:
     primary: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Edit:
     """Replace `span` by `text`; an empty span inserts."""
 
@@ -44,7 +44,7 @@ class Edit:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Fix:
     """A repair: a title that reads after "help:", and the edits that make it."""
 
@@ -53,7 +53,7 @@ class Fix:
     safety: Safety = Safety.DISPLAY
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Diagnostic:
     """One message. `code` is listed in `mintdsl.diagnostics.codes`, which also gives the severity."""
 

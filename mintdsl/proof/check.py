@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from mintdsl.core import ir
 from mintdsl.core.activations import ACTIVATIONS
@@ -23,12 +23,13 @@ from mintdsl.proof.jacobian import DENSE, NONE, PLUS, VARIABLE, Atom, Fibre, Jac
 from mintdsl.proof.rules import algebra, modules
 from mintdsl.proof.rules.algebra import ActFacts
 from mintdsl.proof.rules.flows import Bijection, triangular
+from mintdsl.records import record, replace
 from mintdsl.source import NOWHERE, Span
 
 Bindings = Mapping[str, ir.Argument]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LayerProof:
     """What is proved of a layer. `bijection` is None when not even injectivity follows."""
 
@@ -235,7 +236,7 @@ class _Walk:
         """The facts of `act` for arguments in `argument`; raises where it is not defined there."""
         match act:
             case ir.FormalAct():
-                bound = self.bindings.get(act.name)
+                bound = self.bindings[act.name]
                 assert isinstance(bound, (ir.BuiltinAct, ir.DefinedAct)), act
                 return replace(self.act_facts(bound, argument, span), name=f"{act.name} = {bound}")
             case ir.DefinedAct():
@@ -452,13 +453,12 @@ def resolved_order(layer: ir.Layer, bindings: Bindings) -> Order | None:
     return bound if isinstance(bound, Order) else None
 
 
-def act_slope(act: ir.Act, bindings: Bindings) -> Interval:
-    """Bounds of the slope of an activation on its whole domain."""
-    match act:
-        case ir.BuiltinAct():
-            options = tuple(o if isinstance(o, float) else 0.0 for o in act.options)
-            if any(isinstance(o, str) for o in act.options):
-                return REAL
-            return ACTIVATIONS[act.name].slope_bounds(options)
-        case _:
-            return _Walk(None, bindings).act_facts(act, REAL, NOWHERE).slope
+def act_slope(act: ir.BuiltinAct | ir.DefinedAct) -> Interval | None:
+    """Bounds of the slope of an activation on its whole domain; None where they depend on formals."""
+    if isinstance(act, ir.BuiltinAct):
+        numbers = tuple(o for o in act.options if isinstance(o, float))
+        return ACTIVATIONS[act.name].slope_bounds(numbers) if len(numbers) == len(act.options) else None
+    try:
+        return _Walk(None, {}).act_facts(act, REAL, NOWHERE).slope
+    except KeyError:  # a formal without a value
+        return None

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from mintdsl.records import record
 from mintdsl.source import Span
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Derivation:
     """`subject` has the property `conclusion` by `rule`, from the `premises`."""
 

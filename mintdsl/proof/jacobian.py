@@ -8,12 +8,12 @@ differentiability: `diag in m * [lo, hi]` says that for each index p and all a !
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from enum import Enum
 from typing import NamedTuple
 
 from mintdsl.core.interval import ONE, REAL, ZERO, Interval
 from mintdsl.diagnostics.model import Diagnostic
+from mintdsl.records import record, replace
 
 
 def family(name: str, indices: tuple[str, ...]) -> str:
@@ -35,7 +35,7 @@ Monomial = frozenset[Atom]
 PLUS: Monomial = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Signed:
     """Product of the atoms of `monomial` times a number in `interval`. A square of an atom is 1."""
 
@@ -84,7 +84,7 @@ NONE = "<diagonal>"
 DENSE = "<dense>"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Jacobian:
     """The class of an expression.
 

@@ -6,7 +6,7 @@ once, whatever its count.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from mintdsl.core import ir
 from mintdsl.core.interval import REAL, UNIT, Interval
@@ -16,12 +16,13 @@ from mintdsl.proof.check import Bindings, LayerProof, check_layer, resolved_orde
 from mintdsl.proof.derivation import Derivation
 from mintdsl.proof.jacobian import NONE
 from mintdsl.proof.rules.flows import Bijection, logit_domain
+from mintdsl.records import record, replace
 from mintdsl.source import Span
 
 CLOSED, ITERATIVE, ELEMENTWISE = "closed form", "iterative to a tested residual", "elementwise solve"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class FlowProof:
     """What is proved of a flow: one to one on `domain`; a bijection onto `codomain` unless that is None.
 

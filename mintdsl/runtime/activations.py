@@ -13,12 +13,11 @@ from functools import partial
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
-from torch.nn import functional as F
+from torch import Tensor, nn
 
 
 class Activation(NamedTuple):
-    """An elementwise function, its derivative and the supremum of |derivative|.
+    """An elementwise function, its derivative, the supremum of |derivative|, and its name in the spec.
 
     The functions are top-level ones or partials of such, so it pickles.
     """
@@ -26,6 +25,7 @@ class Activation(NamedTuple):
     value: Callable[[Tensor], Tensor]
     slope: Callable[[Tensor], Tensor]
     steepest: float
+    name: str
 
 
 def identity_value(v: Tensor) -> Tensor:
@@ -40,7 +40,7 @@ def identity_slope(v: Tensor) -> Tensor:
 
 def elu_value(v: Tensor) -> Tensor:
     """v for v > 0, exp(v) - 1 below."""
-    return F.elu(v)
+    return nn.functional.elu(v)
 
 
 def elu_slope(v: Tensor) -> Tensor:
@@ -50,7 +50,7 @@ def elu_slope(v: Tensor) -> Tensor:
 
 def relu_value(v: Tensor) -> Tensor:
     """max(v, 0)."""
-    return F.relu(v)
+    return nn.functional.relu(v)
 
 
 def relu_slope(v: Tensor) -> Tensor:
@@ -60,7 +60,7 @@ def relu_slope(v: Tensor) -> Tensor:
 
 def leaky_relu_value(v: Tensor, a: float) -> Tensor:
     """v for v > 0, a * v below."""
-    return F.leaky_relu(v, a)
+    return nn.functional.leaky_relu(v, a)
 
 
 def leaky_relu_slope(v: Tensor, a: float) -> Tensor:
@@ -70,7 +70,7 @@ def leaky_relu_slope(v: Tensor, a: float) -> Tensor:
 
 def softplus_value(v: Tensor) -> Tensor:
     """log(1 + exp(v)). The default threshold of torch, 20, would leave a jump of 2e-9, visible in float64."""
-    return F.softplus(v, threshold=40.0)
+    return nn.functional.softplus(v, threshold=40.0)
 
 
 def softplus_slope(v: Tensor) -> Tensor:
@@ -130,7 +130,7 @@ def abs_slope(v: Tensor) -> Tensor:
 
 def gelu_value(v: Tensor) -> Tensor:
     """v P(v), P the normal distribution function."""
-    return F.gelu(v)
+    return nn.functional.gelu(v)
 
 
 def gelu_slope(v: Tensor) -> Tensor:
@@ -142,7 +142,7 @@ def gelu_slope(v: Tensor) -> Tensor:
 
 def silu_value(v: Tensor) -> Tensor:
     """v sigmoid(v)."""
-    return F.silu(v)
+    return nn.functional.silu(v)
 
 
 def silu_slope(v: Tensor) -> Tensor:
@@ -164,67 +164,69 @@ def sin_slope(v: Tensor) -> Tensor:
 
 def act_identity() -> Activation:
     """identity as a value of type Act."""
-    return Activation(identity_value, identity_slope, 1.0)
+    return Activation(identity_value, identity_slope, 1.0, "identity")
 
 
 def act_elu() -> Activation:
     """elu as a value of type Act."""
-    return Activation(elu_value, elu_slope, 1.0)
+    return Activation(elu_value, elu_slope, 1.0, "elu")
 
 
 def act_relu() -> Activation:
     """relu as a value of type Act."""
-    return Activation(relu_value, relu_slope, 1.0)
+    return Activation(relu_value, relu_slope, 1.0, "relu")
 
 
 def act_softplus() -> Activation:
     """softplus as a value of type Act."""
-    return Activation(softplus_value, softplus_slope, 1.0)
+    return Activation(softplus_value, softplus_slope, 1.0, "softplus")
 
 
 def act_tanh() -> Activation:
     """tanh as a value of type Act."""
-    return Activation(tanh_value, tanh_slope, 1.0)
+    return Activation(tanh_value, tanh_slope, 1.0, "tanh")
 
 
 def act_sigmoid() -> Activation:
     """sigmoid as a value of type Act."""
-    return Activation(sigmoid_value, sigmoid_slope, 0.25)
+    return Activation(sigmoid_value, sigmoid_slope, 0.25, "sigmoid")
 
 
 def act_exp() -> Activation:
     """exp as a value of type Act."""
-    return Activation(exp_value, exp_slope, math.inf)
+    return Activation(exp_value, exp_slope, math.inf, "exp")
 
 
 def act_log() -> Activation:
     """log as a value of type Act."""
-    return Activation(log_value, log_slope, math.inf)
+    return Activation(log_value, log_slope, math.inf, "log")
 
 
 def act_abs() -> Activation:
     """abs as a value of type Act."""
-    return Activation(abs_value, abs_slope, 1.0)
+    return Activation(abs_value, abs_slope, 1.0, "abs")
 
 
 def act_gelu() -> Activation:
     """gelu as a value of type Act."""
-    return Activation(gelu_value, gelu_slope, 1.12905)
+    return Activation(gelu_value, gelu_slope, 1.12905, "gelu")
 
 
 def act_silu() -> Activation:
     """silu as a value of type Act."""
-    return Activation(silu_value, silu_slope, 1.09984)
+    return Activation(silu_value, silu_slope, 1.09984, "silu")
 
 
 def act_sin() -> Activation:
     """sin as a value of type Act."""
-    return Activation(sin_value, sin_slope, 1.0)
+    return Activation(sin_value, sin_slope, 1.0, "sin")
 
 
 def act_leaky_relu(a: float) -> Activation:
     """leaky_relu(a) as a value of type Act."""
-    return Activation(partial(leaky_relu_value, a=a), partial(leaky_relu_slope, a=a), max(abs(a), 1.0))
+    return Activation(
+        partial(leaky_relu_value, a=a), partial(leaky_relu_slope, a=a), max(abs(a), 1.0), f"leaky_relu({a!r})"
+    )
 
 
 def logit_value(v: Tensor) -> Tensor:
@@ -239,4 +241,4 @@ def logit_slope(v: Tensor) -> Tensor:
 
 def act_logit() -> Activation:
     """logit as a value of type Act."""
-    return Activation(logit_value, logit_slope, math.inf)
+    return Activation(logit_value, logit_slope, math.inf, "logit")

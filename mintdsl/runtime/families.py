@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 
 import torch
-from torch import Tensor
-from torch.nn import functional as F
+from torch import Tensor, nn
 
 
 def family_conv(x: Tensor, weight: Tensor, anchor: tuple[int, int], inputs: int = 0, shared: int = 0) -> Tensor:
@@ -28,10 +27,10 @@ def family_conv(x: Tensor, weight: Tensor, anchor: tuple[int, int], inputs: int 
     folded = x.reshape(-1, math.prod(groups) * kernel.shape[1], *x.shape[-2:])
     top, left = anchor
     if rows == 2 * top + 1 and columns == 2 * left + 1:
-        y = F.conv2d(folded, kernel, padding=(top, left), groups=math.prod(groups))
+        y = nn.functional.conv2d(folded, kernel, padding=(top, left), groups=math.prod(groups))
     else:
-        padded = F.pad(folded, (left, columns - 1 - left, top, rows - 1 - top))
-        y = F.conv2d(padded, kernel, groups=math.prod(groups))
+        padded = nn.functional.pad(folded, (left, columns - 1 - left, top, rows - 1 - top))
+        y = nn.functional.conv2d(padded, kernel, groups=math.prod(groups))
     return y.reshape(x.shape[0], *rest, *groups, *free, out_channels, *x.shape[-2:])
 
 
@@ -66,11 +65,16 @@ def with_diagonal(weight: Tensor, diagonal: Tensor, anchor: tuple[int, ...] = ()
         top, left = anchor
         rows, columns = weight.shape[-2:]
         around = (left, columns - 1 - left, top, rows - 1 - top)
-        entries = F.pad(entries[..., None, None], around)
-        places = F.pad(places[..., None, None], around)
+        entries = nn.functional.pad(entries[..., None, None], around)
+        places = nn.functional.pad(places[..., None, None], around)
     return torch.where(places > 0, entries, weight)
 
 
-def fan_product(extents: dict[str, int], indices: tuple[str, ...]) -> int:
-    """Number of members of a family over some of its indices."""
-    return math.prod(extents[index] for index in indices)
+def by_channel(value: Tensor, event_shape: tuple[int, ...]) -> Tensor:
+    """One number a channel, [*families, C], ready to meet a tensor of the event's shape: [*, C, 1, 1] on images."""
+    return value[..., None, None] if len(event_shape) == 3 else value
+
+
+def channel_count(event_shape: tuple[int, ...]) -> int:
+    """Channels of an image, coordinates of a vector, features of a token."""
+    return event_shape[-1] if len(event_shape) == 2 else event_shape[0]

@@ -11,6 +11,15 @@ from mintdsl.runtime.protocols import LayerLike
 from mintdsl.runtime.schedule import front_numbers
 
 
+def proved_for(who: str, values: tuple[object, ...], cases: tuple[tuple[object, ...], ...]) -> None:
+    """Activations, orders and numbers are part of the proof: others than the spec uses are refused."""
+    if values not in cases:
+        proved = " or ".join(", ".join(map(str, case)) for case in cases)
+        raise ValueError(
+            f"{who} is proved for {proved} only, not for {', '.join(map(str, values))}: check it in the spec"
+        )
+
+
 def log_abs_det(diagonal: Tensor) -> Tensor:
     """log |det| [B] of a triangular Jacobian from its diagonal [B, *event]."""
     return diagonal.abs().log().flatten(1).sum(1)
@@ -101,13 +110,3 @@ def set_effective_value(layer: LayerLike, name: str, value: Tensor) -> None:
         raise ValueError(
             f"{name} cannot hold this value: an entry is masked, tied or out of range (off by {worst:.3g})"
         )
-
-
-def initial_value(shape: torch.Size, like: Tensor) -> Tensor:
-    """An empty tensor for an initialisation to fill."""
-    return torch.empty(shape, dtype=like.dtype, device=like.device)
-
-
-def magnitude_at_least(value: Tensor, low: float) -> Tensor:
-    """|value|, at least `low`: an initial draw folded into a constraint's set."""
-    return value.abs().clamp(min=low)

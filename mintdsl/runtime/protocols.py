@@ -15,6 +15,7 @@ class LayerLike(Protocol):
 
     event_shape: tuple[int, ...]
     names: tuple[str, ...]
+    members: tuple[str, ...]
     path: str
     training: bool
     fronts: int

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 
 import torch
-from torch import Tensor
-from torch.nn import functional as F
+from torch import Tensor, nn
 
 
 def squeeze(x: Tensor, factor: int, layout: str = "colour_fast") -> Tensor:
@@ -47,7 +46,7 @@ def logit_inverse(y: Tensor, alpha: float) -> tuple[Tensor, Tensor]:
     """x with logit_step(x) = y, and log |det| of this direction [B]."""
     inner = 1.0 - 2.0 * alpha
     x = (torch.sigmoid(y) - alpha) / inner
-    log_det = -(math.log(inner) + F.softplus(y) + F.softplus(-y)).flatten(1).sum(1)
+    log_det = -(math.log(inner) + nn.functional.softplus(y) + nn.functional.softplus(-y)).flatten(1).sum(1)
     return x, log_det
 
 

@@ -6,15 +6,15 @@ Names bound and names used are both `Name`; resolution is the business of `core.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from mintdsl.records import field, record
 from mintdsl.source import Span
 
 # ---------------------------------------------------------------- expressions
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Name:
     """An identifier: `x`, `elu`, also the function `logit`."""
 
@@ -22,7 +22,7 @@ class Name:
     span: Span = field(compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Number:
     """A literal; `text` keeps how it was written (`1e-12`), for the formatter."""
 
@@ -31,7 +31,7 @@ class Number:
     span: Span = field(compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Neg:
     """`-e`"""
 
@@ -39,7 +39,7 @@ class Neg:
     span: Span = field(compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Binary:
     """`left op right` with op one of `+ - * /`; `op_span` covers the operator."""
 
@@ -50,7 +50,7 @@ class Binary:
     op_span: Span = field(compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Arg:
     """An argument: `e`, `name = e` (cmp is "="), or `name <= e` (cmp is the comparison)."""
 
@@ -60,7 +60,7 @@ class Arg:
     span: Span = field(compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Apply:
     """`fn(args)`"""
 
@@ -69,7 +69,7 @@ class Apply:
     span: Span = field(compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class At:
     """`base[indices]`"""
 
@@ -78,7 +78,7 @@ class At:
     span: Span = field(compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Reduce:
     """`sum[i, j](body)` or `chain[l](body)`; `word` is "sum" or "chain"."""
 
@@ -88,7 +88,7 @@ class Reduce:
     span: Span = field(compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Tuple:
     """`(a, b)`: several results of a net, or a tuple of numbers."""
 
@@ -99,7 +99,7 @@ class Tuple:
 Expr: TypeAlias = Name | Number | Neg | Binary | Apply | At | Reduce | Tuple
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Call:
     """A name with options, outside formulas: `Mint(K = 4)`, `normal`, `series(terms = 10)`."""
 
@@ -108,7 +108,7 @@ class Call:
     span: Span = field(compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Shape:
     """`Image[C, H, W]`, or the name of a space (no dims)."""
 
@@ -120,7 +120,7 @@ class Shape:
 # ---------------------------------------------------------------- definitions
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Import:
     """`import "path" { names }`; `path` without its quotes."""
 
@@ -130,7 +130,7 @@ class Import:
     span: Span = field(compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Const:
     """`const NAME = e`"""
 
@@ -140,7 +140,7 @@ class Const:
     span: Span = field(compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Space:
     """`space NAME = shape (options)`"""
 
@@ -151,7 +151,7 @@ class Space:
     span: Span = field(compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class OrderDef:
     """`order NAME = (key, key, ...)`"""
 
@@ -161,7 +161,7 @@ class OrderDef:
     span: Span = field(compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Mask:
     """`mask NAME = e mod n`"""
 
@@ -172,7 +172,7 @@ class Mask:
     span: Span = field(compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ActNamed:
     """`act NAME = base(args)`"""
 
@@ -183,7 +183,7 @@ class ActNamed:
     span: Span = field(compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ActDefined:
     """`act NAME(variable) = e`"""
 
@@ -194,7 +194,7 @@ class ActDefined:
     span: Span = field(compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Formal:
     """`name : type = default` in the brackets after a definition's name."""
 
@@ -204,7 +204,7 @@ class Formal:
     span: Span = field(compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Context:
     """`name : shape` after `given`."""
 
@@ -213,7 +213,7 @@ class Context:
     span: Span = field(compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ClaimClass:
     """`lower`, `strict upper`, `invertible`, ... after `ensures`."""
 
@@ -222,7 +222,7 @@ class ClaimClass:
     span: Span = field(compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ClaimBound:
     """`diag > 0`, `lip < 1`, ... after `ensures`."""
 
@@ -235,7 +235,7 @@ class ClaimBound:
 Claim: TypeAlias = ClaimClass | ClaimBound
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Layer:
     """`layer NAME(formals) on shape given ... ensures ... { members map }`"""
 
@@ -250,7 +250,7 @@ class Layer:
     span: Span = field(compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Net:
     """`net NAME(formals) from shapes to results { members map }`; `tuple_result` for `to (A, B)`."""
 
@@ -264,7 +264,7 @@ class Net:
     span: Span = field(compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Extern:
     """`extern net NAME from shapes to results`"""
 
@@ -275,7 +275,7 @@ class Extern:
     span: Span = field(compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Flow:
     """`flow NAME(formals) on shape given ... ensures ... { steps }`"""
 
@@ -295,7 +295,7 @@ Item: TypeAlias = Import | Const | Space | OrderDef | Mask | ActNamed | ActDefin
 # ---------------------------------------------------------------- members
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Index:
     """`index i, j : K`"""
 
@@ -304,7 +304,7 @@ class Index:
     span: Span = field(compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class OrderUse:
     """`order NAME` inside a layer or net."""
 
@@ -312,7 +312,7 @@ class OrderUse:
     span: Span = field(compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Binder:
     """`W2[i, j]` in a `param`."""
 
@@ -321,7 +321,7 @@ class Binder:
     span: Span = field(compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class KindMap:
     """`conv 3x3 strict tri (anchor = corner)`; `size` is (rows, columns)."""
 
@@ -333,7 +333,7 @@ class KindMap:
     span: Span = field(compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class KindNet:
     """`net Cond(width = 64)`"""
 
@@ -341,7 +341,7 @@ class KindNet:
     span: Span = field(compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Place:
     """`from A, B to (C, D)`, or `on S` (`endo`: inputs = outputs = (S,))."""
 
@@ -351,7 +351,7 @@ class Place:
     span: Span = field(compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Constraint:
     """`diag >= 1e-3 via abs` after `with`."""
 
@@ -362,7 +362,7 @@ class Constraint:
     span: Span = field(compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Param:
     """`param binders : kind place with constraints init call`"""
 
@@ -375,7 +375,7 @@ class Param:
     span: Span = field(compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Tie:
     """`tie product cmp bound`"""
 
@@ -385,7 +385,7 @@ class Tie:
     span: Span = field(compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Let:
     """`let a = e`, `let u[j] = e` (indices), `let (a, b) = e` (several names)."""
 
@@ -395,7 +395,7 @@ class Let:
     span: Span = field(compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Map:
     """`map x -> e`, or `map x { lets return e }` (`braces`)."""
 
@@ -412,7 +412,7 @@ Member: TypeAlias = Index | Space | ActNamed | ActDefined | OrderUse | Param | T
 # ---------------------------------------------------------------- steps of a flow
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Use:
     """`Mint(K = 4) log_det series(terms = 10)`"""
 
@@ -420,7 +420,7 @@ class Use:
     log_det: Call | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Simple:
     """A built-in step that is a word and options: dequantize, logit, standardize, squeeze, unsqueeze,
     permute, reverse, flatten, patches. `value` is its number or expression, if it takes one."""
@@ -430,7 +430,7 @@ class Simple:
     args: tuple[Arg, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Pad:
     """`pad channels to 16`"""
 
@@ -438,7 +438,7 @@ class Pad:
     size: Expr
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Repeat:
     """`repeat n { steps }`"""
 
@@ -446,14 +446,14 @@ class Repeat:
     steps: tuple[Step, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Pair:
     """`pair { lower upper }`"""
 
     steps: tuple[Step, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Factor:
     """`factor half (keep = first, prior = P)`"""
 
@@ -461,7 +461,7 @@ class Factor:
     args: tuple[Arg, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Ode:
     """`ode Field by dopri5(tol = 1e-5) log_det hutchinson(probes = 1)`"""
 
@@ -470,14 +470,14 @@ class Ode:
     log_det: Call | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Prior:
     """`prior normal`"""
 
     call: Call
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Classify:
     """`classify NET(classes = 10)`"""
 
@@ -487,7 +487,7 @@ class Classify:
 Op: TypeAlias = Use | Simple | Pad | Repeat | Pair | Factor | Ode | Prior | Classify
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Step:
     """One step of a flow, with its label if it has one."""
 
@@ -499,7 +499,7 @@ class Step:
 # ---------------------------------------------------------------- files
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Comment:
     """An ignored `#` comment and where it stood; the formatter puts it back."""
 
@@ -507,7 +507,7 @@ class Comment:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Module:
     """One file. `poisoned` are names whose definition did not parse: uses of them are not reported again."""
 

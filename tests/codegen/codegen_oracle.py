@@ -75,9 +75,11 @@ def draw(model: nn.Module, seed: int = 0, std: float = 0.5) -> nn.Module:
     return model
 
 
-def raw_of(model: nn.Module) -> dict[str, list[float]]:
-    """The state dict as the interpreter takes it."""
-    return {key: value.double().flatten().tolist() for key, value in model.state_dict().items()}
+def raw_of(at: Compiled, model: nn.Module) -> dict[str, list[float]]:
+    """The state dict as the interpreter takes it: tensors in order, a name that Python needs under the spec's."""
+    state, keys = model.state_dict(), expected_keys(at)
+    assert [tuple(v.shape) for v in state.values()] == list(keys.values()), (list(state), keys)
+    return {key: value.double().flatten().tolist() for key, value in zip(keys, state.values(), strict=True)}
 
 
 def data_of(at: Compiled, batch: int, seed: int = 0) -> Tensor:
@@ -118,7 +120,7 @@ class Reference:
 
 def reference(at: Compiled, model: nn.Module, x: Tensor) -> Reference:
     """The interpreter on the numbers of `model`."""
-    raw = raw_of(model)
+    raw = raw_of(at, model)
     results = [evaluate_flow(at.core, at.key, row.flatten().tolist(), at.shape, {}, raw) for row in x]
 
     def tensor(values: Sequence[object]) -> Tensor:
@@ -136,7 +138,7 @@ def expected_keys(at: Compiled) -> dict[str, tuple[int, ...]]:
 
 def expected_weights(at: Compiled, model: nn.Module) -> dict[str, list[float]]:
     """The effective values of every parameter, by the interpreter, under `path.name` as the spec calls it."""
-    raw = raw_of(model)
+    raw = raw_of(at, model)
     found = {}
     definition = at.core.definitions[at.key]
     for prefix, layer, env in layers(at.core, definition, bind(definition, at.shape, {}), ""):

@@ -359,13 +359,6 @@ layer A(K: Nat = 3) on Vec[D] ensures lower, invertible {
     return x + sum[i](elu(v[i])) + sum[i, j](V[i, j](elu(u[j]))) + sum[j, i](V[j, i](elu(u[j])))
   }
 }""",
-    "family_diagonal_member": """
-layer A(K: Nat = 2) on Vec[D] ensures lower, invertible {
-  index i : K
-  index j : K
-  param V[i, j] : linear lower with diag >= 0
-  map x -> x + sum[i](V[i, i](x))
-}""",
     "family_conv_swapped": """
 layer A(K: Nat = 2) on Image[C, H, W] ensures upper, invertible {
   order channel_major
@@ -548,7 +541,7 @@ layer A on Vec[D] ensures lower, invertible {
     let u[i, j] = V[i, j](x)
     let v[j, i] = u[i, j] + u[j, i]
     let p[i] = sum[j](tanh(u[i, j]) + v[j, i])
-    return x + sum[j](p[j]) + sum[i](u[i, i])
+    return x + sum[j](p[j]) + sum[j, i](u[i, j])
   }
 }""",
     "negative_diagonal": "layer A on Vec[D] ensures diagonal, invertible { map x -> -x }",
@@ -640,12 +633,6 @@ layer A on Vec[D] ensures diagonal, invertible {
   param b : bias
   map x -> b - (1 - x) + (b * 2 - b / 4) * 1
 }""",
-    "scale_applied": """
-layer A on Image[C, H, W] ensures diagonal, invertible {
-  param s : scale with diag > 0
-  param r : scale (per = channel) with diag > 0
-  map x -> s(r(x))
-}""",
 }
 
 ACTS = {
@@ -677,7 +664,7 @@ layer A(a: Real = 0.25) on Vec[D] ensures lower, invertible {
 flow F on Vec[4] ensures invertible { A  A(a = 0.5) }""",
     "act_with_size": """
 layer A(K: Nat = 2) on Vec[D] ensures lower, invertible {
-  act h(u) = K * u + sin(u)
+  act h(u) = 2 * K * u + sin(u)
   param V : linear lower with diag > 0
   map x -> h(V(x))
 }
@@ -699,8 +686,51 @@ flow F on Vec[4] ensures invertible { A(h = elu)  A(h = tanh)  A(h = leaky_relu(
     "act_through_flows": """
 act soft = leaky_relu(0.3)
 layer A(h: Act = soft, r: Real = 0.5) on Vec[D] ensures diagonal, invertible { map x -> x + h(r * x + tanh(r)) }
-flow G(g: Act, q: Real) on Vec[D] ensures invertible { A(h = g, r = q)  A }
-flow F on Vec[3] ensures invertible { G(g = elu, q = 2)  G(g = soft, q = 0.25) }""",
+flow G(g: Act, n: Nat = 2) on Vec[D] ensures invertible { A(h = g)  A(r = 2) }
+flow F on Vec[3] ensures invertible { G(g = elu)  G(g = soft) }""",
+    "acts_of_one_name": """
+layer A on Vec[D] ensures diagonal, invertible {
+  act h(u) = u + tanh(u)
+  map x -> h(x)
+}
+layer B on Vec[D] ensures diagonal, invertible {
+  act h(u) = 2 * u + sin(u)
+  map x -> h(x)
+}
+flow F on Vec[3] { A  B }""",
+    "acts_of_one_name_by_formals": """
+layer A(a: Real = 0.5) on Vec[D] ensures diagonal, invertible {
+  act h(u) = u + a * tanh(u)
+  map x -> h(x)
+}
+layer B(a: Real = 0.25) on Vec[D] ensures diagonal, invertible {
+  act h(u) = a * u + sin(a * u) / 8
+  map x -> h(x)
+}
+flow F on Vec[3] { A  B  A(a = 2)  B(a = 3) }""",
+    "acts_called_like_helpers": """
+act effective(u) = u + tanh(u)
+act initial(u) = 2 * u + tanh(u)
+act raw(u) = 3 * u + tanh(u)
+layer A(g: Act) on Vec[D] ensures diagonal, invertible { map x -> effective(initial(x)) + g(x) }
+flow F on Vec[3] { A(g = raw) }""",
+    "acts_called_like_python": """
+act lambda(u) = u + tanh(u)
+act class(u) = 2 * u + tanh(u)
+layer A(def: Act) on Vec[D] ensures diagonal, invertible { map x -> lambda(class(x)) + def(x) }
+flow F on Vec[3] { A(def = lambda) }""",
+    "act_with_formal_option": """
+layer A(a: Real = 0.25, h: Act = leaky_relu(0.5)) on Vec[D] ensures lower, invertible {
+  act g(u) = h(u) + leaky_relu(u, a)
+  param V : linear lower with diag > 0
+  map x -> g(V(x)) + leaky_relu(x, a)
+}
+flow F on Vec[4] ensures invertible { A  A(a = 0.5, h = elu) }""",
+    "act_of_number_only": """
+act affine(u) = 3 * u - 1
+act shifted(u) = u + 0.5
+act minus(u) = -u
+layer A on Vec[D] ensures diagonal, invertible { map x -> minus(affine(minus(shifted(x)))) }""",
     "inits_passed": """
 layer A(v: Init = normal(std = 0.3), tri: Dir) on Vec[D] ensures tri, invertible {
   param t : scale with diag > 0
@@ -738,9 +768,9 @@ layer A on Image[C, H, W] ensures lower, invertible {
   param x, weights, inverse, value, raw, names, kept, training, event_shape, torch, F, self : bias
   map v {
     let y = tanh(W1(v) + x + weights)
-    let diagonal = W1(y + inverse + value)
+    let diagonals = W1(y + inverse + value)
     let w = raw + names + kept + training
-    return forward * v + diagonal + y + w + event_shape * torch + F + self
+    return forward * v + diagonals + y + w + event_shape * torch + F + self
   }
 }""",
     "names_of_helpers": """
@@ -838,7 +868,7 @@ layer A(tri: Dir) on Vec[D] ensures tri, invertible {
   map x -> V(x)
 }
 flow F(n: Nat = 2) on Vec[3] {
-  repeat n { A(tri = lower)  repeat 2 { A(tri = upper)  in: A(tri = lower) }  repeat n { A(tri = upper) } }
+  repeat n { A(tri = lower)  repeat 2 { A(tri = upper)  inner: A(tri = lower) }  repeat n { A(tri = upper) } }
 }""",
     "flow_pair_of_flow": """
 layer A(tri: Dir) on Image[C, H, W] ensures tri, invertible {
@@ -921,6 +951,14 @@ layer A on S ensures diagonal, invertible {
   map x -> s * (x + b) + r * x
 }
 flow F on Seq[3, 2] ensures invertible { A  A  prior normal }""",
+    "flow_on_any_vector": """
+layer A on S ensures diagonal, invertible {
+  param a : scale (per = channel) with diag > 0
+  param b : bias
+  param c : bias (per = element)
+  map x -> a * tanh(x + b) + x + c
+}
+flow F on Vec[3] ensures invertible { A  A  prior normal }""",
     "flow_on_any_image": """
 layer A on S ensures diagonal, invertible {
   param s : scale (per = channel) with diag > 0

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-
 from mintdsl.core.interval import NONNEGATIVE, REAL, Interval
 from mintdsl.diagnostics.model import Diagnostic, Fix, Label
 from mintdsl.proof.jacobian import DENSE, NONE, PLUS, Atom, Fibre, Jacobian, Signed, constant, family, settled
 from mintdsl.proof.rules.model import MINTNET, Rule, vec
+from mintdsl.records import record, replace
 from mintdsl.source import Span
 
 PROPOSITION = MINTNET + ", Proposition 1"
@@ -226,7 +225,7 @@ def _times_extent(signed: Signed) -> Signed:
     return Signed(signed.monomial, Interval(lo, hi, i.lo_open, i.hi_open))
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ActFacts:
     """What rule ACT needs of h: bounds of its slope, its image of R (and of the range at hand), its domain."""
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from mintdsl.core.interval import REAL, Interval
 from mintdsl.proof.jacobian import DENSE, NONE, Fibre, Jacobian
 from mintdsl.proof.rules.model import MINTNET, Rule, vec
+from mintdsl.records import record
 
 I_TRI = Rule(
     "I-TRI",
@@ -56,7 +55,7 @@ LOGIT = Rule(
 RULES = (I_TRI, I_COMP, PAIR, PERM, LOGIT)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Bijection:
     """What I-TRI concludes: from `domain` one to one; onto `codomain` (None: its image is not a fixed box)."""
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from mintdsl.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Rule:
     """One rule: `statement` as an inference in words and symbols, `hypotheses` what must hold, `citation` its source.
 

@@ -1,0 +1,216 @@
+"""Constructors: formals, sizes, raw tensors, masks, fronts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from mintdsl.codegen import shapes
+from mintdsl.codegen.context import LayerContext, via
+from mintdsl.codegen.emit import Writer
+from mintdsl.codegen.naming import Names, class_name
+from mintdsl.core import ir
+from mintdsl.core.nat import Nat
+from mintdsl.core.orders import Order
+from mintdsl.proof.jacobian import NONE
+
+TYPES = {
+    "Nat": "int",
+    "Real": "float",
+    "Dir": "str",
+    "Order": "tuple[tuple[int, ...], ...]",
+    "Act": "Activation",
+    "Init": "Init",
+}
+
+
+def signature(shape: ir.Shape, formals: Sequence[ir.Formal], names: Names, sizes: Mapping[str, int]) -> list[str]:
+    """The arguments of a constructor; `sizes` replace defaults. Without a default after one with: keyword-only."""
+    args = ["self"] if concrete(shape) else ["self", "shape: tuple[int, ...]"]
+    defaulted = keywords = False
+    for formal in formals:
+        name, kind = names.argument[formal.name], TYPES[formal.type]
+        if formal.name in sizes:
+            text, has = f"{name}: int = {sizes[formal.name]}", True
+        elif formal.default is None:
+            text, has = f"{name}: {kind}", False
+        elif formal.type in ("Act", "Init"):
+            text, has = f"{name}: {kind} | None = None", True
+        else:
+            text, has = f"{name}: {kind} = {shapes.argument(formal.default, {})}", True
+        if defaulted and not has and not keywords:
+            args.append("*")
+            keywords = True
+        defaulted = defaulted or has
+        args.append(text)
+    if not keywords:
+        args.append("*")
+    return [*args, "device: torch.device | str | None = None", "dtype: torch.dtype | None = None"]
+
+
+def concrete(shape: ir.Shape) -> bool:
+    """Whether every size is a number, so that the constructor needs no shape."""
+    return bool(shape.dims) and all(d.constant is not None for d in shape.dims)
+
+
+def write_formals(formals: Sequence[ir.Formal], names: Names, write: Writer) -> None:
+    """Keep formals as attributes; acts and inits get their default here, where the helpers are defined."""
+    for formal in formals:
+        name, attribute = names.argument[formal.name], names.member[formal.name]
+        if formal.type in ("Act", "Init") and formal.default is not None:
+            write(f"self.{attribute} = {shapes.argument(formal.default, {})} if {name} is None else {name}")
+        else:
+            write(f"self.{attribute} = {name}")
+
+
+def write_sizes(shape: ir.Shape, formals: Sequence[ir.Formal], names: Names, owner: str, write: Writer) -> None:
+    """Bind the sizes of the shape to their names, and test those that are known."""
+    rank = len(shape.dims)
+    if rank and not concrete(shape):
+        with write.block(f"if len(shape) != {rank}:"):
+            write(f'raise ValueError(f"{owner} is on {shape.kind}: shape has {rank} sizes, not {{len(shape)}}")')
+    taken = {f.name for f in formals}
+    for position, dim in enumerate(shape.dims):
+        symbol = next(iter(dim.symbols), "")
+        if symbol and symbol not in taken and dim == Nat.symbol(symbol):
+            write(f"{names.argument[symbol]} = shape[{position}]")
+            taken.add(symbol)
+        elif not concrete(shape):
+            expected = shapes.size(dim, names.argument)
+            with write.block(f"if shape[{position}] != {expected}:"):
+                message = f"{owner}: size {position} of shape is {{shape[{position}]}}, but must be {{{expected}}}"
+                write(f'raise ValueError(f"{message}")')
+
+
+def write_constructor(c: LayerContext) -> None:
+    """`__init__` of a layer."""
+    layer, write, names = c.layer, c.write, c.names
+    write.call("def __init__", signature(layer.shape, layer.formals, names, {}), " -> None:")
+    write.depth += 1
+    write("super().__init__()")
+    write(f"self.event_shape = {shapes.shape(layer.shape, {}) if concrete(layer.shape) else 'tuple(shape)'}")
+    write('self.latent_shape, self.context_shape, self.path = self.event_shape, None, ""')
+    write("self.kept_weights: tuple[Tensor, ...] | None = None")
+    if not c.affine:
+        write("self.last_inverse: InverseInfo | None = None")
+    own = [f'"{p.name}"' for p in layer.params]
+    write(f"self.names = {shapes.listed(own) if own else '()'}")
+    kept = [f'"{names.member[p.name]}"' for p in layer.params]
+    write("self.members = self.names" if kept == own else f"self.members = {shapes.listed(kept)}")
+    write_sizes(layer.shape, layer.formals, names, class_name(layer.name), write)
+    write_formals(layer.formals, names, write)
+    _proved_only(c)
+    if layer.indices:
+        pairs = ", ".join(f'"{n}": {shapes.size(e, names.argument)}' for n, e in layer.indices)
+        write(f"self.extents = {{{pairs}}}")
+    _corners(c)
+    if layer.params:
+        write('factory = {"device": device, "dtype": dtype}')
+    for param in layer.params:
+        write(f"{c.member(param.name)} = nn.Parameter(torch.empty({_raw_shape(c, param)}, **factory))")
+        if param.bound is not None and via(param.bound).signed:
+            sign = f"torch.ones({_sign_shape(c, param)}, **factory)"
+            write(f'self.register_buffer("{names.member[param.name]}_sign", {sign})')
+    _masks(c)
+    _fronts(c)
+    write("self.reset_parameters()")
+    write.depth -= 1
+
+
+def _proved_only(c: LayerContext) -> None:
+    """Values of formals for which nothing is proved are refused."""
+    for formal in c.layer.formals:
+        if formal.type == "Nat":
+            with c.write.block(f"if {c.member(formal.name)} < 1:"):
+                c.write(f'raise ValueError("{class_name(c.layer.name)}: {formal.name} must be at least 1")')
+    deciding = [f for f in c.layer.formals if f.type in ("Act", "Order", "Real")]
+    if not deciding:
+        return
+    given = [c.member(f.name) + (".name" if f.type == "Act" else "") for f in deciding]
+    cases = [shapes.listed([_value(bindings[f.name]) for f in deciding]) for bindings in c.bindings]
+    c.write.call(
+        "proved_for", ["type(self).__name__", shapes.listed(given), shapes.listed(list(dict.fromkeys(cases)))], ""
+    )
+
+
+def _value(value: ir.Argument) -> str:
+    match value:
+        case ir.BuiltinAct() | ir.DefinedAct():
+            return f'"{value}"'
+        case Order():
+            return shapes.order(value)
+        case _:
+            return repr(value)
+
+
+def _corners(c: LayerContext) -> None:
+    done = set()
+    for param in c.maps:
+        kind, place = param.kind, c.anchors[param.name]
+        if isinstance(kind, ir.Conv) and place.startswith("self.") and place not in done:
+            assert kind.direction is not None
+            c.write(f"{place} = corner_tap({c.direction(kind.direction)}, {kind.size})")
+            done.add(place)
+
+
+def _lead(c: LayerContext, param: ir.Param) -> list[str]:
+    extents = dict(c.layer.indices)
+    return [shapes.size(extents[i], c.names.argument) for i in param.indices]
+
+
+def _raw_shape(c: LayerContext, param: ir.Param) -> str:
+    parts, source, target = _lead(c, param), param.source, param.target
+
+    def size(value: Nat) -> str:
+        return shapes.size(value, c.names.argument)
+
+    match param.kind:
+        case ir.Elementwise(per=per):
+            if target.kind == "Any":
+                tail = "*self.event_shape" if per == "element" else "channel_count(self.event_shape)"
+                return shapes.listed([*parts, tail])
+            channel = target.dims[-1:] if target.kind == "Seq" else target.dims[:1]
+            parts += [size(d) for d in (target.dims if per == "element" else channel)]
+        case ir.Conv(size=taps):
+            parts += [size(target.dims[0]), size(source.dims[0]), *map(str, taps)]
+        case ir.Dense():
+            parts += [size(target.dims[0]), size(source.dims[0])]
+    return shapes.listed(parts)
+
+
+def _sign_shape(c: LayerContext, param: ir.Param) -> str:
+    if isinstance(param.kind, ir.Elementwise):
+        return _raw_shape(c, param)
+    return shapes.listed([*_lead(c, param), shapes.size(param.target.dims[0], c.names.argument)])
+
+
+def _masks(c: LayerContext) -> None:
+    done = set()
+    for param in c.maps:
+        if not c.directed(param) or c.mask(param) in done:
+            continue
+        mask, kind = c.mask(param), param.kind
+        done.add(mask)
+        assert isinstance(kind, (ir.Conv, ir.Dense)) and kind.direction is not None
+        channels = ", ".join(shapes.size(s.dims[0], c.names.argument) for s in (param.target, param.source))
+        args = [c.order, c.direction(kind.direction), str(kind.strict), f"({channels})"]
+        if isinstance(kind, ir.Conv):
+            args += [str(kind.size), c.anchors[param.name]]
+        c.write.call(f"{mask} = kept_entries", args, "")
+        c.write(f'self.register_buffer("{mask}", {mask}.to(device), persistent=False)')
+
+
+def _fronts(c: LayerContext) -> None:
+    if c.affine:
+        return
+    off = next((p.jacobian.off for p in c.proofs if p.jacobian.off != NONE), NONE)
+    if off == NONE:
+        c.write("self.functional, self.fronts = (0,) * len(self.event_shape), 1")
+        return
+    kernels = []
+    for param in c.maps:
+        if c.directed(param):
+            size = param.kind.size if isinstance(param.kind, ir.Conv) else ()
+            kernels.append(f"({size}, {c.anchors[param.name] or '()'})")
+    args = [c.order, c.direction(off), shapes.listed(list(dict.fromkeys(kernels))), "self.event_shape"]
+    c.write.call("self.functional = front_functional", args, "")
+    c.write("self.fronts = front_count(self.functional, self.event_shape)  # the longest path of dependencies")

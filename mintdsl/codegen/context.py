@@ -1,0 +1,123 @@
+"""What the writers of one layer share: names, anchors, masks, and what the proof says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from mintdsl.codegen import shapes
+from mintdsl.codegen.emit import Writer
+from mintdsl.codegen.naming import Names
+from mintdsl.core import ir
+from mintdsl.core.constraints import CONSTRAINTS, Parametrisation
+from mintdsl.core.instance import anchor
+from mintdsl.core.nat import Nat
+from mintdsl.proof.check import Bindings, LayerProof
+from mintdsl.source import Span
+
+
+@dataclass(slots=True)
+class LayerContext:
+    """`proofs` are all that the program uses, one for each of `bindings`; `where` and `text` read the spec."""
+
+    layer: ir.Layer
+    proofs: Sequence[LayerProof]
+    bindings: Sequence[Bindings]
+    names: Names
+    write: Writer
+    where: Callable[[Span], str]
+    text: Callable[[Span], str]
+    steepest: Callable[[ir.BuiltinAct | ir.DefinedAct], float | None]
+    anchors: dict[str, str] = field(default_factory=dict)
+    masks: dict[tuple[object, ...], str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for param in self.layer.params:
+            self.anchors[param.name] = self._anchor(param)
+            if self.directed(param):
+                self.mask(param)
+
+    # ------------------------------------------------------------ what the proof says
+
+    @property
+    def affine(self) -> bool:
+        """Whether every element is an affine function of itself alone."""
+        return all(p.closed_form for p in self.proofs)
+
+    @property
+    def sign(self) -> str:
+        """The sign of the diagonal: `1.0`, `-1.0`, or None where the weights decide."""
+        diagonals = [p.jacobian.diag for p in self.proofs]
+        if all(d.interval.positive and not d.monomial for d in diagonals):
+            return "1.0"
+        return "-1.0" if all(d.interval.negative and not d.monomial for d in diagonals) else "None"
+
+    # ------------------------------------------------------------ names
+
+    def member(self, name: str) -> str:
+        """`self.NAME` of a parameter or formal."""
+        return f"self.{self.names.member[name]}"
+
+    @property
+    def members(self) -> dict[str, str]:
+        """Formals and sizes as seen by the methods."""
+        found = {f.name: self.member(f.name) for f in self.layer.formals}
+        for position, dim in enumerate(self.layer.shape.dims):
+            if dim.symbols and dim == Nat.symbol(next(iter(dim.symbols))):
+                found.setdefault(next(iter(dim.symbols)), f"self.event_shape[{position}]")
+        return found
+
+    def direction(self, direction: str) -> str:
+        """A direction as the methods and the constructor know it."""
+        return f'"{direction}"' if direction in ("lower", "upper") else self.member(direction)
+
+    @property
+    def order(self) -> str:
+        """The rows of the layer's order."""
+        order = self.layer.order
+        return self.member(order.name) if isinstance(order, ir.FormalOrder) else shapes.order(order)
+
+    @property
+    def maps(self) -> list[ir.Param]:
+        """Parameters that are applied."""
+        return [p for p in self.layer.params if not isinstance(p.kind, ir.Elementwise)]
+
+    def directed(self, param: ir.Param) -> bool:
+        """Whether a map is masked."""
+        return not isinstance(param.kind, ir.Elementwise) and param.kind.direction is not None
+
+    def _anchor(self, param: ir.Param) -> str:
+        kind = param.kind
+        if not isinstance(kind, ir.Conv):
+            return ""
+        fixed = kind.direction is None or kind.direction in ("lower", "upper")
+        if kind.anchor == "corner" and not fixed:
+            assert kind.direction is not None
+            return f"self.anchor_{kind.direction}_{kind.size[0]}x{kind.size[1]}"
+        return str(anchor(kind, str(kind.direction) if fixed else "lower"))
+
+    def mask(self, param: ir.Param) -> str:
+        """The buffer that masks a map; maps of one kind share it."""
+        kind = param.kind
+        assert isinstance(kind, (ir.Conv, ir.Dense))
+        size = kind.size if isinstance(kind, ir.Conv) else ()
+        key = (size, self.anchors[param.name], kind.direction, kind.strict, param.source)
+        return self.masks.setdefault(key, "kept" if not self.masks else f"kept_{len(self.masks) + 1}")
+
+    def diagonal(self, param: ir.Param, name: str) -> str:
+        """The diagonal of the tensor `name` of a parameter."""
+        if isinstance(param.kind, ir.Elementwise):
+            return name
+        tap = self.anchors[param.name]
+        return f"diagonal_of({name}, {tap})" if tap else f"diagonal_of({name})"
+
+    def with_diagonal(self, param: ir.Param, name: str, diagonal: str) -> list[str]:
+        """Arguments of with_diagonal."""
+        tap = self.anchors[param.name]
+        return [name, diagonal, tap] if tap else [name, diagonal]
+
+
+def via(bound: ir.Bound) -> Parametrisation:
+    """The parametrisation of a constraint."""
+    constraint = next(c for c in CONSTRAINTS if c.quantity == "diag" and c.cmp == bound.cmp)
+    return next(v for v in constraint.via if v.name == bound.via)

@@ -1,0 +1,198 @@
+"""Effective weights, their initial values, and the way back from effective to raw."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mintdsl.codegen import shapes
+from mintdsl.codegen.context import LayerContext, via
+from mintdsl.core import ir
+from mintdsl.core.nat import Nat
+
+
+def write_weights(c: LayerContext) -> None:
+    """`effective_weights` and `make_weights`."""
+    write, layer = c.write, c.layer
+    with write.block("def effective_weights(self) -> tuple[Tensor, ...]:"):
+        names = ", ".join(p.name for p in layer.params) or "none"
+        write(f'"""Masked, tied and constrained: {names}."""')
+        write("return layer_weights(self)")
+    write()
+    with write.block("def make_weights(self) -> tuple[Tensor, ...]:"):
+        write('"""Effective weights from the raw parameters."""')
+        for param in _by_ties(layer):
+            _effective(c, param)
+        write(f"return {shapes.listed([c.names.local[p.name] for p in layer.params])}" if layer.params else "return ()")
+
+
+def _by_ties(layer: ir.Layer) -> list[ir.Param]:
+    """Parameters after those that their tie needs."""
+    done: dict[str, ir.Param] = {}
+    waiting = list(layer.params)
+    while waiting:
+        param = next(p for p in waiting if p.pivot is None or all(f.name in done for f in p.pivot.others))
+        waiting.remove(param)
+        done[param.name] = param
+    return list(done.values())
+
+
+def _effective(c: LayerContext, param: ir.Param) -> None:
+    name, raw, write = c.names.local[param.name], c.member(param.name), c.write
+    masked = f"torch.where(self.{c.mask(param)}, {raw}, 0.0)" if c.directed(param) else raw
+    if param.pivot is not None:
+        write(f"# rule TIE, {c.where(param.pivot.span)}")
+        write(f"sign = {_tie_sign(c, param)}")
+        value = f"tied({c.diagonal(param, raw)}, sign)"
+    elif param.bound is not None:
+        write(f"# diag {_constraint(param.bound)}, {c.where(param.bound.span)}")
+        value = _constrained(c, param, c.diagonal(param, raw))
+    else:
+        write(f"{name} = {masked}")
+        return
+    if isinstance(param.kind, ir.Elementwise):
+        write(f"{name} = {value}")
+    else:
+        write.call(f"{name} = with_diagonal", c.with_diagonal(param, masked, value), "")
+
+
+def _constraint(bound: ir.Bound) -> str:
+    if bound.cmp == ">= <=":
+        return f"in [{bound.numbers[0]!r}, {bound.numbers[1]!r}]"
+    return f"{bound.cmp} {bound.numbers[0]!r}" if bound.numbers else bound.cmp
+
+
+def _constrained(c: LayerContext, param: ir.Param, raw: str) -> str:
+    assert param.bound is not None
+    how = via(param.bound)
+    if how.name == "unit":
+        return f"torch.ones_like({raw})"
+    sign = f", {c.member(param.name)}_sign" if how.signed else ""
+    return f"{how.runtime}({raw}{sign}{_numbers(param.bound)})"
+
+
+def _numbers(bound: ir.Bound) -> str:
+    return "".join(f", {n!r}" for n in bound.numbers)
+
+
+def _tie_sign(c: LayerContext, param: ir.Param) -> str:
+    """The product of the signs of the other factors, at the pivot's indices."""
+    assert param.pivot is not None
+    letters = dict(zip(param.pivot.indices, "ijklmnopqrstu", strict=False))
+    wanted = "".join(letters.values()) + _axes(param)
+    operands, inputs = [], []
+    for factor in param.pivot.others:
+        other = c.layer.param(factor.name)
+        operands.append(f"{c.diagonal(other, c.names.local[factor.name])}.sign()")
+        inputs.append("".join(letters[i] for i in factor.indices) + _axes(other))
+    minus = "-" if param.pivot.sign < 0 else ""
+    if any(letter not in "".join(inputs) for letter in wanted) or not operands:
+        operands.append(f"torch.ones_like({c.diagonal(param, c.member(param.name))})")
+        inputs.append(wanted)
+    if len(operands) == 1 and inputs[0] == wanted:
+        return minus + operands[0]
+    return f'{minus}torch.einsum("{",".join(inputs)}->{wanted}", {", ".join(operands)})'
+
+
+def _axes(param: ir.Param) -> str:
+    """Letters of the axes of a diagonal."""
+    whole = isinstance(param.kind, ir.Elementwise) and param.kind.per == "element"
+    if param.target.kind == "Any":
+        return "..." if whole else "c"
+    return {"Image": "chw", "Seq": "tc", "Vec": "c"}[param.target.kind] if whole else "c"
+
+
+# ---------------------------------------------------------------- initial values
+
+
+def write_reset(c: LayerContext) -> None:
+    """`reset_parameters`."""
+    c.write("@torch.no_grad()")
+    with c.write.block("def reset_parameters(self) -> None:"):
+        c.write('"""Draw initial values (`init` in the spec)."""')
+        for param in c.layer.params:
+            _initialise(c, param)
+        if not c.layer.params:
+            c.write("return")
+
+
+def _initialise(c: LayerContext, param: ir.Param) -> None:
+    init, raw, write = param.init, c.member(param.name), c.write
+    source = param
+    if init.name == "fan_in_uniform" and not init.formal and init.options and init.options[0]:
+        source = c.layer.param(str(init.options[0]))
+    if init.formal:
+        function, options = c.member(init.name), ""
+    else:
+        function, options = shapes.init_call(init, c.members)
+    place = f"{_place(c, source)}{', ' + options if options else ''}"
+    if param.bound is None or via(param.bound).name == "unit":
+        write(f"{function}({raw}, {place})")
+        return
+    # draw effective values, fold the diagonal into its set, store the raw ones
+    write(f"value = torch.empty_like({raw})")
+    write(f"{function}(value, {place})")
+    how, bound = via(param.bound), param.bound
+    drawn = c.diagonal(param, "value")
+    low = bound.numbers[0] if bound.numbers else 0.0 if bound.cmp == ">= 0" else 2.0**-19
+    high = f", max={bound.numbers[1]!r}" if len(bound.numbers) == 2 else ""
+    folded = f"{drawn}.abs().clamp(min={low!r}{high})"
+    if how.signed:
+        write(f"{raw}_sign.copy_(torch.where({drawn} < 0, -1.0, 1.0))")
+        inverse = f"{how.runtime}_inverse({folded})[0]"
+    else:
+        inverse = f"{how.runtime}_inverse({folded}{_numbers(bound)})"
+    if not isinstance(param.kind, ir.Elementwise):
+        inverse = f"with_diagonal({', '.join(c.with_diagonal(param, 'value', inverse))})"
+    write.call(f"{raw}.copy_", [inverse], "")
+
+
+def _place(c: LayerContext, param: ir.Param) -> str:
+    kind = param.kind
+    if isinstance(kind, ir.Elementwise):
+        return "Place(1, 1)"
+    taps = "" if isinstance(kind, ir.Dense) or kind.size == (1, 1) else f" * {kind.size[0] * kind.size[1]}"
+    extents = dict(c.layer.indices)
+
+    def fan(channels: Nat, indices: Sequence[str]) -> str:
+        total = channels
+        for index in indices:
+            total = total * extents[index]
+        return shapes.size(total, c.members) + taps
+
+    free = [i for i in param.indices if i not in param.summed]
+    tap = f", {c.anchors[param.name]}" if c.anchors[param.name] else ""
+    return f"Place({fan(param.source.dims[0], param.summed)}, {fan(param.target.dims[0], free)}{tap})"
+
+
+# ---------------------------------------------------------------- from effective to raw
+
+
+def write_raw(c: LayerContext) -> None:
+    """`raw`: the raw tensors behind an effective value."""
+    write = c.write
+    with write.block("def raw(self, name: str, value: Tensor) -> dict[str, Tensor]:"):
+        write('"""Raw tensors, by attribute, that give a parameter this effective value."""')
+        for param in c.layer.params:
+            if param.bound is not None or param.pivot is not None:
+                _raw(c, param)
+        write("return {self.members[self.names.index(name)]: value}")
+
+
+def _raw(c: LayerContext, param: ir.Param) -> None:
+    write, key = c.write, c.names.member[param.name]
+    how = via(param.bound) if param.bound is not None else None
+    if how is not None and how.name == "unit":
+        return
+    with write.block(f'if name == "{param.name}":'):
+        drawn, signs = c.diagonal(param, "value"), ""
+        if how is None:
+            raw = f"{drawn}.abs()"  # the sign follows the tie; set_effective tests the result
+        elif how.signed:
+            write(f"raw, sign = {how.runtime}_inverse({drawn})")
+            raw, signs = "raw", f', "{key}_sign": sign'
+        else:
+            assert param.bound is not None
+            raw = f"{how.runtime}_inverse({drawn}{_numbers(param.bound)})"
+        if not isinstance(param.kind, ir.Elementwise):
+            raw = f"with_diagonal({', '.join(c.with_diagonal(param, 'value', raw))})"
+        write(f'return {{"{key}": {raw}{signs}}}')

@@ -1,0 +1,255 @@
+"""A flow or layer as a tree of blocks with shapes, proofs and parameters at concrete sizes: what `mint draw` draws."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from mintdsl.core import ir
+from mintdsl.core.instance import Counts, Instances
+from mintdsl.core.interval import REAL
+from mintdsl.core.nat import Nat
+from mintdsl.core.orders import Order
+from mintdsl.diagnostics.model import Bag
+from mintdsl.diagnostics.render import printable
+from mintdsl.proof.check import Bindings, LayerProof
+from mintdsl.proof.jacobian import DENSE, NONE
+from mintdsl.proof.prover import CLOSED, Proof, Prover
+from mintdsl.proof.rules.flows import logit_domain
+from mintdsl.tools.show import coordinates, facts, inverse_of
+
+MAX_BLOCKS = 2000
+OUTSIDE = "outside the bijection"
+
+
+class TooLarge(Exception):
+    """More blocks than a drawing can show."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One step. `kind` is lower, upper, triangular (not yet decided which), diagonal, permutation, data, prior, dense, or group (with `parts`).
+
+    `copies` is how often it stands in a row: a number, or text where a size is open. `counts` are of one copy.
+    """
+
+    title: str
+    kind: str
+    proof: str
+    log_det: str
+    inverse: str
+    shape: str
+    result: str
+    counts: Counts | None
+    parts: tuple[Block, ...] = ()
+    copies: str = "1"
+    pair: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """The whole: a title, what is proved, and the blocks in order."""
+
+    name: str
+    conclusion: str
+    log_det: str
+    inverse: str
+    shape: str
+    result: str
+    counts: Counts | None
+    blocks: tuple[Block, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """The values of names inside one definition at one use."""
+
+    nats: Mapping[str, int]
+    words: Mapping[str, str]  # Dir formals
+    bindings: Bindings
+
+
+def architecture(program: ir.Program, key: str, sizes: Mapping[str, int]) -> Architecture:
+    """The blocks of definition `key`, which is proved; sizes that are not known stay symbols."""
+    build = _Build(program, Prover(program), Instances(program, Bag()))
+    definition = program.definitions[key]
+    nats = dict(sizes)
+    for formal in definition.formals:
+        if isinstance(formal.default, Nat) and formal.default.constant is not None:
+            nats.setdefault(formal.name, formal.default.constant)
+    bindings = build.prover.defaults(key) or {}
+    proof = build.prover.prove(key, bindings)
+    place = _Place(nats, {}, bindings)
+    said = facts(proof, coordinates(definition, sizes))
+    if isinstance(definition, ir.Flow):
+        blocks = build.steps(definition.steps, place)
+        shape, result = build.shape(definition.shape, place), build.shape(definition.steps[-1].result, place)
+        counts = _total(blocks)
+    else:
+        orders = {k: v for k, v in bindings.items() if isinstance(v, Order)}
+        counts = build.counts(key, definition.shape, nats, orders, place, definition.formals)
+        shape = result = build.shape(definition.shape, place)
+        blocks = (build.layer(definition.name, proof, shape, counts, {}),)
+    return Architecture(definition.name, said.conclusion, said.log_det, said.inverse, shape, result, counts, blocks)
+
+
+def _total(blocks: Sequence[Block]) -> Counts | None:
+    total = Counts(0, 0, 0)
+    for block in blocks:
+        if block.counts is None or not block.copies.isdigit():
+            return None
+        total += block.counts.times(int(block.copies))
+    return total
+
+
+@dataclass(slots=True)
+class _Build:
+    program: ir.Program
+    prover: Prover
+    instances: Instances
+    made: int = field(default=0)
+
+    # ------------------------------------------------------------ sizes
+
+    def number(self, value: Nat, place: _Place) -> int | None:
+        if not value.symbols <= set(place.nats):
+            return None
+        ratio = value.evaluate(place.nats)
+        return ratio.top if ratio.bottom == 1 else None
+
+    def text(self, value: Nat, place: _Place) -> str:
+        number = self.number(value, place)
+        return str(value) if number is None else str(number)
+
+    def shape(self, shape: ir.Shape, place: _Place) -> str:
+        if not shape.dims:
+            return shape.name or shape.kind
+        return f"{shape.kind}[{', '.join(self.text(d, place) for d in shape.dims)}]"
+
+    def counts(
+        self,
+        key: str,
+        shape: ir.Shape,
+        nats: Mapping[str, int],
+        orders: Mapping[str, Order],
+        place: _Place,
+        formals: Sequence[ir.Formal],
+    ) -> Counts | None:
+        dims = tuple(n for d in shape.dims if (n := self.number(d, place)) is not None)
+        if len(dims) != len(shape.dims) or any(f.type == "Nat" and f.name not in nats for f in formals):
+            return None
+        span = self.program.definitions[key].name_span
+        return self.instances.of(key, dims, nats, orders, span)
+
+    # ------------------------------------------------------------ steps
+
+    def steps(self, steps: Sequence[ir.Step], place: _Place) -> tuple[Block, ...]:
+        return tuple(self.step(step, place) for step in steps)
+
+    def step(self, step: ir.Step, place: _Place) -> Block:
+        self.made += 1
+        if self.made > MAX_BLOCKS:
+            raise TooLarge(f"more than {MAX_BLOCKS:,} steps: too many to draw; write equal ones with `repeat`")
+        before, after = self.shape(step.shape, place), self.shape(step.result, place)
+        none = Counts(0, 0, 0)
+        match step.op:
+            case ir.Dequantize(levels=levels):
+                proof = f"adds uniform noise; {OUTSIDE}"
+                return Block(f"dequantize {levels}", "data", proof, "", "", before, after, none)
+            case ir.Prior(name=name):
+                return Block(f"prior {name}", "prior", OUTSIDE, "", "", before, after, none)
+            case ir.Logit(alpha=alpha):
+                proof = f"bijection of {logit_domain(alpha)} onto R, elementwise"
+                return Block(f"logit({alpha:g})", "diagonal", proof, "exact", CLOSED, before, after, none)
+            case ir.Squeeze(factor=factor, undo=undo):
+                title = f"{'unsqueeze' if undo else 'squeeze'} {factor}"
+                return Block(title, "permutation", "moves entries", "0", CLOSED, before, after, none)
+            case ir.Repeat(count=count, steps=inner):
+                return _repeated(self.steps(inner, place), self.text(count, place), before, after)
+            case ir.Pair(steps=inner):
+                parts = self.steps(inner, place)
+                proof = "one lower, one upper: bijection"
+                slowest = max((p.inverse for p in parts), key=_slowness)
+                return Block("pair", "group", proof, "exact", slowest, before, after, _total(parts), parts, pair=True)
+            case ir.Use():
+                return self.use(step, step.op, place)
+
+    def use(self, step: ir.Step, use: ir.Use, place: _Place) -> Block:
+        definition = self.program.definitions[use.definition]
+        bindings = self.prover.bindings_of(use, place.bindings)
+        proof = self.prover.prove(use.definition, bindings)
+        nats = {k: n for k, v in use.args if isinstance(v, Nat) and (n := self.number(v, place)) is not None}
+        orders = {k: v for k, v in bindings.items() if isinstance(v, Order)}
+        words = {k: place.words.get(v, v) for k, v in use.args if isinstance(v, str)}
+        counts = self.counts(use.definition, step.shape, nats, orders, place, definition.formals)
+        title = self.title(definition, use, place, words)
+        before, after = self.shape(step.shape, place), self.shape(step.result, place)
+        if isinstance(definition, ir.Layer):
+            return self.layer(title, proof, before, counts, words)
+        bound = dict(nats)
+        for pattern, size in zip(definition.shape.dims, step.shape.dims, strict=False):
+            number = self.number(size, place)
+            if number is not None and len(pattern.symbols) == 1 and pattern == Nat.symbol(*pattern.symbols):
+                bound[next(iter(pattern.symbols))] = number
+        inner = self.steps(definition.steps, _Place(bound, words, bindings))
+        said = facts(proof, None)
+        pair = len(inner) == 1 and inner[0].pair
+        parts = inner[0].parts if pair else inner
+        title = f"{title}: pair" if pair else title
+        return Block(
+            title, "group", said.conclusion, said.log_det, said.inverse, before, after, counts, parts, pair=pair
+        )
+
+    def title(self, definition: ir.Definition, use: ir.Use, place: _Place, words: Mapping[str, str]) -> str:
+        """Name and arguments; defaults and initialisations are left out."""
+        default = {f.name: f.default for f in definition.formals}
+        shown = []
+        for name, value in use.args:
+            if isinstance(value, (ir.InitCall, ir.FormalOrder)) or value == default.get(name):
+                continue
+            if isinstance(value, Nat):
+                text = self.text(value, place)
+                shown.append(name if text == name else f"{name} = {text}")
+            elif isinstance(value, Order):
+                shown.append(f"{name} = {value.name}")
+            else:
+                shown.append(f"{name} = {words.get(name, value)}")
+        return printable(f"{definition.name}({', '.join(shown)})" if shown else definition.name)
+
+    def layer(self, title: str, proof: Proof, shape: str, counts: Counts | None, words: Mapping[str, str]) -> Block:
+        self.made += 1
+        assert isinstance(proof, LayerProof)
+        jacobian, bijection = proof.jacobian, proof.bijection
+        direction = words.get(jacobian.off, jacobian.off)
+        if bijection is None:
+            return Block(title, "dense", "nothing is proved", "", "", shape, shape, counts)
+        kind = {NONE: "diagonal", DENSE: "dense", "upper": "upper", "lower": "lower"}.get(direction, "triangular")
+        known = direction if direction in ("lower", "upper") else f"{direction}-triangular"
+        what = f"diagonal in {jacobian.diag}" if direction == NONE else f"{known}, diagonal in {jacobian.diag}"
+        if bijection.codomain is None:
+            what = f"injective only; {what}"
+        elif bijection.codomain != REAL:
+            what = f"onto {bijection.codomain}^D; {what}"
+        interval = jacobian.diag.interval
+        unit = not jacobian.diag.monomial and abs(interval.lo) == 1 and interval.lo == interval.hi
+        return Block(title, kind, what, "0" if unit else "exact", inverse_of(proof), shape, shape, counts)
+
+
+def _slowness(inverse: str) -> int:
+    return ("", CLOSED, "elementwise solve", "iterative to a tested residual").index(inverse)
+
+
+def _repeated(parts: tuple[Block, ...], count: str, before: str, after: str) -> Block:
+    """A repeat of one group is that group with a count on it."""
+    if len(parts) == 1 and parts[0].copies == "1":
+        (only,) = parts
+        return Block(
+            only.title, only.kind, only.proof, only.log_det, only.inverse, before, after, only.counts, only.parts,
+            count, only.pair,
+        )  # fmt: skip
+    slowest = max((p.inverse for p in parts), key=_slowness, default="")
+    dets = {p.log_det for p in parts}
+    log_det = "0" if dets <= {"0"} else "exact"
+    return Block(
+        "repeat", "group", "each step proved once", log_det, slowest, before, after, _total(parts), parts, count
+    )

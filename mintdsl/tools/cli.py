@@ -1,0 +1,434 @@
+"""The command line `mint`. Commands import what is heavy themselves: `mint check` never loads torch."""
+
+from __future__ import annotations
+
+import difflib
+import gc
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TypeVar
+
+import click
+
+from mintdsl.driver import FileProblem, Report
+from mintdsl.tools import programs, show
+from mintdsl.tools.programs import STDIN, Asked, Usage
+
+F = TypeVar("F", bound=Callable[..., None])
+
+_STAGES = {
+    "syntax": "reading the program",
+    "core": "elaboration",
+    "proof": "proof",
+    "codegen": "generation of the module",
+    "diagnostics": "rendering of messages",
+    "runtime": "the generated module",
+    "data": "reading data",
+    "train": "training",
+    "verify": "verification",
+    "tools": "the command line",
+}
+
+
+class Mint(click.Group):
+    """The group of commands, with one place where problems become messages and exit codes."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run a command; 2 for files that cannot be used, 3 for errors of mintdsl itself."""
+        try:
+            result: object = super().invoke(ctx)
+            sys.stdout.flush()
+            return result
+        except (click.exceptions.Exit, click.ClickException, click.Abort, KeyboardInterrupt):
+            raise
+        except BrokenPipeError:  # the reader left, as `head` does: nobody is there to be told
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            ctx.exit(141)
+        except FileProblem as problem:
+            raise Usage(str(problem)) from None
+        except OSError as problem:
+            name = f"{problem.filename}: " if problem.filename else ""
+            raise Usage(f"{name}{problem.strerror or problem}") from None
+        except Exception as error:
+            _internal(error)
+            ctx.exit(3)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order of use, not of the alphabet."""
+        del ctx
+        return list(self.commands)
+
+
+def _internal(error: Exception) -> None:
+    stage = "unknown"
+    frame = error.__traceback__
+    while frame is not None:
+        name = str(frame.tb_frame.f_globals.get("__name__", ""))
+        if name.startswith("mintdsl."):
+            stage = _STAGES.get(name.split(".")[1], stage)
+        frame = frame.tb_next
+    detail = str(error).splitlines()[0][:200] if str(error) else ""
+    click.echo(f"mint: internal error in {stage}: {type(error).__name__}{f': {detail}' if detail else ''}", err=True)
+    click.echo("This is a fault of mintdsl, not of your program. Please report it with the spec and this", err=True)
+    click.echo("message; MINTDSL_TRACEBACK=1 shows where it happened.", err=True)
+    if os.environ.get("MINTDSL_TRACEBACK") == "1":
+        traceback.print_exception(error)
+
+
+def _program(command: F) -> F:
+    """FILE, the definition and -D, as most commands take them."""
+    command = click.option("-D", "defines", multiple=True, metavar="K=4", help="Value of a size; may be repeated.")(
+        command
+    )
+    command = click.option("--flow", "option", metavar="NAME", help="The same as NAME.")(command)
+    command = click.argument("name", required=False, metavar="[NAME]")(command)
+    return click.argument("file", metavar="FILE")(command)
+
+
+_output = click.option(
+    "--output", "form", type=click.Choice(["text", "concise", "json"]), default="text", help="Form of the messages."
+)
+
+
+@click.group(cls=Mint, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name=None, version="0.1.0", prog_name="mint")
+def cli() -> None:
+    """Write an invertible network as a formula, get a proof and a PyTorch module.
+
+    FILE is a .mint file, - for standard input, or a packaged spec such as mintnet/mnist_small.mint (see `mint list
+    specs`). NAME is a layer or flow in it.
+
+    Exit codes: 0 proved, 1 not proved, 2 wrong usage, 3 internal error.
+    """
+
+
+# ---------------------------------------------------------------- proofs
+
+
+@cli.command()
+@_program
+@_output
+@click.option("--fix", is_flag=True, help="Apply the safe fixes to FILE, then check again.")
+@click.pass_context
+def check(
+    ctx: click.Context, file: str, name: str | None, option: str | None, defines: tuple[str, ...], form: str, fix: bool
+) -> None:
+    """Prove that a network is invertible, or show where the proof breaks.
+
+    \b
+    Example: mint check mintnet/mnist_small.mint -D K=32
+    """
+    if fix:
+        _fix(file, form)
+    asked = programs.ask(file, name, option, defines)
+    report = asked.program.check(asked.name, **asked.sizes)
+    _say(show.diagnostics(report.diagnostics, report.sources, form))
+    if report.ok and form == "json":
+        core, _ = asked.program.core()
+        _say(show.dumps(show.result_json(r, core, asked.sizes)) for r in report.results)
+    elif report.ok:
+        _summary(asked, report)
+    ctx.exit(0 if report.ok else 1)
+
+
+def _summary(asked: Asked, report: Report) -> None:
+    core, _ = asked.program.core()
+    lines = show.lines(report, core, asked.sizes)
+    lines += show.unproved(report, core) if asked.name is None else []
+    _say(lines or ["nothing to prove: the file defines no layer and no flow"])
+
+
+def _fix(file: str, form: str) -> None:
+    from mintdsl.tools import fixes
+
+    if file == "-":
+        raise Usage("--fix needs a file to write to, not standard input")
+    if not Path(file).exists():
+        programs.locate(file)
+        raise Usage(f"{file} is a packaged spec; copy it to change it")
+    done = 0
+    for _ in range(8):  # a fix may bring to light what another one repairs
+        program = programs.open_program(file)
+        edits = fixes.safe_edits(program.check().diagnostics, program.main)
+        if not edits:
+            break
+        text = fixes.applied(program.sources[program.main].text, edits)
+        programs.write_atomically(Path(file), text.encode())
+        done += len(edits)
+    if form == "text":
+        click.echo(f"{file}: {done} edit{'s' * (done != 1)} made" if done else f"{file}: no safe fix to apply")
+
+
+@cli.command()
+@_program
+@click.option("--brief", is_flag=True, help="Without the statements of the rules.")
+@click.pass_context
+def prove(
+    ctx: click.Context, file: str, name: str | None, option: str | None, defines: tuple[str, ...], brief: bool
+) -> None:
+    """Print the proof: every expression, what is known of its Jacobian, and the rule.
+
+    \b
+    Example: mint prove mintnet/mint.mint Mint
+    """
+    from mintdsl.proof.prover import Prover
+    from mintdsl.tools import fixes, proofs
+
+    asked = programs.ask(file, name, option, defines)
+    report = asked.program.check(asked.name, **asked.sizes)
+    core, _ = asked.program.core()
+    at = show.terminal()
+    keys = core.main if asked.name is None else (core.find(asked.name),)
+    with fixes.deep():
+        found = proofs.used(core, Prover(core), [k for k in keys if k is not None and k in core.definitions])
+        _say(proofs.proof_text(found, core, report.sources, at))
+    if not brief and found:
+        _say([*proofs.rules_text(found, at), ""])
+    if found:
+        _say(proofs.not_claimed(at))
+    _say(show.diagnostics(report.diagnostics, report.sources, "text", err=True), err=True)
+    ctx.exit(0 if report.ok else 1)
+
+
+@cli.command()
+@click.argument("word", nargs=-1, required=True, metavar="CODE|RULE|NAME")
+def explain(word: tuple[str, ...]) -> None:
+    """Explain a code, a rule, or a name of the language.
+
+    \b
+    Examples: mint explain E0404; mint explain I-TRI; mint explain elu; mint explain "diag > 0"
+    """
+    from mintdsl.tools import registry
+
+    text = " ".join(word)
+    try:
+        lines = registry.explain(text, show.terminal())
+    except registry.Unknown as unknown:
+        near = f"; did you mean {', '.join(unknown.near)}?" if unknown.near else "; see `mint list codes` and so on"
+        raise Usage(f"nothing is called {text[:80]}{near}") from None
+    _say(lines)
+
+
+@cli.command("list")
+@click.argument("what", metavar="WHAT")
+def list_(what: str) -> None:
+    """List rules, codes, or the words of the language.
+
+    WHAT is one of rules, codes, activations, constraints, parametrisations, kinds, inits, steps, orders, specs.
+
+    \b
+    Example: mint list activations
+    """
+    from mintdsl.tools import registry
+
+    if what not in registry.LISTS:
+        raise Usage(f"nothing to list under {what[:60]}; there are {', '.join(registry.LISTS)}")
+    _say(registry.list_text(what, show.terminal()))
+
+
+# ---------------------------------------------------------------- texts
+
+
+@cli.command()
+@_program
+@click.option("-o", "out", metavar="OUT.py", help="File to write; standard output by default.")
+@click.option("--force", is_flag=True, help="Overwrite a file that mintdsl did not write.")
+def build(
+    file: str, name: str | None, option: str | None, defines: tuple[str, ...], out: str | None, force: bool
+) -> None:
+    """Generate the PyTorch module of a flow or layer (the last of the file by default).
+
+    \b
+    Example: mint build mintnet/mnist_small.mint -o mnist_small.py
+    """
+    asked = programs.ask(file, name, option, defines)
+    target = checked_target(asked)
+    source = asked.program.generate(target, **asked.sizes)
+    if out is None or out == "-":
+        click.echo(source, nl=False)
+        return
+    path = Path(out)
+    if path.exists() and not force and not programs.is_generated(path):
+        raise Usage(f"{path} was not written by mintdsl; --force overwrites it")
+    programs.write_atomically(path, source.encode())
+    click.echo(f"{path}: {target}, {source.count(chr(10)):,} lines")
+
+
+def checked_target(asked: Asked) -> str:
+    """The definition to work on; shows the diagnostics and exits with 1 when it is not proved."""
+    report = asked.program.check(asked.target, **asked.sizes)
+    _say(show.diagnostics(report.diagnostics, report.sources, "text", err=True), err=True)
+    if not report.ok:
+        raise click.exceptions.Exit(1)
+    if asked.target is None:
+        raise Usage("the file defines no layer and no flow")
+    return asked.target
+
+
+@cli.command()
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.option("--check", "only", is_flag=True, help="Write nothing; exit 1 when a file would change.")
+@click.option("--diff", is_flag=True, help="Write nothing; show what would change, exit 1 when something would.")
+@click.pass_context
+def fmt(ctx: click.Context, files: tuple[str, ...], only: bool, diff: bool) -> None:
+    """Bring files into the one layout; with - standard input to standard output.
+
+    A file with syntax errors is left as it is.
+
+    \b
+    Example: mint fmt --diff flows/*.mint
+    """
+    codes = [_format(file, write=not (only or diff), diff=diff) for file in files]
+    ctx.exit(max(codes))
+
+
+def _format(file: str, *, write: bool, diff: bool) -> int:
+    from mintdsl import load
+    from mintdsl.tools import fixes
+
+    program = programs.open_program("-") if file == "-" else load(file)
+    source = program.sources[program.main]
+    errors = fixes.syntax_errors(program)
+    if errors:
+        _say(show.diagnostics(errors, program.sources, "text", err=True), err=True)
+        return 1
+    text = fixes.formatted(program)
+    changed = text != source.text
+    if diff:
+        before, after = source.text.splitlines(keepends=True), text.splitlines(keepends=True)
+        for line in difflib.unified_diff(before, after, file, f"{file} (formatted)"):
+            click.echo(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n", nl=False)
+    elif file == "-" and write:
+        click.echo(text, nl=False)
+        return 0
+    elif changed:
+        if write:
+            programs.write_atomically(Path(file), text.encode())
+        click.echo(f"{'formatted' if write else 'would format'} {STDIN if file == '-' else file}")
+    return int(changed and not write)
+
+
+@cli.command()
+@click.argument("name", metavar="NAME")
+@click.option("-o", "out", metavar="FILE", help="File to write; NAME.mint by default.")
+def new(name: str, out: str | None) -> None:
+    """Write a starter spec: a flow NAME with a layer of its own, explained.
+
+    \b
+    Example: mint new MyFlow && mint check MyFlow.mint
+    """
+    from mintdsl.tools.new import starter
+
+    path = Path(out or f"{name}.mint")
+    try:
+        text = starter(name, str(path))
+    except ValueError as error:
+        raise Usage(str(error)) from None
+    try:
+        with path.open("x", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+    except FileExistsError:
+        raise Usage(f"{path} exists already; choose another name or -o FILE") from None
+    click.echo(f"{path}: a flow to start from; try `mint check {path}`")
+
+
+# ---------------------------------------------------------------- pictures and numbers
+
+
+@cli.command()
+@_program
+@click.option("-o", "out", metavar="OUT", help="File to write, .svg, .png, .dot or .pdf; NAME.svg by default.")
+@click.option(
+    "--engine",
+    type=click.Choice(["mint", "dot"]),
+    help="mint draws by itself (.svg, .png); dot needs Graphviz (.dot, .pdf, .svg, .png).",
+)
+def draw(
+    file: str, name: str | None, option: str | None, defines: tuple[str, ...], out: str | None, engine: str | None
+) -> None:
+    """Draw the architecture with shapes, proofs and parameters.
+
+    \b
+    Example: mint draw mintnet/mnist_small.mint -o mnist_small.svg
+    """
+    from mintdsl.tools import draw as drawing
+
+    asked = programs.ask(file, name, option, defines)
+    target = checked_target(asked)
+    try:
+        path = drawing.draw(asked.program, target, asked.sizes, out or f"{target}.svg", engine)
+    except drawing.DrawingError as error:
+        raise Usage(str(error)) from None
+    if path is not None:
+        click.echo(f"{path}: {target}")
+
+
+@cli.command()
+@_program
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, help="Of weights and inputs.")
+@click.pass_context
+def verify(
+    ctx: click.Context, file: str, name: str | None, option: str | None, defines: tuple[str, ...], seed: int
+) -> None:
+    """Test the generated module against the proof: structure, log-det, inverse.
+
+    \b
+    Example: mint verify mintnet/mnist_small.mint -D K=16
+    """
+    gc.enable()
+    asked = programs.ask(file, name, option, defines)
+    target = checked_target(asked)
+    try:
+        from mintdsl.verify import verify as run
+    except ModuleNotFoundError as error:
+        raise Usage(f"verify needs the module {error.name}, which is not installed") from None
+    found = run(asked.program, target, dict(asked.sizes), seed)
+    at = show.terminal()
+    rows = [(r.check, f"{r.worst:.3g}", f"{r.allowed:.3g}", "ok" if r.ok else "FAILED", r.where) for r in found.rows]
+    _say(show.table(("check", "worst", "allowed", "", "where"), rows, at))
+    failed = sum(not r.ok for r in found.rows)
+    _say(["", f"{target}: {len(found.rows)} checks, {f'{failed} failed' if failed else 'all passed'} (seed {seed})"])
+    ctx.exit(0 if found.ok else 1)
+
+
+@cli.command()
+@click.option("-o", "out", default="demo", metavar="FOLDER", help="Folder to write; demo by default.")
+@click.option("--seconds", type=click.FloatRange(0.5, 3600), default=60.0, help="Time for training.")
+@click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, help="Of weights, noise and samples.")
+@click.pass_context
+def demo(ctx: click.Context, out: str, seconds: float, seed: int) -> None:
+    """Show everything once, on real images: proof, module, training, inverse, samples.
+
+    \b
+    Example: mint demo -o demo --seconds 60
+    """
+    gc.enable()
+    from mintdsl.tools.demo import run
+
+    ctx.exit(0 if run(Path(out), seconds, seed) else 1)
+
+
+def _say(lines: Iterable[str], *, err: bool = False) -> None:
+    for line in lines:
+        click.echo(line, err=err, color=True)  # colours are decided in `show`, not by click
+
+
+def main() -> None:
+    """The entry point: one command, then the process ends, so cycles need no collector."""
+    gc.disable()
+    try:
+        code = cli.main(prog_name="mint", standalone_mode=False)
+    except click.ClickException as problem:
+        problem.show()
+        code = problem.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("mint: interrupted", err=True)
+        code = 130
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+if __name__ == "__main__":
+    main()

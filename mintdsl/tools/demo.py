@@ -1,0 +1,217 @@
+"""`mint demo`: proof, module, training, inverse and samples on real images, once through and told as it goes."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+
+import click
+import torch
+from torch import Tensor
+
+import mintdsl
+from mintdsl.data import load
+from mintdsl.driver import Program
+from mintdsl.proof.prover import Prover
+from mintdsl.resources import resource
+from mintdsl.runtime.inverse import InversionError
+from mintdsl.runtime.steps import dequantize, quantize
+from mintdsl.tools import proofs, show
+from mintdsl.tools.draw import draw
+from mintdsl.tools.programs import Usage, is_generated, write_atomically
+from mintdsl.train import TrainSettings, curve, evaluate, fit, picture
+
+SPEC, FLOW = "mintnet/mnist_small.mint", "MnistSmall"
+LEARNING_RATE, BATCH = 5e-3, 16
+SHOWN = 16
+
+
+@dataclass(slots=True)
+class _Story:
+    """What is told on the way, and kept for report.txt."""
+
+    folder: Path
+    at: show.Terminal
+    figures: list[str] = field(default_factory=list)
+    steps: int = 0
+
+    def step(self, title: str, command: str) -> None:
+        self.steps += 1
+        click.echo()
+        click.echo(self.at.style("bold", f"{self.steps}. {title}"), color=True)
+        click.echo(self.at.style("faint", f"   {command}"), color=True)
+
+    def say(self, text: str) -> None:
+        first, *rest = show.wrap(text, self.at.width - 3)
+        click.echo("\n".join(f"   {line}" for line in [first, *rest]))
+
+    def note(self, name: str, value: str) -> None:
+        """A figure: said, and kept for the report."""
+        self.figures.append(f"{name:<44}{value}")
+        click.echo(f"   {name:<44}{value}")
+
+    def path(self, name: str) -> Path:
+        return self.folder / name
+
+
+def run(folder: Path, seconds: float, seed: int) -> bool:
+    """The whole demonstration into `folder`; whether everything it claims came out so. Raises Usage, OSError."""
+    began = time.perf_counter()
+    folder.mkdir(parents=True, exist_ok=True)
+    story = _Story(folder, show.terminal())
+    click.echo("An invertible network from its formula: proof, PyTorch module, training, inverse, samples.")
+    click.echo(f"Everything runs on this machine's processor and is kept in {folder}/.")
+
+    program = _prove(story)
+    module = _build(story, program)
+    exact = _log_dets(story, module, seed)
+    data = load("embedded", "train")
+    train, held_out = data.images, load("embedded", "test").images
+
+    torch.manual_seed(seed)
+    model = module.MnistSmall()
+    story.step("Train it, shortly", "mintdsl.train.fit(model, images, settings=...)")
+    story.say(
+        f"{len(train)} images of {data.name} data ({data.licence}) come with mintdsl; {len(held_out)} are held out."
+    )
+    before = evaluate(model, held_out, seed=seed)
+    story.note("bits/dim held out, before training", f"{before:.3f}")
+    settings = TrainSettings(
+        seconds=seconds, batch_size=BATCH, learning_rate=LEARNING_RATE, schedule="cosine", grad_clip=100.0, seed=seed
+    )
+    history = fit(model, train, settings=settings)
+    after = evaluate(model, held_out, seed=seed)
+    curve(history, story.path("curve.png"), held_out=after)
+    torch.save(model.state_dict(), story.path("model.pt"))
+    story.note("bits/dim held out, after training", f"{after:.3f}")
+    story.note("training", f"{history.last.step:,} steps in {history.last.seconds:.0f} s")
+    learned = after < before
+    if not learned:
+        story.say("Held-out bits/dim did not fall: the time was too short to learn anything. Try more --seconds.")
+
+    inverted = _pictures(story, model, held_out, seed)
+    story.note("whole demonstration", f"{time.perf_counter() - began:.0f} s")
+    report = [f"mint demo --seconds {seconds:g} --seed {seed}, torch {torch.__version__}", "", *story.figures]
+    write_atomically(story.path("report.txt"), ("\n".join(report) + "\n").encode())
+    click.echo()
+    click.echo(f"In {folder}/: " + ", ".join(sorted(p.name for p in folder.iterdir() if p.is_file())))
+    return learned and inverted and exact
+
+
+# ---------------------------------------------------------------- proof and module
+
+
+def _prove(story: _Story) -> Program:
+    story.step("Is it invertible? Ask before running anything", f"mint check {SPEC}; mint prove {SPEC}")
+    start = time.perf_counter()
+    program = mintdsl.load(resource("specs") / SPEC)
+    report = program.check()
+    seconds = time.perf_counter() - start
+    if not report.ok:
+        raise RuntimeError(f"the packaged {SPEC} is refused")
+    core, _ = program.core()
+    for line in show.lines(report, core, {}):
+        story.say(line.replace(" | ", "; "))
+    story.say(
+        f"Proved in {1000 * seconds:.0f} ms, for all weights that training can reach. The derivation is in proof.txt."
+    )
+    plain = show.Terminal(color=False, width=110, boxes=True)
+    found = proofs.used(core, Prover(core), core.main)
+    lines = [
+        *proofs.proof_text(found, core, report.sources, plain),
+        *proofs.rules_text(found, plain),
+        "",
+        *proofs.not_claimed(plain),
+    ]
+    write_atomically(story.path("proof.txt"), ("\n".join(lines) + "\n").encode())
+    return program
+
+
+def _build(story: _Story, program: Program) -> ModuleType:
+    story.step("Generate the PyTorch module, and draw it", f"mint build {SPEC} -o mnist_small.py; mint draw {SPEC}")
+    path = story.path("mnist_small.py")
+    if path.exists() and not is_generated(path):
+        raise Usage(f"{path} was not written by mintdsl; give another folder with -o")
+    source = program.generate(FLOW)
+    write_atomically(path, source.encode())
+    for name in ("architecture.svg", "architecture.png"):
+        draw(program, FLOW, {}, str(story.path(name)))
+    spec = importlib.util.spec_from_file_location("mnist_small", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["mnist_small"] = module  # so that its classes pickle
+    spec.loader.exec_module(module)
+    story.say(
+        f"{source.count(chr(10)):,} lines that import only torch. From here on the network is imported from "
+        f"{module.__file__}."
+    )
+    return module
+
+
+def _log_dets(story: _Story, module: ModuleType, seed: int) -> bool:
+    """Both directions of the layer, small and in float64, against a dense Jacobian by autograd."""
+    story.step("Are log-determinants exact? Compare with dense Jacobians", f"mint verify {SPEC}")
+    generator = torch.Generator().manual_seed(seed)
+    worst, outside, least = 0.0, 0.0, float("inf")
+    for tri in ("lower", "upper"):
+        layer = module.Mint((3, 5, 4), K=4, tri=tri, dtype=torch.float64)
+        with torch.no_grad():
+            for parameter in layer.parameters():
+                parameter.copy_(0.4 * torch.randn(parameter.shape, generator=generator, dtype=torch.float64))
+        for x in torch.randn(4, 3, 5, 4, generator=generator, dtype=torch.float64):
+            jacobian = torch.autograd.functional.jacobian(lambda v, f=layer: f(v)[0], x).reshape(60, 60)
+            claimed = layer(x)[1]
+            worst = max(worst, abs(float(torch.linalg.slogdet(jacobian)[1] - claimed)))
+            forbidden = jacobian.triu(1) if tri == "lower" else jacobian.tril(-1)
+            outside = max(outside, float(forbidden.abs().max()))
+            least = min(least, float(jacobian.diagonal().min()))
+    story.note("worst error of log|det| (float64, 60 x 60)", f"{worst:.1e}")
+    story.note("largest entry on the forbidden side", f"{outside:g}")
+    story.note("smallest diagonal entry", f"{least:.2e}")
+    return worst < 1e-8 and outside == 0 and least > 0
+
+
+# ---------------------------------------------------------------- inverse and samples
+
+
+def _pictures(story: _Story, model: torch.nn.Module, images: Tensor, seed: int) -> bool:
+    story.step("Invert it: images from their latent codes", "x, log_det = model.inverse(z)")
+    model.eval()
+    rows: Sequence[tuple[str, Tensor]]
+    try:
+        with torch.no_grad():
+            torch.manual_seed(seed)
+            x = dequantize(images, 256, torch.float32)
+            z, _ = model(x)
+            start = time.perf_counter()
+            again, _ = model.inverse(z)  # type: ignore[operator]
+            seconds = time.perf_counter() - start
+            residual = float(((model(again)[0] - z).abs() / (1 + z.abs())).max())
+            levels = quantize(again, 256)
+            story.note("images inverted (float32)", f"{len(images)} in {seconds:.1f} s")
+            story.note("worst error in x, in the unit interval", f"{float((again - x).abs().max()):.1e}")
+            story.note("worst error in grey levels", f"{int((levels - images.long()).abs().max())} of 255")
+            story.note("worst residual |f(x) - z| / (1 + |z|)", f"{residual:.1e}")
+            story.step("Draw samples: the inverse of noise", "model.sample((16,))")
+            start = time.perf_counter()
+            samples = model.sample((SHOWN,))  # type: ignore[operator]
+            story.note("samples", f"{SHOWN} in {time.perf_counter() - start:.1f} s")
+    except InversionError as error:
+        story.say(f"The inverse missed its tolerance, and says so: {error}")
+        story.figures.append(f"inverse failed: {error}")
+        return False
+    rows = [
+        ("held-out images", images[:SHOWN]),
+        ("the same, reconstructed from their latent codes", levels[:SHOWN]),
+        ("samples of the briefly trained model", samples),
+    ]
+    picture(rows, story.path("pictures.png"), columns=SHOWN)
+    story.say(
+        "All three are in pictures.png. The samples are of minutes of training; the reconstructions are the point."
+    )
+    return True

@@ -1,0 +1,294 @@
+"""Text for terminals and machines: colours, diagnostics, one line for each result, tables."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from mintdsl.core import ir
+from mintdsl.core.interval import REAL
+from mintdsl.diagnostics.model import Diagnostic
+from mintdsl.diagnostics.render import concise, render, summary
+from mintdsl.driver import Checked, Report
+from mintdsl.proof.check import LayerProof, resolved_order
+from mintdsl.proof.jacobian import DENSE, NONE
+from mintdsl.proof.prover import CLOSED, ELEMENTWISE, ITERATIVE, FlowProof, Proof, Prover
+from mintdsl.source import Source, Span
+
+Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
+
+_CODES = {"bold": "1", "red": "31", "green": "32", "yellow": "33", "blue": "34", "cyan": "36", "faint": "2"}
+
+
+@dataclass(frozen=True, slots=True)
+class Terminal:
+    """How to write to standard output (or error): colours, width, and whether it can show lines of boxes."""
+
+    color: bool
+    width: int
+    boxes: bool
+
+    def style(self, name: str, text: str) -> str:
+        """`text` in a colour or weight, if there are colours."""
+        return f"\x1b[{_CODES[name]}m{text}\x1b[0m" if self.color and text else text
+
+
+def terminal(*, err: bool = False) -> Terminal:
+    """From NO_COLOR, FORCE_COLOR and the stream; 110 columns where the output is no terminal."""
+    stream = sys.stderr if err else sys.stdout
+    tty = stream.isatty()
+    color = tty and os.environ.get("TERM") != "dumb"
+    if os.environ.get("FORCE_COLOR"):
+        color = True
+    if os.environ.get("NO_COLOR"):
+        color = False
+    width = shutil.get_terminal_size((110, 24)).columns if tty or "COLUMNS" in os.environ else 110
+    boxes = (getattr(stream, "encoding", None) or "ascii").lower().replace("-", "") in ("utf8", "utf8sig")
+    return Terminal(color, max(60, min(width, 120)), boxes)
+
+
+# ---------------------------------------------------------------- diagnostics
+
+
+def diagnostics(
+    found: Sequence[Diagnostic], sources: Mapping[str, Source], form: str, *, err: bool = False
+) -> Iterator[str]:
+    """The lines of all diagnostics: `text` in full, `concise` one line each, `json` one object a line."""
+    if form == "json":
+        yield from (dumps(as_json(d, sources)) for d in found)
+    elif form == "concise":
+        yield from concise(found, sources).splitlines()
+    elif found:
+        at = terminal(err=err)
+        yield render(found, sources, color=at.color, width=at.width)
+        yield at.style("bold", summary(found))
+
+
+def dumps(value: Json) -> str:
+    """One line of JSON."""
+    import json
+
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+
+def as_json(diagnostic: Diagnostic, sources: Mapping[str, Source]) -> dict[str, Json]:
+    """A diagnostic as an object; lines and columns count from 1, offsets (characters) from 0."""
+
+    def place(span: Span) -> dict[str, Json]:
+        source = sources.get(span.file)
+
+        def position(offset: int) -> dict[str, Json]:
+            at = source.position(min(offset, len(source.text))) if source else (1, 1)
+            return {"line": at[0], "column": at[1], "offset": offset}
+
+        return {"start": position(span.start), "end": position(span.end)}
+
+    def located(span: Span, text: str) -> dict[str, Json]:
+        return {"file": span.file, "range": place(span), "text": text}
+
+    labels: list[Json] = [{**located(x.span, x.text), "primary": x.primary} for x in diagnostic.labels]
+    fixes: list[Json] = [
+        {"title": f.title, "safety": f.safety.value, "edits": [located(e.span, e.text) for e in f.edits]}
+        for f in diagnostic.fixes
+    ]
+    return {
+        "kind": "diagnostic",
+        "code": diagnostic.code,
+        "severity": diagnostic.severity.value,
+        "title": diagnostic.title,
+        "file": diagnostic.primary.file,
+        "range": place(diagnostic.primary),
+        "labels": labels,
+        "notes": list(diagnostic.notes),
+        "fixes": fixes,
+    }
+
+
+# ---------------------------------------------------------------- results
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a proof says of one definition, in its own words."""
+
+    proved: bool
+    conclusion: str
+    jacobian: str
+    log_det: str
+    inverse: str
+
+
+def facts(proof: Proof, dims: int | None, order: str = "") -> Facts:
+    """The words for a proof; `dims` puts the number of coordinates in place of D."""
+    bijection = proof.bijection
+    jacobian, inverse = "", ""
+    if isinstance(proof, LayerProof):
+        inverse = inverse_of(proof)
+        jacobian = class_of(proof, order)
+    elif isinstance(proof, FlowProof):
+        inverse = proof.inverse
+    if bijection is None:
+        return Facts(False, "not proved invertible", jacobian, "", "")
+    if bijection.codomain is None:
+        return Facts(True, f"injective only: {bijection.why_not_onto}", jacobian, "exact", inverse)
+    power = f"^{dims if dims is not None else 'D'}"
+
+    def box(interval: object) -> str:
+        return f"R{power}" if interval == REAL else f"{interval}{power}"
+
+    same = bijection.domain == bijection.codomain
+    where = box(bijection.domain) if same else f"{box(bijection.domain)} onto {box(bijection.codomain)}"
+    return Facts(True, f"bijection of {where}", jacobian, "exact", inverse)
+
+
+def inverse_of(proof: LayerProof) -> str:
+    """The kind of a layer's inverse."""
+    return CLOSED if proof.closed_form else ELEMENTWISE if proof.jacobian.off == NONE else ITERATIVE
+
+
+def class_of(proof: LayerProof, order: str = "") -> str:
+    """`lower triangular in raster (h, w, c), diagonal in [1, 2]`."""
+    jacobian = proof.jacobian
+    if jacobian.off == DENSE:
+        return "dense"
+    if jacobian.off == NONE:
+        return f"diagonal Jacobian with entries in {jacobian.diag}"
+    place = f" in {order}" if order else ""
+    if jacobian.strict:
+        return f"strictly {jacobian.off} triangular{place}"
+    return f"{jacobian.off} triangular{place}, diagonal in {jacobian.diag}"
+
+
+def order_of(program: ir.Program, key: str, prover: Prover) -> str:
+    """`channel_major (c, h, w)`; nothing for a flow, or where an argument decides."""
+    definition = program.definitions[key]
+    bindings = prover.defaults(key)
+    if not isinstance(definition, ir.Layer) or bindings is None:
+        return ""
+    order = resolved_order(definition, bindings)
+    return f"{order.name} {order}" if order else ""
+
+
+def coordinates(definition: ir.Definition, sizes: Mapping[str, int]) -> int | None:
+    """How many coordinates its shape has, where that is a number."""
+    values = dict(sizes)
+    for formal in definition.formals:
+        default = getattr(formal.default, "constant", None)
+        if formal.type == "Nat" and isinstance(default, int):
+            values.setdefault(formal.name, default)
+    total = 1
+    for size in definition.shape.dims:
+        if not size.symbols <= set(values):
+            return None
+        ratio = size.evaluate(values)
+        total *= ratio.top
+    return total if definition.shape.dims else None
+
+
+def free(definition: ir.Definition) -> str:
+    """The names for all values of which the proof holds: `C, H, W, K and tri`."""
+    names = [s for d in definition.shape.dims for s in sorted(d.symbols)]
+    names += [f.name for f in definition.formals if f.type in ("Nat", "Dir") and f.default is None]
+    names = list(dict.fromkeys(names))
+    if definition.shape.kind == "Any":
+        names.insert(0, f"shapes {definition.shape.name}")
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]])) if names else ""
+
+
+def lines(report: Report, program: ir.Program, sizes: Mapping[str, int]) -> list[str]:
+    """One line for each definition: what is proved, and its parameters."""
+    width = max((len(r.name) for r in report.results), default=0)
+    return [f"{r.name:<{width}}  {line(r, program, sizes)}" for r in report.results]
+
+
+def line(result: Checked, program: ir.Program, sizes: Mapping[str, int]) -> str:
+    """What is proved of one definition."""
+    definition = program.definitions[result.key]
+    said = facts(result.proof, coordinates(definition, sizes), order_of(program, result.key, Prover(program)))
+    parts = [*filter(None, [said.jacobian]), said.conclusion]
+    if said.proved:
+        parts += [f"log_det {said.log_det}", f"inverse {said.inverse}"]
+    if result.counts is not None:
+        parts.append(f"{result.counts.stored:,} parameters ({result.counts.live:,} live)")
+    elif free(definition):
+        parts.append(f"for all {free(definition)}")
+    bijection = result.proof.bijection
+    whole = bijection is not None and bijection.codomain is not None
+    return ("proved: " if whole else "") + " | ".join(parts)
+
+
+def result_json(result: Checked, program: ir.Program, sizes: Mapping[str, int]) -> dict[str, Json]:
+    """A result as an object."""
+    definition = program.definitions[result.key]
+    order = order_of(program, result.key, Prover(program))
+    said = facts(result.proof, coordinates(definition, sizes), order)
+    bijection, counts = result.proof.bijection, result.counts
+    return {
+        "kind": "result",
+        "name": result.name,
+        "definition": "layer" if isinstance(definition, ir.Layer) else "flow",
+        "injective": bijection is not None,
+        "bijection": bijection is not None and bijection.codomain is not None,
+        "conclusion": said.conclusion,
+        "jacobian": said.jacobian or None,
+        "order": order or None,
+        "log_det": said.log_det or None,
+        "inverse": said.inverse or None,
+        "parameters": {"stored": counts.stored, "live": counts.live} if counts else None,
+    }
+
+
+def unproved(report: Report, program: ir.Program) -> list[str]:
+    """Definitions that are proved only where they are used, and why."""
+    done = {r.key for r in report.results}
+    found = []
+    for key in program.main:
+        definition = program.definitions.get(key)
+        if definition is not None and key not in done:
+            open_ = [f.name for f in definition.formals if f.type not in ("Nat", "Dir", "Init") and f.default is None]
+            found.append(f"{definition.name}  proved at its uses: {', '.join(open_)} has no default")
+    return found
+
+
+# ---------------------------------------------------------------- tables
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], at: Terminal) -> list[str]:
+    """Columns as wide as they need; the last one is wrapped to the width of the terminal."""
+    widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
+    left = sum(widths[:-1]) + 2 * (len(widths) - 1)
+    widths[-1] = max(min(widths[-1], at.width - left), 24)
+
+    def row_lines(row: Sequence[str]) -> list[str]:
+        first, *rest = wrap(row[-1], widths[-1])
+        cells = [f"{cell:<{width}}" for cell, width in zip(row[:-1], widths, strict=False)]
+        return ["  ".join([*cells, first]).rstrip(), *(" " * left + part for part in rest)]
+
+    found = [at.style("bold", text) for text in row_lines(head)]
+    found.append(at.style("faint", "  ".join("-" * w for w in widths)))
+    for row in rows:
+        found += row_lines(row)
+    return found
+
+
+def wrap(text: str, width: int) -> list[str]:
+    """`text` in lines of at most `width`, broken at spaces; at least one line."""
+    found = [""]
+    for word in text.split(" "):
+        while len(word) > width:
+            room = width - len(found[-1]) - bool(found[-1])
+            if room > 8:
+                found[-1] += (" " if found[-1] else "") + word[:room]
+                word = word[room:]
+            found.append("")
+            if room <= 8:
+                found[-1], word = word[:width], word[width:]
+                found.append("")
+        if found[-1] and len(found[-1]) + 1 + len(word) > width:
+            found.append(word)
+        else:
+            found[-1] = f"{found[-1]} {word}" if found[-1] else word
+    return [part for part in found if part] or [""]
