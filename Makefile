@@ -12,7 +12,7 @@ SOURCES := mintdsl tests benchmarks
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf '  make %-8s %s\n' "$$name" "$$text"; done
 
-demo: $(READY)  ## prove, generate, train and sample a small MintNet, in about a minute
+demo: $(READY)  ## prove, generate, train and sample a small MintNet, in a few minutes
 	@$(PY) -m mintdsl.tools.cli demo
 
 test: lint types unit  ## lint, types and all tests: what has to pass

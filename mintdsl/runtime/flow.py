@@ -137,7 +137,7 @@ def name_paths(model: nn.Module) -> None:
     """Tell every layer its path, for messages."""
     for path, module in model.named_modules():
         if hasattr(module, "path"):
-            module.path = path  # type: ignore[assignment]
+            module.path = path
 
 
 class FlowTransform(Transform):

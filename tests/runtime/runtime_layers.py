@@ -19,9 +19,9 @@ from mintdsl.runtime.activations import (
 )
 from mintdsl.runtime.inverse import TriangularMap
 
-ELU = Activation(elu_value, elu_slope)
-LEAKY = Activation(lambda v: leaky_relu_value(v, 0.1), lambda v: leaky_relu_slope(v, 0.1))
-RELU = Activation(relu_value, relu_slope)
+ELU = Activation(elu_value, elu_slope, 1.0, "elu")
+LEAKY = Activation(lambda v: leaky_relu_value(v, 0.1), lambda v: leaky_relu_slope(v, 0.1), 1.0, "leaky")
+RELU = Activation(relu_value, relu_slope, 1.0, "relu")
 
 
 def loop_mask(channels: int, upper: bool) -> Tensor:

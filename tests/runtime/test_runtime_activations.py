@@ -10,8 +10,8 @@ from mintdsl.runtime import activations as a
 from mintdsl.runtime.activations import Activation
 
 NAMES = ["identity", "elu", "relu", "softplus", "tanh", "sigmoid", "exp", "log", "abs", "gelu", "silu", "sin"]
-ALL = {name: Activation(getattr(a, f"{name}_value"), getattr(a, f"{name}_slope")) for name in NAMES}
-ALL["leaky_relu"] = Activation(partial(a.leaky_relu_value, a=0.1), partial(a.leaky_relu_slope, a=0.1))
+ALL = {name: Activation(getattr(a, f"{name}_value"), getattr(a, f"{name}_slope"), 1.0, name) for name in NAMES}
+ALL["leaky_relu"] = Activation(partial(a.leaky_relu_value, a=0.1), partial(a.leaky_relu_slope, a=0.1), 1.0, "leaky")
 
 
 @pytest.mark.parametrize("name", list(ALL))

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from mintdsl.runtime.batch import flatten_batch, unflatten_batch
 from mintdsl.runtime.inits import (
+    Place,
     fan_in_uniform,
     fill_identity,
     fill_normal,
@@ -54,23 +55,23 @@ def test_compile_and_export_with_any_batch() -> None:
 def test_inits() -> None:
     torch.manual_seed(0)
     value = nn.Parameter(torch.empty(200, 300))
-    xavier_normal(value, 300, 200, 0.005)
+    xavier_normal(value, Place(300, 200), 0.005)
     assert value.std().item() == pytest.approx(0.005 * math.sqrt(2 / 500), rel=0.02)
-    fan_in_uniform(value, 300)
+    fan_in_uniform(value, Place(300, 1))
     assert value.abs().max().item() <= 1 / math.sqrt(300) < 1.01 * value.abs().max().item()
-    fill_normal(value, 2.0)
+    fill_normal(value, Place(1, 1), 2.0)
     assert value.std().item() == pytest.approx(2.0, rel=0.02)
-    fill_zeros(value)
+    fill_zeros(value, Place(1, 1))
     assert not value.any()
-    fill_ones(value)
+    fill_ones(value, Place(1, 1))
     assert (value == 1).all()
     kernel = torch.empty(2, 3, 3, 3, 3)  # a family of two convolutions
-    fill_identity(kernel, (2, 1))
+    fill_identity(kernel, Place(1, 1, (2, 1)))
     x = torch.randn(1, 3, 6, 6)
     shifted = nn.functional.conv2d(nn.functional.pad(x, (1, 1, 2, 0)), kernel[1])
     assert torch.equal(shifted, x)
     matrix = torch.empty(4, 4)
-    fill_identity(matrix)
+    fill_identity(matrix, Place(1, 1))
     assert torch.equal(matrix, torch.eye(4))
-    near_identity(matrix, 0.01)
+    near_identity(matrix, Place(1, 1), 0.01)
     assert 0 < (matrix - torch.eye(4)).abs().max() < 0.1

@@ -336,7 +336,7 @@ def test_the_authors_step() -> None:
 
 
 def test_alpha() -> None:
-    layer = MintLayer((1, 4, 4), 2, 0.1, 1.0, Activation(tanh_value, tanh_slope))
+    layer = MintLayer((1, 4, 4), 2, 0.1, 1.0, Activation(tanh_value, tanh_slope, 1.0, "tanh"))
     m, x = layer.map(), points(layer)
     again, info = solve(layer, m, m.value(x)[0], alpha=0.5)
     assert (again - x).abs().max() < 1e-9 and info.stage == "Algorithm 1" and info.steps > 20

@@ -16,6 +16,7 @@ FILES = ["activations", "batch", "fibre", "implicit", "inits", "inverse", "masks
 HEADER = """from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 import torch
 from torch import Tensor, nn
@@ -35,7 +36,9 @@ def pieces() -> dict[str, str]:
                 marks = [ast.unparse(mark) for mark in node.decorator_list]
                 found[node.name] = "\n".join([*(f"@{m}" for m in marks), ast.get_source_segment(text, node) or ""])
             else:
-                assert isinstance(node, ast.Import | ast.ImportFrom | ast.Expr), f"{name}: {ast.unparse(node)}"
+                assert isinstance(node, ast.Import | ast.ImportFrom | ast.Expr | ast.Assign), (
+                    f"{name}: {ast.unparse(node)}"
+                )
     return found
 
 
