@@ -18,7 +18,7 @@ demo: $(READY)  ## prove, generate, train and sample a small MintNet, in a few m
 test: lint types unit  ## lint, types and all tests: what has to pass
 
 lint: $(READY)  ## style and formatting
-	@$(PY) -m ruff check --quiet && $(PY) -m ruff format --check --quiet && echo "lint: ok"
+	@$(PY) -m ruff check --quiet --output-format concise $(SOURCES) && $(PY) -m ruff format --check --quiet $(SOURCES) && echo "lint: ok"
 
 types: $(READY)  ## mypy, strict
 	@printf 'types: ' && $(PY) -m mypy --no-error-summary && echo ok
@@ -33,7 +33,7 @@ wheel: $(READY)  ## dist/mintdsl-*.whl
 	@$(PY) -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist . && ls dist/*.whl
 
 format: $(READY)  ## sort imports and format
-	@$(PY) -m ruff check --quiet --select I --fix && $(PY) -m ruff format --quiet
+	@$(PY) -m ruff check --quiet --select I --fix $(SOURCES) && $(PY) -m ruff format --quiet $(SOURCES)
 
 clean:  ## remove what the other targets made, except .venv
 	@rm -rf build dist demo .mypy_cache .ruff_cache .pytest_cache .hypothesis

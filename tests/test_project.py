@@ -199,7 +199,7 @@ def test_pages_link_to_what_exists() -> None:
 def test_constraints_pin_what_is_declared() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     pinned = {line.split("==")[0] for line in (ROOT / "constraints.txt").read_text().splitlines() if line[0] != "#"}
-    wanted = {line.split(">")[0] for line in project["dependencies"] + project["optional-dependencies"]["dev"]}
+    wanted = {re.split(r"[>\[]", line)[0] for line in project["dependencies"] + project["optional-dependencies"]["dev"]}
     assert wanted <= pinned
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from mintdsl.codegen import shapes
@@ -81,20 +82,31 @@ def write_sizes(shape: ir.Shape, formals: Sequence[ir.Formal], names: Names, own
                 write(f'raise ValueError(f"{message}")')
 
 
+def drop_unused_sizes(write: Writer, start: int) -> None:
+    """Remove sizes that the constructor binds from line `start` on and never reads."""
+    for position in range(len(write.lines) - 1, start - 1, -1):
+        name, _, source = write.lines[position].strip().partition(" = ")
+        if source.startswith("shape[") and name.isidentifier():
+            rest = "\n".join(write.lines[position + 1 :])
+            if not re.search(rf"\b{name}\b(?! = )(?<!self\.{name})", rest):
+                del write.lines[position]
+
+
 def write_constructor(c: LayerContext) -> None:
     """`__init__` of a layer."""
     layer, write, names = c.layer, c.write, c.names
+    start = len(write.lines)
     write.call("def __init__", signature(layer.shape, layer.formals, names, {}), " -> None:")
     write.depth += 1
     write("super().__init__()")
     write(f"self.event_shape = {shapes.shape(layer.shape, {}) if concrete(layer.shape) else 'tuple(shape)'}")
     write('self.latent_shape, self.context_shape, self.path = self.event_shape, None, ""')
     write("self.kept_weights: tuple[Tensor, ...] | None = None")
-    if not c.affine:
+    if not c.affine and not isinstance(layer, ir.Net):
         write("self.last_inverse: InverseInfo | None = None")
-    own = [f'"{p.name}"' for p in layer.params]
+    own = [f'"{p.name}"' for p in c.params]
     write(f"self.names = {shapes.listed(own) if own else '()'}")
-    kept = [f'"{names.member[p.name]}"' for p in layer.params]
+    kept = [f'"{names.member[p.name]}"' for p in c.params]
     write("self.members = self.names" if kept == own else f"self.members = {shapes.listed(kept)}")
     write_sizes(layer.shape, layer.formals, names, class_name(layer.name), write)
     write_formals(layer.formals, names, write)
@@ -105,7 +117,14 @@ def write_constructor(c: LayerContext) -> None:
     _corners(c)
     if layer.params:
         write('factory = {"device": device, "dtype": dtype}')
-    for param in layer.params:
+    if c.statistics:
+        write('self.statistics = "batch"  # in training mode; "running" uses the frozen ones there too')
+    for param in c.statistics:
+        size = _raw_shape(c, param)
+        write(f'self.register_buffer("{param.name}_mean", torch.zeros({size}, **factory))')
+        write(f'self.register_buffer("{param.name}_var", torch.ones({size}, **factory))')
+        write(f'self.register_buffer("{param.name}_count", torch.zeros((), dtype=torch.long, device=device))')
+    for param in c.params:
         write(f"{c.member(param.name)} = nn.Parameter(torch.empty({_raw_shape(c, param)}, **factory))")
         if param.bound is not None and via(param.bound).signed:
             sign = f"torch.ones({_sign_shape(c, param)}, **factory)"
@@ -114,10 +133,13 @@ def write_constructor(c: LayerContext) -> None:
     _fronts(c)
     write("self.reset_parameters()")
     write.depth -= 1
+    drop_unused_sizes(write, start)
 
 
 def _proved_only(c: LayerContext) -> None:
-    """Values of formals for which nothing is proved are refused."""
+    """Values of formals for which nothing is proved are refused; nets claim nothing."""
+    if isinstance(c.layer, ir.Net):
+        return
     for formal in c.layer.formals:
         if formal.type == "Nat":
             with c.write.block(f"if {c.member(formal.name)} < 1:"):
@@ -164,6 +186,10 @@ def _raw_shape(c: LayerContext, param: ir.Param) -> str:
         return shapes.size(value, c.names.argument)
 
     match param.kind:
+        case ir.Normalize():
+            if target.kind == "Any":
+                return "(channel_count(self.event_shape),)"
+            return shapes.listed([size(target.dims[-1] if target.kind == "Seq" else target.dims[0])])
         case ir.Elementwise(per=per):
             if target.kind == "Any":
                 tail = "*self.event_shape" if per == "element" else "channel_count(self.event_shape)"

@@ -20,7 +20,7 @@ from mintdsl.source import Span
 class LayerContext:
     """`proofs` are all that the program uses, one for each of `bindings`; `where` and `text` read the spec."""
 
-    layer: ir.Layer
+    layer: ir.Layer | ir.Net
     proofs: Sequence[LayerProof]
     bindings: Sequence[Bindings]
     names: Names
@@ -78,13 +78,23 @@ class LayerContext:
         return self.member(order.name) if isinstance(order, ir.FormalOrder) else shapes.order(order)
 
     @property
+    def params(self) -> list[ir.Param]:
+        """Parameters that hold a tensor: all but statistics."""
+        return [p for p in self.layer.params if not isinstance(p.kind, ir.Normalize)]
+
+    @property
+    def statistics(self) -> list[ir.Param]:
+        """Running statistics."""
+        return [p for p in self.layer.params if isinstance(p.kind, ir.Normalize)]
+
+    @property
     def maps(self) -> list[ir.Param]:
         """Parameters that are applied."""
-        return [p for p in self.layer.params if not isinstance(p.kind, ir.Elementwise)]
+        return [p for p in self.params if not isinstance(p.kind, ir.Elementwise)]
 
     def directed(self, param: ir.Param) -> bool:
         """Whether a map is masked."""
-        return not isinstance(param.kind, ir.Elementwise) and param.kind.direction is not None
+        return isinstance(param.kind, (ir.Conv, ir.Dense)) and param.kind.direction is not None
 
     def _anchor(self, param: ir.Param) -> str:
         kind = param.kind

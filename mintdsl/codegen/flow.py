@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from mintdsl.codegen import shapes
-from mintdsl.codegen.constructor import concrete, signature, write_formals, write_sizes
+from mintdsl.codegen.constructor import concrete, drop_unused_sizes, signature, write_formals, write_sizes
 from mintdsl.codegen.emit import Writer
 from mintdsl.codegen.layer import INVERSE
 from mintdsl.codegen.naming import LOCALS, Names, flow_names, layer_names
@@ -48,11 +48,19 @@ class FlowWriter:
     @property
     def _body(self) -> list[ir.Step]:
         """The steps of the bijection: without noise and prior."""
-        return [s for s in self.flow.steps if not isinstance(s.op, (ir.Dequantize, ir.Prior))]
+        return [s for s in self.flow.steps if not isinstance(s.op, (ir.Dequantize, ir.Prior, ir.Classify))]
+
+    @property
+    def _head(self) -> ir.Step | None:
+        return next((s for s in self.flow.steps if isinstance(s.op, ir.Classify)), None)
 
     @property
     def _prior(self) -> bool:
         return any(isinstance(s.op, ir.Prior) for s in self.flow.steps)
+
+    @property
+    def _log_det(self) -> str:
+        return "None" if self.proof.padded else "Tensor"
 
     @property
     def _levels(self) -> int:
@@ -62,13 +70,17 @@ class FlowWriter:
         flow = self.flow
         lines = [flow.doc or f"The flow {flow.name}.", ""]
         lines.append(f"Proved ({self.where(flow.name_span)}): {self.proof.derivation.conclusion}.")
-        lines.append(f"log_det: exact; inverse: {self.proof.inverse}.")
+        if self.proof.evaluation_only:
+            lines.append("This holds in evaluation mode, for frozen statistics (rule BN).")
+        log_det = "none, the dimension grows" if self.proof.padded else "exact"
+        lines.append(f"log_det: {log_det}; inverse: {self.proof.inverse}.")
         self.write.doc("\n".join(part for line in lines for part in line.split("\n")))
 
     # ------------------------------------------------------------ constructor
 
     def _constructor(self) -> None:
         flow, write, names = self.flow, self.write, self.names
+        start = len(write.lines)
         write.call("def __init__", signature(flow.shape, flow.formals, names, self.sizes), " -> None:")
         write.depth += 1
         write("super().__init__()")
@@ -85,11 +97,14 @@ class FlowWriter:
         if _uses(self._body):
             write('factory = {"device": device, "dtype": dtype}')
         self._modules(self._body, [])
+        if self._head is not None:
+            self._modules([self._head], [])
         listed = self._names(self._body)
         write.call("self.steps = ", listed, "") if len(listed) != 1 else write(f"self.steps = ({listed[0]},)")
         if self._prior:
             write("name_paths(self)")
         write.depth -= 1
+        drop_unused_sizes(write, start)
 
     def _not_onto(self) -> str:
         bijection = self.proof.bijection
@@ -100,7 +115,7 @@ class FlowWriter:
     def _modules(self, steps: Sequence[ir.Step], counts: list[str]) -> None:
         for step in steps:
             match step.op:
-                case ir.Use():
+                case ir.Use() | ir.Classify():
                     self._module(step, step.op, counts)
                 case ir.Repeat():
                     self._modules(step.op.steps, [*counts, shapes.size(step.op.count, self.names.argument)])
@@ -109,10 +124,10 @@ class FlowWriter:
                 case _:
                     pass
 
-    def _module(self, step: ir.Step, use: ir.Use, counts: list[str]) -> None:
-        callee, names = self.program.definitions[use.definition], self.names.argument
+    def _module(self, step: ir.Step, use: ir.Use | ir.Classify, counts: list[str]) -> None:
+        callee, names = self.program.callable(use.definition), self.names.argument
         args = [] if concrete(callee.shape) else [shapes.shape(step.shape, names) if step.shape.dims else "shape"]
-        inner = (layer_names(callee) if isinstance(callee, ir.Layer) else flow_names(callee)).argument
+        inner = (flow_names(callee) if isinstance(callee, ir.Flow) else layer_names(callee)).argument
         defaults = {f.name: f.default for f in callee.formals}
         # acts and inits of this flow's formals are made by write_formals: take them from there
         here = {
@@ -154,25 +169,35 @@ class FlowWriter:
 
     def _forward(self) -> None:
         write = self.write
-        with write.block("def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:"):
+        with write.block(
+            f"def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, {self._log_det}]:"
+        ):
             write('"""z and log |det dz/dx|; x [*, *event_shape], log_det [*]."""')
             write("no_context(context, type(self).__name__)")
             write(f'x, lead = flatten_batch(x, self.event_shape, "x", "{self.where(self.flow.shape_span)}")')
-            write("log_det = zero_log_det(x)")
+            if not self.proof.padded:
+                write("log_det = zero_log_det(x)")
             self._run(self._body, forward=True, lists={})
-            write("return unflatten_batch(x, lead), unflatten_batch(log_det, lead)")
+            self._return()
+
+    def _return(self) -> None:
+        if self.proof.padded:
+            self.write("return unflatten_batch(x, lead), None  # the dimension grows: there is no log-det")
+        else:
+            self.write("return unflatten_batch(x, lead), unflatten_batch(log_det, lead)")
 
     def _inverse(self) -> None:
         write = self.write
         write("def inverse(")
         write(f"    {INVERSE}")
-        with write.block(") -> tuple[Tensor, Tensor]:"):
+        with write.block(f") -> tuple[Tensor, {self._log_det}]:"):
             write('"""x and log |det dx/dz|; iterative steps test their residual against `tol` (InversionError)."""')
             write("no_context(context, type(self).__name__)")
             write(f'x, lead = flatten_batch(z, self.latent_shape, "z", "{self.where(self.flow.shape_span)}")')
-            write("log_det = zero_log_det(x)")
+            if not self.proof.padded:
+                write("log_det = zero_log_det(x)")
             self._run(self._body, forward=False, lists={})
-            write("return unflatten_batch(x, lead), unflatten_batch(log_det, lead)")
+            self._return()
 
     def _run(self, steps: Sequence[ir.Step], *, forward: bool, lists: Mapping[str, str]) -> None:
         """Statements of a block; `lists` gives the variable of a module inside its loops."""
@@ -184,14 +209,16 @@ class FlowWriter:
                     self._apply(call)
                 case ir.Logit(alpha=alpha):
                     self._apply(f"{'logit_step' if forward else 'logit_inverse'}(x, {alpha!r})")
+                case ir.Standardize():
+                    function = "standardize" if forward else "unstandardize"
+                    self._apply(f"{function}(x, {_numbers(step.op.mean)}, {_numbers(step.op.std)})")
+                case ir.Pad(extra=extra):
+                    self.write(f"x = {'pad_channels' if forward else 'drop_channels'}(x, {extra})")
                 case ir.Squeeze(factor=factor, layout=layout, undo=undo):
                     name = "squeeze" if forward != undo else "unsqueeze"
-                    extra = "" if layout == "colour_fast" else f', "{layout}"'
-                    self.write(
-                        f"x = {name}(x, {factor}{extra})  # {step.shape} to {step.result}"
-                        if forward
-                        else f"x = {name}(x, {factor}{extra})"
-                    )
+                    how = "" if layout == "colour_fast" else f', "{layout}"'
+                    note = f"  # {step.shape} to {step.result}" if forward else ""
+                    self.write(f"x = {name}(x, {factor}{how}){note}")
                 case ir.Repeat():
                     self._loop(step.op, forward=forward, lists=lists)
                 case ir.Pair():
@@ -200,8 +227,9 @@ class FlowWriter:
                     pass
 
     def _apply(self, call: str) -> None:
-        self.write(f"x, term = {call}")
-        self.write("log_det = log_det + term")
+        self.write(f"x, {'_' if self.proof.padded else 'term'} = {call}")
+        if not self.proof.padded:
+            self.write("log_det = log_det + term")
 
     def _loop(self, repeat: ir.Repeat, *, forward: bool, lists: Mapping[str, str]) -> None:
         names = _uses(repeat.steps)
@@ -237,6 +265,11 @@ class FlowWriter:
         with write.block("def frozen(self) -> AbstractContextManager[nn.Module]:"):
             write('"""Compute effective weights once for everything inside `with model.frozen():`."""')
             write("return frozen_weights(self)")
+        if self._head is not None:
+            write()
+            with write.block("def logits(self, x: Tensor) -> Tensor:"):
+                write('"""The head of the last z, [*, classes]: for cross-entropy."""')
+                write("return self.head(self.forward(x)[0])")
         if not self._prior:
             return
         data = f"integers 0..{self._levels - 1} [*, *event_shape]" if self._levels else "x [*, *event_shape]"
@@ -283,6 +316,10 @@ class FlowWriter:
         with write.block("def distribution(self, context: Tensor | None = None) -> Distribution:"):
             write('"""The density of the reals that `forward` takes, as a torch distribution."""')
             write("return flow_distribution(self, context)")
+
+
+def _numbers(values: tuple[float, ...]) -> str:
+    return f"({values[0]!r},)" if len(values) == 1 else repr(values)
 
 
 def _uses(steps: Sequence[ir.Step]) -> list[str]:

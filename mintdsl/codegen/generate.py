@@ -12,7 +12,7 @@ from mintdsl.codegen.context import LayerContext
 from mintdsl.codegen.emit import Writer
 from mintdsl.codegen.flow import FlowWriter
 from mintdsl.codegen.helpers import imports, needed
-from mintdsl.codegen.layer import write_layer
+from mintdsl.codegen.layer import write_layer, write_net
 from mintdsl.codegen.naming import class_name, flow_names, layer_names
 from mintdsl.core import ir
 from mintdsl.proof.check import Bindings, LayerProof, act_slope
@@ -30,7 +30,7 @@ def generate(program: ir.Program, key: str, sizes: Mapping[str, int], sources: M
 
 def spec_hash(program: ir.Program, key: str) -> str:
     """SHA-256 of the elaborated definitions that `key` uses, spans aside."""
-    parts = [repr((k, program.definitions[k])) for k in _reachable(program, key)]
+    parts = [repr((k, program.callable(k))) for k in _reachable(program, key)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
@@ -39,7 +39,7 @@ def _reachable(program: ir.Program, key: str) -> list[str]:
     found: list[str] = []
 
     def visit(place: str) -> None:
-        definition = program.definitions[place]
+        definition = program.callable(place)
         if isinstance(definition, ir.Flow):
             for use in _uses(definition.steps):
                 visit(use.definition)
@@ -50,11 +50,11 @@ def _reachable(program: ir.Program, key: str) -> list[str]:
     return found
 
 
-def _uses(steps: Sequence[ir.Step]) -> list[ir.Use]:
-    uses = []
+def _uses(steps: Sequence[ir.Step]) -> list[ir.Use | ir.Classify]:
+    uses: list[ir.Use | ir.Classify] = []
     for step in steps:
         match step.op:
-            case ir.Use():
+            case ir.Use() | ir.Classify():
                 uses.append(step.op)
             case ir.Repeat() | ir.Pair():
                 uses += _uses(step.op.steps)
@@ -89,7 +89,7 @@ class _Generator:
         digest = spec_hash(self.program, self.key)
         body = Writer()
         for key in keys:
-            definition = self.program.definitions[key]
+            definition = self.program.callable(key)
             body()
             body()
             if isinstance(definition, ir.Layer):
@@ -99,6 +99,9 @@ class _Generator:
                 write_layer(
                     LayerContext(layer, found, bindings[key], names, body, self._where, self._text, self._steepest)
                 )
+            elif isinstance(definition, ir.Net):
+                net = replace(definition, name=classes[key])
+                write_net(LayerContext(net, (), (), layer_names(net), body, self._where, self._text, self._steepest))
             else:
                 proof = next(p for p in proofs[key] if isinstance(p, FlowProof))
                 sizes = self.sizes if key == self.key else {}
@@ -142,6 +145,8 @@ class _Generator:
             definition = self.program.definitions[key]
             if isinstance(definition, ir.Flow):
                 for use in _uses(definition.steps):
+                    if isinstance(use, ir.Classify):
+                        continue  # nothing is proved of a head
                     visit(use.definition, prover.bindings_of(use, bindings))
 
         visit(self.key, prover.defaults(self.key) or {})
@@ -153,7 +158,7 @@ class _Generator:
         """Activations of the program that are arguments or defaults: they become functions."""
         values: list[ir.Argument | None] = []
         for key in keys:
-            definition = self.program.definitions[key]
+            definition = self.program.callable(key)
             values += [f.default for f in definition.formals]
             if isinstance(definition, ir.Flow):
                 values += [value for use in _uses(definition.steps) for _, value in use.args]

@@ -24,6 +24,7 @@ FILES = (
     "inverse",
     "implicit",
     "protocols",
+    "statistics",
     "layer",
     "flow",
 )

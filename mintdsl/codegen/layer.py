@@ -38,7 +38,7 @@ def _docstring(c: LayerContext) -> None:
         *(layer.doc or c.text(layer.result.span)).split("\n"),
         "",
         f"Proved ({c.where(layer.name_span)}): {shape}, diagonal in {proof.jacobian.diag};",
-        f"{proof.derivation.conclusion}.",
+        f"{proof.derivation.conclusion}{', in evaluation mode' if c.statistics else ''}.",
     ]
     c.write.doc("\n".join(lines))
 
@@ -46,7 +46,10 @@ def _docstring(c: LayerContext) -> None:
 def _forward(c: LayerContext) -> None:
     write = c.write
     with write.block("def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:"):
-        write('"""f(x) and log |det df/dx|; x [*, *event_shape], log_det [*]."""')
+        if c.statistics:
+            write('"""f(x) and log |det df/dx|; in training mode with the batch\'s statistics, a surrogate."""')
+        else:
+            write('"""f(x) and log |det df/dx|; x [*, *event_shape], log_det [*]."""')
         write("no_context(context, type(self).__name__)")
         write(f'x, lead = flatten_batch(x, self.event_shape, "x", "{c.where(c.layer.shape_span)}")')
         write("y, diagonal = self.value(x, self.effective_weights())")
@@ -55,6 +58,35 @@ def _forward(c: LayerContext) -> None:
 
 
 INVERSE = "self, z: Tensor, context: Tensor | None = None, *, tol: float | None = None, max_iter: int | None = None"
+
+
+def write_net(c: LayerContext) -> None:
+    """The class of a net: a value, nothing else."""
+    write, layer = c.write, c.layer
+    with write.block(f"class {class_name(layer.name)}(nn.Module):"):
+        write.doc(
+            "\n".join([*(layer.doc or c.text(layer.result.span)).split("\n"), "", "A net: nothing is claimed of it."])
+        )
+        write()
+        with write.block("def forward(self, x: Tensor) -> Tensor:"):
+            write('"""x [*, *event_shape] to [*, *result]."""')
+            write(f'x, lead = flatten_batch(x, self.event_shape, "x", "{c.where(layer.shape_span)}")')
+            lowering = _lowering(c, "plain")
+            value, _ = lowering.run()
+            line = f"y = {_full(value, 'x')}"
+            if c.params:
+                write("w = self.make_weights()")
+            _statements(c, lowering, [line])
+            write(line)
+            write("return unflatten_batch(y, lead)")
+        for part in (write_weights, write_constructor, write_reset):
+            write()
+            part(c)
+
+
+def _frozen_statistics(c: LayerContext) -> None:
+    if c.statistics:
+        c.write("frozen_statistics(self)  # rule BN: the proof is of evaluation mode")
 
 
 def _inverse(c: LayerContext) -> None:
@@ -74,6 +106,7 @@ def _inverse(c: LayerContext) -> None:
             write("max |f(x) - z| / (1 + |z|) of each sample is tested against `tol`: InversionError if it is missed.")
             write('"""')
         write("no_context(context, type(self).__name__)")
+        _frozen_statistics(c)
         write(f'z, lead = flatten_batch(z, self.event_shape, "z", "{c.where(c.layer.shape_span)}")')
         call = "invert_affine(self, z)" if c.affine else f"invert_layer(self, z, tol, max_iter, sign={c.sign})"
         write(f"x, log_det = {call}")
@@ -87,7 +120,7 @@ def _lowering(c: LayerContext, mode: str) -> Lowering:
 def _statements(c: LayerContext, lowering: Lowering, results: Sequence[str]) -> None:
     """Unpack the weights that the statements use, then the statements."""
     words = set(_words("\n".join([*lowering.lines, *results])))
-    local = {p.name: c.names.local[p.name] for p in c.layer.params}
+    local = {p.name: c.names.local[p.name] for p in c.params}
     names = [n if n in words or f"d_{n}" in words else "_" for n in local.values()]
     if set(names) - {"_"}:
         c.write(f"{', '.join(names)} = w" if len(names) > 1 else f"({names[0]},) = w")

@@ -19,7 +19,7 @@ MEMBERS = frozenset(
     "forward inverse value rests fibre slope_bound effective_weights make_weights reset_parameters jacobian_diagonal "
     "effective set_effective raw event_shape latent_shape context_shape path kept_weights last_inverse names members extents "
     "order functional fronts trace frozen log_prob bits_per_dim sample rsample sample_and_log_prob transform distribution "
-    "levels spec_hash not_onto steps initialize "
+    "levels spec_hash not_onto steps initialize statistics logits "
     "T_destination add_module apply bfloat16 buffers call_super_init children compile cpu cuda double dump_patches eval "
     "extra_repr float get_buffer get_extra_state get_parameter get_submodule half ipu load_state_dict modules mtia "
     "named_buffers named_children named_modules named_parameters parameters register_backward_hook register_buffer "
@@ -38,7 +38,7 @@ class Names(NamedTuple):
     argument: dict[str, str]
 
 
-def layer_names(layer: ir.Layer) -> Names:
+def layer_names(layer: ir.Layer | ir.Net) -> Names:
     """Names of parameters, lets and formals."""
     params, formals = [p.name for p in layer.params], [f.name for f in layer.formals]
     local = _free((*params, *(item.name for item in layer.lets)), _variable)
@@ -101,7 +101,7 @@ def _steps(steps: tuple[ir.Step, ...]) -> list[str]:
     names = []
     for step in steps:
         match step.op:
-            case ir.Use():
+            case ir.Use() | ir.Classify():
                 names.append(step.name)
             case ir.Repeat() | ir.Pair():
                 names += _steps(step.op.steps)

@@ -12,23 +12,23 @@ from mintdsl.core.nat import Nat
 
 def write_weights(c: LayerContext) -> None:
     """`effective_weights` and `make_weights`."""
-    write, layer = c.write, c.layer
+    write = c.write
     with write.block("def effective_weights(self) -> tuple[Tensor, ...]:"):
-        names = ", ".join(p.name for p in layer.params) or "none"
+        names = ", ".join(p.name for p in c.params) or "none"
         write(f'"""Masked, tied and constrained: {names}."""')
         write("return layer_weights(self)")
     write()
     with write.block("def make_weights(self) -> tuple[Tensor, ...]:"):
         write('"""Effective weights from the raw parameters."""')
-        for param in _by_ties(layer):
+        for param in _by_ties(c):
             _effective(c, param)
-        write(f"return {shapes.listed([c.names.local[p.name] for p in layer.params])}" if layer.params else "return ()")
+        write(f"return {shapes.listed([c.names.local[p.name] for p in c.params])}" if c.params else "return ()")
 
 
-def _by_ties(layer: ir.Layer) -> list[ir.Param]:
+def _by_ties(c: LayerContext) -> list[ir.Param]:
     """Parameters after those that their tie needs."""
     done: dict[str, ir.Param] = {}
-    waiting = list(layer.params)
+    waiting = list(c.params)
     while waiting:
         param = next(p for p in waiting if p.pivot is None or all(f.name in done for f in p.pivot.others))
         waiting.remove(param)
@@ -109,9 +109,9 @@ def write_reset(c: LayerContext) -> None:
     c.write("@torch.no_grad()")
     with c.write.block("def reset_parameters(self) -> None:"):
         c.write('"""Draw initial values (`init` in the spec)."""')
-        for param in c.layer.params:
+        for param in c.params:
             _initialise(c, param)
-        if not c.layer.params:
+        if not c.params:
             c.write("return")
 
 
@@ -148,7 +148,7 @@ def _initialise(c: LayerContext, param: ir.Param) -> None:
 
 def _place(c: LayerContext, param: ir.Param) -> str:
     kind = param.kind
-    if isinstance(kind, ir.Elementwise):
+    if not isinstance(kind, (ir.Conv, ir.Dense)):
         return "Place(1, 1)"
     taps = "" if isinstance(kind, ir.Dense) or kind.size == (1, 1) else f" * {kind.size[0] * kind.size[1]}"
     extents = dict(c.layer.indices)
@@ -172,7 +172,7 @@ def write_raw(c: LayerContext) -> None:
     write = c.write
     with write.block("def raw(self, name: str, value: Tensor) -> dict[str, Tensor]:"):
         write('"""Raw tensors, by attribute, that give a parameter this effective value."""')
-        for param in c.layer.params:
+        for param in c.params:
             if param.bound is not None or param.pivot is not None:
                 _raw(c, param)
         write("return {self.members[self.names.index(name)]: value}")

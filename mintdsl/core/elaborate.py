@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from mintdsl.core import ir
 from mintdsl.core.flow import elaborate_flow
-from mintdsl.core.layer import elaborate_layer
+from mintdsl.core.layer import elaborate_layer, elaborate_net
 from mintdsl.core.scope import Entry, Locals, Scope, scopes
 from mintdsl.core.values import Stop, Values, not_yet
 from mintdsl.diagnostics.model import Bag
@@ -26,22 +26,25 @@ def elaborate(
     run = _Elaborator(scopes(modules, resolved, bag), bag)
     own = [entry for entry in run.scopes[main].entries.values()]
     for entry in own:
-        if entry.kind in ("layer", "flow"):
+        if entry.kind in ("layer", "flow") or (isinstance(entry.item, ast.Net) and entry.file == main):
             run.definition(entry, entry.item.span)
         elif entry.file == main:
             run.other(entry)
-    keys = tuple(e.key for e in own if e.file == main and run.done.get(e.key) is not None)
-    return ir.Program({k: d for k, d in run.done.items() if d is not None}, keys, dict(modules))
+    provable = [e for e in own if e.file == main and e.kind in ("layer", "flow")]
+    keys = tuple(e.key for e in provable if run.done.get(e.key) is not None)
+    nets = {k: d for k, d in run.done.items() if isinstance(d, ir.Net)}
+    definitions = {k: d for k, d in run.done.items() if isinstance(d, (ir.Layer, ir.Flow))}
+    return ir.Program(definitions, nets, keys, dict(modules))
 
 
 @dataclass(slots=True)
 class _Elaborator:
     scopes: dict[str, Scope]
     bag: Bag
-    done: dict[str, ir.Definition | None] = field(default_factory=dict)
+    done: dict[str, ir.Definition | ir.Net | None] = field(default_factory=dict)
     active: list[str] = field(default_factory=list)
 
-    def definition(self, entry: Entry, span: Span) -> ir.Definition | None:
+    def definition(self, entry: Entry, span: Span) -> ir.Definition | ir.Net | None:
         """The elaborated layer or flow behind `entry`; None if it has errors (reported once)."""
         if entry.key in self.done:
             return self.done[entry.key]
@@ -57,12 +60,14 @@ class _Elaborator:
             return None
         self.active.append(entry.key)
         scope = self.scopes[entry.file]
-        result: ir.Definition | None = None
+        result: ir.Definition | ir.Net | None = None
         match entry.item:
             case ast.Layer():
                 result = elaborate_layer(entry.item, scope, self.bag)
             case ast.Flow():
                 result = elaborate_flow(entry.item, scope, self.bag, self.definition)
+            case ast.Net():
+                result = elaborate_net(entry.item, scope, self.bag)
             case _:
                 raise AssertionError(entry.kind)
         self.active.pop()
@@ -86,8 +91,8 @@ class _Elaborator:
                     values.shape(ast.Shape(entry.item.name, (), entry.item.name.span))
                 case ast.Mask():
                     not_yet(self.bag, entry.item.span, "`mask`")
-                case ast.Net() | ast.Extern():
-                    not_yet(self.bag, entry.item.name.span, "a net")
+                case ast.Extern():
+                    not_yet(self.bag, entry.item.name.span, "an extern net")
                 case _:
                     pass
         except Stop:

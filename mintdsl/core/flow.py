@@ -17,8 +17,9 @@ from mintdsl.syntax import ast
 
 FLOW_CLAIMS = ("injective", "invertible", "volume_preserving")
 MAX_STEPS = 100_000
+ENDS = (ir.Prior, ir.Dequantize, ir.Classify)  # these stand in the outermost flow only
 
-Resolve = Callable[[Entry, Span], ir.Definition | None]
+Resolve = Callable[[Entry, Span], ir.Definition | ir.Net | None]
 
 
 def elaborate_flow(item: ast.Flow, scope: Scope, bag: Bag, resolve: Resolve) -> ir.Flow | None:
@@ -75,6 +76,10 @@ class _Flow:
                         also=(Label(flat[0][1].span, "the first step"),) if position else (),
                         notes=("it turns integers of the data into reals; after another step there are none",),
                     )
+                case ast.Classify() if depth or position < len(flat) - 1:
+                    self.bag.error(
+                        "E0604", step.span, "`classify` may only stand last", "steps follow, or a block is around it"
+                    )
                 case ast.Prior() if depth or position < len(flat) - 1:
                     self.bag.error(
                         "E0604", step.span, "`prior` may only stand last", "steps follow, or a block is around it"
@@ -125,17 +130,100 @@ class _Flow:
                 return ir.Step("pair", ir.Pair(steps), shape, steps[-1].result if steps else shape, step.span)
             case ast.Prior():
                 return self._prior(step, op, shape)
+            case ast.Simple(word="standardize"):
+                return self._standardize(step, op, shape)
             case ast.Simple():
                 not_yet(self.bag, step.span, f"the step `{op.word}`")
             case ast.Pad():
-                self._pad_and_prior(step)
-                not_yet(self.bag, step.span, "the step `pad`")
+                return self._pad(step, op, shape)
             case ast.Factor():
                 not_yet(self.bag, step.span, "the step `factor`")
             case ast.Ode():
                 not_yet(self.bag, step.span, "the step `ode`")
             case ast.Classify():
-                not_yet(self.bag, step.span, "the step `classify`")
+                return self._classify(step, op, shape)
+
+    def _standardize(self, step: ast.Step, op: ast.Simple, shape: ir.Shape) -> ir.Step | None:
+        found: dict[str, tuple[float, ...]] = {}
+        for arg in op.args:
+            if arg.name is None or arg.name.id not in ("mean", "std") or arg.cmp != "=" or arg.name.id in found:
+                self.bag.error(
+                    "E0209", arg.span, "`standardize` takes `mean = ...` and `std = ...`", "not one of these"
+                )
+                return None
+            if isinstance(arg.value, ast.Name) and arg.value.id == "data":
+                not_yet(self.bag, arg.span, "`standardize` from the data")
+            items = arg.value.items if isinstance(arg.value, ast.Tuple) else (arg.value,)
+            numbers = [self.values.number(item) for item in items]
+            known = tuple(n for n in numbers if n is not None)
+            if len(known) != len(numbers):
+                return None
+            channels = shape.dims[0].constant if shape.dims else None
+            if len(known) > 1 and (channels is None or channels != len(known)):
+                title = f"{len(known)} numbers for {shape.dims[0] if shape.dims else 'unknown'} channels"
+                self.bag.error("E0301", arg.value.span, title, "one number, or one a channel")
+                return None
+            if arg.name.id == "std" and min(known) <= 0:
+                self.bag.error("E0209", arg.value.span, "a standard deviation is > 0", "not positive")
+                return None
+            found[arg.name.id] = known
+        if len(found) != 2:
+            self.bag.error("E0210", step.span, "`standardize` needs `mean` and `std`", "one is missing")
+            return None
+        return ir.Step(self._name("standardize"), ir.Standardize(found["mean"], found["std"]), shape, shape, step.span)
+
+    def _pad(self, step: ast.Step, op: ast.Pad, shape: ir.Shape) -> ir.Step | None:
+        self._pad_and_prior(step)
+        if op.axis.id != "channels":
+            unknown(op.axis, ("channels",), self.bag, "what `pad` can raise", code="E0209", what="axis")
+            return None
+        size = self.values.whole(op.size)
+        if size is None:
+            return None
+        channels = shape.dims[0].constant if shape.kind == "Image" else None
+        if channels is None:
+            self.bag.error(
+                "E0304", step.span, f"`pad` acts on an Image of known channels, not on `{shape}`", "not known here"
+            )
+            return None
+        if not channels < size <= 2**20:
+            self.bag.error(
+                "E0209", op.size.span, f"`pad channels to {size}` of {channels}: no channel to add", "too few"
+            )
+            return None
+        result = ir.Shape("Image", (Nat.of(size), *shape.dims[1:]))
+        return ir.Step(self._name("pad"), ir.Pad(size - channels), shape, result, step.span)
+
+    def _classify(self, step: ast.Step, op: ast.Classify, shape: ir.Shape) -> ir.Step | None:
+        name = op.call.name
+        entry = self.values.names.scope.entries.get(name.id)
+        if entry is None:
+            if not self.values.names.silent(name.id):
+                nets = [n for n, e in self.values.names.scope.entries.items() if e.kind == "net"]
+                unknown(name, nets, self.bag, self.values.names.where, what="net")
+            return None
+        if entry.kind != "net":
+            self.bag.error(
+                "E0208", name.span, f"`classify` takes a net; `{name.id}` is {article(entry.kind)}", "not a net"
+            )
+            return None
+        if not isinstance(entry.item, ast.Net):
+            not_yet(self.bag, name.span, "an extern net")
+        callee = self.resolve(entry, name.span)
+        if callee is None:
+            return None
+        assert isinstance(callee, ir.Net)
+        arguments = self._arguments(op.call, callee)
+        if arguments is None or not self._enters(step, name, callee, arguments, shape):
+            return None
+        bound = self._binding(callee, arguments, shape)
+        if callee.target.kind != "Vec":
+            self.bag.error(
+                "E0304", step.span, f"a head gives a Vec of logits, `{name.id}` gives `{callee.target}`", "not a Vec"
+            )
+            return None
+        result = ir.Shape("Vec", tuple(d.substitute(bound) for d in callee.target.dims))
+        return ir.Step("head", ir.Classify(entry.key, arguments), shape, result, step.span)
 
     def _pad_and_prior(self, step: ast.Step) -> None:
         for other in self.item.steps:
@@ -164,13 +252,7 @@ class _Flow:
             return None
         result = steps[-1].result if steps else shape
         if result != shape:
-            self.bag.error(
-                "E0301",
-                step.span,
-                f"a repeated block keeps the shape: `{shape}` becomes `{result}`",
-                "the second copy would not fit the first",
-            )
-            return None
+            not_yet(self.bag, step.span, "a repeated block that changes the shape")
         return ir.Step("repeat", ir.Repeat(count, steps), shape, shape, step.span)
 
     def _logit(self, step: ast.Step, op: ast.Simple, shape: ir.Shape) -> ir.Step | None:
@@ -271,7 +353,8 @@ class _Flow:
             not_yet(self.bag, op.log_det.span, "`log_det` at a use")
         if callee is None:
             return None
-        if isinstance(callee, ir.Flow) and any(isinstance(s.op, (ir.Prior, ir.Dequantize)) for s in callee.steps):
+        assert not isinstance(callee, ir.Net)
+        if isinstance(callee, ir.Flow) and any(isinstance(s.op, ENDS) for s in callee.steps):
             self._inner_ends(name, callee)
             return None
         arguments = self._arguments(op.call, callee)
@@ -285,9 +368,9 @@ class _Flow:
         return ir.Step(self._key(step, name.id), ir.Use(entry.key, arguments), shape, result, step.span)
 
     def _inner_ends(self, name: ast.Name, callee: ir.Flow) -> None:
-        last = next(s for s in callee.steps if isinstance(s.op, (ir.Prior, ir.Dequantize)))
-        word = "prior" if isinstance(last.op, ir.Prior) else "dequantize"
-        place = "last" if word == "prior" else "first"
+        last = next(s for s in callee.steps if isinstance(s.op, ENDS))
+        word = {ir.Prior: "prior", ir.Classify: "classify"}.get(type(last.op), "dequantize")
+        place = "first" if word == "dequantize" else "last"
         self.bag.error(
             "E0604",
             name.span,
@@ -296,7 +379,7 @@ class _Flow:
             also=(Label(last.span, f"its {word}"),),
         )
 
-    def _arguments(self, call: ast.Call, callee: ir.Definition) -> tuple[tuple[str, ir.Argument], ...] | None:
+    def _arguments(self, call: ast.Call, callee: ir.Definition | ir.Net) -> tuple[tuple[str, ir.Argument], ...] | None:
         by_name = {f.name: f for f in callee.formals}
         found: dict[str, ir.Argument] = {}
         good = True
@@ -343,7 +426,7 @@ class _Flow:
         return tuple((f.name, found[f.name]) for f in callee.formals) if good else None
 
     def _binding(
-        self, callee: ir.Definition, args: tuple[tuple[str, ir.Argument], ...], shape: ir.Shape
+        self, callee: ir.Definition | ir.Net, args: tuple[tuple[str, ir.Argument], ...], shape: ir.Shape
     ) -> dict[str, Nat]:
         bound = {name: value for name, value in args if isinstance(value, Nat)}
         formals = {f.name for f in callee.formals}
@@ -362,7 +445,7 @@ class _Flow:
         self,
         step: ast.Step,
         name: ast.Name,
-        callee: ir.Definition,
+        callee: ir.Definition | ir.Net,
         args: tuple[tuple[str, ir.Argument], ...],
         shape: ir.Shape,
     ) -> bool:

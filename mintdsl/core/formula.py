@@ -49,6 +49,7 @@ class Formula:
     """Elaborates formulas of one definition."""
 
     values: Values
+    net: bool = False
     summed: dict[str, set[str]] = field(default_factory=dict)
     used: set[str] = field(default_factory=set)
     free: dict[str, Span] = field(default_factory=dict)
@@ -294,6 +295,8 @@ class Formula:
             entry = self.values.names.scope.entries.get(name.id)
             if entry is not None and entry.kind == "layer":
                 not_yet(self.values.bag, node.span, "a layer applied in a formula")
+            if entry is None and name.id == "mean_pool" and self.net:
+                return self._pool(node)
             if entry is None and name.id in (*STRUCTURAL, *CONDITIONER_FUNCTIONS):
                 not_yet(self.values.bag, node.span, f"the function `{name.id}`")
         if value is None and self.values.names.silent(name.id):
@@ -310,6 +313,20 @@ class Formula:
         if act is None or argument is None:
             return None
         return Typed(ir.Apply(act, argument.expr, node.span), argument.shape)
+
+    def _pool(self, node: ast.Apply) -> Typed | None:
+        if len(node.args) != 1 or node.args[0].name is not None:
+            self.values.bag.error("E0210", node.span, "`mean_pool` takes one argument", f"{len(node.args)} given")
+            return None
+        inner = self.expr(node.args[0].value)
+        if inner is None:
+            return None
+        if inner.shape is None or inner.shape.kind != "Image":
+            self.values.bag.error(
+                "E0304", node.span, "`mean_pool` takes an Image", f"this is {inner.shape or 'a number'}"
+            )
+            return None
+        return Typed(ir.Pool(inner.expr, node.span), ir.Shape("Vec", inner.shape.dims[:1]))
 
     def _arguments(self, node: ast.Apply) -> None:
         for arg in node.args:

@@ -53,9 +53,9 @@ class Instances:
         """The counts of definition `key` on a shape; None when a size is not whole or too large (reported)."""
         place = (key, dims, tuple(sorted(nats.items())), tuple(sorted((k, v.name) for k, v in orders.items())))
         if place not in self.done:
-            definition = self.program.definitions[key]
+            definition = self.program.callable(key)
             values = {**nats, **_bind(definition.shape, dims)}
-            if isinstance(definition, ir.Layer):
+            if isinstance(definition, (ir.Layer, ir.Net)):
                 self.done[place] = self._layer(definition, dims, values, orders, use)
             else:
                 self.done[place] = self._flow(definition, values, orders, use)
@@ -82,7 +82,7 @@ class Instances:
     # ------------------------------------------------------------ layers
 
     def _layer(
-        self, layer: ir.Layer, dims: Sizes, values: Mapping[str, int], orders: Mapping[str, Order], use: Span
+        self, layer: ir.Layer | ir.Net, dims: Sizes, values: Mapping[str, int], orders: Mapping[str, Order], use: Span
     ) -> Counts | None:
         extents = {}
         for name, extent in layer.indices:
@@ -148,7 +148,7 @@ class Instances:
 
     def _step(self, step: ir.Step, values: Mapping[str, int], orders: Mapping[str, Order]) -> Counts | None:
         match step.op:
-            case ir.Use():
+            case ir.Use() | ir.Classify():
                 return self._use(step, step.op, values, orders)
             case ir.Repeat():
                 count = self.size(step.op.count, values, step.span, step.span, "the number of copies")
@@ -156,7 +156,7 @@ class Instances:
                 return None if count is None or inner is None else inner.times(count)
             case ir.Pair():
                 return self._steps(step.op.steps, values, orders)
-            case ir.Squeeze():
+            case ir.Squeeze() | ir.Pad():
                 return Counts(0, 0, 0) if self._shape(step.result, values, step) is not None else None
             case _:
                 return Counts(0, 0, 0)
@@ -166,7 +166,9 @@ class Instances:
             return ()
         return self._dims(shape, (), values, step.span, step.span)
 
-    def _use(self, step: ir.Step, use: ir.Use, values: Mapping[str, int], orders: Mapping[str, Order]) -> Counts | None:
+    def _use(
+        self, step: ir.Step, use: ir.Use | ir.Classify, values: Mapping[str, int], orders: Mapping[str, Order]
+    ) -> Counts | None:
         dims = self._shape(step.shape, values, step)
         if dims is None:
             return None
@@ -201,6 +203,8 @@ def _bind(shape: ir.Shape, dims: Sizes) -> dict[str, int]:
 
 def _count(param: ir.Param, source: Sizes, target: Sizes, order: Order | None) -> Counts:
     match param.kind:
+        case ir.Normalize():
+            return Counts(0, 0, 0)  # statistics are buffers
         case ir.Elementwise(per=per):
             n = 1
             channel = target[-1:] if param.target.kind == "Seq" else target[:1]

@@ -14,9 +14,10 @@ from math import prod
 from typing import NamedTuple, assert_never
 
 from mintdsl.core import ir
-from mintdsl.core.dual import Determinant, Dual, chain, determinant, variables
+from mintdsl.core.dual import Determinant, Dual, chain, combine, constant, determinant, variables
 from mintdsl.core.interpret_layer import Tensor, apply_layer
 from mintdsl.core.interpret_weights import (
+    channel_of,
     Argument,
     Env,
     Raw,
@@ -105,7 +106,9 @@ def evaluate_flow(
     walk = _Walk(program, raw, _input(x, shape), tuple(shape))
     walk.definition(definition, bind(definition, shape, args), "")
     result = _result(walk.value)
-    return FlowResult(result.value, result.jacobian, determinant(result.jacobian).log_abs, walk.trace)
+    # `pad` raises the dimension: there is no determinant then
+    log_det = determinant(result.jacobian).log_abs if len(result.value) == len(x) else math.nan
+    return FlowResult(result.value, result.jacobian, log_det, walk.trace)
 
 
 def parameters(
@@ -119,7 +122,11 @@ def parameters(
     found: dict[str, tuple[int, ...]] = {}
     for prefix, layer, env in _layers(program, definition, bind(definition, shape, args), ""):
         for param in layer.params:
-            found[prefix + param.name] = param_shape(layer, param, env.dims, env.sizes)
+            shape_ = param_shape(layer, param, env.dims, env.sizes)
+            if isinstance(param.kind, ir.Normalize):
+                found |= {f"{prefix}{param.name}_mean": shape_, f"{prefix}{param.name}_var": shape_}
+            else:
+                found[prefix + param.name] = shape_
         for param in layer.params:
             signs = sign_shape(layer, param, env.dims, env.sizes)
             if signs is not None:
@@ -185,7 +192,18 @@ class _Walk:
                 case ir.Logit(alpha=alpha):
                     self.value = [_logit(a, alpha) for a in self.value]
                     self._leave(path)
-                case ir.Dequantize() | ir.Prior():
+                case ir.Standardize(mean=mean, std=std):
+                    channels = [channel_of(p, self.dims) for p in range(len(self.value))]
+                    self.value = [
+                        combine(((1 / std[c % len(std)], a), (-1 / std[c % len(std)], constant(mean[c % len(mean)]))))
+                        for c, a in zip(channels, self.value, strict=True)
+                    ]
+                    self._leave(path)
+                case ir.Pad(extra=extra):
+                    self.dims = (self.dims[0] + extra, *self.dims[1:])
+                    self.value = self.value + [constant(0.0)] * (math.prod(self.dims) - len(self.value))
+                    self._leave(path)
+                case ir.Dequantize() | ir.Prior() | ir.Classify():
                     pass  # outside the bijection
                 case other:
                     assert_never(other)
@@ -266,7 +284,9 @@ def _uses(
                 found += more
             case ir.Squeeze() as squeeze:
                 dims, _ = _squeeze(squeeze, dims)
-            case ir.Logit() | ir.Dequantize() | ir.Prior():
+            case ir.Pad(extra=extra):
+                dims = (dims[0] + extra, *dims[1:])
+            case ir.Logit() | ir.Standardize() | ir.Dequantize() | ir.Prior() | ir.Classify():
                 pass
             case other:
                 assert_never(other)

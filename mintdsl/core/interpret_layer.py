@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
@@ -11,7 +12,7 @@ from mintdsl.core import ir
 from mintdsl.core.activations import ACTIVATIONS
 from mintdsl.core.dual import Dual, chain, combine, constant, divide, multiply
 from mintdsl.core.instance import anchor
-from mintdsl.core.interpret_weights import BoundAct, Env, Member, Raw, Weights, evaluate_size
+from mintdsl.core.interpret_weights import BoundAct, Env, Member, Raw, Weights, channel_of, evaluate_size
 from mintdsl.core.interval import Interval
 from mintdsl.core.nat import Nat
 
@@ -60,6 +61,8 @@ class _Formula:
                 return [combine(((-1.0, a),)) for a in self.expr(node.arg, at)]
             case ir.Binary():
                 return _elementwise(_OPERATORS[node.op], self.expr(node.left, at), self.expr(node.right, at))
+            case ir.Pool():
+                raise ValueError("mean_pool stands in nets only, and nets are not evaluated")
             case ir.Sum():
                 terms = [
                     self.expr(node.body, {**at, **dict(zip(node.indices, member, strict=True))})
@@ -98,6 +101,14 @@ class _Formula:
                 inputs = source[0]
                 rows = (values[o * inputs : (o + 1) * inputs] for o in range(target[0]))
                 return [combine((w, a) for w, a in zip(row, argument, strict=True) if w) for row in rows]
+            case ir.Normalize(eps=eps):
+                count = len(values) // 2
+                scales = [1 / math.sqrt(max(v, 0.0) + eps) for v in values[count:]]
+                channel = [channel_of(p, source) for p in range(len(argument))]
+                return [
+                    combine(((scales[c], a), (-scales[c], constant(values[c]))))
+                    for c, a in zip(channel, argument, strict=True)
+                ]
             case ir.Elementwise():
                 raise ValueError(f"`{node.param}` is a {param.kind.kind}, it cannot be applied")
             case other:

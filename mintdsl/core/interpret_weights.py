@@ -161,6 +161,8 @@ def _map_shape(param: ir.Param, env: Env) -> tuple[int, ...]:
             return (target[0], source[0], *size)
         case ir.Dense():
             return (target[-1], source[-1])
+        case ir.Normalize():
+            return (_channels(target),)  # of each statistic
         case other:
             assert_never(other)
 
@@ -179,7 +181,7 @@ def _channels(dims: tuple[int, ...]) -> int:
     return dims[0] if len(dims) == 3 else dims[-1]
 
 
-def _channel(element: int, dims: tuple[int, ...]) -> int:
+def channel_of(element: int, dims: tuple[int, ...]) -> int:
     """The channel in which the flat index `element` lies."""
     return element // (dims[1] * dims[2]) if len(dims) == 3 else element % dims[-1]
 
@@ -220,11 +222,14 @@ class Weights:
         param = self.layer.param(name)
         values, dims = self.of(name, member), self.env.shape(param.target)
         assert isinstance(param.kind, ir.Elementwise)
-        return [values[p if param.kind.per == "element" else _channel(p, dims)] for p in range(prod(dims))]
+        return [values[p if param.kind.per == "element" else channel_of(p, dims)] for p in range(prod(dims))]
 
     def _make(self, param: ir.Param, member: Member) -> list[float]:
-        raw, kind = self._raw(param, member), param.kind
-        dims = self.env.shape(param.target)
+        kind, dims = param.kind, self.env.shape(param.target)
+        if isinstance(kind, ir.Normalize):
+            shape = _map_shape(param, self.env)
+            return self._slice(f"{param.name}_mean", shape, ()) + self._slice(f"{param.name}_var", shape, ())
+        raw = self._raw(param, member)
         match kind:
             case ir.Elementwise(kind="bias"):
                 return raw
@@ -280,7 +285,7 @@ class Weights:
         """Which entry of the stored diagonal stands at `element`."""
         if isinstance(param.kind, ir.Elementwise) and param.kind.per == "element":
             return element
-        return _channel(element, self.env.shape(param.target))
+        return channel_of(element, self.env.shape(param.target))
 
     def _place(self, param: ir.Param, slot: int) -> int:
         """The flat index of a diagonal entry in the stored map."""
@@ -293,6 +298,8 @@ class Weights:
                 return ((slot * sources + slot) * rows + row) * columns + column
             case ir.Dense():
                 return slot * _map_shape(param, self.env)[1] + slot
+            case ir.Normalize():
+                raise ValueError(f"`{param.name}` holds statistics, it has no diagonal")
             case other:
                 assert_never(other)
 

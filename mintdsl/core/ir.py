@@ -135,7 +135,15 @@ class Dense:
     strict: bool
 
 
-Kind: TypeAlias = Elementwise | Conv | Dense
+@record
+class Normalize:
+    """(x - mean) / sqrt(var + eps) per channel, of running statistics; a map of its own only in evaluation."""
+
+    eps: float
+    momentum: float
+
+
+Kind: TypeAlias = Elementwise | Conv | Dense | Normalize
 
 
 @record
@@ -269,7 +277,15 @@ class Ref:
     span: Span = field(compare=False, repr=False)
 
 
-Expr: TypeAlias = Var | Scalar | Value | Linear | Apply | Neg | Binary | Sum | Ref
+@record
+class Pool:
+    """`mean_pool(e)`: Image[C, H, W] to Vec[C]; nets only."""
+
+    arg: Expr
+    span: Span = field(compare=False, repr=False)
+
+
+Expr: TypeAlias = Pool | Var | Scalar | Value | Linear | Apply | Neg | Binary | Sum | Ref
 
 
 @record
@@ -330,6 +346,34 @@ class Layer:
 
 
 @record
+class Net:
+    """A net of one input: parameters, lets, and the result, from `shape` to `target`. It claims nothing."""
+
+    name: str
+    formals: tuple[Formal, ...]
+    shape: Shape
+    target: Shape
+    order: Order | FormalOrder
+    indices: tuple[tuple[str, Nat], ...]
+    params: tuple[Param, ...]
+    variable: str
+    lets: tuple[Let, ...]
+    result: Expr
+    doc: str | None
+    span: Span = field(compare=False, repr=False)
+    name_span: Span = field(compare=False, repr=False)
+    shape_span: Span = field(compare=False, repr=False)
+
+    def param(self, name: str) -> Param:
+        """The parameter called `name`."""
+        return next(p for p in self.params if p.name == name)
+
+    def let(self, name: str) -> Let:
+        """The let called `name`."""
+        return next(item for item in self.lets if item.name == name)
+
+
+@record
 class Use:
     """A layer or flow as a step; `definition` is its key in the program."""
 
@@ -361,6 +405,29 @@ class Dequantize:
 
 
 @record
+class Standardize:
+    """(x - mean) / std, one number or one a channel."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+@record
+class Pad:
+    """Zero channels appended, `extra` of them: injective only."""
+
+    extra: int
+
+
+@record
+class Classify:
+    """A net on the last shape, trained by cross-entropy; no part of the bijection."""
+
+    definition: str
+    args: tuple[tuple[str, Argument], ...]
+
+
+@record
 class Repeat:
     """`count` copies of the steps, each with parameters of its own."""
 
@@ -382,7 +449,7 @@ class Prior:
     name: str
 
 
-Op: TypeAlias = Use | Squeeze | Logit | Dequantize | Repeat | Pair | Prior
+Op: TypeAlias = Use | Squeeze | Standardize | Pad | Classify | Logit | Dequantize | Repeat | Pair | Prior
 
 
 @record
@@ -416,11 +483,16 @@ Definition: TypeAlias = Layer | Flow
 
 @record
 class Program:
-    """Every elaborated layer and flow by key (`file::name`), and which of them the main file defines."""
+    """Every elaborated layer and flow by key (`file::name`), the nets, and which definitions the main file makes."""
 
     definitions: dict[str, Definition]
+    nets: dict[str, Net]
     main: tuple[str, ...]
     modules: dict[str, ast.Module] = field(compare=False, repr=False)
+
+    def callable(self, key: str) -> Definition | Net:
+        """The layer, flow or net of a key."""
+        return self.nets[key] if key in self.nets else self.definitions[key]
 
     def find(self, name: str) -> str | None:
         """The key of the definition called `name` that the main file defines, else of an imported one."""

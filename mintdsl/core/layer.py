@@ -32,6 +32,17 @@ def elaborate_layer(item: ast.Layer, scope: Scope, bag: Bag) -> ir.Layer | None:
     return None if own.has_errors else layer
 
 
+def elaborate_net(item: ast.Net, scope: Scope, bag: Bag) -> ir.Net | None:
+    """The typed core of a net of one input and one output; None when anything in it was reported."""
+    own = Bag()
+    try:
+        net = _Layer(item, Values(Locals(scope, f"the net `{item.name.id}`"), own)).run_net(item)
+    except Stop:
+        net = None
+    bag.extend(own.sorted())
+    return None if own.has_errors else net
+
+
 def bind_shape(shape: ast.Shape, values: Values) -> ir.Shape | None:
     """The shape after `on`: its unknown names are bound here, for each use anew."""
     if shape.name.id not in SHAPES and not shape.dims:
@@ -83,13 +94,63 @@ def claims(items: Sequence[ast.Claim], values: Values, allowed: tuple[str, ...],
 class _Layer:
     """One run over one layer."""
 
-    def __init__(self, item: ast.Layer, values: Values) -> None:
+    def __init__(self, item: ast.Layer | ast.Net, values: Values) -> None:
         self.item = item
         self.values = values
         self.bag = values.bag
 
+    @property
+    def shape_span(self) -> Span:
+        """Where the shape stands."""
+        return self.item.shape.span if isinstance(self.item, ast.Layer) else self.item.inputs[0].span
+
+    def run_net(self, item: ast.Net) -> ir.Net | None:
+        """A net: the same members, no claims, no ties; its result may have another shape."""
+        values = self.values
+        formals = values.formals(item.formals)
+        if len(item.inputs) != 1 or len(item.outputs) != 1 or len(item.body.args) != 1:
+            not_yet(self.bag, item.name.span, "a net of several inputs or results")
+        shape = bind_shape(item.inputs[0], values)
+        for dim in item.outputs[0].dims:
+            if isinstance(dim, ast.Name) and dim.id not in values.names.sizes and values.names.unknown(dim.id):
+                not_yet(self.bag, dim.span, "a size of a result that each use chooses")
+        target = values.shape(item.outputs[0])
+        if shape is None or target is None:
+            raise Stop
+        order = self._first_members(shape)
+        params = {p.name: p for m in item.members if isinstance(m, ast.Param) for p in self._param(m, shape)}
+        for param in params.values():
+            if isinstance(param.kind, ir.Normalize) or getattr(param.kind, "direction", None) is not None:
+                not_yet(self.bag, param.span, "a masked map or `normalize` in a net")
+        for member in item.members:
+            if isinstance(member, ast.Tie):
+                self.bag.error("E0405", member.span, "a net has no ties", "it claims nothing")
+        self._init_of(params)
+        formula = Formula(values, net=True)
+        lets, result = self._body(formula, shape, target)
+        self._unused(params, formula)
+        if result is None or order is None:
+            return None
+        return ir.Net(
+            item.name.id,
+            formals,
+            shape,
+            target,
+            order,
+            tuple((v.name, v.extent) for v in values.names.values.values() if isinstance(v, IndexName)),
+            tuple(params.values()),
+            item.body.args[0].id,
+            tuple(lets),
+            result.expr,
+            item.doc,
+            item.span,
+            item.name.span,
+            item.inputs[0].span,
+        )
+
     def run(self) -> ir.Layer | None:
         item, values = self.item, self.values
+        assert isinstance(item, ast.Layer)
         formals = values.formals(item.formals)
         if item.given:
             not_yet(self.bag, item.given[0].span, "`given` context")
@@ -105,7 +166,7 @@ class _Layer:
             values.names.values[name] = param
         self._init_of(solved)
         formula = Formula(values)
-        lets, result = self._body(formula, shape)
+        lets, result = self._body(formula, shape, shape)
         self._unused(solved, formula)
         if result is None or order is None:
             return None
@@ -174,6 +235,10 @@ class _Layer:
             source, target = place
             good = self._fits(node, info, kind, source, target)
             bound = self._bound(node.constraints, kind, info)
+            if isinstance(kind, ir.Normalize) and node.init is not None:
+                self.bag.error(
+                    "E0211", node.init.span, "`normalize` holds statistics, it has no `init`", "mean 0, variance 1"
+                )
             init = ir.InitCall(info.init) if node.init is None else self.values.init(node.init)
             if good and init is not None and (bound is not None or not node.constraints):
                 param = ir.Param("", (), kind, source, target, bound, None, init, (), node.doc, node.span)
@@ -226,6 +291,12 @@ class _Layer:
             not_yet(self.bag, node.span, "the option `norm = weight`")
         if info.name in ("scale", "bias"):
             return info, ir.Elementwise(info.name, str(options["per"]))
+        if info.name == "normalize":
+            eps, momentum = options["eps"], options["momentum"]
+            if not isinstance(eps, float) or not isinstance(momentum, float) or not 0 <= momentum <= 1:
+                self.bag.error("E0209", node.span, "`normalize` takes numbers, with a momentum from 0 to 1", "options")
+                return None
+            return info, ir.Normalize(eps, momentum)
         if info.name == "linear":
             return info, ir.Dense(direction, node.strict)
         assert node.size is not None
@@ -268,7 +339,7 @@ class _Layer:
         place = node.place.span if node.place else node.kind.span
         for side in (source, target):
             if side.kind not in info.spaces:
-                also = (Label(self.item.shape.span, "the shape of the layer"),) if node.place is None else ()
+                also = (Label(self.shape_span, "the shape it acts on"),) if node.place is None else ()
                 wanted = " or ".join(info.spaces)
                 self.bag.error(
                     "E0304", place, f"`{info.name}` acts on {wanted}, not on `{side}`", "wrong kind of shape", also=also
@@ -276,7 +347,7 @@ class _Layer:
                 return False
         if source.kind == "Seq" and info.name == "linear":
             not_yet(self.bag, node.span, "`linear` on Seq")
-        if isinstance(kind, ir.Elementwise):
+        if isinstance(kind, (ir.Elementwise, ir.Normalize)):
             if source != target:
                 self.bag.error(
                     "E0301", place, f"a {info.name} keeps the shape: `{source}` is not `{target}`", "use `on SHAPE`"
@@ -304,6 +375,9 @@ class _Layer:
             if node.name.id != "diag":
                 unknown(node.name, ("diag", "det", "lip"), self.bag, "the constraints", code="E0701", what="constraint")
                 return None
+        if isinstance(kind, ir.Normalize):
+            self.bag.error("E0701", span, "`normalize` takes no constraint", "its slope is positive by itself")
+            return None
         if isinstance(kind, ir.Elementwise):
             if kind.kind == "bias":
                 self.bag.error("E0701", span, "a bias has no diagonal", "it is added, not multiplied")
@@ -378,7 +452,7 @@ class _Layer:
 
     # ------------------------------------------------------------ the body
 
-    def _body(self, formula: Formula, shape: ir.Shape) -> tuple[list[ir.Let], Typed | None]:
+    def _body(self, formula: Formula, shape: ir.Shape, target: ir.Shape) -> tuple[list[ir.Let], Typed | None]:
         values, body = self.values, self.item.body
         if len(body.args) != 1:
             self.bag.error(
@@ -398,13 +472,14 @@ class _Layer:
             if isinstance(bound, Bound):
                 lets.append(bound.let)
         result = formula.expr(body.result)
-        if result is not None and result.shape is not None and result.shape != shape:
+        if result is not None and result.shape is not None and result.shape != target:
+            wanted = f"the layer is on `{target}`" if isinstance(self.item, ast.Layer) else f"the net gives `{target}`"
             self.bag.error(
                 "E0301",
                 body.result.span,
-                f"the result is `{result.shape}`, the layer is on `{shape}`",
+                f"the result is `{result.shape}`, {wanted}",
                 str(result.shape),
-                also=(Label(self.item.shape.span, "the shape of the layer"),),
+                also=(Label(self.shape_span, "declared here"),),
             )
             return lets, None
         return lets, result

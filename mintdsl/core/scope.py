@@ -192,6 +192,10 @@ class Locals:
         else:
             self.values[name.id] = value
 
+    def unknown(self, name: str) -> bool:
+        """Whether nothing is called `name` here."""
+        return name not in self.values and name not in self.scope.entries and not self.silent(name)
+
     def silent(self, name: str) -> bool:
         """Whether an error about `name` was reported already."""
         return name in self.poisoned or name in self.scope.poisoned

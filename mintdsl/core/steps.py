@@ -38,15 +38,15 @@ _STEPS = (
     StepInfo("repeat", "copies of a block, each with its own parameters"),
     StepInfo("pair", "one lower and one upper layer of one order"),
     StepInfo("prior", "the distribution of the latent; last step only"),
-    StepInfo("standardize", "(x - mean) / std with fixed numbers", ready=False),
+    StepInfo("standardize", "(x - mean) / std with fixed numbers, one or one a channel"),
     StepInfo("permute", "a fixed random permutation", ready=False),
     StepInfo("reverse", "reverse an axis", ready=False),
     StepInfo("flatten", "Image to Vec", ready=False),
     StepInfo("patches", "Image to Seq", ready=False),
-    StepInfo("pad", "append zero channels: injective only", ready=False),
+    StepInfo("pad", "append zero channels: injective only"),
     StepInfo("factor", "a part leaves for the latent", ready=False),
     StepInfo("ode", "a continuous flow", ready=False),
-    StepInfo("classify", "a classifier's head", ready=False),
+    StepInfo("classify", "a classifier's head, a net from the last shape; last step only"),
 )
 STEPS: dict[str, StepInfo] = {s.name: s for s in _STEPS}
 

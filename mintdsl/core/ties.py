@@ -123,6 +123,8 @@ def _extent(index: str, values: Values) -> object:
 
 def _no_diagonal(param: ir.Param) -> str:
     match param.kind:
+        case ir.Normalize():
+            return "it is not weighted"
         case ir.Elementwise(kind="bias"):
             return "a bias is added"
         case ir.Elementwise():
@@ -143,7 +145,7 @@ def carried(param: ir.Param) -> frozenset[str]:
     match param.kind:
         case ir.Elementwise(per="element"):
             return frozenset(param.target.coordinates)
-        case ir.Elementwise() | ir.Conv():
+        case ir.Elementwise() | ir.Conv() | ir.Normalize():
             return frozenset({"c"}) if param.target.kind == "Image" else frozenset(param.target.coordinates[-1:])
         case ir.Dense():
             return frozenset(param.target.coordinates[-1:])

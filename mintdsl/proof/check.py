@@ -46,6 +46,11 @@ class LayerProof:
         return not self.diagnostics
 
     @property
+    def evaluation_only(self) -> bool:
+        """Whether it holds for frozen statistics, that is in evaluation mode, only (rule BN)."""
+        return any(isinstance(p.kind, ir.Normalize) for p in self.layer.params)
+
+    @property
     def closed_form(self) -> bool:
         """Whether the layer is affine in each element alone, so that its inverse is a formula."""
         return self.jacobian.off == NONE and self.jacobian.fibre is Fibre.AFFINE
@@ -141,6 +146,8 @@ class _Walk:
                 return self._node("NEG", node.span, algebra.negate(inner), proof)
             case ir.Binary():
                 return self._binary(node)
+            case ir.Pool():
+                raise AssertionError("only nets pool, and nothing is proved of nets")
             case ir.Sum():
                 inner, proof = self.expr(node.body)
                 result = algebra.total(inner, node.indices, span=node.span)
@@ -202,6 +209,9 @@ class _Walk:
         argument, proof = self.expr(node.arg)
         param = self.layer.param(node.param)
         kind = param.kind
+        if isinstance(kind, ir.Normalize):
+            result = modules.normalized(argument, kind.eps)
+            return self._node("BN", node.span, result, proof, note=f"statistics frozen: slope in {result.diag}")
         assert isinstance(kind, (ir.Conv, ir.Dense))
         direction, strict = kind.direction, kind.strict
         if direction is not None and direction not in ("lower", "upper"):

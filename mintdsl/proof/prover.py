@@ -27,6 +27,7 @@ class FlowProof:
     """What is proved of a flow: one to one on `domain`; a bijection onto `codomain` unless that is None.
 
     `inverse` names the weakest kind among its steps. `excused`: a step failed, and that was reported where it is defined.
+    `padded`: the dimension grows, so there is no log-det. `evaluation_only`: it holds for frozen statistics (rule BN).
     """
 
     flow: ir.Flow
@@ -36,6 +37,8 @@ class FlowProof:
     derivation: Derivation
     diagnostics: tuple[Diagnostic, ...]
     excused: bool = False
+    padded: bool = False
+    evaluation_only: bool = False
 
 
 Proof = LayerProof | FlowProof
@@ -51,6 +54,8 @@ class _State:
     injective: bool = True
     preserving: bool = True
     inverse: str = CLOSED
+    padded: bool = False
+    evaluation: bool = False
     why: str = ""
 
 
@@ -117,7 +122,17 @@ class _FlowWalk:
             self._claim(claim, bijection, state)
         conclusion = _conclusion(bijection)
         whole = Derivation("I-COMP", self.flow.name_span, conclusion, tuple(premises), title=f"flow {self.flow.name}")
-        return FlowProof(self.flow, bijection, state.preserving, state.inverse, whole, self.bag.sorted(), self.excused)
+        return FlowProof(
+            self.flow,
+            bijection,
+            state.preserving,
+            state.inverse,
+            whole,
+            self.bag.sorted(),
+            self.excused,
+            state.padded,
+            state.evaluation,
+        )
 
     # ------------------------------------------------------------ steps
 
@@ -127,6 +142,17 @@ class _FlowWalk:
                 return Derivation("DEQUANT", step.span, f"ints({levels}) -> unit, by noise; outside the bijection")
             case ir.Prior(name=name):
                 return Derivation("PRIOR", step.span, f"the latent is {name}; outside the bijection")
+            case ir.Standardize():
+                self._enter(step.span, REAL, state)
+                state.image, state.preserving = (REAL if state.image is not None else None), False
+                return Derivation("SCALE", step.span, "elementwise affine with fixed numbers: bijection")
+            case ir.Pad(extra=extra):
+                self._enter(step.span, REAL, state)
+                state.image, state.preserving, state.padded = None, False, True
+                state.why = state.why or f"`pad` appends {extra} channels that are always 0"
+                return Derivation("PAD", step.span, f"injective, {extra} zero channels; left inverse: drop them")
+            case ir.Classify(definition=net):
+                return Derivation("HEAD", step.span, f"the head {net.rpartition('::')[2]}; outside the bijection")
             case ir.Squeeze():  # moves entries, whatever box they lie in
                 return Derivation("PERM", step.span, f"{step.shape} -> {step.result}: bijection, log-det 0")
             case ir.Logit(alpha=alpha):
@@ -182,6 +208,9 @@ class _FlowWalk:
             self._not_invertible(step, name, proof)
             return Derivation("USE", step.span, "nothing is proved", (), title=name)
         self._enter(step.span, bijection.domain, state)
+        state.evaluation |= proof.evaluation_only
+        if isinstance(proof, FlowProof):
+            state.padded |= proof.padded
         if isinstance(proof, LayerProof):
             interval = proof.jacobian.diag.interval
             unit = not proof.jacobian.diag.monomial and abs(interval.lo) == 1 and interval.lo == interval.hi

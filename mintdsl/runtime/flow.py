@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, Normal, Transform, TransformedDistribution, constraints
 
 from mintdsl.runtime.protocols import FlowLike, LayerLike
+from mintdsl.runtime.statistics import frozen_statistics
 from mintdsl.runtime.steps import dequantize, quantize
 
 
@@ -32,6 +33,9 @@ def parameter_dtype(model: FlowLike) -> torch.dtype:
 
 def flow_log_prob(model: FlowLike, x: Tensor, context: Tensor | None) -> Tensor:
     """log p(x) [*lead]. Integers are dequantised with one draw of noise: then it is a lower bound of log P(x)."""
+    for module in model.modules():
+        if hasattr(module, "statistics"):
+            frozen_statistics(module)  # type: ignore[arg-type]
     offset = 0.0
     if model.levels:
         check_levels(x, model.levels)

@@ -33,6 +33,14 @@ class LayerLike(Protocol):
     def parameters(self) -> Iterator[nn.Parameter]: ...
 
 
+class StatisticsLike(Protocol):
+    """A layer with running statistics."""
+
+    event_shape: tuple[int, ...]
+    training: bool
+    statistics: str
+
+
 class FlowLike(Protocol):
     """A flow with a prior."""
 
@@ -43,4 +51,5 @@ class FlowLike(Protocol):
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]: ...
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]: ...
+    def modules(self) -> Iterator[nn.Module]: ...
     def parameters(self) -> Iterator[nn.Parameter]: ...

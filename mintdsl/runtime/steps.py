@@ -59,3 +59,34 @@ def dequantize(x: Tensor, levels: int, dtype: torch.dtype) -> Tensor:
 def quantize(x: Tensor, levels: int) -> Tensor:
     """Integers 0..levels-1 from the unit interval; samples outside of it are cut off at the ends."""
     return (x * levels).floor().clamp(0, levels - 1).to(torch.int64)
+
+
+def standardize(x: Tensor, mean: tuple[float, ...], std: tuple[float, ...]) -> tuple[Tensor, Tensor]:
+    """(x - mean) / std, numbers for all or one a channel, and log |det| [B]."""
+    m, s = channel_numbers(mean, x), channel_numbers(std, x)
+    return (x - m) / s, -s.log().expand(x.shape[1:]).sum().expand(x.shape[0])
+
+
+def unstandardize(y: Tensor, mean: tuple[float, ...], std: tuple[float, ...]) -> tuple[Tensor, Tensor]:
+    """The inverse of standardize, and log |det| of this direction [B]."""
+    m, s = channel_numbers(mean, y), channel_numbers(std, y)
+    return y * s + m, s.log().expand(y.shape[1:]).sum().expand(y.shape[0])
+
+
+def channel_numbers(numbers: tuple[float, ...], like: Tensor) -> Tensor:
+    """[C, 1, 1] on images, [C] on vectors, [1, ...] where one number serves all."""
+    return torch.tensor(numbers, dtype=like.dtype, device=like.device).reshape(-1, *[1] * (like.dim() - 2))
+
+
+def pad_channels(x: Tensor, extra: int) -> Tensor:
+    """Zero channels appended: [B, C, H, W] to [B, C + extra, H, W]."""
+    return nn.functional.pad(x, (0, 0, 0, 0, 0, extra))
+
+
+def drop_channels(y: Tensor, extra: int) -> Tensor:
+    """The left inverse of pad_channels. ValueError where the added channels are not 0: no x gives that y."""
+    x, rest = y[:, : y.shape[1] - extra], y[:, y.shape[1] - extra :].detach()
+    worst = float(rest.abs().max()) if rest.numel() else 0.0
+    if worst > 3.0 * torch.finfo(y.dtype).eps ** 0.5 * (1.0 + float(y.detach().abs().max() if y.numel() else 0.0)):
+        raise ValueError(f"the padded channels are not 0 (up to {worst:.3g}): z is no image of any x")
+    return x

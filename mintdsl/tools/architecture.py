@@ -28,7 +28,8 @@ class TooLarge(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One step. `kind` is lower, upper, triangular (not yet decided which), diagonal, permutation, data, prior, dense, or group (with `parts`).
+    """One step. `kind` is lower, upper, triangular (not yet decided which), diagonal, permutation, pad, data, prior,
+    head, dense, or group (with `parts`).
 
     `copies` is how often it stands in a row: a number, or text where a size is open. `counts` are of one copy.
     """
@@ -138,7 +139,7 @@ class _Build:
         dims = tuple(n for d in shape.dims if (n := self.number(d, place)) is not None)
         if len(dims) != len(shape.dims) or any(f.type == "Nat" and f.name not in nats for f in formals):
             return None
-        span = self.program.definitions[key].name_span
+        span = self.program.callable(key).name_span
         return self.instances.of(key, dims, nats, orders, span)
 
     # ------------------------------------------------------------ steps
@@ -164,6 +165,18 @@ class _Build:
             case ir.Squeeze(factor=factor, undo=undo):
                 title = f"{'unsqueeze' if undo else 'squeeze'} {factor}"
                 return Block(title, "permutation", "moves entries", "0", CLOSED, before, after, none)
+            case ir.Standardize():
+                proof = "bijection of R, elementwise"
+                return Block("standardize", "diagonal", proof, "exact", CLOSED, before, after, none)
+            case ir.Pad(extra=extra):
+                proof = f"injective only: {extra} zero channels"
+                return Block(f"pad, {extra} channels", "pad", proof, "none", "drops them", before, after, none)
+            case ir.Classify(definition=net, args=args):
+                nats = {k: n for k, v in args if isinstance(v, Nat) and (n := self.number(v, place)) is not None}
+                formals = self.program.callable(net).formals
+                counts = self.counts(net, step.shape, nats, {}, place, formals)
+                title = f"classify {net.rpartition('::')[2]}"
+                return Block(title, "head", OUTSIDE, "", "", before, after, counts)
             case ir.Repeat(count=count, steps=inner):
                 return _repeated(self.steps(inner, place), self.text(count, place), before, after)
             case ir.Pair(steps=inner):
@@ -223,9 +236,11 @@ class _Build:
         direction = words.get(jacobian.off, jacobian.off)
         if bijection is None:
             return Block(title, "dense", "nothing is proved", "", "", shape, shape, counts)
+        mode = ", in evaluation mode" if proof.evaluation_only else ""
         kind = {NONE: "diagonal", DENSE: "dense", "upper": "upper", "lower": "lower"}.get(direction, "triangular")
         known = direction if direction in ("lower", "upper") else f"{direction}-triangular"
         what = f"diagonal in {jacobian.diag}" if direction == NONE else f"{known}, diagonal in {jacobian.diag}"
+        what += mode
         if bijection.codomain is None:
             what = f"injective only; {what}"
         elif bijection.codomain != REAL:
@@ -236,7 +251,7 @@ class _Build:
 
 
 def _slowness(inverse: str) -> int:
-    return ("", CLOSED, "elementwise solve", "iterative to a tested residual").index(inverse)
+    return ("", "drops them", CLOSED, "elementwise solve", "iterative to a tested residual").index(inverse)
 
 
 def _repeated(parts: tuple[Block, ...], count: str, before: str, after: str) -> Block:
@@ -249,7 +264,7 @@ def _repeated(parts: tuple[Block, ...], count: str, before: str, after: str) -> 
         )  # fmt: skip
     slowest = max((p.inverse for p in parts), key=_slowness, default="")
     dets = {p.log_det for p in parts}
-    log_det = "0" if dets <= {"0"} else "exact"
+    log_det = "none" if "none" in dets else "0" if dets <= {"0"} else "exact"
     return Block(
         "repeat", "group", "each step proved once", log_det, slowest, before, after, _total(parts), parts, count
     )

@@ -4,78 +4,19 @@ from __future__ import annotations
 
 import difflib
 import gc
-import os
-import sys
-import traceback
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypeVar
 
 import click
 
-from mintdsl.driver import FileProblem, Report
+import mintdsl
+from mintdsl.driver import Report
 from mintdsl.tools import programs, show
+from mintdsl.tools.group import Mint, run
 from mintdsl.tools.programs import STDIN, Asked, Usage
 
 F = TypeVar("F", bound=Callable[..., None])
-
-_STAGES = {
-    "syntax": "reading the program",
-    "core": "elaboration",
-    "proof": "proof",
-    "codegen": "generation of the module",
-    "diagnostics": "rendering of messages",
-    "runtime": "the generated module",
-    "data": "reading data",
-    "train": "training",
-    "verify": "verification",
-    "tools": "the command line",
-}
-
-
-class Mint(click.Group):
-    """The group of commands, with one place where problems become messages and exit codes."""
-
-    def invoke(self, ctx: click.Context) -> object:
-        """Run a command; 2 for files that cannot be used, 3 for errors of mintdsl itself."""
-        try:
-            result: object = super().invoke(ctx)
-            sys.stdout.flush()
-            return result
-        except (click.exceptions.Exit, click.ClickException, click.Abort, KeyboardInterrupt):
-            raise
-        except BrokenPipeError:  # the reader left, as `head` does: nobody is there to be told
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-            ctx.exit(141)
-        except FileProblem as problem:
-            raise Usage(str(problem)) from None
-        except OSError as problem:
-            name = f"{problem.filename}: " if problem.filename else ""
-            raise Usage(f"{name}{problem.strerror or problem}") from None
-        except Exception as error:
-            _internal(error)
-            ctx.exit(3)
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """In the order of use, not of the alphabet."""
-        del ctx
-        return list(self.commands)
-
-
-def _internal(error: Exception) -> None:
-    stage = "unknown"
-    frame = error.__traceback__
-    while frame is not None:
-        name = str(frame.tb_frame.f_globals.get("__name__", ""))
-        if name.startswith("mintdsl."):
-            stage = _STAGES.get(name.split(".")[1], stage)
-        frame = frame.tb_next
-    detail = str(error).splitlines()[0][:200] if str(error) else ""
-    click.echo(f"mint: internal error in {stage}: {type(error).__name__}{f': {detail}' if detail else ''}", err=True)
-    click.echo("This is a fault of mintdsl, not of your program. Please report it with the spec and this", err=True)
-    click.echo("message; MINTDSL_TRACEBACK=1 shows where it happened.", err=True)
-    if os.environ.get("MINTDSL_TRACEBACK") == "1":
-        traceback.print_exception(error)
 
 
 def _program(command: F) -> F:
@@ -94,7 +35,7 @@ _output = click.option(
 
 
 @click.group(cls=Mint, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(package_name=None, version="0.1.0", prog_name="mint")
+@click.version_option(mintdsl.__version__, prog_name="mint")
 def cli() -> None:
     """Write an invertible network as a formula, get a proof and a PyTorch module.
 
@@ -108,7 +49,7 @@ def cli() -> None:
 # ---------------------------------------------------------------- proofs
 
 
-@cli.command()
+@cli.command(short_help="Prove a network invertible, or show what breaks it.")
 @_program
 @_output
 @click.option("--fix", is_flag=True, help="Apply the safe fixes to FILE, then check again.")
@@ -137,8 +78,9 @@ def check(
 def _summary(asked: Asked, report: Report) -> None:
     core, _ = asked.program.core()
     lines = show.lines(report, core, asked.sizes)
-    lines += show.unproved(report, core) if asked.name is None else []
-    _say(lines or ["nothing to prove: the file defines no layer and no flow"])
+    if not lines and not report.diagnostics:
+        lines = ["nothing to prove: the file defines no layer and no flow"]
+    _say(lines)
 
 
 def _fix(file: str, form: str) -> None:
@@ -162,7 +104,7 @@ def _fix(file: str, form: str) -> None:
         click.echo(f"{file}: {done} edit{'s' * (done != 1)} made" if done else f"{file}: no safe fix to apply")
 
 
-@cli.command()
+@cli.command(short_help="Print the proof.")
 @_program
 @click.option("--brief", is_flag=True, help="Without the statements of the rules.")
 @click.pass_context
@@ -193,7 +135,7 @@ def prove(
     ctx.exit(0 if report.ok else 1)
 
 
-@cli.command()
+@cli.command(short_help="Explain a code, a rule or a name.")
 @click.argument("word", nargs=-1, required=True, metavar="CODE|RULE|NAME")
 def explain(word: tuple[str, ...]) -> None:
     """Explain a code, a rule, or a name of the language.
@@ -212,7 +154,7 @@ def explain(word: tuple[str, ...]) -> None:
     _say(lines)
 
 
-@cli.command("list")
+@cli.command("list", short_help="List rules, codes, or the words of the language.")
 @click.argument("what", metavar="WHAT")
 def list_(what: str) -> None:
     """List rules, codes, or the words of the language.
@@ -232,7 +174,7 @@ def list_(what: str) -> None:
 # ---------------------------------------------------------------- texts
 
 
-@cli.command()
+@cli.command(short_help="Generate the PyTorch module.")
 @_program
 @click.option("-o", "out", metavar="OUT.py", help="File to write; standard output by default.")
 @click.option("--force", is_flag=True, help="Overwrite a file that mintdsl did not write.")
@@ -268,7 +210,7 @@ def checked_target(asked: Asked) -> str:
     return asked.target
 
 
-@cli.command()
+@cli.command(short_help="Format files.")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.option("--check", "only", is_flag=True, help="Write nothing; exit 1 when a file would change.")
 @click.option("--diff", is_flag=True, help="Write nothing; show what would change, exit 1 when something would.")
@@ -286,10 +228,9 @@ def fmt(ctx: click.Context, files: tuple[str, ...], only: bool, diff: bool) -> N
 
 
 def _format(file: str, *, write: bool, diff: bool) -> int:
-    from mintdsl import load
     from mintdsl.tools import fixes
 
-    program = programs.open_program("-") if file == "-" else load(file)
+    program = programs.open_program("-") if file == "-" else mintdsl.load(file)
     source = program.sources[program.main]
     errors = fixes.syntax_errors(program)
     if errors:
@@ -311,7 +252,7 @@ def _format(file: str, *, write: bool, diff: bool) -> int:
     return int(changed and not write)
 
 
-@cli.command()
+@cli.command(short_help="Write a starter spec.")
 @click.argument("name", metavar="NAME")
 @click.option("-o", "out", metavar="FILE", help="File to write; NAME.mint by default.")
 def new(name: str, out: str | None) -> None:
@@ -338,7 +279,7 @@ def new(name: str, out: str | None) -> None:
 # ---------------------------------------------------------------- pictures and numbers
 
 
-@cli.command()
+@cli.command(short_help="Draw the architecture.")
 @_program
 @click.option("-o", "out", metavar="OUT", help="File to write, .svg, .png, .dot or .pdf; NAME.svg by default.")
 @click.option(
@@ -366,7 +307,7 @@ def draw(
         click.echo(f"{path}: {target}")
 
 
-@cli.command()
+@cli.command(short_help="Test the module against the proof.")
 @_program
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, help="Of weights and inputs.")
 @click.pass_context
@@ -382,19 +323,17 @@ def verify(
     asked = programs.ask(file, name, option, defines)
     target = checked_target(asked)
     try:
-        from mintdsl.verify import verify as run
+        from mintdsl.verify import verify as compare
     except ModuleNotFoundError as error:
         raise Usage(f"verify needs the module {error.name}, which is not installed") from None
-    found = run(asked.program, target, dict(asked.sizes), seed)
-    at = show.terminal()
-    rows = [(r.check, f"{r.worst:.3g}", f"{r.allowed:.3g}", "ok" if r.ok else "FAILED", r.where) for r in found.rows]
-    _say(show.table(("check", "worst", "allowed", "", "where"), rows, at))
+    found = compare(asked.program, target, dict(asked.sizes), seed)
+    _say(show.verification(found, show.terminal()))
     failed = sum(not r.ok for r in found.rows)
-    _say(["", f"{target}: {len(found.rows)} checks, {f'{failed} failed' if failed else 'all passed'} (seed {seed})"])
+    _say([f"{target}: {len(found.rows)} checks, {f'{failed} failed' if failed else 'all passed'} (seed {seed})"])
     ctx.exit(0 if found.ok else 1)
 
 
-@cli.command()
+@cli.command(short_help="Show everything once, on real images.")
 @click.option("-o", "out", default="demo", metavar="FOLDER", help="Folder to write; demo by default.")
 @click.option("--seconds", type=click.FloatRange(0.5, 3600), default=60.0, help="Time for training.")
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, help="Of weights, noise and samples.")
@@ -406,9 +345,9 @@ def demo(ctx: click.Context, out: str, seconds: float, seed: int) -> None:
     Example: mint demo -o demo --seconds 60
     """
     gc.enable()
-    from mintdsl.tools.demo import run
+    from mintdsl.tools import demo as demonstration
 
-    ctx.exit(0 if run(Path(out), seconds, seed) else 1)
+    ctx.exit(0 if demonstration.run(Path(out), seconds, seed) else 1)
 
 
 def _say(lines: Iterable[str], *, err: bool = False) -> None:
@@ -417,17 +356,8 @@ def _say(lines: Iterable[str], *, err: bool = False) -> None:
 
 
 def main() -> None:
-    """The entry point: one command, then the process ends, so cycles need no collector."""
-    gc.disable()
-    try:
-        code = cli.main(prog_name="mint", standalone_mode=False)
-    except click.ClickException as problem:
-        problem.show()
-        code = problem.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("mint: interrupted", err=True)
-        code = 130
-    sys.exit(code if isinstance(code, int) else 0)
+    """The entry point."""
+    run(cli)
 
 
 if __name__ == "__main__":

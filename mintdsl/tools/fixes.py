@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 
 from mintdsl.diagnostics.model import Diagnostic, Edit, Safety
 from mintdsl.driver import RECURSION, Program
@@ -26,7 +27,7 @@ def safe_edits(found: Sequence[Diagnostic], file: str) -> list[Edit]:
 
 def _overlap(edits: Sequence[Edit]) -> bool:
     places = sorted((e.span.start, e.span.end) for e in edits)
-    return any(b[0] < a[1] or a == b for a, b in zip(places, places[1:], strict=False))
+    return any(b[0] < a[1] or a == b for a, b in pairwise(places))
 
 
 def applied(text: str, edits: Sequence[Edit]) -> str:

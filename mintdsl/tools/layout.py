@@ -15,9 +15,11 @@ COLOURS = {
     "triangular": ("#e2f1f4", "#1f7a8c"),
     "diagonal": ("#e1f3ea", "#24805a"),
     "permutation": ("#eeeaf8", "#7457b0"),
+    "pad": ("#fbf3d6", "#96751a"),
     "dense": ("#fbe4e4", "#bb3530"),
     "data": ("#f0f1f4", "#677080"),
     "prior": ("#f0f1f4", "#677080"),
+    "head": ("#f0f1f4", "#677080"),
 }
 _LEGEND = {
     "lower": "lower triangular",
@@ -25,13 +27,14 @@ _LEGEND = {
     "triangular": "lower or upper triangular, as the use says",
     "diagonal": "diagonal",
     "permutation": "permutation",
+    "pad": "raises the dimension",
     "dense": "not proved",
     "data": "outside the bijection",
 }
 _INK, _SOFT, _FAINT, _RULE = "#1f2530", "#5a6372", "#8a93a1", "#dfe3e9"
 _FRAME, _FRAME_LINE = "#fafbfc", "#b9c1cd"
 
-_MARGIN, _BOX, _HIGH = 40.0, 268.0, 38.0
+_MARGIN, _BOX, _HIGH = 40.0, 284.0, 38.0
 _INSET, _HEAD, _FOOT = 14.0, 30.0, 12.0
 _ARROW, _SHORT = 30.0, 13.0
 _TEXT, _SMALL = 13.0, 11.5
@@ -105,7 +108,7 @@ class _Page:
     def legend(self, y: float, right: float) -> float:
         """Swatches of the kinds that occur; returns where it ends."""
         self.shapes.append(Path2D(((_MARGIN, y - 16), (right, y - 16)), stroke=_RULE))
-        kinds = {"data" if k == "prior" else k for k in self.kinds}
+        kinds = {"data" if k in ("prior", "head") else k for k in self.kinds}
         x, y = _MARGIN, y + 4
         for kind, text in _LEGEND.items():
             if kind not in kinds:
@@ -282,8 +285,15 @@ def _glyph(kind: str, x: float, y: float, side: float) -> list[Shape]:
             for row, column in enumerate((1, 3, 0, 2)):
                 dots.append(Rect(x + 2.6 + column * cell, y + 2.6 + row * cell, cell - 1.2, cell - 1.2, 1, colour))
             return [frame, *dots]
+        case "pad":
+            half = Path2D(((x + 2, y + 2), (right - 2, y + side / 2)), stroke=colour, line=2.4)
+            return [frame, half]
         case "dense":
             return [frame, Rect(x + 2, y + 2, side - 4, side - 4, 1, pale)]
+        case "head":
+            bars = ((0.08, 0.45), (0.32, 0.15), (0.56, 0.6), (0.8, 0.35))
+            base = 0.9 * side
+            return [Rect(x + a * side, y + b * side, 0.14 * side, base - b * side, 1, colour) for a, b in bars]
         case "prior":
             bell = ((0.06, 0.80), (0.22, 0.76), (0.34, 0.58), (0.43, 0.30), (0.5, 0.2), (0.57, 0.30), (0.66, 0.58))
             points = [*bell, (0.78, 0.76), (0.94, 0.80)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import mintdsl
+from mintdsl.tools.fixes import formatted
 
 _TEXT = """\
 mint 1
@@ -59,7 +60,7 @@ def starter(name: str, file: str) -> str:
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,40}", name):
         raise ValueError(f"{name[:60]}: a name is a letter, then letters, digits and _, at most 41")
     shown = re.sub(r"[^\w./-]", "_", file, flags=re.ASCII)
-    text = _TEXT.format(name=name[:1].upper() + name[1:], file=shown)
-    if not mintdsl.loads(text).check().ok:  # only a name of the language can spoil it
+    program = mintdsl.loads(_TEXT.format(name=name[:1].upper() + name[1:], file=shown))
+    if not program.check().ok:  # only a name of the language can spoil it
         raise ValueError(f"{name}: this name means something in the language; choose another")
-    return text
+    return formatted(program)  # where comments stand depends on the length of the name

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
+import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -79,7 +79,7 @@ def _short(path: Path) -> Path:
 
 
 def _standard_input() -> str:
-    data = click.get_binary_stream("stdin").read(MAX_BYTES + 1)
+    data = sys.stdin.buffer.read(MAX_BYTES + 1)
     if len(data) > MAX_BYTES:
         raise FileProblem(f"standard input is larger than {MAX_BYTES // 2**20} MiB")
     try:
@@ -142,6 +142,8 @@ def is_generated(path: Path) -> bool:
 
 def write_atomically(path: Path, data: bytes) -> None:
     """Put `data` into `path`, all or nothing; links are followed, the mode of an existing file is kept."""
+    import tempfile
+
     target = path.resolve()
     handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:40]}.")
     try:

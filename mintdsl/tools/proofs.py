@@ -28,6 +28,7 @@ _BOOKKEEPING = {
     "CLASS": "what the formula gives when it proves no bijection",
     "DEQUANT": "uniform noise on integers; outside the bijection",
     "PRIOR": "the distribution of the latent; outside the bijection",
+    "HEAD": "a classifier's net; outside the bijection",
     "FAIL": "the formula has no value for some input",
 }
 
@@ -89,8 +90,11 @@ def _heading(one: Proved, program: ir.Program, sources: Mapping[str, Source], at
     line = source.position(definition.name_span.start).line if source else 0
     title = f"{kind} {definition.name} on {definition.shape}"
     place = f"{printable(definition.name_span.file)}:{line}"
-    gap = max(2, at.width - len(title) - len(place))
-    lines = [at.style("bold", title) + " " * gap + at.style("faint", place)]
+    gap = at.width - len(title) - len(place)
+    if gap >= 2:
+        lines = [at.style("bold", title) + " " * gap + at.style("faint", place)]
+    else:
+        lines = [at.style("bold", title), f"  {at.style('faint', place)}"]
     bound = [f"{name} = {value}" for name, value in one.bindings.items() if not isinstance(value, ir.FormalOrder)]
     for_all = [f"for all {free(definition)}"] if free(definition) else []
     settled = for_all + bound

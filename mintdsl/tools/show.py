@@ -7,6 +7,7 @@ import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from mintdsl.core import ir
 from mintdsl.core.interval import REAL
@@ -128,12 +129,14 @@ def facts(proof: Proof, dims: int | None, order: str = "") -> Facts:
     if isinstance(proof, LayerProof):
         inverse = inverse_of(proof)
         jacobian = class_of(proof, order)
-    elif isinstance(proof, FlowProof):
+    else:
         inverse = proof.inverse
     if bijection is None:
         return Facts(False, "not proved invertible", jacobian, "", "")
+    log_det = "none: the dimension grows" if isinstance(proof, FlowProof) and proof.padded else "exact"
+    mode = ", in evaluation mode" if proof.evaluation_only else ""
     if bijection.codomain is None:
-        return Facts(True, f"injective only: {bijection.why_not_onto}", jacobian, "exact", inverse)
+        return Facts(True, f"injective only{mode}: {bijection.why_not_onto}", jacobian, log_det, inverse)
     power = f"^{dims if dims is not None else 'D'}"
 
     def box(interval: object) -> str:
@@ -141,7 +144,7 @@ def facts(proof: Proof, dims: int | None, order: str = "") -> Facts:
 
     same = bijection.domain == bijection.codomain
     where = box(bijection.domain) if same else f"{box(bijection.domain)} onto {box(bijection.codomain)}"
-    return Facts(True, f"bijection of {where}", jacobian, "exact", inverse)
+    return Facts(True, f"bijection of {where}{mode}", jacobian, log_det, inverse)
 
 
 def inverse_of(proof: LayerProof) -> str:
@@ -241,19 +244,61 @@ def result_json(result: Checked, program: ir.Program, sizes: Mapping[str, int]) 
     }
 
 
-def unproved(report: Report, program: ir.Program) -> list[str]:
-    """Definitions that are proved only where they are used, and why."""
-    done = {r.key for r in report.results}
-    found = []
-    for key in program.main:
-        definition = program.definitions.get(key)
-        if definition is not None and key not in done:
-            open_ = [f.name for f in definition.formals if f.type not in ("Nat", "Dir", "Init") and f.default is None]
-            found.append(f"{definition.name}  proved at its uses: {', '.join(open_)} has no default")
-    return found
-
-
 # ---------------------------------------------------------------- tables
+
+
+class Row(Protocol):
+    """One comparison of `mint verify`."""
+
+    @property
+    def check(self) -> str:
+        """What is compared."""
+
+    @property
+    def where(self) -> str:
+        """On which layer and weights."""
+
+    @property
+    def worst(self) -> float:
+        """What was found."""
+
+    @property
+    def allowed(self) -> float:
+        """The most that passes."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether it passed."""
+
+
+class Rows(Protocol):
+    """The outcome of `mint verify`."""
+
+    @property
+    def rows(self) -> Sequence[Row]:
+        """Comparisons of one place stand together."""
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What was left out."""
+
+
+def verification(found: Rows, at: Terminal) -> list[str]:
+    """The comparisons under the place where they were made; those that failed stand out."""
+    width = max((len(r.check) for r in found.rows), default=0)
+    head = f"  {'':<{width}}  {'worst':>9}  {'allowed':>9}"
+    lines = [at.style("faint", head)]
+    where = None
+    for row in found.rows:
+        if row.where != where:
+            where = row.where
+            lines += [at.style("bold", part) for part in wrap(where, at.width)]
+        verdict = at.style("green", "ok") if row.ok else at.style("red", "FAILED")
+        lines.append(f"  {row.check:<{width}}  {row.worst:>9.3g}  {row.allowed:>9.3g}  {verdict}")
+    for note in found.notes:
+        first, *rest = wrap(note, at.width - 6)
+        lines += [f"note: {first}", *(f"      {part}" for part in rest)]
+    return [*lines, ""]
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], at: Terminal) -> list[str]:

@@ -22,9 +22,9 @@ LETTERS = "ijklmnopqrstuvxyz"
 
 @dataclass(slots=True)
 class Lowering:
-    """One walk over the formula of a layer. `mode` is value, rests, fibre or bound."""
+    """One walk over the formula of a layer or net. `mode` is value, rests, fibre, bound, or plain: no diagonal (nets)."""
 
-    layer: ir.Layer
+    layer: ir.Layer | ir.Net
     mode: str
     local: dict[str, str]
     members: dict[str, str]
@@ -64,10 +64,10 @@ class Lowering:
 
     def run(self) -> tuple[Code, Code]:
         """Statements for every let, then value and diagonal of the result."""
-        self.taken |= {self.local[p.name] for p in self.layer.params} | LOCALS
+        self.taken |= set(self.local.values()) | LOCALS
         for let in self.layer.lets:
             self.at = self.local[let.name]
-            if self.mode == "value":
+            if self.mode in ("value", "plain"):
                 self.lines.append(f"# {_source(let)}")
             value, diagonal = self.expr(let.value)
             if self.mode != "bound":
@@ -97,7 +97,8 @@ class Lowering:
         """Value and diagonal of `node`; in mode bound the value is unused and the diagonal a bound of its magnitude."""
         match node:
             case ir.Var():
-                return self.variable or Code(self.input, (), True, self.rank), ONE
+                own = ZERO if self.mode == "plain" else ONE
+                return self.variable or Code(self.input, (), True, self.rank), own
             case ir.Scalar():
                 return self._scalar(node), ZERO
             case ir.Value():
@@ -115,6 +116,9 @@ class Lowering:
                 return self._contract(node, ())
             case ir.Sum():
                 return self._sum(node.body, node.indices)
+            case ir.Pool():
+                value, _ = self.expr(node.arg)
+                return replace(value, text=f"{value.wrapped}.mean((-2, -1))", rank=1, atom=True), ZERO
 
     def _scalar(self, node: ir.Scalar) -> Code:
         match node.value:
@@ -131,7 +135,7 @@ class Lowering:
         param = self.layer.param(node.param)
         assert isinstance(param.kind, ir.Elementwise)
         name = self.local[node.param]
-        code = self.algebra.sort(Code(name, node.indices, False, self.rank))
+        code = self.algebra.sort(Code(name, node.indices, False, _rank(param.target)))
         if param.kind.per == "channel" and param.target.kind == "Any":
             return replace(code, text=f"by_channel({code.text}, self.event_shape)")
         if param.kind.per == "channel" and param.target.kind == "Image":
@@ -256,6 +260,8 @@ class Lowering:
         argument, diagonal = self.expr(node.arg)
         param = self.layer.param(node.param)
         kind = param.kind
+        if isinstance(kind, ir.Normalize):
+            return self._normalize(param, kind, argument, diagonal)
         assert isinstance(kind, (ir.Conv, ir.Dense))
         has_diagonal = kind.direction is not None and not kind.strict
         d_param = Code(f"d_{self.local[param.name]}", node.indices, False, 1)
@@ -272,6 +278,22 @@ class Lowering:
             own = self._diagonal(d_param, argument, summed) if has_diagonal else ZERO
             self.rests.append(self.algebra.sub(value, own).text)
         return value, d_out
+
+    def _normalize(self, param: ir.Param, kind: ir.Normalize, argument: Code, diagonal: Code) -> tuple[Code, Code]:
+        """Scale and shift of the statistics: affine in each element."""
+        name = self.local[param.name]
+        if self.mode == "bound":
+            scale = Code(f'running_scale(self, "{param.name}", {kind.eps!r})', (), False, self.rank)
+            return ZERO, self.algebra.mul(scale, diagonal)
+        argument = self._name(f"{self.at}_in", argument)
+        left = f"{name}_scale, {name}_shift"
+        self.lines.append(
+            f'{left} = normalizer(self, "{param.name}", {argument.text}, {kind.eps!r}, {kind.momentum!r})'
+        )
+        scale = Code(f"{name}_scale", (), False, self.rank)
+        value = self.algebra.binary("*", scale, argument)
+        value = self.algebra.binary("+", value, Code(f"{name}_shift", (), False, self.rank))
+        return value, self.algebra.mul(scale, diagonal)
 
     def _rest(self, node: ir.Linear, argument: Code, summed: tuple[str, ...]) -> Code:
         families = set(node.indices) | set(argument.families)
@@ -348,13 +370,18 @@ class Lowering:
             text = f"family_conv({argument.text}, {weight.text}, {self.anchors[param.name]}{extra})"
         else:
             text = f"family_linear({argument.text}, {weight.text}{extra})"
-        result = self.algebra.sort(Code(text, (*rest, *shared, *outputs), True, self.rank))
+        result = self.algebra.sort(Code(text, (*rest, *shared, *outputs), True, _rank(param.target)))
         for index in lost:
             result = self.algebra.mul(Code(f'self.extents["{index}"]'), result)
         return result
 
 
-def _constant(node: ir.Expr, layer: ir.Layer) -> bool:
+def _rank(shape: ir.Shape) -> int:
+    """Event axes of a tensor of this shape; one where the shape is not known."""
+    return {"Image": 3, "Seq": 2}.get(shape.kind, 1)
+
+
+def _constant(node: ir.Expr, layer: ir.Layer | ir.Net) -> bool:
     """Whether `node` does not contain the variable."""
     match node:
         case ir.Var():
@@ -363,7 +390,7 @@ def _constant(node: ir.Expr, layer: ir.Layer) -> bool:
             return True
         case ir.Ref():
             return _constant(layer.let(node.name).value, layer)
-        case ir.Linear() | ir.Apply() | ir.Neg():
+        case ir.Linear() | ir.Apply() | ir.Neg() | ir.Pool():
             return _constant(node.arg, layer)
         case ir.Binary():
             return _constant(node.left, layer) and _constant(node.right, layer)

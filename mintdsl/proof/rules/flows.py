@@ -52,7 +52,23 @@ LOGIT = Rule(
     "mint 1\nflow F on Image[1, 4, 4] ensures invertible { logit(0.05)  logit(0.05) }\n",
 )
 
-RULES = (I_TRI, I_COMP, PAIR, PERM, LOGIT)
+SCALE = Rule(
+    "SCALE",
+    "standardize: (x - mean) / std : bijection of R^D, log|det J| = -sum log std",
+    "the numbers are fixed, std > 0",
+    "change of variables",
+    "mint 1\nflow F on Image[1, 4, 4] ensures invertible { standardize(mean = 0.5, std = 0.5) }\n",
+    "mint 1\nflow F on Image[1, 4, 4] ensures volume_preserving { standardize(mean = 0.5, std = 0.5) }\n",
+)
+PAD = Rule(
+    "PAD",
+    "pad channels: injective; left inverse: drop the added channels after testing that they are 0",
+    "the dimension grows, so there is no log-det, no density and no prior",
+    "Behrmann et al., i-ResNet, ICML 2019, arXiv:1811.00995 (injective padding)",
+    "mint 1\nflow F on Image[1, 4, 4] ensures injective { pad channels to 4 }\n",
+    "mint 1\nflow F on Image[1, 4, 4] ensures invertible { pad channels to 4 }\n",
+)
+RULES = (I_TRI, I_COMP, PAIR, PERM, LOGIT, SCALE, PAD)
 
 
 @record

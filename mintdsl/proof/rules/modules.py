@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from mintdsl.core.interval import REAL
+from math import inf, nextafter, sqrt
+
+from mintdsl.core.interval import REAL, Interval
 from mintdsl.diagnostics.model import Diagnostic, Fix, Label
 from mintdsl.proof.jacobian import DENSE, NONE, Fibre, Jacobian, Signed
 from mintdsl.proof.jacobian import PLUS as NO_SIGNS
 from mintdsl.proof.rules.model import MINTNET, Rule, vec
+from mintdsl.records import replace
 from mintdsl.source import Span
 
 VAR = Rule(
@@ -45,7 +48,27 @@ TIE = Rule(
     vec("  param t : scale with diag > 0\n  param A, B : linear lower\n  map x -> t * x + A(elu(B(x)))"),
 )
 
-RULES = (VAR, CONST, BASIC, TIE)
+BN = Rule(
+    "BN",
+    "e : class k, diag in D;  n normalize   =>   n(e) = (e - mean) / sqrt(var + eps) : class k, diag in (0, 1 / sqrt(eps)] D",
+    "evaluation mode: mean and var are frozen numbers, var >= 0. In training the statistics are those of the batch, and "
+    "the map of the batch is not injective",
+    "Ioffe, Szegedy, ICML 2015, arXiv:1502.03167; in flows Dinh et al., ICLR 2017, arXiv:1605.08803",
+    vec("  param n : normalize\n  param g : scale with diag != 0\n  map x -> g * n(x)", "diag != 0, invertible"),
+    vec("  param n : normalize\n  param g : scale\n  map x -> g * n(x)", "diag != 0, invertible"),
+)
+
+RULES = (VAR, CONST, BASIC, TIE, BN)
+
+
+def normalized(argument: Jacobian, eps: float) -> Jacobian:
+    """Rule BN: the class of `n(argument)` with frozen statistics."""
+    if argument.off == DENSE or argument.constant:
+        return replace(argument, range=Signed(NO_SIGNS, REAL))
+    steepest = nextafter(1.0 / nextafter(sqrt(eps), 0.0), inf)
+    slope = Signed(NO_SIGNS, Interval(0.0, steepest, lo_open=True))
+    fibre = argument.fibre if argument.fibre is not Fibre.IMAGE else Fibre.UNKNOWN
+    return replace(argument, diag=argument.diag * slope, fibre=fibre, range=Signed(NO_SIGNS, REAL))
 
 
 def apply_map(

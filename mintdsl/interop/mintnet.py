@@ -1,0 +1,463 @@
+"""State dicts of the authors' MintNet code into generated modules and back, and the authors' inversion.
+
+Their names are `layers.{i}.{j}.{tensor}`: i counts pairs and squeezes in the order of execution, j counts the layers of
+a pair. Raw numbers are copied, also those under the masks, so that loading and giving back is exact.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, cast
+
+import torch
+from torch import Tensor, nn
+
+from mintdsl.runtime.flow import zero_log_det
+from mintdsl.runtime.inverse import authors_inversion
+from mintdsl.runtime.protocols import LayerLike
+from mintdsl.runtime.steps import squeeze
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+MINT = ("t", "W1", "W2", "W3", "b1", "b2", "b3")
+FLOOR = 1e-12
+SHOWN = 3
+
+
+class OfficialMismatch(ValueError):
+    """A state dict and a model that do not belong together, or a model that the authors' code cannot express."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Visit:
+    """A layer as the execution meets it: its place in the authors' numbering, and its kind."""
+
+    layer: LayerLike
+    path: str
+    key: str
+    kind: Literal["mint", "norm"]
+    upper: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Slot:
+    """One of the authors' tensors: its name and shape, its value now, and what to copy where for a new value."""
+
+    key: str
+    shape: tuple[int, ...]
+    read: Callable[[], Tensor]
+    plan: Callable[[Tensor], list[tuple[Tensor, Tensor]]]
+
+
+# ---------------------------------------------------------------- what is public
+
+
+def load_official(model: nn.Module, state_dict: Mapping[str, Tensor] | Sequence[object] | str | PathLike[str]) -> None:
+    """Give a generated flow or classifier made of Mint pairs and squeezes the weights of the authors' code.
+
+    Takes a state dict, a checkpoint of their runner (a list that starts with one) or the path of a file with either;
+    their frozen masks are not needed. All or nothing: OfficialMismatch, and no change, if a name or a shape differs or
+    a layer would not compute what theirs does.
+    """
+    visits = walk(model)
+    slots = all_slots(model, visits)
+    given = tensors_of(state_dict)
+    frozen = {f"{v.key}.{name}" for v in visits if v.kind == "mint" for name in mask_names()}
+    compare(model, slots, {key: value for key, value in given.items() if key not in frozen})
+    for visit in visits:
+        same_order(visit, given.get(f"{visit.key}.mask1"))
+    copies = [copy for slot in slots for copy in slot.plan(given[slot.key].detach())]
+    kept = [(target, target.detach().clone()) for target, _ in copies]
+    with torch.no_grad():
+        try:
+            for target, value in copies:
+                target.copy_(value)
+            for visit in visits:
+                if visit.kind == "mint":
+                    same_weights(visit)
+        except BaseException:
+            for target, value in kept:
+                target.copy_(value)
+            raise
+
+
+def to_official(model: nn.Module, *, masks: bool = False) -> dict[str, Tensor]:
+    """The state dict that the authors' code would have; copies. `masks` adds their frozen masks, for a strict load."""
+    visits = walk(model)
+    found = {slot.key: slot.read().detach().clone() for slot in all_slots(model, visits)}
+    if masks:
+        for visit in visits:
+            if visit.kind == "mint":
+                found |= official_masks(visit)
+    return found
+
+
+@torch.no_grad()
+def authors_inverse(
+    model: nn.Module,
+    z: Tensor,
+    steps: int = 100,
+    divisor: float = 3.5,
+    *,
+    start: Literal["z / t", "z"] = "z / t",
+) -> Tensor:
+    """x of the authors' inversion: in each Mint layer `steps` damped steps, without any test of success.
+
+    For comparison with `model.inverse`. Their divisors are 3.5 (MNIST), 1.1 (CIFAR-10) and 1.15 (ImageNet 32), their
+    start is z / t, which is useless where t is near 0. Not while another thread uses the model.
+    """
+
+    def untested(layer: LayerLike) -> Callable[..., tuple[Tensor, Tensor]]:
+        def inverse(z: Tensor, *_: object, **__: object) -> tuple[Tensor, Tensor]:
+            w = layer.effective_weights()
+            first = z / w[layer.names.index("t")] if start == "z / t" else z
+            return authors_inversion(lambda v: layer.value(v, w), z, steps, divisor, first), zero_log_det(z)
+
+        return inverse
+
+    with replaced("inverse", [layer for _, layer in layers_of(model) if is_mint(layer)], untested):
+        inverse = cast(Callable[[Tensor], tuple[Tensor, Tensor]], model.inverse)
+        return inverse(z)[0]
+
+
+# ---------------------------------------------------------------- the layers, in the order of execution
+
+
+def layers_of(model: nn.Module) -> list[tuple[str, LayerLike]]:
+    """(path, layer) of every layer that has weights of its own."""
+    found = [(path, module) for path, module in model.named_modules() if hasattr(module, "make_weights")]
+    return [(path, cast(LayerLike, module)) for path, module in found]
+
+
+def is_mint(layer: LayerLike) -> bool:
+    """Whether the layer has the parameters of the published one, in the published shapes."""
+    if set(layer.names) != set(MINT) or len(layer.event_shape) != 3:
+        return False
+    size, c = {name: tuple(raw(layer, name).shape) for name in MINT}, layer.event_shape[0]
+    if len(size["W1"]) != 5 or size["W1"][1:3] != (c, c):
+        return False
+    k, taps = size["W1"][0], size["W1"][3:]
+    return size == {
+        "t": layer.event_shape,
+        "W1": (k, c, c, *taps),
+        "W2": (k, k, c, c, *taps),
+        "W3": (k, c, c, *taps),
+        "b1": (k, c),
+        "b2": (k, c),
+        "b3": (c,),
+    }
+
+
+def is_norm(layer: LayerLike) -> bool:
+    """Whether the layer is a batch norm with a gain, a bias and running statistics, one number each per channel."""
+    return {"g", "b"} <= set(layer.names) and all(hasattr(layer, name) for name in ("n_mean", "n_var", "n_count"))
+
+
+def raw(layer: LayerLike, name: str) -> Tensor:
+    """The stored tensor of a parameter."""
+    return cast(Tensor, getattr(layer, layer.members[layer.names.index(name)]))
+
+
+@contextmanager
+def replaced(
+    method: str, layers: Iterable[LayerLike], make: Callable[[LayerLike], Callable[..., tuple[Tensor, Tensor]]]
+) -> Iterator[None]:
+    """Inside, each layer has another `forward` or `inverse`; the model itself knows the steps around its layers."""
+    changed = list(layers)
+    try:
+        for layer in changed:
+            setattr(layer, method, make(layer))
+        yield
+    finally:
+        for layer in changed:
+            layer.__dict__.pop(method, None)
+
+
+def walk(model: nn.Module) -> list[Visit]:
+    """The layers in the order of execution, with the authors' names. OfficialMismatch where their code has no such net.
+
+    The model runs once, on a picture of distinct numbers that its layers pass on unchanged: so the order, the squeezes
+    between the layers and their layout are those of the computation and not a guess from names.
+    """
+    name, layers = type(model).__name__, layers_of(model)
+    for path, layer in layers:
+        if not is_mint(layer) and not is_norm(layer):
+            raise OfficialMismatch(f"{path or name} is a {type(layer).__name__}: the authors' code has no such layer")
+    if not any(is_mint(layer) for _, layer in layers):
+        raise OfficialMismatch(f"{name} has no Mint layer, so the authors' code has no state dict for it")
+    met: list[tuple[LayerLike, Tensor]] = []
+
+    def passing(layer: LayerLike) -> Callable[..., tuple[Tensor, Tensor]]:
+        def forward(x: Tensor, *_: object, **__: object) -> tuple[Tensor, Tensor]:
+            met.append((layer, x))
+            return x, zero_log_det(x)
+
+        return forward
+
+    shape = cast(tuple[int, ...], model.event_shape)
+    like = next(layers[0][1].parameters())
+    numbers = torch.arange(1, 1 + torch.Size(shape).numel(), device=like.device, dtype=torch.float64)
+    probe = (numbers / (1 + numbers.numel())).to(like.dtype).reshape(1, *shape)
+    with replaced("forward", [layer for _, layer in layers], passing), torch.no_grad():
+        z = model(probe)[0]
+    if len({id(layer) for layer, _ in met}) != len(met) or len(met) != len(layers):
+        raise OfficialMismatch(f"{name} does not run each of its layers once, as the authors' nets do")
+    paths = {id(layer): path or name for path, layer in layers}
+    if head_of(model) is None:
+        squeezes_between(met[-1][1], z, f"after {paths[id(met[-1][0])]}")
+    return list(numbered(met, paths, shape))
+
+
+def numbered(met: list[tuple[LayerLike, Tensor]], paths: Mapping[int, str], shape: tuple[int, ...]) -> Iterator[Visit]:
+    """Group the layers into pairs of a lower and an upper one, each of them after a batch norm or none of them."""
+    normed = any(is_norm(layer) for layer, _ in met)
+    pattern = ("norm", "lower", "norm", "upper") if normed else ("lower", "upper")
+    activation = "leaky_relu(0.01)" if normed else "elu"
+    first = met[0][1].shape[-1]
+    i, j, before = -1, len(pattern), met[0][1]
+    if first != shape[-1]:
+        i += (shape[-1] // first).bit_length() - 1
+    for layer, x in met:
+        path = paths[id(layer)]
+        crossed = squeezes_between(before, x, f"before {path}")
+        if j == len(pattern):
+            i, j = i + 1 + crossed, 0
+        elif crossed:
+            raise OfficialMismatch(f"a squeeze stands inside a pair, before {path}: the authors' nets have none there")
+        direction = "norm" if is_norm(layer) else str(getattr(layer, "tri", pattern[j]))
+        if direction != pattern[j]:
+            expected = " ".join(pattern)
+            raise OfficialMismatch(f"{path} is {direction}, but the authors' pairs are {expected}")
+        h = getattr(getattr(layer, "h", None), "name", activation)
+        if h != activation:
+            raise OfficialMismatch(f"{path} uses {h}, but the authors' nets of this kind use {activation}")
+        kind: Literal["mint", "norm"] = "norm" if direction == "norm" else "mint"
+        yield Visit(layer, path, f"layers.{i}.{j}", kind, direction == "upper")
+        before, j = x, j + 1
+    if j != len(pattern):
+        raise OfficialMismatch(f"the last pair of layers is not complete: {' '.join(pattern[j:])} missing")
+
+
+def squeezes_between(before: Tensor, after: Tensor, where: str) -> int:
+    """How many squeezes, colour fastest, make `after` of `before`; OfficialMismatch if anything else happened."""
+    count = 0
+    while before.shape[-1] > after.shape[-1] and before.shape[-1] % 2 == 0 and before.shape[-2] % 2 == 0:
+        before, count = squeeze(before, 2), count + 1
+    if not torch.equal(before, after):
+        raise OfficialMismatch(f"{where} stands a step that the authors' nets lack: they have only `squeeze 2` there")
+    return count
+
+
+# ---------------------------------------------------------------- tensors of the authors and ours
+
+
+def all_slots(model: nn.Module, visits: Sequence[Visit]) -> list[Slot]:
+    """Every tensor of the authors' state dict but the masks. OfficialMismatch if a parameter of the model has none."""
+    slots = [slot for v in visits for slot in (mint_slots(v) if v.kind == "mint" else norm_slots(v))]
+    head = head_of(model)
+    if head is not None:
+        slots += head_slots(head)
+    covered = {id(p) for v in visits for p in v.layer.parameters()}
+    covered |= set() if head is None else {id(p) for p in head.parameters()}
+    extra = [name for name, p in model.named_parameters() if id(p) not in covered]
+    if extra:
+        raise OfficialMismatch(f"the authors' code has no parameter for {listed(extra)} of {type(model).__name__}")
+    return slots
+
+
+def copied(
+    key: str, target: Tensor, theirs: Callable[[Tensor], Tensor], ours: Callable[[Tensor], Tensor] | None = None
+) -> Slot:
+    """A tensor that is stored as the authors store it, up to the arrangement of its entries."""
+    back = ours or (lambda value: value.reshape(target.shape))
+    return Slot(
+        key,
+        tuple(theirs(target).shape),
+        lambda: theirs(target),
+        lambda value: [(target, back(value).to(target))],
+    )
+
+
+def mint_slots(visit: Visit) -> Iterator[Slot]:
+    """weight1 to t of one layer; a hidden channel of the authors is filter * C + channel."""
+    layer, key = visit.layer, visit.key
+    k, c = raw(layer, "W1").shape[:2]
+    taps = raw(layer, "W1").shape[3:]
+    yield copied(f"{key}.weight1", raw(layer, "W1"), lambda w: w.reshape(k * c, c, *taps))
+    yield copied(f"{key}.bias1", raw(layer, "b1"), lambda b: b.reshape(k * c))
+    yield copied(
+        f"{key}.weight2",
+        raw(layer, "W2"),
+        lambda w: w.permute(0, 2, 1, 3, 4, 5).reshape(k * c, k * c, *taps),
+        lambda w: w.reshape(k, c, k, c, *taps).permute(0, 2, 1, 3, 4, 5),
+    )
+    yield copied(f"{key}.bias2", raw(layer, "b2"), lambda b: b.reshape(k * c))
+    yield copied(
+        f"{key}.weight3",
+        raw(layer, "W3"),
+        lambda w: w.permute(1, 0, 2, 3, 4).reshape(c, k * c, *taps),
+        lambda w: w.reshape(c, k, c, *taps).permute(1, 0, 2, 3, 4),
+    )
+    yield copied(f"{key}.bias3", raw(layer, "b3"), lambda b: b)
+    yield copied(f"{key}.t", raw(layer, "t"), lambda t: t[None])
+
+
+def norm_slots(visit: Visit) -> Iterator[Slot]:
+    """weight, bias and running statistics of one batch norm."""
+    layer, key = visit.layer, visit.key
+    shape = (layer.event_shape[0],)
+
+    def gain(value: Tensor) -> list[tuple[Tensor, Tensor]]:
+        if bool((value == 0).any()):
+            channel = int((value == 0).nonzero()[0])
+            raise OfficialMismatch(
+                f"{key}.weight is 0 in channel {channel}: this batch norm forgets the channel, so it has no inverse, "
+                f"and {visit.path} cannot hold it"
+            )
+        before = layer.make_weights()[layer.names.index("g")]
+        try:
+            raws = layer.raw("g", value.to(before).reshape(before.shape))
+        except ValueError as error:
+            raise OfficialMismatch(f"{key}.weight: {visit.path} cannot hold this gain: {error}") from None
+        return [(cast(Tensor, getattr(layer, name)), stored) for name, stored in raws.items()]
+
+    yield Slot(f"{key}.weight", shape, lambda: layer.make_weights()[layer.names.index("g")].reshape(shape), gain)
+    yield copied(f"{key}.bias", raw(layer, "b"), lambda b: b.reshape(shape))
+    for name in ("mean", "var"):
+        yield copied(f"{key}.running_{name}", cast(Tensor, getattr(layer, f"n_{name}")), lambda s: s.reshape(shape))
+    yield copied(f"{key}.num_batches_tracked", cast(Tensor, getattr(layer, "n_count")), lambda s: s.reshape(()))
+
+
+def head_of(model: nn.Module) -> nn.Module | None:
+    """The head of a classifier."""
+    head = getattr(model, "head", None)
+    return head if isinstance(head, nn.Module) else None
+
+
+def head_slots(head: nn.Module) -> list[Slot]:
+    """fc.weight and fc.bias."""
+    named = dict(head.named_parameters())
+    if set(named) != {"W", "b"} or named["W"].dim() != 2:
+        raise OfficialMismatch(f"the head has parameters {listed(sorted(named))}, but the authors' has W and b")
+    return [copied("fc.weight", named["W"], lambda w: w), copied("fc.bias", named["b"], lambda b: b)]
+
+
+def tensors_of(given: Mapping[str, Tensor] | Sequence[object] | str | PathLike[str]) -> dict[str, Tensor]:
+    """The named tensors of a state dict, of a runner's checkpoint or of a file, without `module.` in front."""
+    content: object = given
+    if isinstance(given, str) or hasattr(given, "__fspath__"):
+        try:
+            content = torch.load(cast("str", given), map_location="cpu", weights_only=True)
+        except (pickle.UnpicklingError, EOFError, RuntimeError) as error:
+            raise OfficialMismatch(f"{given} is no file of tensors: {str(error).splitlines()[0]}") from error
+    if isinstance(content, Sequence) and not isinstance(content, str) and content:
+        content = content[0]
+    if not isinstance(content, Mapping):
+        raise OfficialMismatch(f"a state dict or a list that starts with one is needed, not a {type(content).__name__}")
+    odd = [str(key) for key, value in content.items() if not isinstance(key, str) or not isinstance(value, Tensor)]
+    if odd:
+        raise OfficialMismatch(f"a state dict holds named tensors, but here {listed(odd)} is something else")
+    found = {str(key): cast(Tensor, value) for key, value in content.items()}
+    if all(key.startswith("module.") for key in found):
+        found = {key.removeprefix("module."): value for key, value in found.items()}
+    return found
+
+
+def compare(model: nn.Module, slots: Sequence[Slot], given: Mapping[str, Tensor]) -> None:
+    """OfficialMismatch that names the first differences between the names and shapes of both sides."""
+    wanted = {slot.key: slot.shape for slot in slots}
+    missing = [f"{key} {list(shape)}" for key, shape in wanted.items() if key not in given]
+    unexpected = [f"{key} {list(value.shape)}" for key, value in given.items() if key not in wanted]
+    shapes = [
+        f"{key} is {list(given[key].shape)} but must be {list(shape)}"
+        for key, shape in wanted.items()
+        if key in given and tuple(given[key].shape) != shape
+    ]
+    parts = [
+        f"{len(found)} {what}: {listed(found)}"
+        for what, found in (("missing", missing), ("unexpected", unexpected), ("of another shape", shapes))
+        if found
+    ]
+    if parts:
+        raise OfficialMismatch(f"the state dict does not fit {type(model).__name__}; {'; '.join(parts)}")
+
+
+def listed(names: Sequence[str]) -> str:
+    """The first names, and how many more there are."""
+    more = len(names) - SHOWN
+    return ", ".join(names[:SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+# ---------------------------------------------------------------- what the authors' code makes of raw weights
+
+
+def mask_names() -> Iterator[str]:
+    """The frozen masks that stand in each layer's state dict."""
+    for n in (1, 2, 3):
+        yield from (f"mask{n}", f"center_mask{n}")
+
+
+def official_block(channels: int, taps: tuple[int, int], upper: bool) -> tuple[Tensor, Tensor]:
+    """The mask of a pair of filters, channel-major, and its centre from a channel to itself: both bool [C, C, k, k]."""
+    rows, columns = taps
+    channel = torch.arange(channels)
+    output, read = channel[:, None, None, None], channel[None, :, None, None]
+    place = torch.arange(rows * columns).reshape(rows, columns)
+    centre = (place == place[rows // 2, columns // 2]) & (output == read)
+    passed = place < place[rows // 2, columns // 2]
+    if upper:
+        return (output < read) | ((output == read) & ~passed), centre
+    return (output > read) | ((output == read) & passed) | centre, centre
+
+
+def official_masks(visit: Visit) -> dict[str, Tensor]:
+    """mask1 to center_mask3 of one layer, of the shapes of its weights."""
+    w1 = raw(visit.layer, "W1")
+    filters, channels, taps = w1.shape[0], w1.shape[1], (w1.shape[3], w1.shape[4])
+    found = {}
+    for name, block in zip(("mask", "center_mask"), official_block(channels, taps, visit.upper), strict=True):
+        for n, grid in (1, (filters, 1)), (2, (filters, filters)), (3, (1, filters)):
+            found[f"{visit.key}.{name}{n}"] = block.to(w1).repeat(*grid, 1, 1)
+    return found
+
+
+def same_order(visit: Visit, mask: Tensor | None) -> None:
+    """OfficialMismatch if a stored mask of the authors lets through what channel-major order forbids."""
+    if mask is None or visit.kind != "mint":
+        return
+    ours = official_masks(visit)[f"{visit.key}.mask1"]
+    if mask.shape != ours.shape or bool(((mask.to(ours) != 0) & (ours == 0)).any()):
+        raise OfficialMismatch(
+            f"{visit.key}.mask1 is not that of the channel-major order (theirs has `rgb_last: false`?), which is the "
+            f"one that {visit.path} has"
+        )
+
+
+def same_weights(visit: Visit) -> None:
+    """OfficialMismatch unless the layer makes of its raw weights what the authors' code does.
+
+    A layer of the same shapes may have another order, mask, tie or constraint, and would compute something else.
+    """
+    layer = visit.layer
+    stored = {name: raw(layer, name) for name in MINT}
+    taps = (stored["W1"].shape[3], stored["W1"].shape[4])
+    kept, centre = (m.to(stored["t"].device) for m in official_block(stored["W1"].shape[1], taps, visit.upper))
+    masked = {name: torch.where(kept, stored[name], 0.0) for name in ("W1", "W2", "W3")}
+    middle = (..., taps[0] // 2, taps[1] // 2)
+    sign1, sign3 = (masked[n][middle].diagonal(dim1=-2, dim2=-1).sign() for n in ("W1", "W3"))
+    signs = sign3[:, None, :, None, None, None] * sign1[None, :, :, None, None, None]
+    masked["W2"] = torch.where(centre, masked["W2"].abs() * signs, masked["W2"])
+    expected = {**stored, **masked, "t": stored["t"].abs().clamp(min=FLOOR)}
+    got = dict(zip(layer.names, layer.make_weights(), strict=True))
+    info = torch.finfo(stored["t"].dtype)
+    for name in MINT:
+        close = torch.isclose(got[name], expected[name], rtol=4 * info.eps, atol=info.tiny, equal_nan=True)
+        if not bool(close.all()):
+            raise OfficialMismatch(
+                f"{visit.path} makes another {name} of the same raw numbers than the authors' code: its order, mask, "
+                f"tie or constraint is not the published one ({int((~close).sum())} entries differ)"
+            )
