@@ -27,6 +27,13 @@ class Writer:
         yield
         self.depth -= 1
 
+    @contextmanager
+    def indented(self) -> Iterator[None]:
+        """An indented block whose header is written already."""
+        self.depth += 1
+        yield
+        self.depth -= 1
+
     def call(self, before: str, args: Sequence[str], after: str) -> None:
         """`before(args)after` on one line, or one argument a line where that is too long."""
         line = f"{before}({', '.join(args)}){after}"

@@ -33,7 +33,7 @@ class FlowWriter:
 
     def run(self) -> None:
         """The whole class."""
-        flow, write = self.flow, self.write
+        write = self.write
         with write.block(f"class {self.classes[self.key]}(nn.Module):"):
             self._docstring()
             write()
@@ -188,9 +188,8 @@ class FlowWriter:
 
     def _inverse(self) -> None:
         write = self.write
-        write("def inverse(")
-        write(f"    {INVERSE}")
-        with write.block(f") -> tuple[Tensor, {self._log_det}]:"):
+        write.call("def inverse", INVERSE, f" -> tuple[Tensor, {self._log_det}]:")
+        with write.indented():
             write('"""x and log |det dx/dz|; iterative steps test their residual against `tol` (InversionError)."""')
             write("no_context(context, type(self).__name__)")
             write(f'x, lead = flatten_batch(z, self.latent_shape, "z", "{self.where(self.flow.shape_span)}")')
@@ -205,7 +204,9 @@ class FlowWriter:
             match step.op:
                 case ir.Use():
                     module = lists.get(step.name, f"self.{self.names.member[step.name]}")
-                    call = f"{module}(x)" if forward else f"{module}.inverse(x, tol=tol, max_iter=max_iter)"
+                    call = (
+                        f"{module}(x)" if forward else f"{module}.inverse(x, tol=tol, max_iter=max_iter, fixed=fixed)"
+                    )
                     self._apply(call)
                 case ir.Logit(alpha=alpha):
                     self._apply(f"{'logit_step' if forward else 'logit_inverse'}(x, {alpha!r})")

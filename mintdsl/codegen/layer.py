@@ -57,7 +57,15 @@ def _forward(c: LayerContext) -> None:
         write(f"return unflatten_batch(y, lead), unflatten_batch({log}, lead)")
 
 
-INVERSE = "self, z: Tensor, context: Tensor | None = None, *, tol: float | None = None, max_iter: int | None = None"
+INVERSE = (
+    "self",
+    "z: Tensor",
+    "context: Tensor | None = None",
+    "*",
+    "tol: float | None = None",
+    "max_iter: int | None = None",
+    "fixed: tuple[int, float] | None = None",
+)
 
 
 def write_net(c: LayerContext) -> None:
@@ -91,9 +99,8 @@ def _frozen_statistics(c: LayerContext) -> None:
 
 def _inverse(c: LayerContext) -> None:
     write = c.write
-    write("def inverse(")
-    write(f"    {INVERSE}")
-    with write.block(") -> tuple[Tensor, Tensor]:"):
+    write.call("def inverse", INVERSE, " -> tuple[Tensor, Tensor]:")
+    with write.indented():
         if c.affine:
             write('"""x with f(x) = z, in closed form (affine in each element alone), and log |det dx/dz|."""')
         else:
@@ -104,12 +111,18 @@ def _inverse(c: LayerContext) -> None:
             write()
             write(f"{how} The residual")
             write("max |f(x) - z| / (1 + |z|) of each sample is tested against `tol`: InversionError if it is missed.")
+            write("fixed = (steps, divisor): that many damped steps as the authors of MintNet take them, untested.")
             write('"""')
         write("no_context(context, type(self).__name__)")
         _frozen_statistics(c)
         write(f'z, lead = flatten_batch(z, self.event_shape, "z", "{c.where(c.layer.shape_span)}")')
-        call = "invert_affine(self, z)" if c.affine else f"invert_layer(self, z, tol, max_iter, sign={c.sign})"
-        write(f"x, log_det = {call}")
+        if c.affine:
+            write("x, log_det = invert_affine(self, z)")
+        else:
+            with write.block("if fixed is not None:"):
+                write("x, log_det = fixed_inverse(self, z, *fixed)")
+            with write.block("else:"):
+                write(f"x, log_det = invert_layer(self, z, tol, max_iter, sign={c.sign})")
         write("return unflatten_batch(x, lead), unflatten_batch(log_det, lead)")
 
 

@@ -11,7 +11,9 @@ from mintdsl.codegen.helpers import IMPORTS, helpers
 from mintdsl.core import ir
 
 # variables of the generated methods
-LOCALS = frozenset("self x w s y z rests diagonal slope lead log_det sign value context term tol max_iter".split())
+LOCALS = frozenset(
+    "self x w s y z rests diagonal slope lead log_det sign value context term tol max_iter fixed".split()
+)
 # arguments and variables of the generated constructors
 ARGUMENTS = frozenset("self shape device dtype factory kept".split())
 # members of nn.Module and of the generated classes

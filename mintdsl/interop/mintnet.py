@@ -6,41 +6,22 @@ a pair. Raw numbers are copied, also those under the masks, so that loading and 
 
 from __future__ import annotations
 
-import pickle
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, cast
 
 import torch
 from torch import Tensor, nn
 
+from mintdsl.interop.walk import MINT, OfficialMismatch, Visit, head_of, is_mint, layers_of, listed, raw, replaced, walk
 from mintdsl.runtime.flow import zero_log_det
 from mintdsl.runtime.inverse import authors_inversion
 from mintdsl.runtime.protocols import LayerLike
-from mintdsl.runtime.steps import squeeze
 
 if TYPE_CHECKING:
     from os import PathLike
 
-MINT = ("t", "W1", "W2", "W3", "b1", "b2", "b3")
 FLOOR = 1e-12
-SHOWN = 3
-
-
-class OfficialMismatch(ValueError):
-    """A state dict and a model that do not belong together, or a model that the authors' code cannot express."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Visit:
-    """A layer as the execution meets it: its place in the authors' numbering, and its kind."""
-
-    layer: LayerLike
-    path: str
-    key: str
-    kind: Literal["mint", "norm"]
-    upper: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -124,134 +105,6 @@ def authors_inverse(
         return inverse(z)[0]
 
 
-# ---------------------------------------------------------------- the layers, in the order of execution
-
-
-def layers_of(model: nn.Module) -> list[tuple[str, LayerLike]]:
-    """(path, layer) of every layer that has weights of its own."""
-    found = [(path, module) for path, module in model.named_modules() if hasattr(module, "make_weights")]
-    return [(path, cast(LayerLike, module)) for path, module in found]
-
-
-def is_mint(layer: LayerLike) -> bool:
-    """Whether the layer has the parameters of the published one, in the published shapes."""
-    if set(layer.names) != set(MINT) or len(layer.event_shape) != 3:
-        return False
-    size, c = {name: tuple(raw(layer, name).shape) for name in MINT}, layer.event_shape[0]
-    if len(size["W1"]) != 5 or size["W1"][1:3] != (c, c):
-        return False
-    k, taps = size["W1"][0], size["W1"][3:]
-    return size == {
-        "t": layer.event_shape,
-        "W1": (k, c, c, *taps),
-        "W2": (k, k, c, c, *taps),
-        "W3": (k, c, c, *taps),
-        "b1": (k, c),
-        "b2": (k, c),
-        "b3": (c,),
-    }
-
-
-def is_norm(layer: LayerLike) -> bool:
-    """Whether the layer is a batch norm with a gain, a bias and running statistics, one number each per channel."""
-    return {"g", "b"} <= set(layer.names) and all(hasattr(layer, name) for name in ("n_mean", "n_var", "n_count"))
-
-
-def raw(layer: LayerLike, name: str) -> Tensor:
-    """The stored tensor of a parameter."""
-    return cast(Tensor, getattr(layer, layer.members[layer.names.index(name)]))
-
-
-@contextmanager
-def replaced(
-    method: str, layers: Iterable[LayerLike], make: Callable[[LayerLike], Callable[..., tuple[Tensor, Tensor]]]
-) -> Iterator[None]:
-    """Inside, each layer has another `forward` or `inverse`; the model itself knows the steps around its layers."""
-    changed = list(layers)
-    try:
-        for layer in changed:
-            setattr(layer, method, make(layer))
-        yield
-    finally:
-        for layer in changed:
-            layer.__dict__.pop(method, None)
-
-
-def walk(model: nn.Module) -> list[Visit]:
-    """The layers in the order of execution, with the authors' names. OfficialMismatch where their code has no such net.
-
-    The model runs once, on a picture of distinct numbers that its layers pass on unchanged: so the order, the squeezes
-    between the layers and their layout are those of the computation and not a guess from names.
-    """
-    name, layers = type(model).__name__, layers_of(model)
-    for path, layer in layers:
-        if not is_mint(layer) and not is_norm(layer):
-            raise OfficialMismatch(f"{path or name} is a {type(layer).__name__}: the authors' code has no such layer")
-    if not any(is_mint(layer) for _, layer in layers):
-        raise OfficialMismatch(f"{name} has no Mint layer, so the authors' code has no state dict for it")
-    met: list[tuple[LayerLike, Tensor]] = []
-
-    def passing(layer: LayerLike) -> Callable[..., tuple[Tensor, Tensor]]:
-        def forward(x: Tensor, *_: object, **__: object) -> tuple[Tensor, Tensor]:
-            met.append((layer, x))
-            return x, zero_log_det(x)
-
-        return forward
-
-    shape = cast(tuple[int, ...], model.event_shape)
-    like = next(layers[0][1].parameters())
-    numbers = torch.arange(1, 1 + torch.Size(shape).numel(), device=like.device, dtype=torch.float64)
-    probe = (numbers / (1 + numbers.numel())).to(like.dtype).reshape(1, *shape)
-    with replaced("forward", [layer for _, layer in layers], passing), torch.no_grad():
-        z = model(probe)[0]
-    if len({id(layer) for layer, _ in met}) != len(met) or len(met) != len(layers):
-        raise OfficialMismatch(f"{name} does not run each of its layers once, as the authors' nets do")
-    paths = {id(layer): path or name for path, layer in layers}
-    if head_of(model) is None:
-        squeezes_between(met[-1][1], z, f"after {paths[id(met[-1][0])]}")
-    return list(numbered(met, paths, shape))
-
-
-def numbered(met: list[tuple[LayerLike, Tensor]], paths: Mapping[int, str], shape: tuple[int, ...]) -> Iterator[Visit]:
-    """Group the layers into pairs of a lower and an upper one, each of them after a batch norm or none of them."""
-    normed = any(is_norm(layer) for layer, _ in met)
-    pattern = ("norm", "lower", "norm", "upper") if normed else ("lower", "upper")
-    activation = "leaky_relu(0.01)" if normed else "elu"
-    first = met[0][1].shape[-1]
-    i, j, before = -1, len(pattern), met[0][1]
-    if first != shape[-1]:
-        i += (shape[-1] // first).bit_length() - 1
-    for layer, x in met:
-        path = paths[id(layer)]
-        crossed = squeezes_between(before, x, f"before {path}")
-        if j == len(pattern):
-            i, j = i + 1 + crossed, 0
-        elif crossed:
-            raise OfficialMismatch(f"a squeeze stands inside a pair, before {path}: the authors' nets have none there")
-        direction = "norm" if is_norm(layer) else str(getattr(layer, "tri", pattern[j]))
-        if direction != pattern[j]:
-            expected = " ".join(pattern)
-            raise OfficialMismatch(f"{path} is {direction}, but the authors' pairs are {expected}")
-        h = getattr(getattr(layer, "h", None), "name", activation)
-        if h != activation:
-            raise OfficialMismatch(f"{path} uses {h}, but the authors' nets of this kind use {activation}")
-        kind: Literal["mint", "norm"] = "norm" if direction == "norm" else "mint"
-        yield Visit(layer, path, f"layers.{i}.{j}", kind, direction == "upper")
-        before, j = x, j + 1
-    if j != len(pattern):
-        raise OfficialMismatch(f"the last pair of layers is not complete: {' '.join(pattern[j:])} missing")
-
-
-def squeezes_between(before: Tensor, after: Tensor, where: str) -> int:
-    """How many squeezes, colour fastest, make `after` of `before`; OfficialMismatch if anything else happened."""
-    count = 0
-    while before.shape[-1] > after.shape[-1] and before.shape[-1] % 2 == 0 and before.shape[-2] % 2 == 0:
-        before, count = squeeze(before, 2), count + 1
-    if not torch.equal(before, after):
-        raise OfficialMismatch(f"{where} stands a step that the authors' nets lack: they have only `squeeze 2` there")
-    return count
-
-
 # ---------------------------------------------------------------- tensors of the authors and ours
 
 
@@ -329,13 +182,7 @@ def norm_slots(visit: Visit) -> Iterator[Slot]:
     yield copied(f"{key}.bias", raw(layer, "b"), lambda b: b.reshape(shape))
     for name in ("mean", "var"):
         yield copied(f"{key}.running_{name}", cast(Tensor, getattr(layer, f"n_{name}")), lambda s: s.reshape(shape))
-    yield copied(f"{key}.num_batches_tracked", cast(Tensor, getattr(layer, "n_count")), lambda s: s.reshape(()))
-
-
-def head_of(model: nn.Module) -> nn.Module | None:
-    """The head of a classifier."""
-    head = getattr(model, "head", None)
-    return head if isinstance(head, nn.Module) else None
+    yield copied(f"{key}.num_batches_tracked", cast(Tensor, layer.n_count), lambda s: s.reshape(()))
 
 
 def head_slots(head: nn.Module) -> list[Slot]:
@@ -343,6 +190,8 @@ def head_slots(head: nn.Module) -> list[Slot]:
     named = dict(head.named_parameters())
     if set(named) != {"W", "b"} or named["W"].dim() != 2:
         raise OfficialMismatch(f"the head has parameters {listed(sorted(named))}, but the authors' has W and b")
+    if getattr(getattr(head, "h", None), "name", "elu") != "elu":
+        raise OfficialMismatch("the head of the authors' classifiers uses elu")
     return [copied("fc.weight", named["W"], lambda w: w), copied("fc.bias", named["b"], lambda b: b)]
 
 
@@ -352,8 +201,10 @@ def tensors_of(given: Mapping[str, Tensor] | Sequence[object] | str | PathLike[s
     if isinstance(given, str) or hasattr(given, "__fspath__"):
         try:
             content = torch.load(cast("str", given), map_location="cpu", weights_only=True)
-        except (pickle.UnpicklingError, EOFError, RuntimeError) as error:
-            raise OfficialMismatch(f"{given} is no file of tensors: {str(error).splitlines()[0]}") from error
+        except OSError:
+            raise
+        except Exception as error:  # what a file of something else raises is not documented, and it is many things
+            raise OfficialMismatch(f"{given} is no file that torch.load(weights_only=True) reads") from error
     if isinstance(content, Sequence) and not isinstance(content, str) and content:
         content = content[0]
     if not isinstance(content, Mapping):
@@ -384,12 +235,6 @@ def compare(model: nn.Module, slots: Sequence[Slot], given: Mapping[str, Tensor]
     ]
     if parts:
         raise OfficialMismatch(f"the state dict does not fit {type(model).__name__}; {'; '.join(parts)}")
-
-
-def listed(names: Sequence[str]) -> str:
-    """The first names, and how many more there are."""
-    more = len(names) - SHOWN
-    return ", ".join(names[:SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 # ---------------------------------------------------------------- what the authors' code makes of raw weights

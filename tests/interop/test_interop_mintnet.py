@@ -17,6 +17,7 @@ from mintdsl.interop.mintnet import OfficialMismatch, authors_inverse, load_offi
 from mintdsl.resources import resource
 
 TOL = 1e-9
+WORST=[]
 LIBRARY = (resource("specs") / "mintnet" / "mint.mint").read_text(encoding="utf-8")
 SMALL = """mint 1
 import "mintnet/mint.mint" { MintPair }
@@ -55,7 +56,8 @@ def pictures(*shape: int, seed: int = 1) -> Tensor:
 
 def close(ours: Tensor, theirs: Tensor, tol: float = TOL) -> None:
     assert ours.shape == theirs.shape
-    worst = float((ours - theirs).abs().max() / theirs.abs().max().clamp(min=1e-300))
+    worst = float((ours - theirs).detach().abs().max() / theirs.detach().abs().max().clamp(min=1e-300))
+    WORST.append((worst, len(WORST)))
     assert worst <= tol, f"relative error {worst:.2e}"
 
 
@@ -106,10 +108,8 @@ def test_layers_are_those_of_the_authors(kind: str, channels: int, filters: int,
         pair.zero_grad()
         both = {k: v for k, v in leaves(state).items() if k not in theirs} | theirs
         weights = pictures(*y.shape, seed=2)
-        # under t = 0 log-dets are so steep that their gradients would drown those of the outputs
-        share = 1e-3
-        ours = (weights * y).sum() + share * log_det.sum()
-        ref = (weights * expected).sum() + share * diagonal.log().sum()
+        ours = (weights * y).sum() + log_det.sum()
+        ref = (weights * expected).sum() + diagonal.log().sum()
         same_gradients(pair, ours, ref, both, (mine, its))
 
 
@@ -171,10 +171,13 @@ def test_round_trip_is_exact(kind: str) -> None:
     with_masks = to_official(model, masks=True)
     assert len(with_masks) == len(back) + 6 * 10
     for key in {key.rsplit(".", 1)[0] for key in state}:
+        shape = state[f"{key}.weight1"].shape
+        filters, channels = shape[0] // shape[1], shape[1]
         for n, kept in official.masks(state, key, key.endswith("1")).items():
             assert torch.equal(with_masks[f"{key}.mask{n}"], kept)
             centre = with_masks[f"{key}.center_mask{n}"]
-            assert int(centre.sum()) == {1: 1, 2: 1, 3: 1}[n] * centre.numel() // (9 * centre.shape[1 if n == 1 else 0] if n != 2 else 9 * (kept.shape[0] // 1)) or True
+            assert int(centre.sum()) == channels * filters ** (2 if n == 2 else 1) == int(centre[..., 1, 1].sum())
+            assert not bool((centre > kept).any())
 
 
 def test_copies_share_no_memory() -> None:
@@ -234,7 +237,7 @@ def test_differences_are_named_and_nothing_changes(tmp_path: Path) -> None:
     assert "not a int" in refused(small(), [3, state])
     assert "needed, not a list" in refused(small(), [])
     (tmp_path / "text").write_text("hello")
-    assert "is no file of tensors" in refused(small(), tmp_path / "text")
+    assert "is no file that" in refused(small(), tmp_path / "text")
 
 
 def test_another_order_of_theirs_is_refused() -> None:
@@ -258,22 +261,22 @@ PIXEL_MAJOR = LIBRARY.split("## One lower")[0].split("layer Mint", 1)[1].replace
 @pytest.mark.parametrize(
     ("steps", "more", "message"),
     [
-        ("MintPair(K = 2) squeeze 2 (layout = colour_slow) MintPair(K = 2)", "", "only `squeeze 2`"),
-        ("MintPair(K = 2) squeeze 4 MintPair(K = 2)", "", "only `squeeze 2`"),
-        ("MintPair(K = 2) Mint(K = 2, tri = lower)", "", "upper missing"),
-        ("Mint(K = 2, tri = upper) Mint(K = 2, tri = lower)", "", "is upper, but"),
-        ("Mint(K = 2, tri = lower, h = tanh) Mint(K = 2, tri = upper, h = tanh)", "", "uses tanh, but"),
-        ("Mint(K = 2, tri = lower) squeeze 2 Mint(K = 2, tri = upper)", "", "inside a pair"),
-        ("Actnorm MintPair(K = 2)", 'import "std/actnorm.mint" { Actnorm }', "is a Actnorm"),
+        ("MintPair(K = 2) ; squeeze 2 (layout = colour_slow) ; MintPair(K = 2)", "", "only `squeeze 2`"),
+        ("MintPair(K = 2) ; squeeze 4 ; MintPair(K = 2)", "", "only `squeeze 2`"),
+        ("MintPair(K = 2) ; Mint(K = 2, tri = lower)", "", "upper missing"),
+        ("Mint(K = 2, tri = upper) ; Mint(K = 2, tri = lower)", "", "is upper, but"),
+        ("Mint(K = 2, tri = lower, h = tanh) ; Mint(K = 2, tri = upper, h = tanh)", "", "uses tanh, but"),
+        ("Mint(K = 2, tri = lower) ; squeeze 2 ; Mint(K = 2, tri = upper)", "", "inside a pair"),
+        ("Actnorm ; MintPair(K = 2)", 'import "std/actnorm.mint" { Actnorm }', "is a Actnorm"),
         ("Actnorm", 'import "std/actnorm.mint" { Actnorm }', "is a Actnorm"),
-        ("Pixel(K = 2, tri = lower) Pixel(K = 2, tri = upper)", f"layer Pixel{PIXEL_MAJOR}", "its order, mask"),
-        ("Soft(K = 2, tri = lower) Soft(K = 2, tri = upper)", "soft", "makes another t"),
+        ("Pixel(K = 2, tri = lower) ; Pixel(K = 2, tri = upper)", f"layer Pixel{PIXEL_MAJOR}", "its order, mask"),
+        ("Soft(K = 2, tri = lower) ; Soft(K = 2, tri = upper)", "soft", "makes another t"),
     ],
 )
 def test_models_that_their_code_does_not_have(steps: str, more: str, message: str) -> None:
     if more == "soft":
         more = "layer Soft" + PIXEL_MAJOR.replace("pixel_major", "channel_major").replace(" via abs", "")
-    text = FLOW.format(steps="\n  ".join(steps.replace(") ", ")\n").replace("squeeze 2 M", "squeeze 2\nM").replace("squeeze 4 M", "squeeze 4\nM").replace("Actnorm M", "Actnorm\nM").split("\n")), more=more)
+    text = FLOW.format(steps="\n  ".join(steps.split(" ; ")), more=more)
     model = compiled(text)(dtype=torch.float64)
     state = official.random_net((2, 4, 4), [(1, 2)])
     assert message in refused(model, state)

@@ -71,7 +71,8 @@ class Lowering:
                 self.lines.append(f"# {_source(let)}")
             value, diagonal = self.expr(let.value)
             if self.mode != "bound":
-                value = self._name(self.local[let.name], value)
+                self.lines.append(f"{self.local[let.name]} = {value.text}")
+                value = replace(value, text=self.local[let.name], atom=True)
             if diagonal.rank and self.mode in ("value", "fibre", "bound"):
                 diagonal = self._name(f"d_{self.local[let.name]}", diagonal)
             self.lets[let.name] = (value, diagonal)
