@@ -1,7 +1,7 @@
 """A generated module against its meaning: the reference interpreter, autograd, exact determinants, its own inverse.
 
 Everything runs in float64. Each layer that the program uses is built anew on a small shape and held against the
-interpreter with three draws of weights; a flow too large for the interpreter is tested by its round trip as well.
+interpreter with three draws of weights; a flow too large for the interpreter is tested by its round trip.
 """
 
 from __future__ import annotations
@@ -12,35 +12,37 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import partial
 from itertools import product
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 
-from mintdsl.core import ir
+from mintdsl.core import interpret, ir
 from mintdsl.core.dual import variables
 from mintdsl.core.instance import anchor
-from mintdsl.core.interpret import evaluate_flow, parameters
 from mintdsl.core.interpret_layer import apply_layer
-from mintdsl.core.interpret_weights import Argument, Env, Weights, bind, extents, param_shape, sign_shape
+from mintdsl.core.interpret_weights import Argument, Env, Weights, bind, extents, param_shape
 from mintdsl.core.interval import REAL, Interval
-from mintdsl.core.orders import DEFAULT_ORDER, Order
+from mintdsl.core.orders import DEFAULT_ORDER
 from mintdsl.driver import Program
-from mintdsl.proof.check import Bindings, LayerProof
+from mintdsl.proof.check import LayerProof, check_layer
 from mintdsl.proof.jacobian import DENSE, NONE
 from mintdsl.proof.prover import FlowProof, Prover
 
-SMALL_IMAGES = ((2, 3, 4), (3, 3, 3), (1, 3, 4), (4, 2, 3), (4, 4, 4), (6, 2, 2), (8, 2, 2), (12, 2, 2), (16, 2, 2))
-SMALL_FLOW_IMAGES = ((1, 4, 4), (2, 4, 4), (3, 4, 4), (4, 4, 4), (1, 8, 8), *SMALL_IMAGES)
-SMALL_VECTORS = ((5,), (6,), (4,), (8,), (9,), (12,), (16,))
-SMALL_SEQUENCES = ((3, 2), (2, 4), (4, 3), (4, 4))
-SMALL_SIZES = (2, 1, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
-LARGEST = 64  # elements of a flow that the interpreter still takes as a whole
-WORK = 4e8  # multiplications of the interpreter for one flow
-REAL_WORK = 5e10  # of a module at its real shape, for a round trip
+SHAPES: Mapping[str, tuple[tuple[int, ...], ...]] = {  # the preferred one first
+    "Image": ((2, 3, 4), (1, 3, 4), (1, 4, 4), (4, 2, 3), (3, 4, 4), (4, 4, 4), (1, 8, 8), (8, 2, 2), (16, 2, 2)),
+    "Vec": ((5,), (4,), (6,), (8,), (9,), (12,), (16,)),
+    "Seq": ((3, 2), (2, 4), (4, 3), (4, 4)),
+}
+SIZES = (2, 1, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)  # for Nat formals
+WHOLE = 64  # elements of a flow that the interpreter takes as a whole
+INTERPRETED, RUN = 4e8, 5e10  # multiplications of the interpreter, and of a module in a round trip
 
-EXACT, CLOSE, TIGHT, LOOSE = 0.0, 1e-12, 1e-10, 1e-9
+NOTHING, TIGHT, LOOSE = 0.0, 1e-10, 1e-9
+EXTREMES = {"softplus": -25.0, "exp": -25.0, "signed": -25.0, "signed_exp": -25.0, "sigmoid": -30.0}
+"""Raw numbers at the end of each parametrisation; 0 for the others."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ def verify(
     """Check the generated module of `name` (default: the last definition) against the interpreter and autograd.
 
     `sizes` replace defaults of Nat formals; `module` is tested instead of what the generator writes. The same seed
-    gives the same rows. Raises SpecError where the program is refused, ValueError where a formal has no value.
+    gives the same rows. Raises SpecError where the program is refused, ValueError where no small shape fits.
     """
     core, _ = program.core()
     target = name or core.main[-1].rpartition("::")[2]
@@ -83,22 +85,12 @@ def verify(
     assert key is not None
     run = _Run(core, key, dict(sizes), seed, cls)
     with torch.random.fork_rng(devices=[]):
-        run.all()
-    rows = tuple(run.rows)
-    return Verification(target, rows, all(r.ok for r in rows), tuple(dict.fromkeys(run.notes)))
-
-
-# ---------------------------------------------------------------- what is tested
-
-
-@dataclass(frozen=True)
-class _Use:
-    """A layer where a flow uses it: its environment (sizes of that place) and what its proof depends on."""
-
-    path: str
-    layer: ir.Layer
-    env: Env
-    proof: LayerProof
+        definition = core.definitions[key]
+        if isinstance(definition, ir.Layer):
+            run.layer_alone(definition)
+        else:
+            run.flow(definition)
+    return Verification(target, tuple(run.rows), all(r.ok for r in run.rows), tuple(dict.fromkeys(run.notes)))
 
 
 @dataclass
@@ -107,411 +99,220 @@ class _Run:
 
     core: ir.Program
     key: str
-    sizes: dict[str, int]
+    sizes: Mapping[str, int]
     seed: int
     cls: type[nn.Module]
     rows: list[Row] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
-    def all(self) -> None:
-        """Every layer, then the flow."""
-        definition = self.core.definitions[self.key]
-        prover = Prover(self.core)
-        bindings = prover.defaults(self.key)
-        missing = [f.name for f in definition.formals if f.default is None and f.name not in self.sizes]
-        missing = [n for n in missing if not (isinstance(definition, ir.Layer) and _type(definition, n) == "Dir")]
-        if bindings is None or missing:
-            raise ValueError(f"{definition.name} needs values of {', '.join(missing)}: verify a flow that uses it")
-        if isinstance(definition, ir.Layer):
-            for use in self._of_layer(definition, prover, bindings):
-                self._layer(use, None)
-            return
-        shape = self._flow_shape(definition)
-        env = bind(definition, shape, dict(self.sizes))
-        model = self._build(self.cls, definition, env, shape)
-        modules = dict(model.named_modules())
-        done = set()
-        for use in self._uses(definition, env, prover, bindings, ""):
-            small = self._small(use)
-            mark = _mark(small)
-            if mark not in done:
-                done.add(mark)
-                self._layer(small, modules.get(use.path))
-        self._flow(definition, model, env)
-
-    # ------------------------------------------------------------ uses
-
-    def _of_layer(self, layer: ir.Layer, prover: Prover, bindings: Bindings) -> Iterator[_Use]:
-        proof = prover.prove(self.key, bindings)
-        assert isinstance(proof, LayerProof)
-        free = [f.name for f in layer.formals if f.type == "Dir" and f.default is None]
-        for directions in product(("lower", "upper"), repeat=len(free)):
-            args: dict[str, Argument] = {**self.sizes, **dict(zip(free, directions, strict=True))}
-            env = _first(layer, args, _shapes(layer.shape, SMALL_IMAGES))
-            yield self._small(_Use("", layer, env, proof))
-
-    def _uses(self, flow: ir.Flow, env: Env, prover: Prover, bindings: Bindings, prefix: str) -> Iterator[_Use]:
-        """The layers of a flow, each copy of a repeat once."""
-        dims = env.dims
-
-        def walk(steps: Sequence[ir.Step], copies: str) -> Iterator[_Use]:
-            nonlocal dims
-            for step in steps:
-                match step.op:
-                    case ir.Use() as use:
-                        callee = self.core.definitions[use.definition]
-                        inner = bind(callee, dims, dict(use.args), env)
-                        own = {**(prover.defaults(use.definition) or {}), **prover.bindings_of(use, bindings)}
-                        path = f"{prefix}{step.name}{copies}"
-                        if isinstance(callee, ir.Layer):
-                            proof = prover.prove(use.definition, own)
-                            assert isinstance(proof, LayerProof)
-                            yield _Use(path, callee, inner, proof)
-                        else:
-                            yield from self._uses(callee, inner, prover, own, path + ".")
-                            dims = _result(self.core, callee, inner)
-                    case ir.Repeat(steps=block):
-                        yield from walk(block, copies + ".0")
-                    case ir.Pair(steps=block):
-                        yield from walk(block, copies)
-                    case ir.Squeeze() as squeeze:
-                        dims = _squeezed(squeeze, dims)
-                    case _:
-                        pass
-
-        yield from walk(flow.steps, "")
-
-    def _small(self, use: _Use) -> _Use:
-        """The same use with sizes that the interpreter takes, every quotient still whole."""
-        layer, env = use.layer, use.env
-        names = [f.name for f in layer.formals if f.type == "Nat"]
-        choices = [[n for n in SMALL_SIZES if n <= env.sizes[k]] or [env.sizes[k]] for k in names]
-        for shape in _shapes(layer.shape, SMALL_IMAGES, len(env.dims)):
-            for values in sorted(product(*choices), key=lambda v: (max(v, default=0) > 2, math.prod(v))):
-                small = _resized(layer, env, shape, dict(zip(names, values, strict=True)))
-                if small is not None:
-                    return replace(use, env=small)
-        return use  # a concrete shape
-
-    def _flow_shape(self, flow: ir.Flow) -> tuple[int, ...]:
-        """The flow's shape; where it is symbolic the first small one on which every step has whole sizes."""
-        for shape in _shapes(flow.shape, SMALL_FLOW_IMAGES):
-            try:
-                parameters(self.core, self.key, shape, dict(self.sizes))
-            except ValueError:
-                continue
-            return shape
-        raise ValueError(f"no small shape fits {flow.name} on {flow.shape}")
-
-    # ------------------------------------------------------------ building
-
-    def _build(
-        self,
-        cls: type[nn.Module],
-        definition: ir.Definition,
-        env: Env,
-        shape: tuple[int, ...],
-        like: nn.Module | None = None,
-    ) -> nn.Module:
-        """An instance in float64; activations and initialisations are those of `like`."""
-        known = inspect.signature(cls).parameters
-        values: dict[str, object] = {**env.sizes, **env.numbers, **env.directions}
-        values |= {name: order.rows for name, order in env.orders.items()}
-        kwargs: dict[str, object] = {"dtype": torch.float64}
-        for formal in definition.formals:
-            name = formal.name if formal.name in known else f"{formal.name}_"
-            if formal.name in values:
-                kwargs[name] = values[formal.name]
-            elif like is not None:
-                stored = next(
-                    (getattr(like, n) for n in (name, formal.name, f"{formal.name}_") if hasattr(like, n)), None
-                )
-                if stored is not None:
-                    kwargs[name] = stored
-        concrete = bool(definition.shape.dims) and all(d.constant is not None for d in definition.shape.dims)
-        return cls(**kwargs) if concrete else cls(shape, **kwargs)
-
-    # ------------------------------------------------------------ one layer
-
-    def _layer(self, use: _Use, like: nn.Module | None) -> None:
-        cls = self.cls if like is None else type(like)
-        small = self._build(cls, use.layer, use.env, use.env.dims, like)
-        for kind in ("initial", "normal", "adversarial"):
-            where = f"{_title(use)}, {kind} weights"
-            self._draw(small, use, kind)
-            with _one_thread():
-                _LayerTest(self, use, small, where, kind).run()
-
-    @torch.no_grad()
-    def _draw(self, module: nn.Module, use: _Use, kind: str) -> None:
-        made = torch.Generator().manual_seed(self.seed)
-        if kind == "initial":
-            cast("Callable[[], None]", module.reset_parameters)()
-            return
-        for p in module.parameters():
-            p.copy_(torch.randn(p.shape, generator=made, dtype=torch.float64))
-        for name, b in module.named_buffers():
-            if name.endswith("_sign"):
-                b.copy_(torch.where(torch.rand(b.shape, generator=made) < 0.5, -1.0, 1.0))
-        if kind == "adversarial":
-            for param, raw in zip(use.layer.params, module.parameters(), strict=True):
-                place = _diagonal(param, raw, use.env)
-                if place is not None:
-                    extreme = _EXTREMES.get(param.bound.via, 0.0) if param.bound is not None else 0.0
-                    chosen = torch.rand(place.shape, generator=made) < 0.5
-                    place.copy_(torch.where(chosen, extreme, place))
-
-    # ------------------------------------------------------------ the flow
-
-    def _flow(self, flow: ir.Flow, model: nn.Module, env: Env) -> None:
-        concrete = bool(flow.shape.dims) and all(d.constant is not None for d in flow.shape.dims)
-        count = math.prod(env.dims)
-        weights = sum(p.numel() for p in model.parameters())
-        proof = Prover(self.core).prove(self.key, Prover(self.core).defaults(self.key) or {})
-        assert isinstance(proof, FlowProof)
-        domain = REAL if proof.bijection is None else proof.bijection.domain
-        if count <= LARGEST and float(weights) * count * count <= WORK:
-            for kind in ("initial", "normal"):
-                self._draw_flow(model, kind)
-                with _one_thread():
-                    self._whole_flow(flow, model, env, domain, f"{flow.name} on {list(env.dims)}, {kind} weights")
-        elif concrete or count > LARGEST:
-            self.notes.append(
-                f"{flow.name} on {list(env.dims)} is too large for the interpreter: layers, and a round trip"
-            )
-        work = float(weights) * count  # an upper bound: kernels are applied at every element
-        if work > REAL_WORK:
-            self.notes.append(f"no round trip of {flow.name} on {list(env.dims)}: too slow here")
-            return
-        self._draw_flow(model, "initial")
-        x = _inside(domain, (2, *env.dims), self.seed)
-        where = f"{flow.name} on {list(env.dims)}, 2 samples"
-        with torch.no_grad():
-            z, log_det = model(x)
-            self._inverse_rows(model, x, z, log_det, where, proof.bijection is not None and proof.bijection.codomain)
-
-    def _draw_flow(self, model: nn.Module, kind: str) -> None:
-        with torch.no_grad():
-            torch.manual_seed(self.seed)
-            for m in model.modules():
-                reset = getattr(m, "reset_parameters", None)
-                if reset is not None:
-                    reset()
-            if kind == "normal":
-                for p in model.parameters():
-                    p.copy_(0.5 * torch.randn(p.shape, dtype=torch.float64))
-
-    def _whole_flow(self, flow: ir.Flow, model: nn.Module, env: Env, domain: Interval, where: str) -> None:
-        x = _inside(domain, (2, *env.dims), self.seed)
-        raw = _raw(parameters(self.core, self.key, env.dims, dict(self.sizes)), model)
-        z, log_det = model(x)
-        expected = [
-            evaluate_flow(self.core, self.key, v.flatten().tolist(), env.dims, dict(self.sizes), raw) for v in x
-        ]
-        value, jacobian = _tensor([r.value for r in expected]), _tensor([r.jacobian for r in expected])
-        self.row("value", where, _relative(z.flatten(1), value), TIGHT)
-        dense = torch.stack([_dense(model, v) for v in x])
-        self.row("jacobian", where, _relative(dense, jacobian), TIGHT)
-        exact = _tensor([_slogdet(d) for d in dense])
-        self.row("log_det against slogdet", where, _relative(log_det, exact), LOOSE)
-        self.row(
-            "log_det against interpreter", where, _relative(log_det, _tensor([r.log_det for r in expected])), LOOSE
-        )
-        if hasattr(model, "log_prob") and not getattr(model, "levels", 0):
-            base = (-0.5 * value * value - 0.5 * math.log(2 * math.pi)).sum(1)
-            self.row(
-                "log_prob", where, _relative(cast("Callable[[Tensor], Tensor]", model.log_prob)(x), base + exact), LOOSE
-            )
-
-    def _inverse_rows(self, model: nn.Module, x: Tensor, z: Tensor, log_det: Tensor, where: str, onto: object) -> None:
-        from_z, inverse_log_det = _invert(model, z)
-        if from_z is None or inverse_log_det is None:
-            self.row("inverse", where, math.inf, LOOSE)
-            return
-        self.row("inverse(forward(x)) = x", where, _relative(from_z, x), LOOSE)
-        self.row("log_det of both directions", where, _relative(log_det, -inverse_log_det), LOOSE)
-        self.row("residual", where, _residual(model(from_z)[0], z), TIGHT)
-
-    # ------------------------------------------------------------ rows
-
     def row(self, check: str, where: str, worst: float, allowed: float) -> None:
         """Note one comparison."""
         self.rows.append(Row(check, where, worst, allowed, worst <= allowed))
 
+    def layer_alone(self, layer: ir.Layer) -> None:
+        """A layer that was asked for by name; sizes without a value are 2, directions take both values."""
+        free = [f for f in layer.formals if f.type in ("Dir", "Nat") and f.default is None and f.name not in self.sizes]
+        choices: list[tuple[Argument, ...]] = [("lower", "upper") if f.type == "Dir" else (2,) for f in free]
+        for values in product(*choices):
+            args: dict[str, Argument] = {**self.sizes, **{f.name: v for f, v in zip(free, values, strict=True)}}
+            self.layer(layer, _fitting(layer, args, lambda env: _whole(layer, env)), None)
 
-_EXTREMES = {"softplus": -25.0, "exp": -25.0, "signed": -25.0, "signed_exp": -25.0, "sigmoid": -30.0}
-"""Raw numbers next to the end of a parametrisation; 0 for the others."""
+    def flow(self, flow: ir.Flow) -> None:
+        """Each distinct layer on a small shape, then the flow as a whole."""
+        env = _fitting(flow, self.sizes, lambda e: interpret.parameters(self.core, self.key, e.dims, self.sizes))
+        model = _build(self.cls, flow, env, None).eval()
+        uses = interpret._layers(self.core, flow, env, "")
+        done: set[str] = set()
+        for (_, layer, place), module in zip(uses, _layers(model), strict=True):
+            small = _smaller(layer, place)
+            mark = f"{layer.name_span.file} {_title(layer, small)} {sorted(small.numbers.items())}"
+            if mark not in done:
+                done.add(mark)
+                self.layer(layer, small, module)
+        where, count = f"{flow.name} on {list(env.dims)}", math.prod(env.dims)
+        work = float(sum(p.numel() for p in model.parameters())) * count  # no kernel is applied more often
+        prover = Prover(self.core)
+        proof = prover.prove(self.key, prover.defaults(self.key) or {})
+        assert isinstance(proof, FlowProof) and proof.bijection is not None
+        x = _inside(proof.bijection.domain, (2, *env.dims), self.seed)
+        if count <= WHOLE and work * count <= INTERPRETED:
+            for kind in ("initial", "normal"):
+                _draw(model, kind, self.seed, 0.5)
+                raw = {k: v for u, m in zip(uses, _layers(model), strict=True) for k, v in _raw(m, u[0]).items()}
+                with _one_thread():
+                    self.interpreted(model, env, x, raw, f"{where}, {kind} weights")
+        else:
+            self.notes.append(f"{where} is too large for the interpreter: its layers, and a round trip")
+        if work > RUN:
+            self.notes.append(f"{where}: no round trip, it would take too long")
+            return
+        _draw(model, "initial", self.seed)
+        with torch.no_grad():
+            z, log_det = model(x)
+            found = _invert(model, z)
+            residual = math.inf if found is None else _residual(model(found[0])[0], z)
+        self.row("residual", f"{where}, 2 samples", residual, TIGHT)
+        if found is not None:
+            self.row("inverse(forward(x)) = x", f"{where}, 2 samples", _relative(found[0], x), LOOSE)
+            if log_det is not None:
+                self.row("log_det of both directions", f"{where}, 2 samples", _relative(log_det, -found[1]), LOOSE)
 
+    def interpreted(
+        self, model: nn.Module, env: Env, x: Tensor, raw: Mapping[str, Sequence[float]], where: str
+    ) -> None:
+        """A whole flow against the interpreter."""
+        walk = partial(interpret.evaluate_flow, self.core, self.key, shape=env.dims, args=self.sizes, raw=raw)
+        runs = [walk(v.flatten().tolist()) for v in x]
+        z, log_det = model(x)
+        value, dense = _wide([r.value for r in runs]), torch.stack([_dense(model, v) for v in x])
+        self.row("value", where, _relative(z.flatten(1), value), TIGHT)
+        self.row("jacobian", where, _relative(dense, _wide([r.jacobian for r in runs])[..., : x[0].numel()]), TIGHT)
+        if log_det is None:
+            return
+        exact = torch.linalg.slogdet(dense).logabsdet
+        self.row("log_det", where, _relative(log_det, exact), LOOSE)
+        self.row("log_det of the interpreter", where, _relative(log_det, _wide([r.log_det for r in runs])), LOOSE)
+        if hasattr(model, "log_prob") and not getattr(model, "levels", 0):
+            normal = (-0.5 * value * value - 0.5 * math.log(2 * math.pi)).sum(1)
+            log_prob = cast("Callable[[Tensor], Tensor]", model.log_prob)(x)
+            self.row("log_prob", where, _relative(log_prob, normal + exact), LOOSE)
 
-# ---------------------------------------------------------------- one layer, one draw of weights
+    def layer(self, layer: ir.Layer, env: Env, like: nn.Module | None) -> None:
+        """Three draws of weights at the sizes of `env`; `like` is the module where the flow uses it."""
+        acts = {name: bound.act for name, bound in env.acts.items()}
+        proof = check_layer(layer, {**env.numbers, **env.orders, **acts})
+        module = _build(self.cls if like is None else type(like), layer, env, like).eval()
+        for kind in ("initial", "normal", "adversarial"):
+            _draw(module, kind, self.seed)
+            if kind == "adversarial":
+                _to_the_ends(layer, env, module, self.seed)
+            with _one_thread():
+                self.drawn(layer, env, proof, module, f"{_title(layer, env)}, {kind} weights")
 
+    def drawn(self, layer: ir.Layer, env: Env, proof: LayerProof, module: nn.Module, where: str) -> None:
+        """One layer with one draw of weights."""
 
-@dataclass
-class _LayerTest:
-    run_: _Run
-    use: _Use
-    module: nn.Module
-    where: str
-    kind: str
+        def row(check: str, worst: float, allowed: float) -> None:
+            self.row(check, where, worst, allowed)
 
-    def run(self) -> None:
-        """Every row of this draw."""
-        use, env, module = self.use, self.use.env, self.module
-        x = _inside(REAL, (2, *env.dims), self.run_.seed)
-        raw = _raw(parameters_of(use.layer, env), module)
-        weights = Weights(use.layer, env, raw)
-        self._effective(weights)
-        jacobians, values = [], []
-        for v in x:
-            outputs = apply_layer(use.layer, env, variables(v.flatten().tolist()), raw, "")
-            values.append([d.value for d in outputs])
-            jacobians.append([d.row(len(outputs)) for d in outputs])
-        expected = _tensor(jacobians)
-        z, log_det = module(x)
-        dense = torch.stack([_dense(module, v) for v in x])
-        self._row("value", _relative(z.detach().flatten(1), _tensor(values)), TIGHT)
-        self._row("jacobian", _relative(dense, expected), TIGHT)
-        self._structure(dense, expected)
-        diagonal = cast("Callable[[Tensor], Tensor]", module.jacobian_diagonal)(x).detach().flatten(1)
-        own = dense.diagonal(dim1=1, dim2=2)
-        self._row("jacobian_diagonal", _relative(diagonal, own), TIGHT)
-        self._bounds(diagonal)
-        self._row("log_det against the determinant", _relative(log_det, self._determinants(dense)), LOOSE)
-        self._inverse(x, z.detach(), dense)
-
-    def _row(self, check: str, worst: float, allowed: float) -> None:
-        self.run_.row(check, self.where, worst, allowed)
-
-    def _effective(self, weights: Weights) -> None:
-        found = 0.0
-        names = cast("tuple[str, ...]", self.module.names)
-        for param, name in zip(self.use.layer.params, names, strict=True):
-            value = cast("Callable[[str], Tensor]", self.module.effective)(name).detach().flatten()
+        x, raw = _inside(REAL, (2, *env.dims), self.seed), _raw(module, "")
+        weights, worst = Weights(layer, env, raw), 0.0
+        for param in (p for p in layer.params if not isinstance(p.kind, ir.Normalize)):
+            found = cast("Callable[[str], Tensor]", module.effective)(param.name)
             wanted = [v for m in weights.members(param.indices) for v in weights.of(param.name, m)]
-            found = max(found, _relative(value, _tensor(wanted)))
-        self._row("effective weights", found, CLOSE)
+            worst = max(worst, _relative(found.flatten(), _wide(wanted)))
+        row("effective weights", worst, TIGHT)
+        outputs = [apply_layer(layer, env, variables(v.flatten().tolist()), raw, "") for v in x]
+        expected = _wide([[dual.row(len(duals)) for dual in duals] for duals in outputs])
+        z, log_det = module(x)
+        row("value", _relative(z.flatten(1), _wide([[dual.value for dual in duals] for duals in outputs])), TIGHT)
+        dense = torch.stack([_dense(module, v) for v in x])
+        row("jacobian", _relative(dense, expected), TIGHT)
+        keys = _keys(layer, env)
+        outside = torch.maximum(dense.abs(), expected.abs())[:, ~_allowed(proof, env, keys)]
+        row("structure", float(outside.max()) if outside.numel() else 0.0, NOTHING)
+        diagonal = cast("Callable[[Tensor], Tensor]", module.jacobian_diagonal)(x).detach().flatten(1)
+        row("jacobian_diagonal", _relative(diagonal, dense.diagonal(dim1=1, dim2=2)), TIGHT)
+        row("diagonal in its proved interval", _excess(proof, diagonal), NOTHING)
+        places = torch.tensor(sorted(range(len(keys)), key=keys.__getitem__))
+        exact = _wide([_log_abs_det(d[places][:, places].tolist()) for d in dense])
+        row("log_det", _relative(log_det, exact), LOOSE)
+        self.inverse(module, x, z.detach(), dense, where)
 
-    def _keys(self) -> list[tuple[int, ...]] | None:
-        """The order key of every element; None where the proof found no order."""
-        off = self.use.proof.jacobian.off
-        if off == DENSE:
-            return None
-        order = self._order()
-        if order is None:
-            return None
-        places = product(*map(range, self.use.env.dims))
-        return [tuple(sum(a * b for a, b in zip(row, p, strict=True)) for row in order.rows) for p in places]
-
-    def _order(self) -> Order | None:
-        order = self.use.layer.order
-        if isinstance(order, ir.FormalOrder):
-            return self.use.env.orders[order.name]
-        rank = len(self.use.env.dims)
-        if len(order.rows[0]) != rank:  # `on S`: such layers are diagonal, and the order does not matter
-            order = DEFAULT_ORDER[{1: "Vec", 2: "Seq", 3: "Image"}[rank]]
-        return order
-
-    def _structure(self, dense: Tensor, expected: Tensor) -> None:
-        """Entries outside of the proved triangle are exactly 0, by autograd and by the interpreter."""
-        keys = self._keys()
-        if keys is None:
-            return
-        off = str(self.use.proof.jacobian.off)
-        sign = {"lower": 1, "upper": -1}.get(self.use.env.directions.get(off, off), 0)
-        allowed = torch.tensor(
-            [
-                [p == q or (sign != 0 and off != NONE and (a > b if sign > 0 else a < b)) for q, b in enumerate(keys)]
-                for p, a in enumerate(keys)
-            ]
-        )
-        outside = torch.maximum(dense.abs(), expected.abs())[:, ~allowed]
-        self._row("structure", float(outside.max()) if outside.numel() else 0.0, EXACT)
-
-    def _bounds(self, diagonal: Tensor) -> None:
-        """The diagonal lies in the interval of the proof, up to rounding."""
-        signed = self.use.proof.jacobian.diag
-        interval = signed.interval
-        found = diagonal.abs() if signed.monomial else diagonal
-        if signed.monomial and not interval.nonnegative:
-            return
-        slack = 1e-12 * found.abs()
-        excess = torch.maximum(interval.lo - found, found - interval.hi).clamp(min=0.0)
-        self._row("diagonal in its proved interval", float((excess - slack).clamp(min=0.0).max()), EXACT)
-
-    def _determinants(self, dense: Tensor) -> Tensor:
-        keys = self._keys()
-        rows = sorted(range(dense.shape[-1]), key=lambda p: keys[p] if keys is not None else (p,))
-        chosen = torch.tensor(rows)
-        return _tensor([_log_abs_det(d[chosen][:, chosen].tolist()) for d in dense])
-
-    def _inverse(self, x: Tensor, z: Tensor, dense: Tensor) -> None:
+    def inverse(self, module: nn.Module, x: Tensor, z: Tensor, dense: Tensor, where: str) -> None:
+        """The residual of the inverse, and its error where the weights let z determine x."""
         try:
             gain = float(torch.linalg.matrix_norm(torch.linalg.inv(dense), ord=math.inf).max())
         except RuntimeError:
             gain = math.inf
-        size = (1.0 + float(z.abs().max())) / (1.0 + float(x.abs().max()))
-        hopeless = not gain < 1e10  # rounding of z alone moves x by gain * 1e-16, and that enters the residual again
-        found, inverse_log_det = _invert(self.module, z)
-        if found is None or inverse_log_det is None:
-            if hopeless:
-                self.run_.notes.append(
-                    "where the inverse Jacobian exceeds 1e10 an inverse may miss its tolerance; it raised there, as it must"
-                )
-            self._row("residual", 0.0 if hopeless else math.inf, TIGHT)
+        found = _invert(module, z)
+        if found is None:
+            # the rounding of z alone moves x by gain * 1e-16, and from there enters the residual again
+            self.row("residual", where, math.inf if gain < 1e10 else 0.0, TIGHT)
+            self.notes.append("an inverse may miss its tolerance where |inverse Jacobian| > 1e10; it said so there")
             return
         with torch.no_grad():
-            again, back = self.module(found)
-        self._row("residual", _residual(again, z), TIGHT)
-        self._row("log_det of both directions", _relative(back, -inverse_log_det), LOOSE)
-        allowed = max(LOOSE, 4e-11 * gain * size)  # a residual of 1e-11 (1 + |z|) moves x by gain times as much
-        if self.kind == "adversarial" or not allowed < 1e-3:
-            self.run_.notes.append("with diagonals near 0 an inverse is tested by its residual: z hardly determines x")
-            return
-        self._row("inverse(forward(x)) = x", _relative(found, x), allowed)
+            again, log_det = module(found[0])
+        self.row("residual", where, _residual(again, z), TIGHT)
+        self.row("log_det of both directions", where, _relative(log_det, -found[1]), LOOSE)
+        # a residual of 1e-11 (1 + |z|) moves x by gain times as much
+        allowed = max(LOOSE, 4e-11 * gain * (1.0 + float(z.abs().max())) / (1.0 + float(x.abs().max())))
+        if allowed < 1e-3:
+            self.row("inverse(forward(x)) = x", where, _relative(found[0], x), allowed)
+        else:
+            self.notes.append("with diagonals near 0 an inverse is tested by its residual: z hardly determines x")
 
 
-def parameters_of(layer: ir.Layer, env: Env) -> dict[str, tuple[int, ...]]:
-    """Shapes of a layer's raw tensors by name: its parameters, then its sign buffers."""
-    found = {p.name: param_shape(layer, p, env.dims, env.sizes) for p in layer.params}
-    for p in layer.params:
-        signs = sign_shape(layer, p, env.dims, env.sizes)
-        if signs is not None:
-            found[f"{p.name}_sign"] = signs
-    return found
+# ---------------------------------------------------------------- what a proof allows
 
 
-# ---------------------------------------------------------------- sizes
+def _keys(layer: ir.Layer, env: Env) -> list[tuple[int, ...]]:
+    """The order's key of every element."""
+    order = env.orders[layer.order.name] if isinstance(layer.order, ir.FormalOrder) else layer.order
+    if len(order.rows[0]) != len(env.dims):  # `on S`: diagonal layers, any order will do
+        order = DEFAULT_ORDER[{1: "Vec", 2: "Seq", 3: "Image"}[len(env.dims)]]
+    places = product(*map(range, env.dims))
+    return [tuple(sum(a * b for a, b in zip(row, p, strict=True)) for row in order.rows) for p in places]
 
 
-def _type(definition: ir.Definition, formal: str) -> str:
-    return next(f.type for f in definition.formals if f.name == formal)
+def _allowed(proof: LayerProof, env: Env, keys: Sequence[tuple[int, ...]]) -> Tensor:
+    """Which entries of the Jacobian may differ from 0: the diagonal, and later outputs of a lower layer."""
+    off = proof.jacobian.off
+    sign = 0 if off == NONE else 1 if env.directions.get(off, off) == "lower" else -1
+    rows = [[p == q or sign * ((a > b) - (a < b)) > 0 for q, b in enumerate(keys)] for p, a in enumerate(keys)]
+    return torch.tensor(rows) | (off == DENSE)
 
 
-def _shapes(shape: ir.Shape, images: Sequence[tuple[int, ...]], rank: int | None = None) -> Sequence[tuple[int, ...]]:
-    """Shapes to try, the preferred one first; the only one where the pattern is concrete."""
-    constants = [d.constant for d in shape.dims]
-    known = tuple(c for c in constants if c is not None)
-    if shape.dims and len(known) == len(constants):
-        return (known,)
-    kind = shape.kind if shape.kind != "Any" else {1: "Vec", 2: "Seq", 3: "Image", None: "Image"}[rank]
-    tried = {"Image": images, "Vec": SMALL_VECTORS, "Seq": SMALL_SEQUENCES}[kind]
-    fixed = [
-        tuple(c if c is not None else size for c, size in zip(constants, sizes, strict=True)) if constants else sizes
-        for sizes in tried
-    ]
-    return tuple(dict.fromkeys(fixed))
+def _excess(proof: LayerProof, diagonal: Tensor) -> float:
+    """How far the diagonal leaves the interval of the proof, rounding aside."""
+    signed = proof.jacobian.diag
+    found = diagonal.abs() if signed.monomial else diagonal
+    over = torch.maximum(signed.interval.lo - found, found - signed.interval.hi) - 1e-12 * found.abs()
+    return float(over.clamp(min=0.0).max())
 
 
-def _first(layer: ir.Layer, args: Mapping[str, Argument], shapes: Sequence[tuple[int, ...]]) -> Env:
-    """The layer at the first shape that fits."""
-    for shape in shapes:
+# ---------------------------------------------------------------- sizes and instances
+
+
+def _fitting(definition: ir.Definition, args: Mapping[str, Argument], test: Callable[[Env], object]) -> Env:
+    """The definition at its own shape, or at the first small one on which its sizes are whole numbers."""
+    for shape in _shapes(definition.shape, None):
         try:
-            env = bind(layer, shape, args)
-            _whole(layer, env)
+            env = bind(definition, shape, args)
+            test(env)
         except ValueError:
             continue
         return env
-    raise ValueError(f"no small shape fits {layer.name} on {layer.shape}")
+    raise ValueError(f"no small shape fits {definition.name} on {definition.shape}")
+
+
+def _shapes(shape: ir.Shape, rank: int | None) -> list[tuple[int, ...]]:
+    """Small shapes that may fit the pattern."""
+    fixed = [d.constant for d in shape.dims]
+    if fixed and None not in fixed:
+        return [tuple(c for c in fixed if c is not None)]
+    kind = shape.kind if shape.kind != "Any" else {1: "Vec", 2: "Seq"}.get(rank or 3, "Image")
+    tried = [
+        tuple(s if c is None else c for s, c in zip(small, fixed or [None] * len(small), strict=True))
+        for small in SHAPES[kind]
+    ]
+    return list(dict.fromkeys(tried))
+
+
+def _smaller(layer: ir.Layer, env: Env) -> Env:
+    """The same use of a layer at sizes that the interpreter takes, every quotient still whole."""
+    names = [f.name for f in layer.formals if f.type == "Nat"]
+    choices = [[n for n in SIZES if n <= env.sizes[k]] or [env.sizes[k]] for k in names]
+    for shape in _shapes(layer.shape, len(env.dims)):
+        for values in product(*choices):
+            try:
+                there = bind(layer, shape, dict(zip(names, values, strict=True)))
+                small = replace(env, dims=shape, sizes={**env.sizes, **there.sizes})
+                _whole(layer, small)
+            except ValueError:
+                continue
+            return small
+    return env
 
 
 def _whole(layer: ir.Layer, env: Env) -> None:
@@ -522,106 +323,154 @@ def _whole(layer: ir.Layer, env: Env) -> None:
         env.shape(param.source)
 
 
-def _resized(layer: ir.Layer, env: Env, shape: tuple[int, ...], sizes: Mapping[str, int]) -> Env | None:
-    """`env` at other sizes, if they fit."""
-    try:
-        there = bind(layer, shape, dict(sizes))
-        small = replace(env, dims=shape, sizes={**env.sizes, **there.sizes})
-        _whole(layer, small)
-    except ValueError:
-        return None
-    return small
+def _title(layer: ir.Layer, env: Env) -> str:
+    values: dict[str, object] = {**env.sizes, **env.directions, **env.numbers}
+    values |= {**{k: o.name for k, o in env.orders.items()}, **{k: a.act for k, a in env.acts.items()}}
+    shown = [f"{f.name} = {values[f.name]}" for f in layer.formals if f.name in values]
+    return f"{layer.name}{'(' if shown else ''}{', '.join(shown)}{')' if shown else ''} on {list(env.dims)}"
 
 
-def _mark(use: _Use) -> tuple[object, ...]:
-    """What distinguishes one small instance from another."""
-    env, formals = use.env, {f.name for f in use.layer.formals}
-    sizes = tuple(sorted((k, v) for k, v in env.sizes.items() if k in formals))
-    acts = tuple(sorted((k, repr(v.act), tuple(sorted(v.env.numbers.items()))) for k, v in env.acts.items()))
-    others = (tuple(sorted(env.numbers.items())), tuple(sorted(env.directions.items())))
-    orders = tuple(sorted((k, v.rows) for k, v in env.orders.items()))
-    return (use.layer.name, use.layer.name_span.file, env.dims, sizes, acts, others, orders)
+def _build(cls: type[nn.Module], definition: ir.Definition, env: Env, like: nn.Module | None) -> nn.Module:
+    """An instance in float64; activations and initialisations are those of `like`."""
+    known = inspect.signature(cls).parameters
+    values: dict[str, object] = {**env.sizes, **env.numbers, **env.directions}
+    values |= {name: order.rows for name, order in env.orders.items()}
+    kwargs: dict[str, object] = {"dtype": torch.float64}
+    for formal in definition.formals:
+        name = next(n for n in (formal.name, f"{formal.name}_", f"{formal.name}__") if n in known)
+        stored = next(
+            (n for n in (formal.name, f"{formal.name}_") if formal.name not in values and hasattr(like, n)), None
+        )
+        if stored is not None:
+            kwargs[name] = getattr(like, stored)
+        elif formal.name in values:
+            kwargs[name] = values[formal.name]
+    return cls(env.dims, **kwargs) if "shape" in known else cls(**kwargs)
 
 
-def _title(use: _Use) -> str:
-    env, layer = use.env, use.layer
-    shown = []
-    for f in layer.formals:
-        if f.type == "Nat":
-            shown.append(f"{f.name} = {env.sizes[f.name]}")
-        elif f.type == "Dir":
-            shown.append(f"{f.name} = {env.directions[f.name]}")
-        elif f.type == "Real":
-            shown.append(f"{f.name} = {env.numbers[f.name]:g}")
-        elif f.type == "Order":
-            shown.append(f"{f.name} = {env.orders[f.name].name}")
-        elif f.type == "Act":
-            shown.append(f"{f.name} = {env.acts[f.name].act}")
-    arguments = f"({', '.join(shown)})" if shown else ""
-    return f"{layer.name}{arguments} on {list(env.dims)}"
+def _layers(model: nn.Module) -> list[nn.Module]:
+    """The layers of a flow in its order; nets of heads have no diagonal."""
+    return [m for m in model.modules() if hasattr(m, "jacobian_diagonal")]
 
 
-def _result(core: ir.Program, flow: ir.Flow, env: Env) -> tuple[int, ...]:
-    """The shape that leaves a flow."""
-    dims = env.dims
-    for step in flow.steps:
-        match step.op:
-            case ir.Use() as use:
-                callee = core.definitions[use.definition]
-                if isinstance(callee, ir.Flow):
-                    dims = _result(core, callee, bind(callee, dims, dict(use.args), env))
-            case ir.Squeeze() as squeeze:
-                dims = _squeezed(squeeze, dims)
+# ---------------------------------------------------------------- weights
+
+
+def _raw(module: nn.Module, prefix: str) -> dict[str, list[float]]:
+    """The state of a layer under the names of the spec."""
+    names = cast("tuple[str, ...]", module.names)
+    spec = dict(zip(cast("tuple[str, ...]", getattr(module, "members", names)), names, strict=True))
+    found = {}
+    for key, value in module.state_dict().items():
+        stems = (key, key.removesuffix("_sign"))
+        stem = next((stem for stem in stems if stem in spec), key)  # running statistics have no other name
+        found[prefix + spec.get(stem, stem) + key[len(stem) :]] = value.double().flatten().tolist()
+    return found
+
+
+@torch.no_grad()
+def _draw(model: nn.Module, kind: str, seed: int, std: float = 1.0) -> None:
+    """Initial values, or normal ones with random signs."""
+    torch.manual_seed(seed)
+    for m in model.modules():
+        reset = getattr(m, "reset_parameters", None)
+        if reset is not None:
+            reset()
+    if kind == "initial":
+        return
+    for p in model.parameters():
+        p.copy_(std * torch.randn(p.shape, dtype=torch.float64))
+    for name, b in model.named_buffers():
+        if name.endswith("_sign"):
+            b.copy_(torch.where(torch.rand(b.shape) < 0.5, -1.0, 1.0))
+        elif name.endswith(("_mean", "_var")):
+            drawn = torch.randn(b.shape, dtype=torch.float64)
+            b.copy_(drawn if name.endswith("_mean") else drawn.exp())
+
+
+@torch.no_grad()
+def _to_the_ends(layer: ir.Layer, env: Env, module: nn.Module, seed: int) -> None:
+    """Half of the diagonals go to an end of their sets: zeros in centre taps, the smallest scales."""
+    made = torch.Generator().manual_seed(seed)
+    spec = dict(zip(cast("tuple[str, ...]", module.names), cast("tuple[str, ...]", module.members), strict=True))
+    for param in layer.params:
+        match param.kind:
+            case ir.Elementwise(kind="scale"):
+                place = getattr(module, spec[param.name])
+            case ir.Conv(direction=str(direction), strict=False) as conv:
+                row, column = anchor(conv, env.directions.get(direction, direction))
+                place = getattr(module, spec[param.name])[..., row, column].diagonal(dim1=-2, dim2=-1)
+            case ir.Dense(direction=str(), strict=False):
+                place = getattr(module, spec[param.name]).diagonal(dim1=-2, dim2=-1)
             case _:
-                pass
-    return dims
-
-
-def _squeezed(op: ir.Squeeze, dims: tuple[int, ...]) -> tuple[int, ...]:
-    c, h, w = dims
-    f = op.factor
-    return (c // (f * f), h * f, w * f) if op.undo else (c * f * f, h // f, w // f)
+                continue
+        end = EXTREMES.get(param.bound.via, 0.0) if param.bound is not None else 0.0
+        place.copy_(torch.where(torch.rand(place.shape, generator=made) < 0.5, end, place))
 
 
 # ---------------------------------------------------------------- numbers
 
 
-def _diagonal(param: ir.Param, raw: Tensor, env: Env) -> Tensor | None:
-    """A view of the raw diagonal of a scale or a map; None for biases and maps without one."""
-    match param.kind:
-        case ir.Elementwise(kind="bias"):
-            return None
-        case ir.Elementwise():
-            return raw
-        case ir.Conv(direction=direction) as conv:
-            if direction is None or conv.strict:
-                return None
-            row, column = anchor(conv, env.directions.get(direction, direction))
-            return raw[..., row, column].diagonal(dim1=-2, dim2=-1)
-        case ir.Dense(direction=direction, strict=strict):
-            return None if direction is None or strict else raw.diagonal(dim1=-2, dim2=-1)
-        case _:
-            return None
-
-
 def _inside(domain: Interval, shape: tuple[int, ...], seed: int) -> Tensor:
-    """Numbers inside the domain: normal ones on R, uniform ones in a box."""
+    """Numbers inside the domain: normal ones on R, else uniform ones."""
     made = torch.Generator().manual_seed(seed + 1)
-    if math.isfinite(domain.lo) and math.isfinite(domain.hi):
-        share = 0.02 + 0.96 * torch.rand(shape, generator=made, dtype=torch.float64)
-        return domain.lo + (domain.hi - domain.lo) * share
-    x = torch.randn(shape, generator=made, dtype=torch.float64)
-    if math.isfinite(domain.lo):
-        return domain.lo + x.exp()
-    return domain.hi - x.exp() if math.isfinite(domain.hi) else x
+    if domain == REAL:
+        return torch.randn(shape, generator=made, dtype=torch.float64)
+    share = 0.02 + 0.96 * torch.rand(shape, generator=made, dtype=torch.float64)
+    return max(domain.lo, -3.0) + (min(domain.hi, 3.0) - max(domain.lo, -3.0)) * share
 
 
-def _raw(keys: Mapping[str, tuple[int, ...]], module: nn.Module) -> dict[str, list[float]]:
-    """The state dict under the spec's names: a name that Python needs for itself has an underscore more there."""
-    values = list(module.state_dict().values())
-    if [tuple(v.shape) for v in values] != list(keys.values()):
-        raise ValueError(f"the module's state dict does not hold {', '.join(keys)} of the sizes of the spec")
-    return {key: value.double().flatten().tolist() for key, value in zip(keys, values, strict=True)}
+def _wide(values: Sequence[object]) -> Tensor:
+    return torch.tensor(values, dtype=torch.float64)
+
+
+def _relative(found: Tensor, expected: Tensor) -> float:
+    """max |found - expected| / (1 + max |expected|); inf where a number is missing."""
+    if not expected.numel():
+        return 0.0
+    off = float((found.detach() - expected.detach()).abs().max() / (1.0 + expected.detach().abs().max()))
+    return off if math.isfinite(off) else math.inf
+
+
+def _residual(found: Tensor, z: Tensor) -> float:
+    return float(((found - z).abs() / (1.0 + z.abs())).max())
+
+
+def _invert(module: nn.Module, z: Tensor) -> tuple[Tensor, Tensor] | None:
+    """The inverse; None where the module says that it missed its tolerance."""
+    try:
+        with torch.no_grad():
+            return cast("Callable[[Tensor], tuple[Tensor, Tensor]]", module.inverse)(z)
+    except RuntimeError as error:
+        if type(error).__name__ != "InversionError":
+            raise
+        return None
+
+
+def _dense(module: nn.Module, x: Tensor) -> Tensor:
+    """The Jacobian at one x by reverse differentiation."""
+    point = x.detach().unsqueeze(0).requires_grad_()
+    rows = [torch.autograd.grad(y, point, retain_graph=True)[0].flatten() for y in module(point)[0].flatten()]
+    return torch.stack(rows)
+
+
+def _log_abs_det(matrix: Sequence[Sequence[float]]) -> float:
+    """log |det| by elimination with exact fractions: right however near 0 a diagonal is. Zeros cost nothing."""
+    rows = [{k: Fraction(v) for k, v in enumerate(row) if v} for row in matrix]
+    total = 0.0
+    for column in range(len(rows)):
+        pivot = next((row for row in rows if column in row), None)
+        if pivot is None:
+            return -math.inf
+        rows.remove(pivot)
+        top = pivot.pop(column)
+        total += math.log(abs(top.numerator)) - math.log(top.denominator)
+        for row in rows:
+            if column in row:
+                factor = row.pop(column) / top
+                for k, v in pivot.items():
+                    row[k] = row.get(k, Fraction(0)) - factor * v
+    return total
 
 
 @contextmanager
@@ -633,68 +482,3 @@ def _one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def _tensor(values: Sequence[float] | Sequence[Sequence[float]] | Sequence[Sequence[Sequence[float]]]) -> Tensor:
-    return torch.tensor(values, dtype=torch.float64)
-
-
-def _relative(found: Tensor, expected: Tensor) -> float:
-    """max |found - expected| / (1 + max |expected|); inf where a number is missing."""
-    if expected.numel() == 0:
-        return 0.0
-    off = (found.detach() - expected.detach()).abs().max() / (1.0 + expected.detach().abs().max())
-    return float(off) if math.isfinite(float(off)) else math.inf
-
-
-def _residual(found: Tensor, z: Tensor) -> float:
-    """max |f(x) - z| / (1 + |z|)."""
-    return float(((found.detach() - z).abs() / (1.0 + z.abs())).max()) if z.numel() else 0.0
-
-
-def _invert(module: nn.Module, z: Tensor) -> tuple[Tensor, Tensor] | tuple[None, None]:
-    """The inverse without gradients; Nones where it was not found."""
-    try:
-        with torch.no_grad():
-            return cast("Callable[[Tensor], tuple[Tensor, Tensor]]", module.inverse)(z)
-    except RuntimeError as error:
-        if type(error).__name__ != "InversionError":
-            raise
-        return None, None
-
-
-def _dense(module: nn.Module, x: Tensor) -> Tensor:
-    """The Jacobian at one x by reverse differentiation, [D, D]."""
-    point = x.detach().unsqueeze(0).requires_grad_()
-    y = module(point)[0].flatten()
-    rows = [torch.autograd.grad(v, point, retain_graph=True, allow_unused=True)[0] for v in y]
-    return torch.stack([torch.zeros(point.numel()).double() if r is None else r.flatten() for r in rows])
-
-
-def _slogdet(jacobian: Tensor) -> float:
-    return float(torch.linalg.slogdet(jacobian).logabsdet)
-
-
-def _log_abs_det(rows: Sequence[Sequence[float]]) -> float:
-    """log |det| by exact rational elimination: right however near 0 the diagonal is. Zeros cost nothing."""
-    left = [{k: Fraction(v) for k, v in enumerate(row) if v} for row in rows]
-    total = 0.0
-    while left:
-        column = min((min(row) for row in left if row), default=None)
-        pivot = next((row for row in left if row and column in row), None)
-        if pivot is None or column is None or not all(left):
-            return -math.inf
-        left.remove(pivot)
-        top = pivot[column]
-        total += math.log(abs(top.numerator)) - math.log(top.denominator)
-        for row in left:
-            if column in row:
-                factor = row.pop(column) / top
-                for k, v in pivot.items():
-                    if k != column:
-                        changed = row.get(k, Fraction(0)) - factor * v
-                        if changed:
-                            row[k] = changed
-                        else:
-                            row.pop(k, None)
-    return total

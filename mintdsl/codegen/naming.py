@@ -19,16 +19,16 @@ ARGUMENTS = frozenset("self shape device dtype factory kept".split())
 # members of nn.Module and of the generated classes
 MEMBERS = frozenset(
     "forward inverse value rests fibre slope_bound effective_weights make_weights reset_parameters jacobian_diagonal "
-    "effective set_effective raw event_shape latent_shape context_shape path kept_weights last_inverse names members extents "
-    "order functional fronts trace frozen log_prob bits_per_dim sample rsample sample_and_log_prob transform distribution "
-    "levels spec_hash not_onto steps initialize statistics logits "
-    "T_destination add_module apply bfloat16 buffers call_super_init children compile cpu cuda double dump_patches eval "
-    "extra_repr float get_buffer get_extra_state get_parameter get_submodule half ipu load_state_dict modules mtia "
-    "named_buffers named_children named_modules named_parameters parameters register_backward_hook register_buffer "
-    "register_forward_hook register_forward_pre_hook register_full_backward_hook register_full_backward_pre_hook "
-    "register_load_state_dict_post_hook register_load_state_dict_pre_hook register_module register_parameter "
-    "register_state_dict_post_hook register_state_dict_pre_hook requires_grad_ set_extra_state set_submodule share_memory "
-    "state_dict to to_empty train training type xpu zero_grad".split()
+    "effective set_effective raw event_shape latent_shape context_shape path kept_weights last_inverse names members "
+    "extents order functional fronts trace frozen log_prob bits_per_dim sample rsample sample_and_log_prob transform "
+    "distribution levels spec_hash not_onto steps initialize statistics logits "
+    "T_destination add_module apply bfloat16 buffers call_super_init children compile cpu cuda double dump_patches "
+    "eval extra_repr float get_buffer get_extra_state get_parameter get_submodule half ipu load_state_dict modules "
+    "mtia named_buffers named_children named_modules named_parameters parameters register_backward_hook "
+    "register_buffer register_forward_hook register_forward_pre_hook register_full_backward_hook "
+    "register_full_backward_pre_hook register_load_state_dict_post_hook register_load_state_dict_pre_hook "
+    "register_module register_parameter register_state_dict_post_hook register_state_dict_pre_hook requires_grad_ "
+    "set_extra_state set_submodule share_memory state_dict to to_empty train training type xpu zero_grad".split()
 )
 
 
@@ -68,7 +68,8 @@ def _free(names: Iterable[str], taken: object) -> dict[str, str]:
             continue
         new = name
         while taken(new) or new in result.values() or (new != name and new in names):
-            new += "_"
+            # a name that a prefix makes ours stays ours with an underscore after it
+            new = f"p_{new}" if taken(f"{new}_") and not new.startswith("p_") else f"{new}_"
         result[name] = new
     return result
 

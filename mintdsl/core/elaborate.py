@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from mintdsl.core import ir
+from mintdsl.core.acts import act_item
 from mintdsl.core.flow import elaborate_flow
 from mintdsl.core.layer import elaborate_layer, elaborate_net
+from mintdsl.core.order_items import order_item
 from mintdsl.core.scope import Entry, Locals, Scope, scopes
 from mintdsl.core.values import Stop, Values, not_yet
 from mintdsl.diagnostics.model import Bag
@@ -82,11 +84,11 @@ class _Elaborator:
                 case ast.Const():
                     values.entry(entry)
                 case ast.OrderDef():
-                    values.order_item(entry.item)
+                    order_item(entry.item, self.bag)
                 case ast.ActNamed() | ast.ActDefined():
                     outer = values.outer(entry, entry.item.name)
                     if outer is not None:
-                        outer.act_item(entry.item)
+                        act_item(entry.item, outer)
                 case ast.Space():
                     values.shape(ast.Shape(entry.item.name, (), entry.item.name.span))
                 case ast.Mask():

@@ -6,11 +6,12 @@ reported once and becomes None, so that one mistake gives one message.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from mintdsl.core import ir
 from mintdsl.core.nat import Nat
-from mintdsl.core.scope import BUILTIN, Locals, article, unknown
+from mintdsl.core.scope import BUILTIN, article, unknown
 from mintdsl.core.steps import CONDITIONER_FUNCTIONS, STRUCTURAL
 from mintdsl.core.values import IndexName, RealFormal, Values, describe, not_yet
 from mintdsl.diagnostics.model import Fix, Label, Severity
@@ -19,6 +20,9 @@ from mintdsl.source import Span
 from mintdsl.syntax import ast
 
 MAX_DEPTH = 6000
+
+# The activation of a name and its options. It is handed in: an activation of the program is itself a formula.
+FindAct = Callable[[ast.Name, tuple[ast.Arg, ...], Span, Values], ir.Act | None]
 
 
 @record
@@ -49,6 +53,7 @@ class Formula:
     """Elaborates formulas of one definition."""
 
     values: Values
+    act: FindAct
     net: bool = False
     summed: dict[str, set[str]] = field(default_factory=dict)
     used: set[str] = field(default_factory=set)
@@ -304,7 +309,7 @@ class Formula:
             return None
         if indices:
             return self._bad(node.fn.span, f"`{name.id}` takes no indices")
-        act = self.values.act(name, node.args[1:], node.fn.span)
+        act = self.act(name, node.args[1:], node.fn.span, self.values)
         if not node.args or node.args[0].name is not None:
             if act is not None:
                 self.values.bag.error("E0210", node.span, f"`{name.id}` needs an argument", "nothing to apply it to")
@@ -366,19 +371,3 @@ _MISMATCH = "mismatch"
 
 def _count(indices: tuple[str, ...]) -> str:
     return f"{len(indices) or 'no'} ind{'ex' if len(indices) == 1 else 'ices'}"
-
-
-def act_body(item: ast.ActDefined, values: Values) -> ir.DefinedAct | None:
-    """The activation `act NAME(u) = e`; its formula may use the variable, numbers and other activations."""
-    names = Locals(values.names.scope, f"the activation `{item.name.id}`")
-    for name, value in values.names.values.items():  # Real formals and numbers of the enclosing definition
-        if isinstance(value, (RealFormal, Nat, ir.BuiltinAct, ir.DefinedAct, ir.FormalAct)):
-            names.values[name] = value
-            names.places[name] = values.names.places.get(name, item.span)
-    names.poisoned |= values.names.poisoned
-    inner = Values(names, values.bag, values.active)
-    names.define(item.variable, Variable(ir.Shape("Any", (), "R")), values.bag)
-    typed = Formula(inner).expr(item.value)
-    if typed is None:
-        return None
-    return ir.DefinedAct(item.name.id, item.variable.id, typed.expr)

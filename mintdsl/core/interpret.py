@@ -17,11 +17,11 @@ from mintdsl.core import ir
 from mintdsl.core.dual import Determinant, Dual, chain, combine, constant, determinant, variables
 from mintdsl.core.interpret_layer import Tensor, apply_layer
 from mintdsl.core.interpret_weights import (
-    channel_of,
     Argument,
     Env,
     Raw,
     bind,
+    channel_of,
     effective,
     evaluate_size,
     param_shape,
@@ -114,9 +114,10 @@ def evaluate_flow(
 def parameters(
     program: ir.Program, key: str, shape: Sequence[int], args: Mapping[str, Argument]
 ) -> dict[str, tuple[int, ...]]:
-    """Shapes of all raw tensors of a layer or flow by state-dict key: of each layer its parameters, then its sign buffers.
+    """Shapes of all raw tensors of a layer or flow by state-dict key.
 
-    Layers come in the order of their steps in the text, copies of one step after another. ValueError for wrong sizes.
+    Of each layer its parameters, then its sign buffers. Layers come in the order of their steps in the text, copies of
+    one step after another. ValueError for wrong sizes.
     """
     definition = _find(program, key)
     found: dict[str, tuple[int, ...]] = {}

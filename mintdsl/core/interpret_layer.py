@@ -1,4 +1,7 @@
-"""The interpreter's side of formulas: a layer, an activation or a map applied, as defined, to numbers with gradients."""
+"""The interpreter's side of formulas: a layer, an activation or a map applied, as defined, to numbers.
+
+The numbers carry gradients.
+"""
 
 from __future__ import annotations
 
@@ -141,7 +144,10 @@ def _convolve(
     source: tuple[int, ...],
     target: tuple[int, ...],
 ) -> Tensor:
-    """y[o, h, w] = sum of kernel[o, i, u, v] x[i, h + u - row, w + v - column], x zero outside; (row, column) = centre."""
+    """y[o, h, w] = sum of kernel[o, i, u, v] x[i, h + u - row, w + v - column], x zero outside.
+
+    (row, column) = centre.
+    """
     channels, height, width = source
     taps = [
         [

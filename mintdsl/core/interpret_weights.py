@@ -360,7 +360,8 @@ def effective(
     """The effective tensor of a parameter, flat, in the shape of `param_shape`: masked, constrained and tied.
 
     `sizes` has the sizes by symbol (those of the shape, and Nat formals), `args` the other formals; a layer `on S`
-    needs `dims`, the sizes it acts on. Keys of `raw` start with `prefix`. ValueError for missing keys and wrong lengths.
+    needs `dims`, the sizes it acts on. Keys of `raw` start with `prefix`. ValueError for missing keys and wrong
+    lengths.
     """
     event = tuple(dims) if dims is not None else tuple(evaluate_size(d, sizes) for d in layer.shape.dims)
     formals = {f.name for f in layer.formals}

@@ -13,7 +13,19 @@ from typing import TYPE_CHECKING, Literal, cast
 import torch
 from torch import Tensor, nn
 
-from mintdsl.interop.walk import MINT, OfficialMismatch, Visit, head_of, is_mint, layers_of, listed, raw, replaced, walk
+from mintdsl.interop.walk import (
+    MINT,
+    OfficialMismatch,
+    Visit,
+    buffer,
+    head_of,
+    is_mint,
+    layers_of,
+    listed,
+    raw,
+    replaced,
+    walk,
+)
 from mintdsl.runtime.flow import zero_log_det
 from mintdsl.runtime.inverse import authors_inversion
 from mintdsl.runtime.protocols import LayerLike
@@ -176,13 +188,13 @@ def norm_slots(visit: Visit) -> Iterator[Slot]:
             raws = layer.raw("g", value.to(before).reshape(before.shape))
         except ValueError as error:
             raise OfficialMismatch(f"{key}.weight: {visit.path} cannot hold this gain: {error}") from None
-        return [(cast(Tensor, getattr(layer, name)), stored) for name, stored in raws.items()]
+        return [(buffer(layer, name), stored) for name, stored in raws.items()]
 
     yield Slot(f"{key}.weight", shape, lambda: layer.make_weights()[layer.names.index("g")].reshape(shape), gain)
     yield copied(f"{key}.bias", raw(layer, "b"), lambda b: b.reshape(shape))
     for name in ("mean", "var"):
-        yield copied(f"{key}.running_{name}", cast(Tensor, getattr(layer, f"n_{name}")), lambda s: s.reshape(shape))
-    yield copied(f"{key}.num_batches_tracked", cast(Tensor, layer.n_count), lambda s: s.reshape(()))
+        yield copied(f"{key}.running_{name}", buffer(layer, f"n_{name}"), lambda s: s.reshape(shape))
+    yield copied(f"{key}.num_batches_tracked", buffer(layer, "n_count"), lambda s: s.reshape(()))
 
 
 def head_slots(head: nn.Module) -> list[Slot]:

@@ -1,4 +1,4 @@
-"""A generated MintNet as the authors' code numbers it: which layers, in which order, with which squeezes between them."""
+"""A generated MintNet as the authors' code numbers it: which layers, in which order, with which squeezes between."""
 
 from __future__ import annotations
 
@@ -75,6 +75,11 @@ def raw(layer: LayerLike, name: str) -> Tensor:
     return cast(Tensor, getattr(layer, layer.members[layer.names.index(name)]))
 
 
+def buffer(layer: LayerLike, name: str) -> Tensor:
+    """A tensor that the layer stores beside its parameters."""
+    return cast(Tensor, getattr(layer, name))
+
+
 @contextmanager
 def replaced(
     method: str, layers: Iterable[LayerLike], make: Callable[[LayerLike], Callable[..., tuple[Tensor, Tensor]]]
@@ -132,9 +137,7 @@ def numbered(
     pattern = ("norm", "lower", "norm", "upper") if normed else ("lower", "upper")
     activation = "leaky_relu(0.01)" if normed else "elu"
     first = met[0][1].shape[-1]
-    i, j, before = -1, len(pattern), met[0][1]
-    if first != shape[-1]:
-        i += (shape[-1] // first).bit_length() - 1
+    i, j, before = (shape[-1] // first).bit_length() - 2, len(pattern), met[0][1]
     for layer, x in met:
         path = paths[id(layer)]
         crossed = squeezes_between(before, x, f"before {path}")

@@ -8,21 +8,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from mintdsl.core import ir
 from mintdsl.core.activations import ACTIVATIONS
 from mintdsl.core.constraints import CONSTRAINTS
 from mintdsl.core.interval import NONNEGATIVE, REAL, ZERO, Interval
 from mintdsl.core.nat import Nat
-from mintdsl.core.options import Option
 from mintdsl.core.orders import Order
-from mintdsl.diagnostics.model import Bag, Diagnostic, Fix, Label
+from mintdsl.diagnostics.model import Bag, Diagnostic, Label
+from mintdsl.proof.acts import defined_facts, registered_facts
+from mintdsl.proof.claims import blame_of, check_claim
 from mintdsl.proof.derivation import Derivation
 from mintdsl.proof.jacobian import DENSE, NONE, PLUS, VARIABLE, Atom, Fibre, Jacobian, Monomial, Signed, constant
 from mintdsl.proof.rules import algebra, modules
 from mintdsl.proof.rules.algebra import ActFacts
 from mintdsl.proof.rules.flows import Bijection, triangular
+from mintdsl.proof.undefined import Undefined, divides_by_zero
 from mintdsl.records import record, replace
 from mintdsl.source import NOWHERE, Span
 
@@ -58,20 +59,20 @@ class LayerProof:
 
 def check_layer(layer: ir.Layer, bindings: Bindings) -> LayerProof:
     """Prove what the formula gives, then compare with the claims."""
-    walk = _Walk(layer, bindings)
+    walk = _Walk(layer, bindings, {})
     try:
         _fitting_order(layer, bindings)
         proofs = [walk.let(item) for item in layer.lets]
         jacobian, derivation = walk.expr(layer.result)
-    except _Undefined as undefined:
+    except Undefined as undefined:
         nothing = Jacobian(DENSE, Signed(PLUS, REAL), Fibre.UNKNOWN, Signed(PLUS, REAL))
         failed = Derivation("FAIL", layer.name_span, undefined.diagnostic.title)
         return LayerProof(layer, nothing, None, failed, (undefined.diagnostic,), undefined.diagnostic)
     bijection = triangular(jacobian)
-    blame = _blame(layer, jacobian, bijection)
+    blame = blame_of(layer, jacobian, bijection)
     bag = Bag()
     for claim in layer.claims:
-        failed_claim = _claim(layer, claim, jacobian, bijection, blame)
+        failed_claim = check_claim(layer, claim, jacobian, bijection, blame)
         if failed_claim is not None:
             bag.add(failed_claim)
     conclusion = _conclusion(jacobian, bijection)
@@ -87,7 +88,7 @@ def _fitting_order(layer: ir.Layer, bindings: Bindings) -> None:
     if order is not None and layer.shape.kind not in ("Any", order.space):
         label = Label(layer.shape_span, f"this layer acts on {layer.shape}", primary=True)
         title = f"the order `{order.name}` is one of {order.space}, the layer `{layer.name}` acts on {layer.shape}"
-        raise _Undefined(Diagnostic("E0304", title, (label,)))
+        raise Undefined(Diagnostic("E0304", title, (label,)))
 
 
 def _conclusion(jacobian: Jacobian, bijection: Bijection | None) -> str:
@@ -100,23 +101,14 @@ def _conclusion(jacobian: Jacobian, bijection: Bijection | None) -> str:
             return "injective, perhaps not onto"
 
 
-class _Undefined(Exception):
-    """A formula without a value for some input."""
-
-    def __init__(self, diagnostic: Diagnostic) -> None:
-        super().__init__(diagnostic.title)
-        self.diagnostic = diagnostic
-
-
 Proof = tuple[Jacobian, Derivation]
 
 
-@dataclass(slots=True)
+@record
 class _Walk:
     layer: ir.Layer | None
     bindings: Bindings
-    lets: dict[str, Jacobian] = field(default_factory=dict)
-    facts: dict[str, ActFacts] = field(default_factory=dict)
+    lets: dict[str, Jacobian]
 
     def let(self, item: ir.Let) -> Derivation:
         jacobian, derivation = self.expr(item.value)
@@ -250,29 +242,10 @@ class _Walk:
                 assert isinstance(bound, (ir.BuiltinAct, ir.DefinedAct)), act
                 return replace(self.act_facts(bound, argument, span), name=f"{act.name} = {bound}")
             case ir.DefinedAct():
-                inner = _Walk(None, self.bindings)
-                jacobian, _ = inner.expr(act.body)
-                slope = jacobian.diag.forget().interval
-                image = {Fibre.AFFINE: REAL, Fibre.ONTO: REAL, Fibre.IMAGE: jacobian.image}.get(jacobian.fibre)
-                values = jacobian.range.forget().interval
-                return ActFacts(
-                    act.name, slope, image if image is not None else values, values, REAL if image is not None else ZERO
-                )
+                body, _ = _Walk(None, self.bindings, {}).expr(act.body)
+                return defined_facts(act.name, body)
             case ir.BuiltinAct():
-                info = ACTIVATIONS[act.name]
-                options = tuple(self._option(o, i, span) for o, i in zip(act.options, info.options, strict=True))
-                if not argument.within(info.domain):
-                    raise _Undefined(_outside(str(act), argument, info.domain, span))
-                return ActFacts(
-                    str(act), info.slope_bounds(options), info.image, info.image_of(argument, options), info.domain
-                )
-
-    def _option(self, value: float | str, option: Option, span: Span) -> float:
-        number = value if isinstance(value, float) else self.bindings[value]
-        assert isinstance(number, float)
-        if option.positive and number <= 0:
-            raise _Undefined(_not_positive(option.name, number, span))
-        return number
+                return registered_facts(act, argument, self.bindings, span)
 
     # ------------------------------------------------------------ arithmetic
 
@@ -293,7 +266,7 @@ class _Walk:
                 )
             case _:
                 if not right.range.interval.one_signed:
-                    raise _Undefined(_divides_by_zero(right, node.right.span))
+                    raise Undefined(divides_by_zero(right, node.right.span))
                 result = algebra.multiply(left, algebra.reciprocal(right), span=node.span, spans=spans)
                 if not right.strict:
                     # 1/e of a map that reads its own coordinate: its slope is not derived
@@ -319,142 +292,6 @@ def _why(param: ir.Param) -> str:
     return f"{param.name}: {param.bound.cmp}" if param.bound is not None and not param.bound.numbers else ""
 
 
-def _outside(name: str, argument: Interval, domain: Interval, span: Span) -> Diagnostic:
-    return Diagnostic(
-        "E0407",
-        f"`{name}` is defined on {domain}, its argument takes values in {argument}",
-        (Label(span, f"argument in {argument}", primary=True),),
-        ("outside its domain the function has no value, so the layer has none",),
-        (Fix("bring the argument into the domain first, for example by softplus(...) or sigmoid(...)"),),
-    )
-
-
-def _not_positive(name: str, value: float, span: Span) -> Diagnostic:
-    return Diagnostic(
-        "E0209",
-        f"the option `{name}` must be > 0, here it is {value:g}",
-        (Label(span, "not positive", primary=True),),
-        ("the facts of the activation hold for positive values only",),
-    )
-
-
-def _divides_by_zero(right: Jacobian, span: Span) -> Diagnostic:
-    return Diagnostic(
-        "E0411",
-        "the divisor may be 0",
-        (Label(span, f"values in {right.range}", primary=True),),
-        ("rule DIV needs a divisor of one sign",),
-        (Fix("bound it: `with diag > 0` on a scale, `exp(...)` or `softplus(...)` around an expression"),),
-    )
-
-
-# ---------------------------------------------------------------- claims and blame
-
-
-def _blame(layer: ir.Layer, jacobian: Jacobian, bijection: Bijection | None) -> Diagnostic | None:
-    """The first cause that the diagonal, or triangularity, is not what I-TRI needs."""
-    if bijection is not None:
-        return None
-    if jacobian.off == DENSE:
-        return jacobian.dense_why or jacobian.sign_why
-    if jacobian.sign_why is not None:
-        return jacobian.sign_why
-    return _vanishing(layer, jacobian)
-
-
-def _vanishing(layer: ir.Layer, jacobian: Jacobian) -> Diagnostic:
-    span = layer.result.span
-    notes = (f"the diagonal lies in {jacobian.diag}, which holds 0",)
-    return Diagnostic(
-        "E0401",
-        "the diagonal of the Jacobian may vanish",
-        (Label(span, f"diagonal in {jacobian.diag}: 0 is possible", primary=True),),
-        notes,
-        (
-            Fix(
-                "add a positive scale of the input: `t * x + ...` with `param t : scale with diag > 0`, or strengthen a parameter"
-            ),
-        ),
-    )
-
-
-def _claim(
-    layer: ir.Layer, claim: ir.Claim, jacobian: Jacobian, bijection: Bijection | None, blame: Diagnostic | None
-) -> Diagnostic | None:
-    """The diagnostic of a claim that does not hold, blaming the place where its cause lies."""
-    why = _fails(claim, jacobian, bijection)
-    if why is None:
-        return None
-    label = Label(claim.span, f"so the claim `{claim}` cannot be proved")
-    cause = blame
-    if claim.what not in ("invertible", "injective", "volume_preserving", "diag"):
-        cause = jacobian.dense_why
-    if claim.what == "diag" and jacobian.off != DENSE and jacobian.sign_why is None:
-        cause = _diagonal_cause(layer, claim, jacobian)
-    if cause is not None:
-        return replace(cause, labels=(*cause.labels, label))
-    code = "E0602" if bijection is not None and claim.what == "invertible" else "E0601"
-    fixes: tuple[Fix, ...] = ()
-    if code == "E0602":
-        fixes = (Fix("add a positive scale of the input: `t * x + ...`; or claim `injective`"),)
-    return Diagnostic(
-        code,
-        f"`{claim}` is not proved: {why}",
-        (Label(claim.span, why, primary=True), Label(layer.result.span, jacobian.describe())),
-        (),
-        fixes,
-    )
-
-
-def _diagonal_cause(layer: ir.Layer, claim: ir.Claim, jacobian: Jacobian) -> Diagnostic | None:
-    if jacobian.diag.interval.one_signed and jacobian.diag.monomial and claim.cmp != "!=":
-        free = ", ".join(str(a) for a in sorted(jacobian.diag.monomial))
-        return Diagnostic(
-            "E0404",
-            "the sign of the diagonal depends on free signs of parameters",
-            (Label(layer.result.span, f"diagonal in {jacobian.diag}", primary=True),),
-            (f"free: {free}",),
-            (Fix("claim `diag != 0`, or constrain the parameter: `with diag > 0`"),),
-        )
-    return _vanishing(layer, jacobian) if not jacobian.diag.interval.one_signed else None
-
-
-def _fails(claim: ir.Claim, jacobian: Jacobian, bijection: Bijection | None) -> str | None:
-    """Why the claim does not follow; None when it does."""
-    interval, plain = jacobian.diag.interval, not jacobian.diag.monomial
-    dense = "the Jacobian is dense" if jacobian.off == DENSE else None
-    match claim.what:
-        case "invertible":
-            if bijection is None:
-                return dense or f"the diagonal lies in {jacobian.diag}"
-            if bijection.codomain is None or bijection.codomain != REAL:
-                return f"injective, but not onto R^D: {bijection.why_not_onto}"
-            return None
-        case "injective":
-            return None if bijection is not None else dense or f"the diagonal lies in {jacobian.diag}"
-        case "diagonal":
-            return None if jacobian.off == NONE else f"the Jacobian is {jacobian.off}"
-        case "volume_preserving":
-            ones = plain and interval.lo == 1 == interval.hi or interval.lo == -1 == interval.hi
-            return None if ones and dense is None else f"the diagonal lies in {jacobian.diag}"
-        case "diag":
-            if dense:
-                return dense
-            holds = {
-                ">": plain and interval.positive,
-                ">=": plain and interval.lo >= claim.value,
-                "!=": interval.one_signed,
-                "==": plain and interval.lo == claim.value == interval.hi,
-            }[claim.cmp]
-            return None if holds else f"the diagonal lies in {jacobian.diag}"
-        case direction:
-            if jacobian.off not in (NONE, direction):
-                return dense or f"the Jacobian is {jacobian.off} triangular"
-            if claim.strict and not jacobian.strict:
-                return f"the diagonal lies in {jacobian.diag}, strict means 0"
-            return None
-
-
 def resolved_order(layer: ir.Layer, bindings: Bindings) -> Order | None:
     """The order of a layer, a formal replaced by its value."""
     if isinstance(layer.order, Order):
@@ -469,6 +306,6 @@ def act_slope(act: ir.BuiltinAct | ir.DefinedAct) -> Interval | None:
         numbers = tuple(o for o in act.options if isinstance(o, float))
         return ACTIVATIONS[act.name].slope_bounds(numbers) if len(numbers) == len(act.options) else None
     try:
-        return _Walk(None, {}).act_facts(act, REAL, NOWHERE).slope
+        return _Walk(None, {}, {}).act_facts(act, REAL, NOWHERE).slope
     except KeyError:  # a formal without a value
         return None

@@ -26,8 +26,9 @@ CLOSED, ITERATIVE, ELEMENTWISE = "closed form", "iterative to a tested residual"
 class FlowProof:
     """What is proved of a flow: one to one on `domain`; a bijection onto `codomain` unless that is None.
 
-    `inverse` names the weakest kind among its steps. `excused`: a step failed, and that was reported where it is defined.
-    `padded`: the dimension grows, so there is no log-det. `evaluation_only`: it holds for frozen statistics (rule BN).
+    `inverse` names the weakest kind among its steps. `excused`: a step failed, and that was reported where it is
+    defined. `padded`: the dimension grows, so there is no log-det. `evaluation_only`: it holds for frozen statistics
+    (rule BN).
     """
 
     flow: ir.Flow

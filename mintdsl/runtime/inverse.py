@@ -182,7 +182,8 @@ def invert_triangular(
     1. Algorithm 1 of MintNet, x <- x - alpha (f(x) - z) / diagonal, from x = z, until `tol` is met or P + 20 steps
        bring no new minimum (residuals may rise during the first P). Exact after P steps if alpha = 1 and f is affine
        in each own coordinate.
-    2. Fibre sweeps, P of them, exact from any start; again front by front where an iterate overflowed.
+    2. Fibre sweeps, P of them, exact from any start; then front by front, each solved once and kept, for samples that
+       overflowed or whose rounding errors never settle.
     3. Where the slopes along each fibre are bounded by h: steps x <- x - (f(x) - z) / (h (1 + 1e-6)), at most 200.
 
     z is [B, *event], `fronts` is P, the number of elements on the longest dependency path, `front_of` gives each
@@ -217,7 +218,7 @@ def invert_triangular(
         return sweep_fibres(part, x, goal, direction)
 
     def front_sweep(part: TriangularMap, x: Tensor, y: Tensor, slope: Tensor, goal: Tensor, count: int) -> Tensor:
-        return torch.where(numbers <= count + 1, sweep_fibres(part, x, goal, direction), x)
+        return torch.where(numbers == count + 1, sweep_fibres(part, x, goal, direction), x)
 
     def beta_step(part: TriangularMap, x: Tensor, y: Tensor, slope: Tensor, goal: Tensor, count: int) -> Tensor:
         return x - (y - goal) / beta
@@ -244,7 +245,7 @@ def invert_triangular(
         if bool((search.residual > tol).any()):
             stage, limit = "fibre sweeps", left(fronts + 3)
             search = refine(layer, z, search, sweep, tol=tol, patience=limit, limit=limit, after=False, until=1)
-        if front_of is not None and bool((search.broken & (search.residual > tol)).any()):
+        if front_of is not None and bool((search.residual > tol).any()):
             stage, limit = "fibre sweeps front by front", left(fronts + 3)
             search = refine(
                 layer, z, search, front_sweep, tol=tol, patience=limit, limit=limit, after=False, until=fronts

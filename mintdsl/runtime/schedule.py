@@ -51,7 +51,10 @@ def front_functional(
 
 
 def front_numbers(functional: tuple[int, ...], event_shape: tuple[int, ...]) -> Tensor:
-    """The front of each element, 1 to P, int64 of the event's shape; elements of a front depend on earlier ones only."""
+    """The front of each element, 1 to P, int64 of the event's shape.
+
+    Elements of a front depend on earlier ones only.
+    """
     total = torch.zeros(event_shape, dtype=torch.int64)
     for axis, weight in enumerate(functional):
         places = torch.arange(event_shape[axis]).reshape(-1, *[1] * (len(event_shape) - 1 - axis))

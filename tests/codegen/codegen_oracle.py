@@ -33,9 +33,9 @@ class Compiled:
         return bool(dims) and all(d.constant is not None for d in dims)
 
     def build(self, dtype: torch.dtype = torch.float64, **kwargs: object) -> nn.Module:
-        """An instance with initial weights."""
+        """An instance with initial weights, in evaluation mode."""
         args = () if self.concrete else (self.shape,)
-        return self.cls(*args, dtype=dtype, **kwargs)
+        return self.cls(*args, dtype=dtype, **kwargs).eval()
 
 
 @cache
@@ -72,14 +72,59 @@ def draw(model: nn.Module, seed: int = 0, std: float = 0.5) -> nn.Module:
     for name, b in model.named_buffers():
         if name.endswith("_sign"):
             b.copy_(torch.where(torch.rand(b.shape, generator=made) < 0.5, -1.0, 1.0))
+        elif name.endswith(("_mean", "_var")):
+            drawn = std * torch.randn(b.shape, generator=made, dtype=torch.float64)
+            b.copy_(drawn if name.endswith("_mean") else drawn.exp())
     return model
 
 
 def raw_of(at: Compiled, model: nn.Module) -> dict[str, list[float]]:
-    """The state dict as the interpreter takes it: tensors in order, a name that Python needs under the spec's."""
-    state, keys = model.state_dict(), expected_keys(at)
-    assert [tuple(v.shape) for v in state.values()] == list(keys.values()), (list(state), keys)
-    return {key: value.double().flatten().tolist() for key, value in zip(keys, state.values(), strict=True)}
+    """The state dict under the spec's names, as the interpreter takes it."""
+    found: dict[str, list[float]] = {}
+    for prefix, module in used(at, model).items():
+        spec = dict(zip(module.members, module.names, strict=True))
+        for key, value in module.state_dict().items():
+            stem = next((s for s in (key, key.removesuffix("_sign")) if s in spec), key)
+            found[prefix + spec.get(stem, stem) + key[len(stem) :]] = value.double().flatten().tolist()
+    shapes = {key: math.prod(shape) for key, shape in expected_keys(at).items()}
+    assert {key: len(found.get(key, ())) for key in shapes} == shapes
+    return found
+
+
+def used(at: Compiled, model: nn.Module) -> dict[str, nn.Module]:
+    """Every layer of a model by the prefix of its keys in the spec."""
+    definition = at.core.definitions[at.key]
+    prefixes = [prefix for prefix, _, _ in layers(at.core, definition, bind(definition, at.shape, {}), "")]
+    modules = [m for m in model.modules() if hasattr(m, "jacobian_diagonal")]
+    # repeats keep their copies side by side in the module, and block by block in the walk above
+    order = sorted(prefixes, key=lambda p: path_key(at, p))
+    return dict(zip(order, modules, strict=True))
+
+
+def path_key(at: Compiled, prefix: str) -> list[tuple[int, int]]:
+    """Sorts prefixes as `named_modules` does: by the step's place in the text, then by copy."""
+    key, definition = [], at.core.definitions[at.key]
+    for part in prefix.rstrip(".").split(".") if prefix else []:
+        if part.isdigit():
+            key.append((0, int(part)))
+            continue
+        assert isinstance(definition, ir.Flow)
+        steps = list(flat(definition.steps))
+        place = next(k for k, step in enumerate(steps) if step.name == part)
+        key.append((1, place))
+        op = steps[place].op
+        assert isinstance(op, ir.Use)
+        definition = at.core.definitions[op.definition]
+    return key
+
+
+def flat(steps: Sequence[ir.Step]) -> Iterator[ir.Step]:
+    """Steps without their blocks."""
+    for step in steps:
+        if isinstance(step.op, (ir.Repeat, ir.Pair)):
+            yield from flat(step.op.steps)
+        else:
+            yield step
 
 
 def data_of(at: Compiled, batch: int, seed: int = 0) -> Tensor:
@@ -143,7 +188,7 @@ def expected_weights(at: Compiled, model: nn.Module) -> dict[str, list[float]]:
     definition = at.core.definitions[at.key]
     for prefix, layer, env in layers(at.core, definition, bind(definition, at.shape, {}), ""):
         weights = Weights(layer, env, raw, prefix)
-        for p in layer.params:
+        for p in (p for p in layer.params if not isinstance(p.kind, ir.Normalize)):
             found[prefix + p.name] = [v for m in weights.members(p.indices) for v in weights.of(p.name, m)]
     return found
 
@@ -172,6 +217,8 @@ def layers(core: ir.Program, definition: ir.Definition, env: Env, prefix: str) -
                     yield from walk(block, copies)
                 case ir.Squeeze() as op:
                     dims = squeezed(op, dims)
+                case ir.Pad(extra=extra):
+                    dims = (dims[0] + extra, *dims[1:])
                 case _:
                     pass
 
@@ -190,6 +237,8 @@ def after(core: ir.Program, definition: ir.Definition, env: Env) -> tuple[int, .
                 dims = after(core, inner, bind(inner, dims, dict(use.args), env))
             case ir.Squeeze() as op:
                 dims = squeezed(op, dims)
+            case ir.Pad(extra=extra):
+                dims = (dims[0] + extra, *dims[1:])
             case _:
                 pass
     return dims
@@ -211,6 +260,5 @@ def dense_jacobian(model: nn.Module, x: Tensor) -> Tensor:
 
 def worst(a: Tensor, b: Tensor) -> float:
     """max |a - b| / (1 + max |b|)."""
-    if b.numel() == 0:
-        return 0.0
-    return float((a - b).abs().max() / (1.0 + b.abs().max()))
+    a, b = a.detach(), b.detach()
+    return float((a - b).abs().max() / (1.0 + b.abs().max())) if b.numel() else 0.0

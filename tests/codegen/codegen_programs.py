@@ -903,7 +903,7 @@ layer A on Image[C, H, W] ensures lower, invertible {
   param V : conv 3x3 lower with diag > 0
   map x -> V(x)
 }
-flow F on Image[2, 4, 4] { A  squeeze 2  A  unsqueeze 2 (layout = colour_slow)  A  squeeze 4 (layout = colour_slow) }""",
+flow F on Image[2, 4, 4] { A  squeeze 2  A  unsqueeze 2 (layout = colour_slow)  squeeze 4 (layout = colour_slow) }""",
     "flow_squeeze_in_repeat": """
 layer A on Image[C, H, W] ensures lower, invertible {
   param V : conv 3x3 lower with diag > 0
@@ -989,6 +989,33 @@ layer A on Vec[D] ensures upper, invertible {
   map x -> V(x) + 0 * x
 }
 flow F on Vec[4] ensures invertible { R  A  R  prior normal }""",
+    "flow_standardized": """
+layer A on Image[C, H, W] ensures lower, invertible {
+  param k : conv 3x3 lower with diag > 0
+  map x -> k(x) + tanh(x)
+}
+flow F on Image[2, 2, 3] ensures invertible { standardize(mean = (0.5, -1), std = (2, 0.25))  A  prior normal }""",
+    "flow_batch_norm": """
+import "std/batch_norm.mint" { BatchNorm }
+layer A on Image[C, H, W] ensures lower, invertible {
+  param k : conv 3x3 lower with diag > 0
+  map x -> k(x) + tanh(x)
+}
+flow F on Image[2, 2, 3] ensures invertible { BatchNorm  A  BatchNorm  prior normal }""",
+    "flow_padded": """
+layer A on Image[C, H, W] ensures lower, invertible {
+  param k : conv 3x3 lower with diag > 0
+  map x -> k(x) + tanh(x)
+}
+flow F on Image[2, 2, 2] { standardize(mean = 0.5, std = 0.5)  A  pad channels to 3  A  squeeze 2  A }""",
+    "flow_classifier": """
+import "std/batch_norm.mint" { BatchNorm }
+import "std/heads.mint" { PooledLinear }
+layer A on Image[C, H, W] ensures lower, invertible {
+  param k : conv 3x3 lower with diag > 0
+  map x -> k(x) + tanh(x)
+}
+flow F on Image[1, 2, 2] { repeat 2 { BatchNorm  A }  squeeze 2  A  classify PooledLinear(classes = 3) }""",
     "flow_lower_and_upper_of_one_layer": """
 layer A(tri: Dir, s: Real = 1) on Image[C, H, W] ensures tri, invertible {
   order corner

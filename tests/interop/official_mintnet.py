@@ -6,18 +6,19 @@ Written from a description of the formulas. Slow and literal on purpose: masks e
 from __future__ import annotations
 
 import math
+from functools import cache
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 State = dict[str, Tensor]
-NAMES = ("weight1", "bias1", "weight2", "bias2", "weight3", "bias3", "t")
 
 
 # ---------------------------------------------------------------- one layer
 
 
+@cache
 def block(channels: int, size: int, upper: bool) -> Tensor:
     """Which entries of a C x C x k x k block are kept: variables ordered by (channel, row, column), centre included."""
     kept = torch.zeros(channels, channels, size, size, dtype=torch.float64)
@@ -67,9 +68,16 @@ def slope(v: Tensor, leaky: bool) -> Tensor:
     return torch.where(v > 0, torch.ones_like(v), torch.exp(torch.clamp(v, max=70.0)))
 
 
-def layer(state: State, key: str, x: Tensor, upper: bool, leaky: bool = False) -> tuple[Tensor, Tensor]:
-    """f(x) and the diagonal of its Jacobian, both [B, C, H, W]."""
-    w1, w2, w3, t = effective(state, key, upper)
+def layer(
+    state: State,
+    key: str,
+    x: Tensor,
+    upper: bool,
+    leaky: bool = False,
+    weights: tuple[Tensor, Tensor, Tensor, Tensor] | None = None,
+) -> tuple[Tensor, Tensor]:
+    """f(x) and the diagonal of its Jacobian, both [B, C, H, W]; `weights` if they are already masked and tied."""
+    w1, w2, w3, t = effective(state, key, upper) if weights is None else weights
     hidden, channels, size, _ = w1.shape
     filters, m = hidden // channels, size // 2
     h = (lambda v: F.leaky_relu(v, 0.01)) if leaky else F.elu
@@ -141,26 +149,31 @@ def unlogit(y: Tensor, lam: float) -> Tensor:
     return (torch.sigmoid(y) - lam) / (1 - 2 * lam)
 
 
-def classify(state: State, x: Tensor) -> Tensor:
-    """Logits of a classifier in evaluation mode; x is what the data pipeline gives, before the padding to 16."""
+def classify(state: State, x: Tensor, training: bool = False) -> Tensor:
+    """Logits of a classifier; x is what the data pipeline gives, not yet padded to 16. Training moves statistics."""
     x = torch.cat([x, x.new_zeros(x.shape[0], 16 - x.shape[1], *x.shape[2:])], dim=1)
     for i in pairs(state):
         if i is None:
             x = squeeze(x)
             continue
         for j in (0, 2):
-            x = normalised(state, f"layers.{i}.{j}", x)
+            x = normalised(state, f"layers.{i}.{j}", x, training)
             x, _ = layer(state, f"layers.{i}.{j + 1}", x, upper=j == 2, leaky=True)
     return F.elu(x).mean(dim=(2, 3)) @ state["fc.weight"].T + state["fc.bias"]
 
 
-def normalised(state: State, key: str, x: Tensor) -> Tensor:
-    """Batch norm with its running statistics."""
-
-    def channel(name: str) -> Tensor:
-        return state[f"{key}.{name}"][None, :, None, None]
-
-    return channel("weight") * (x - channel("running_mean")) / torch.sqrt(channel("running_var") + 1e-5) + channel("bias")
+def normalised(state: State, key: str, x: Tensor, training: bool) -> Tensor:
+    """Batch norm with its running statistics, or in training with those of the batch."""
+    mean, var = state[f"{key}.running_mean"], state[f"{key}.running_var"]
+    if training:
+        batch_mean, batch_var = x.mean(dim=(0, 2, 3)), x.var(dim=(0, 2, 3), unbiased=False)
+        count = x.numel() / x.shape[1]
+        state[f"{key}.running_mean"] = (0.9 * mean + 0.1 * batch_mean).detach()
+        state[f"{key}.running_var"] = (0.9 * var + 0.1 * batch_var * count / (count - 1)).detach()
+        state[f"{key}.num_batches_tracked"] = state[f"{key}.num_batches_tracked"] + 1
+        mean, var = batch_mean, batch_var
+    scaled = (x - mean[:, None, None]) / torch.sqrt(var[:, None, None] + 1e-5)
+    return state[f"{key}.weight"][:, None, None] * scaled + state[f"{key}.bias"][:, None, None]
 
 
 def invert(state: State, z: Tensor, steps: int, divisor: float) -> Tensor:
@@ -177,9 +190,10 @@ def invert(state: State, z: Tensor, steps: int, divisor: float) -> Tensor:
 
 def invert_layer(state: State, key: str, z: Tensor, upper: bool, steps: int, divisor: float) -> Tensor:
     """x <- x + (z - f(x)) / (divisor * d(x)) from x = z / t'."""
-    x = z / effective(state, key, upper)[3]
+    weights = effective(state, key, upper)
+    x = z / weights[3]
     for _ in range(steps):
-        y, diagonal = layer(state, key, x, upper)
+        y, diagonal = layer(state, key, x, upper, weights=weights)
         x = x + (z - y) / (divisor * diagonal)
     return x
 

@@ -22,7 +22,10 @@ LETTERS = "ijklmnopqrstuvxyz"
 
 @dataclass(slots=True)
 class Lowering:
-    """One walk over the formula of a layer or net. `mode` is value, rests, fibre, bound, or plain: no diagonal (nets)."""
+    """One walk over the formula of a layer or net.
+
+    `mode` is value, rests, fibre, bound, or plain: no diagonal (nets).
+    """
 
     layer: ir.Layer | ir.Net
     mode: str

@@ -13,7 +13,8 @@ PROPOSITION = MINTNET + ", Proposition 1"
 
 ADD = Rule(
     "ADD",
-    "e1 : triangular k, diag in m [a, b];  e2 : triangular k, diag in m [c, d]   =>   e1 + e2 : triangular k, diag in m [a + c, b + d]",
+    "e1 : triangular k, diag in m [a, b];  e2 : triangular k, diag in m [c, d]   =>   "
+    "e1 + e2 : triangular k, diag in m [a + c, b + d]",
     "one order and direction; equal sign monomials, otherwise both signs are forgotten first",
     PROPOSITION + " (addition)",
     vec("  param t : scale with diag > 0\n  param W : linear lower with diag >= 0\n  map x -> t * x + W(x)"),
@@ -29,7 +30,8 @@ NEG = Rule(
 )
 SUM = Rule(
     "SUM",
-    "e[i] : triangular k, diag in m [a, b], m free of i   =>   sum[i](e[i]) : triangular k, diag in m [a, inf) for a >= 0",
+    "e[i] : triangular k, diag in m [a, b], m free of i   =>   "
+    "sum[i](e[i]) : triangular k, diag in m [a, inf) for a >= 0",
     "the index has at least one value; a sign that depends on i is forgotten first",
     PROPOSITION + " (addition, repeated)",
     "mint 1\nlayer Example(K: Nat) on Vec[D] ensures lower, diag > 0, invertible {\n  index i : K\n"
@@ -55,7 +57,8 @@ ACT = Rule(
 )
 MUL = Rule(
     "MUL",
-    "e1 : triangular k, diag in D;  e2 : strict k or constant, values in m [a, b]   =>   e1 e2 : triangular k, diag in m [a, b] D",
+    "e1 : triangular k, diag in D;  e2 : strict k or constant, values in m [a, b]   =>   "
+    "e1 e2 : triangular k, diag in m [a, b] D",
     "e2 does not read the own coordinate; where both do, all values and slopes must be >= 0",
     "product rule on difference quotients; Dinh, Sohl-Dickstein, Bengio, Real NVP, ICLR 2017, arXiv:1605.08803",
     vec("  param W : linear strict lower\n  map x -> x * exp(W(x))"),
@@ -202,7 +205,8 @@ def total(body: Jacobian, indices: tuple[str, ...], *, span: Span) -> Jacobian:
             ("terms of different sign can cancel, so the sign of the diagonal of the sum is unknown",),
             (
                 Fix(
-                    f"bind the signs of all factors along the path: {_tie_hint(body.diag.monomial)}, with the maps that follow"
+                    f"bind the signs of all factors along the path: {_tie_hint(body.diag.monomial)}, "
+                    "with the maps that follow"
                 ),
             ),
         )

@@ -11,8 +11,8 @@ I_TRI = Rule(
     "I-TRI",
     "f : triangular k, every diagonal entry strictly of one sign, every fibre onto R   =>   f is a bijection of R^D, "
     "log|det J| = sum log|diag|",
-    "a fibre is onto when its slope is bounded away from 0, or it is affine in its own coordinate with a non-zero slope; "
-    "otherwise f is injective only, or a bijection onto a fixed box",
+    "a fibre is onto when its slope is bounded away from 0, or it is affine in its own coordinate with a non-zero "
+    "slope; otherwise f is injective only, or a bijection onto a fixed box",
     MINTNET + ", Theorem 1",
     vec("  param t : scale with diag > 0\n  map x -> t * x + tanh(x)"),
     vec("  map x -> tanh(x)"),

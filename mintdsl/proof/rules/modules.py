@@ -43,16 +43,18 @@ TIE = Rule(
     "P carries every index of the tie, occurs once and is bound by nothing else; sign(0) = 0, so the bound of P is 0",
     MINTNET + ", section 4 (the constraint on W1, W2, W3)",
     vec(
-        "  param t : scale with diag > 0\n  param A, B : linear lower\n  tie diag(A) * diag(B) >= 0\n  map x -> t * x + A(elu(B(x)))"
+        "  param t : scale with diag > 0\n  param A, B : linear lower\n  tie diag(A) * diag(B) >= 0\n"
+        "  map x -> t * x + A(elu(B(x)))"
     ),
     vec("  param t : scale with diag > 0\n  param A, B : linear lower\n  map x -> t * x + A(elu(B(x)))"),
 )
 
 BN = Rule(
     "BN",
-    "e : class k, diag in D;  n normalize   =>   n(e) = (e - mean) / sqrt(var + eps) : class k, diag in (0, 1 / sqrt(eps)] D",
-    "evaluation mode: mean and var are frozen numbers, var >= 0. In training the statistics are those of the batch, and "
-    "the map of the batch is not injective",
+    "e : class k, diag in D;  n normalize   =>   "
+    "n(e) = (e - mean) / sqrt(var + eps) : class k, diag in (0, 1 / sqrt(eps)] D",
+    "evaluation mode: mean and var are frozen numbers, var >= 0. In training the statistics are those of the batch, "
+    "and the map of the batch is not injective",
     "Ioffe, Szegedy, ICML 2015, arXiv:1502.03167; in flows Dinh et al., ICLR 2017, arXiv:1605.08803",
     vec("  param n : normalize\n  param g : scale with diag != 0\n  map x -> g * n(x)", "diag != 0, invertible"),
     vec("  param n : normalize\n  param g : scale\n  map x -> g * n(x)", "diag != 0, invertible"),

@@ -1,0 +1,96 @@
+"""Constraints of parameters, `with diag > 0 via softplus`: which registered one they make, and how it is kept."""
+
+from __future__ import annotations
+
+from mintdsl.core import ir
+from mintdsl.core.constraints import CONSTRAINTS, Constraint
+from mintdsl.core.kinds import Kind
+from mintdsl.core.scope import unknown
+from mintdsl.core.values import Values, not_yet
+from mintdsl.diagnostics.model import Bag, Fix
+from mintdsl.source import Span
+from mintdsl.syntax import ast
+
+
+def bind_bound(nodes: tuple[ast.Constraint, ...], kind: ir.Kind, info: Kind, values: Values) -> ir.Bound | None:
+    """The bound that the constraints of one parameter make together; None without constraints, or a report."""
+    if not nodes:
+        return None
+    span = nodes[0].span.to(nodes[-1].span)
+    for node in nodes:
+        if node.name.id in ("det", "lip"):
+            not_yet(values.bag, node.span, f"the constraint `{node.name.id}`")
+        if node.name.id != "diag":
+            unknown(node.name, ("diag", "det", "lip"), values.bag, "the constraints", code="E0701", what="constraint")
+            return None
+    if isinstance(kind, ir.Normalize):
+        values.bag.error("E0701", span, "`normalize` takes no constraint", "its slope is positive by itself")
+        return None
+    if isinstance(kind, ir.Elementwise):
+        if kind.kind == "bias":
+            values.bag.error("E0701", span, "a bias has no diagonal", "it is added, not multiplied")
+            return None
+    elif kind.strict or kind.direction is None:
+        why = "it is strict, its diagonal is 0" if kind.strict else "it is dense"
+        fixes = () if kind.strict else (Fix(f"give it a direction: `{info.name} ... lower`"),)
+        values.bag.error(
+            "E0701",
+            span,
+            f"`diag` of this {info.name} means nothing: {why}",
+            "no diagonal to constrain",
+            fixes=fixes,
+        )
+        return None
+    numbers = [values.number(node.value) for node in nodes]
+    known = [n for n in numbers if n is not None]
+    if len(known) != len(numbers):
+        return None
+    form, bounds = _form(nodes, known)
+    constraint = next((c for c in CONSTRAINTS if c.quantity == "diag" and c.cmp == form and c.ready), None)
+    if constraint is None:
+        values.bag.error(
+            "E0701",
+            span,
+            "no parametrisation keeps this constraint",
+            "not one of the constraints of `mint list constraints`",
+            notes=("constraints: " + "; ".join(c.text for c in CONSTRAINTS if c.quantity == "diag"),),
+        )
+        return None
+    if form == ">= <=" and not 0 < bounds[0] < bounds[1]:
+        values.bag.error(
+            "E0701", span, f"`diag` from {bounds[0]:g} to {bounds[1]:g} holds no room", "0 < m < M is needed"
+        )
+        return None
+    return _via(constraint, bounds, nodes, span, values.bag)
+
+
+def _via(
+    constraint: Constraint, bounds: tuple[float, ...], nodes: tuple[ast.Constraint, ...], span: Span, bag: Bag
+) -> ir.Bound | None:
+    calls = [n.via for n in nodes if n.via is not None]
+    via = constraint.via[0]
+    if calls:
+        call = calls[0]
+        found = next((v for v in constraint.via if v.name == call.name.id), None)
+        if found is None or call.args:
+            names = [v.name for v in constraint.via]
+            unknown(call.name, names, bag, f"the parametrisations of `{constraint.text}`", what="parametrisation")
+            return None
+        if not found.ready:
+            not_yet(bag, call.span, f"the parametrisation `{found.name}`")
+        via = found
+    return ir.Bound(constraint.cmp, bounds, via.name, constraint.interval(*bounds), span)
+
+
+def _form(nodes: tuple[ast.Constraint, ...], numbers: list[float]) -> tuple[str, tuple[float, ...]]:
+    """The registry's name of a constraint, and its numbers."""
+    pairs = sorted(zip((n.cmp for n in nodes), numbers, strict=True), reverse=True)
+    match pairs:
+        case [(">=", m)] if m > 0:
+            return ">=", (m,)
+        case [(cmp, value)] if (cmp, value) in ((">=", 0.0), (">", 0.0), ("!=", 0.0), ("==", 1.0)):
+            return f"{cmp} {value:g}", ()
+        case [(">=", m), ("<=", top)]:
+            return ">= <=", (m, top)
+        case _:
+            return "", ()

@@ -1,0 +1,198 @@
+"""The definitions that the steps of a flow use: layers, flows, and the net of `classify`, with their arguments.
+
+A use fits when the shape that enters it is the shape its definition is on; names of that shape are bound by it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from mintdsl.core import ir
+from mintdsl.core.flow_steps import Made
+from mintdsl.core.formals import argument
+from mintdsl.core.nat import Nat
+from mintdsl.core.scope import Entry, article, unknown
+from mintdsl.core.steps import STEPS
+from mintdsl.core.values import Values, not_yet
+from mintdsl.diagnostics.model import Bag, Fix, Label
+from mintdsl.source import Span
+from mintdsl.syntax import ast
+
+ENDS = (ir.Prior, ir.Dequantize, ir.Classify)  # these stand in the outermost flow only
+
+# Elaborates a definition that a step uses; None if it has errors, which are reported once.
+Resolve = Callable[[Entry, Span], ir.Definition | ir.Net | None]
+
+
+def use(op: ast.Use, step: ast.Step, shape: ir.Shape, resolve: Resolve, values: Values) -> Made | None:
+    """A layer or a flow as a step."""
+    name = op.call.name
+    entry = values.names.scope.entries.get(name.id)
+    if entry is None:
+        if not values.names.silent(name.id):
+            known = [n for n, e in values.names.scope.entries.items() if e.kind in ("layer", "flow")]
+            unknown(name, [*known, *STEPS], values.bag, values.names.where, what="step")
+        return None
+    if entry.kind not in ("layer", "flow"):
+        net = entry.kind == "net"
+        values.bag.error(
+            "E0208",
+            name.span,
+            f"a step of a flow is a layer or a flow; `{name.id}` is {article(entry.kind)}"
+            + (" and claims nothing" if net else ""),
+            f"not a step: {article(entry.kind)}",
+        )
+        return None
+    callee = resolve(entry, name.span)
+    if op.log_det is not None:
+        not_yet(values.bag, op.log_det.span, "`log_det` at a use")
+    if callee is None:
+        return None
+    assert not isinstance(callee, ir.Net)
+    if isinstance(callee, ir.Flow) and any(isinstance(s.op, ENDS) for s in callee.steps):
+        _inner_ends(name, callee, values.bag)
+        return None
+    arguments = _arguments(op.call, callee, values)
+    if arguments is None or not _enters(step, name, callee, arguments, shape, values.bag):
+        return None
+    result = shape
+    if isinstance(callee, ir.Flow) and callee.steps:
+        bound = _binding(callee, arguments, shape)
+        last = callee.steps[-1].result
+        result = ir.Shape(last.kind, tuple(d.substitute(bound) for d in last.dims))
+    return ir.Use(entry.key, arguments), result
+
+
+def classify(op: ast.Classify, step: ast.Step, shape: ir.Shape, resolve: Resolve, values: Values) -> Made | None:
+    """The net that reads the last shape."""
+    name = op.call.name
+    entry = values.names.scope.entries.get(name.id)
+    if entry is None:
+        if not values.names.silent(name.id):
+            nets = [n for n, e in values.names.scope.entries.items() if e.kind == "net"]
+            unknown(name, nets, values.bag, values.names.where, what="net")
+        return None
+    if entry.kind != "net":
+        values.bag.error(
+            "E0208", name.span, f"`classify` takes a net; `{name.id}` is {article(entry.kind)}", "not a net"
+        )
+        return None
+    if not isinstance(entry.item, ast.Net):
+        not_yet(values.bag, name.span, "an extern net")
+    callee = resolve(entry, name.span)
+    if callee is None:
+        return None
+    assert isinstance(callee, ir.Net)
+    arguments = _arguments(op.call, callee, values)
+    if arguments is None or not _enters(step, name, callee, arguments, shape, values.bag):
+        return None
+    bound = _binding(callee, arguments, shape)
+    if callee.target.kind != "Vec":
+        values.bag.error(
+            "E0304", step.span, f"a head gives a Vec of logits, `{name.id}` gives `{callee.target}`", "not a Vec"
+        )
+        return None
+    result = ir.Shape("Vec", tuple(d.substitute(bound) for d in callee.target.dims))
+    return ir.Classify(entry.key, arguments), result
+
+
+def _inner_ends(name: ast.Name, callee: ir.Flow, bag: Bag) -> None:
+    last = next(s for s in callee.steps if isinstance(s.op, ENDS))
+    word = {ir.Prior: "prior", ir.Classify: "classify"}.get(type(last.op), "dequantize")
+    place = "first" if word == "dequantize" else "last"
+    bag.error(
+        "E0604",
+        name.span,
+        f"`{word}` stands {place} in the outermost flow; `{callee.name}` has one, so it cannot be a step",
+        "used as a step here",
+        also=(Label(last.span, f"its {word}"),),
+    )
+
+
+def _arguments(
+    call: ast.Call, callee: ir.Definition | ir.Net, values: Values
+) -> tuple[tuple[str, ir.Argument], ...] | None:
+    by_name = {f.name: f for f in callee.formals}
+    found: dict[str, ir.Argument] = {}
+    good = True
+    for position, arg in enumerate(call.args):
+        if arg.cmp not in (None, "="):
+            values.bag.error("E0209", arg.span, "an argument is `name = value`", "a bound is no argument")
+            good = False
+            continue
+        if arg.name is not None:
+            formal = by_name.get(arg.name.id)
+            if formal is None:
+                unknown(arg.name, by_name, values.bag, f"the formals of `{callee.name}`", code="E0209", what="argument")
+                good = False
+                continue
+        elif position < len(callee.formals):
+            formal = callee.formals[position]
+        else:
+            values.bag.error(
+                "E0209", arg.span, f"`{callee.name}` takes {len(callee.formals)} arguments", "one too many"
+            )
+            good = False
+            continue
+        value = argument(arg.value, formal.type, formal.name, values)
+        if formal.name in found:
+            values.bag.error("E0204", arg.span, f"`{formal.name}` is given twice", "given again here")
+        if value is None or formal.name in found:
+            good = False
+            continue
+        found[formal.name] = value
+    for formal in callee.formals:
+        if formal.name not in found and formal.default is not None:
+            found[formal.name] = formal.default
+        elif formal.name not in found and good:
+            values.bag.error(
+                "E0210",
+                call.span,
+                f"`{callee.name}` needs `{formal.name}`",
+                f"write `{callee.name}({formal.name} = ...)`",
+                also=(Label(formal.span, "declared without a default"),),
+            )
+            good = False
+    return tuple((f.name, found[f.name]) for f in callee.formals) if good else None
+
+
+def _binding(
+    callee: ir.Definition | ir.Net, args: tuple[tuple[str, ir.Argument], ...], shape: ir.Shape
+) -> dict[str, Nat]:
+    bound = {name: value for name, value in args if isinstance(value, Nat)}
+    formals = {f.name for f in callee.formals}
+    for pattern, size in zip(callee.shape.dims, shape.dims, strict=False):
+        if len(pattern.terms) == 1 and len(pattern.symbols) == 1 and pattern == Nat.symbol(next(iter(pattern.symbols))):
+            symbol = next(iter(pattern.symbols))
+            if symbol not in formals:
+                bound.setdefault(symbol, size)
+    return bound
+
+
+def _enters(
+    step: ast.Step,
+    name: ast.Name,
+    callee: ir.Definition | ir.Net,
+    args: tuple[tuple[str, ir.Argument], ...],
+    shape: ir.Shape,
+    bag: Bag,
+) -> bool:
+    """Whether `shape` fits the shape that the callee is on."""
+    wanted = callee.shape
+    if wanted.kind == "Any":
+        return True
+    if wanted.kind == shape.kind:
+        bound = _binding(callee, args, shape)
+        dims = tuple(d.substitute(bound) for d in wanted.dims)
+        if dims == shape.dims:
+            return True
+    fixes: tuple[Fix, ...] = ()
+    bag.error(
+        "E0301",
+        step.span,
+        f"`{name.id}` is on `{wanted}`, here it gets `{shape}`",
+        f"gets {shape}",
+        also=(Label(callee.name_span, f"declared on {wanted}"),),
+        fixes=fixes,
+    )
+    return False

@@ -1,0 +1,177 @@
+"""Parameters of layers and nets: their kinds, the shapes they act between, their indices and initialisations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from mintdsl.core import ir
+from mintdsl.core.acts import find_init
+from mintdsl.core.bounds import bind_bound
+from mintdsl.core.formals import find_direction
+from mintdsl.core.kinds import KINDS, Kind
+from mintdsl.core.option_values import bind_options
+from mintdsl.core.scope import unknown
+from mintdsl.core.values import IndexName, Values, not_yet
+from mintdsl.diagnostics.model import Bag, Fix, Label
+from mintdsl.records import replace
+from mintdsl.source import Span
+from mintdsl.syntax import ast
+
+
+def declare(node: ast.Param, shape: ir.Shape, shape_span: Span, values: Values) -> list[ir.Param]:
+    """The parameters of one `param`; `shape` is where they act when they name no place of their own."""
+    if isinstance(node.kind, ast.KindNet):
+        not_yet(values.bag, node.kind.span, "a net as a parameter")
+    made = _kind(node.kind, values)
+    place = _place(node, shape, values)
+    param: ir.Param | None = None
+    if made is not None and place is not None:
+        info, kind = made
+        source, target = place
+        good = _fits(node, info, kind, source, target, shape_span, values.bag)
+        bound = bind_bound(node.constraints, kind, info, values)
+        if isinstance(kind, ir.Normalize) and node.init is not None:
+            values.bag.error(
+                "E0211", node.init.span, "`normalize` holds statistics, it has no `init`", "mean 0, variance 1"
+            )
+        init = ir.InitCall(info.init) if node.init is None else find_init(node.init, values)
+        if good and init is not None and (bound is not None or not node.constraints):
+            param = ir.Param("", (), kind, source, target, bound, None, init, (), node.doc, node.span)
+    result = []
+    for binder in node.binders:
+        indices = _binder_indices(binder, values)
+        one = None
+        if param is not None and indices is not None:
+            one = replace(param, name=binder.name.id, indices=indices, span=binder.span)
+        values.names.define(binder.name, one, values.bag)
+        if one is not None and binder.name.id in values.names.values:
+            result.append(one)
+    return result
+
+
+def _binder_indices(binder: ast.Binder, values: Values) -> tuple[str, ...] | None:
+    for index in binder.indices:
+        if not isinstance(values.names.values.get(index.id), IndexName):
+            if not values.names.silent(index.id):
+                candidates = [n for n, v in values.names.values.items() if isinstance(v, IndexName)]
+                unknown(index, candidates, values.bag, "the indices of this layer", what="index")
+            return None
+    names = tuple(i.id for i in binder.indices)
+    if len(set(names)) != len(names):
+        values.bag.error("E0408", binder.span, "an index occurs twice", "declare two indices: `index i, j : K`")
+        return None
+    return names
+
+
+def _kind(node: ast.KindMap, values: Values) -> tuple[Kind, ir.Kind] | None:
+    info = KINDS.get(node.name.id)
+    if info is None:
+        unknown(node.name, KINDS, values.bag, "the kinds of parameters", what="kind of parameter")
+        return None
+    if not info.ready:
+        not_yet(values.bag, node.span, f"the kind `{info.name}`")
+    options = bind_options(node.args, info.options, f"`{info.name}`", node.span, values)
+    direction = find_direction(node.direction, values) if node.direction is not None else None
+    if options is None or (node.direction is not None and direction is None):
+        return None
+    if (node.size is None) is info.sized:
+        label = f"write `{info.name} 3x3`" if info.sized else "this kind has no size"
+        values.bag.error("E0306", node.span, f"`{info.name}` {'needs' if info.sized else 'takes no'} size", label)
+        return None
+    if not info.directed and (node.direction is not None or node.strict):
+        values.bag.error("E0211", node.span, f"a {info.name} has no direction", "it is diagonal")
+        return None
+    if node.strict and direction is None:
+        values.bag.error("E0211", node.span, "`strict` needs a direction", "write `strict lower` or `strict upper`")
+        return None
+    if options.get("norm", "none") != "none":
+        not_yet(values.bag, node.span, "the option `norm = weight`")
+    if info.name in ("scale", "bias"):
+        return info, ir.Elementwise(info.name, str(options["per"]))
+    if info.name == "normalize":
+        eps, momentum = options["eps"], options["momentum"]
+        if not isinstance(eps, float) or not isinstance(momentum, float) or not 0 <= momentum <= 1:
+            values.bag.error("E0209", node.span, "`normalize` takes numbers, with a momentum from 0 to 1", "options")
+            return None
+        return info, ir.Normalize(eps, momentum)
+    if info.name == "linear":
+        return info, ir.Dense(direction, node.strict)
+    assert node.size is not None
+    return _conv(node, info, str(options["anchor"]), direction, values.bag)
+
+
+def _conv(node: ast.KindMap, info: Kind, anchor: str, direction: str | None, bag: Bag) -> tuple[Kind, ir.Kind] | None:
+    assert node.size is not None
+    rows, columns = node.size
+    if not (1 <= rows <= 1024 and 1 <= columns <= 1024):
+        bag.error("E0306", node.span, f"a kernel of {rows}x{columns} taps", "sizes go from 1 to 1024")
+        return None
+    if anchor == "centre" and (rows % 2 == 0 or columns % 2 == 0):
+        bag.error(
+            "E0306",
+            node.span,
+            f"a {rows}x{columns} kernel has no centre",
+            "even size",
+            notes=("the anchor is the tap that meets the pixel itself; the padding follows from it",),
+            fixes=(Fix("name the anchor: `(anchor = corner)`, or bottom_right, bottom_left, top_right, top_left"),),
+        )
+        return None
+    if anchor == "corner" and direction is None:
+        bag.error("E0306", node.span, "`anchor = corner` follows a direction, and there is none", "name a corner")
+        return None
+    return info, ir.Conv(node.size, anchor, direction, node.strict)
+
+
+def _place(node: ast.Param, shape: ir.Shape, values: Values) -> tuple[ir.Shape, ir.Shape] | None:
+    if node.place is None:
+        return shape, shape
+    if len(node.place.inputs) != 1 or len(node.place.outputs) != 1:
+        values.bag.error("E0304", node.place.span, "this kind maps one shape to one shape", "one `from`, one `to`")
+        return None
+    source = values.shape(node.place.inputs[0])
+    target = values.shape(node.place.outputs[0])
+    return None if source is None or target is None else (source, target)
+
+
+def _fits(
+    node: ast.Param, info: Kind, kind: ir.Kind, source: ir.Shape, target: ir.Shape, shape_span: Span, bag: Bag
+) -> bool:
+    place = node.place.span if node.place else node.kind.span
+    for side in (source, target):
+        if side.kind not in info.spaces:
+            also = (Label(shape_span, "the shape it acts on"),) if node.place is None else ()
+            wanted = " or ".join(info.spaces)
+            bag.error(
+                "E0304", place, f"`{info.name}` acts on {wanted}, not on `{side}`", "wrong kind of shape", also=also
+            )
+            return False
+    if source.kind == "Seq" and info.name == "linear":
+        not_yet(bag, node.span, "`linear` on Seq")
+    if isinstance(kind, (ir.Elementwise, ir.Normalize)):
+        if source != target:
+            bag.error("E0301", place, f"a {info.name} keeps the shape: `{source}` is not `{target}`", "use `on SHAPE`")
+            return False
+        return True
+    if isinstance(kind, ir.Conv) and source.dims[1:] != target.dims[1:]:
+        bag.error("E0301", place, f"a convolution keeps height and width: `{source}` to `{target}`", "sizes differ")
+        return False
+    if kind.direction is not None and source != target:
+        not_yet(bag, place, "a mask between different spaces")
+    return True
+
+
+def check_inits(params: Mapping[str, ir.Param], bag: Bag) -> None:
+    """`fan_in_uniform(of = W)` names a map of this layer."""
+    for param in params.values():
+        if param.init.name != "fan_in_uniform" or param.init.formal:
+            continue
+        of = str(param.init.options[0]) if param.init.options else ""
+        if of and of not in params:
+            unknown(ast.Name(of, param.span), params, bag, "the parameters of this layer", what="parameter")
+        elif isinstance((params[of] if of else param).kind, ir.Elementwise):
+            bag.error(
+                "E0210",
+                param.span,
+                "`fan_in_uniform` needs a map whose inputs count",
+                "write `fan_in_uniform(of = W)`",
+            )

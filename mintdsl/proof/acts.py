@@ -1,0 +1,41 @@
+"""The facts of activations that rule ACT uses: slope, image and values on the range of the argument."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from mintdsl.core import ir
+from mintdsl.core.activations import ACTIVATIONS
+from mintdsl.core.interval import REAL, ZERO, Interval
+from mintdsl.core.options import Option
+from mintdsl.proof.jacobian import Fibre, Jacobian
+from mintdsl.proof.rules.algebra import ActFacts
+from mintdsl.proof.undefined import Undefined, not_positive, outside
+from mintdsl.source import Span
+
+
+def registered_facts(
+    act: ir.BuiltinAct, argument: Interval, bindings: Mapping[str, ir.Argument], span: Span
+) -> ActFacts:
+    """The facts that the registry states, for arguments in `argument`; raises where it is not defined there."""
+    info = ACTIVATIONS[act.name]
+    options = tuple(_option(o, i, bindings, span) for o, i in zip(act.options, info.options, strict=True))
+    if not argument.within(info.domain):
+        raise Undefined(outside(str(act), argument, info.domain, span))
+    return ActFacts(str(act), info.slope_bounds(options), info.image, info.image_of(argument, options), info.domain)
+
+
+def _option(value: float | str, option: Option, bindings: Mapping[str, ir.Argument], span: Span) -> float:
+    number = value if isinstance(value, float) else bindings[value]
+    assert isinstance(number, float)
+    if option.positive and number <= 0:
+        raise Undefined(not_positive(option.name, number, span))
+    return number
+
+
+def defined_facts(name: str, body: Jacobian) -> ActFacts:
+    """The facts of an activation of the program: those proved of its formula, on all of R."""
+    slope = body.diag.forget().interval
+    image = {Fibre.AFFINE: REAL, Fibre.ONTO: REAL, Fibre.IMAGE: body.image}.get(body.fibre)
+    values = body.range.forget().interval
+    return ActFacts(name, slope, image if image is not None else values, values, REAL if image is not None else ZERO)

@@ -1,0 +1,48 @@
+"""Formulas without a value for some input: an argument outside a domain, a divisor that may be 0.
+
+No class of Jacobians describes such a formula, so the walk over it ends there.
+"""
+
+from __future__ import annotations
+
+from mintdsl.core.interval import Interval
+from mintdsl.diagnostics.model import Diagnostic, Fix, Label
+from mintdsl.proof.jacobian import Jacobian
+from mintdsl.source import Span
+
+
+class Undefined(Exception):
+    """A formula without a value for some input."""
+
+    def __init__(self, diagnostic: Diagnostic) -> None:
+        super().__init__(diagnostic.title)
+        self.diagnostic = diagnostic
+
+
+def outside(name: str, argument: Interval, domain: Interval, span: Span) -> Diagnostic:
+    return Diagnostic(
+        "E0407",
+        f"`{name}` is defined on {domain}, its argument takes values in {argument}",
+        (Label(span, f"argument in {argument}", primary=True),),
+        ("outside its domain the function has no value, so the layer has none",),
+        (Fix("bring the argument into the domain first, for example by softplus(...) or sigmoid(...)"),),
+    )
+
+
+def not_positive(name: str, value: float, span: Span) -> Diagnostic:
+    return Diagnostic(
+        "E0209",
+        f"the option `{name}` must be > 0, here it is {value:g}",
+        (Label(span, "not positive", primary=True),),
+        ("the facts of the activation hold for positive values only",),
+    )
+
+
+def divides_by_zero(right: Jacobian, span: Span) -> Diagnostic:
+    return Diagnostic(
+        "E0411",
+        "the divisor may be 0",
+        (Label(span, f"values in {right.range}", primary=True),),
+        ("rule DIV needs a divisor of one sign",),
+        (Fix("bound it: `with diag > 0` on a scale, `exp(...)` or `softplus(...)` around an expression"),),
+    )
