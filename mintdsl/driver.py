@@ -184,8 +184,9 @@ class Program:
         from mintdsl.codegen.naming import class_name
         from mintdsl.runtime.loading import load_class
 
+        source = self.generate(name, **sizes)
         target = name or self.core()[0].main[-1].rpartition("::")[2]
-        return load_class(self.generate(target, **sizes), class_name(target))
+        return load_class(source, class_name(target))
 
 
 def load(path: str | Path) -> Program:

@@ -1,4 +1,4 @@
-"""The promise on small MintNets: triangular exactly, log-det exact, inverse tested; at the start, trained, and far away."""
+"""The promise on small MintNets: triangular exactly, log-det exact, inverse tested, also after training."""
 
 from __future__ import annotations
 

@@ -131,8 +131,13 @@ def _lowering(c: LayerContext, mode: str) -> Lowering:
 
 
 def _statements(c: LayerContext, lowering: Lowering, results: Sequence[str]) -> None:
-    """Unpack the weights that the statements use, then the statements."""
-    words = set(_words("\n".join([*lowering.lines, *results])))
+    """Unpack the weights that the statements use, then the statements that the results need."""
+    words, lines = set(_words("\n".join(results))), []
+    for line in reversed(lowering.lines):
+        target, _, source = line.partition(" = ")
+        if line.startswith("#") or words & set(_words(target)):
+            lines.append(line)
+            words |= set(_words(source))
     local = {p.name: c.names.local[p.name] for p in c.params}
     names = [n if n in words or f"d_{n}" in words else "_" for n in local.values()]
     if set(names) - {"_"}:
@@ -140,7 +145,7 @@ def _statements(c: LayerContext, lowering: Lowering, results: Sequence[str]) -> 
     for param in c.maps:
         if f"d_{local[param.name]}" in words:
             c.write(f"d_{local[param.name]} = {c.diagonal(param, local[param.name])}")
-    for line in lowering.lines:
+    for line in reversed(lines):
         c.write(line)
 
 

@@ -88,7 +88,7 @@ def evaluate_layer(
     """
     match _find(program, key):
         case ir.Layer() as layer:
-            return _result(apply_layer(layer, bind(layer, shape, args), _input(x, shape), raw, prefix))
+            return _result(apply_layer(layer, bind(layer, shape, args), _input(x, shape), raw, prefix), len(x))
         case ir.Flow():
             raise ValueError(f"`{key}` is a flow; evaluate_layer takes a layer")
         case other:
@@ -105,7 +105,7 @@ def evaluate_flow(
     definition = _find(program, key)
     walk = _Walk(program, raw, _input(x, shape), tuple(shape))
     walk.definition(definition, bind(definition, shape, args), "")
-    result = _result(walk.value)
+    result = _result(walk.value, len(x))
     # `pad` raises the dimension: there is no determinant then
     log_det = determinant(result.jacobian).log_abs if len(result.value) == len(x) else math.nan
     return FlowResult(result.value, result.jacobian, log_det, walk.trace)
@@ -147,9 +147,9 @@ def _input(x: Sequence[float], shape: Sequence[int]) -> Tensor:
     return variables(x)
 
 
-def _result(outputs: Tensor) -> Result:
-    jacobian = [dual.row(len(outputs)) for dual in outputs]
-    return Result([dual.value for dual in outputs], jacobian, [row[p] for p, row in enumerate(jacobian)])
+def _result(outputs: Tensor, inputs: int) -> Result:
+    jacobian = [dual.row(inputs) for dual in outputs]
+    return Result([dual.value for dual in outputs], jacobian, [row[p] for p, row in enumerate(jacobian[:inputs])])
 
 
 # ---------------------------------------------------------------- flows

@@ -455,7 +455,9 @@ layer M on Vec[D] {
 SMALL = (
     MINT
     + """
-flow Inner(K: Nat, h: Act) on Image[C, H, W] ensures invertible { Mint(K = K, tri = upper, h = h)  last: Mint(K = 1, tri = lower) }
+flow Inner(K: Nat, h: Act) on Image[C, H, W] ensures invertible {
+  Mint(K = K, tri = upper, h = h)  last: Mint(K = 1, tri = lower)
+}
 flow Small(K: Nat = 2) on Image[1, 4, 4] ensures invertible {
   dequantize 256
   logit(0.05)

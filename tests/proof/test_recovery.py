@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 import mintdsl
 from mintdsl.diagnostics.model import Severity
 

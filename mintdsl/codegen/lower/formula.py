@@ -73,7 +73,7 @@ class Lowering:
             if self.mode in ("value", "plain"):
                 self.lines.append(f"# {_source(let)}")
             value, diagonal = self.expr(let.value)
-            if self.mode != "bound":
+            if self.mode != "bound" or _constant(let.value, self.layer):
                 self.lines.append(f"{self.local[let.name]} = {value.text}")
                 value = replace(value, text=self.local[let.name], atom=True)
             if diagonal.rank and self.mode in ("value", "fibre", "bound"):
@@ -99,6 +99,8 @@ class Lowering:
 
     def expr(self, node: ir.Expr) -> tuple[Code, Code]:
         """Value and diagonal of `node`; in mode bound the value is unused and the diagonal a bound of its magnitude."""
+        if self.mode == "bound" and _constant(node, self.layer):
+            return self._plain(node), ZERO
         match node:
             case ir.Var():
                 own = ZERO if self.mode == "plain" else ONE
@@ -123,6 +125,13 @@ class Lowering:
             case ir.Pool():
                 value, _ = self.expr(node.arg)
                 return replace(value, text=f"{value.wrapped}.mean((-2, -1))", rank=1, atom=True), ZERO
+
+    def _plain(self, node: ir.Expr) -> Code:
+        """The value of a node that does not contain the variable, in mode bound, where values are not tracked."""
+        self.mode = "plain"
+        value, _ = self.expr(node)
+        self.mode = "bound"
+        return value
 
     def _scalar(self, node: ir.Scalar) -> Code:
         match node.value:

@@ -1,0 +1,5 @@
+"""`python -m mintdsl`: the command line."""
+
+from mintdsl.tools.cli import main
+
+main()
