@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import keyword
+import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -30,6 +31,18 @@ MEMBERS = frozenset(
     "register_module register_parameter register_state_dict_post_hook register_state_dict_pre_hook requires_grad_ "
     "set_extra_state set_submodule share_memory state_dict to to_empty train training type xpu zero_grad".split()
 )
+
+
+PRIVATE = (
+    "parameters buffers modules non_persistent_buffers_set backward_hooks backward_pre_hooks is_full_backward_hook "
+    "forward_hooks forward_hooks_with_kwargs forward_hooks_always_called forward_pre_hooks forward_pre_hooks_with_kwargs "
+    "state_dict_hooks state_dict_pre_hooks load_state_dict_pre_hooks load_state_dict_post_hooks apply call_impl "
+    "compiled_call_impl wrapped_call_impl get_name load_from_state_dict named_members save_to_state_dict slow_forward "
+    "version get_backward_hooks get_backward_pre_hooks register_state_dict_hook register_load_state_dict_pre_hook "
+    "replicate_for_data_parallel maybe_warn_non_full_backward_hook"
+).replace(" ", "|")
+# buffers and attributes that the constructor makes, and what is private to nn.Module
+OWN = re.compile(rf"kept(_\d+)?|anchor_\w+_\d+x\d+|\w+_(sign|mean|var|count)|__\w+__|_({PRIVATE})")
 
 
 class Names(NamedTuple):
@@ -75,16 +88,11 @@ def _free(names: Iterable[str], taken: object) -> dict[str, str]:
 
 
 def _variable(name: str) -> bool:
-    return name in LOCALS or name.startswith(("d_", "act_", "own_")) or _module_level(name)
+    return name in LOCALS or name.startswith("d_") or _module_level(name)
 
 
 def _attribute(name: str) -> bool:
-    return (
-        name in MEMBERS
-        or keyword.iskeyword(name)
-        or name.startswith(("kept", "anchor_", "_"))
-        or name.endswith("_sign")
-    )
+    return name in MEMBERS or keyword.iskeyword(name) or OWN.fullmatch(name) is not None
 
 
 def _argument(name: str) -> bool:

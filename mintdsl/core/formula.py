@@ -59,6 +59,7 @@ class Formula:
     used: set[str] = field(default_factory=set)
     free: dict[str, Span] = field(default_factory=dict)
     sums: dict[str, Span] = field(default_factory=dict)
+    direct: set[str] = field(default_factory=set)  # sums with nothing but linear operations since: they contract
     depth: int = 0
 
     def let(self, item: ast.Let) -> Bound | None:
@@ -127,8 +128,8 @@ class Formula:
                     return self._bad(span, f"`{name.id}` is a map: apply it, as in `{name.id}(x)`")
                 if not self._family(name, value.indices, indices, span):
                     return None
-                if value.kind.kind == "bias" and any(i in self.sums for i in indices):
-                    summed = ", ".join(i for i in indices if i in self.sums)
+                if value.kind.kind == "bias" and any(i in self.direct for i in indices):
+                    summed = ", ".join(i for i in indices if i in self.direct)
                     values.bag.error(
                         "W0402",
                         span,
@@ -246,10 +247,12 @@ class Formula:
                 self.values.bag.error("E0408", index.span, f"the index `{index.id}` is bound already", "bound twice")
                 return None
             self.sums[index.id] = index.span
+            self.direct.add(index.id)
             added.append(index.id)
         body = self.expr(node.body)
         for name in added:
             del self.sums[name]
+            self.direct.discard(name)
         if body is None:
             return None
         if body.shape is None:
@@ -314,10 +317,17 @@ class Formula:
             if act is not None:
                 self.values.bag.error("E0210", node.span, f"`{name.id}` needs an argument", "nothing to apply it to")
             return None
-        argument = self.expr(node.args[0].value)
+        argument = self._inside(node.args[0].value)
         if act is None or argument is None:
             return None
         return Typed(ir.Apply(act, argument.expr, node.span), argument.shape)
+
+    def _inside(self, node: ast.Expr) -> Typed | None:
+        """The argument of a map or activation: the sums around it contract nothing in there."""
+        outer, self.direct = self.direct, set()
+        result = self.expr(node)
+        self.direct = outer
+        return result
 
     def _pool(self, node: ast.Apply) -> Typed | None:
         if len(node.args) != 1 or node.args[0].name is not None:
@@ -346,11 +356,11 @@ class Formula:
         if len(node.args) != 1 or node.args[0].name is not None:
             self.values.bag.error("E0210", node.span, f"`{name.id}` takes one argument", f"{len(node.args)} given")
             return None
-        argument = self.expr(node.args[0].value)
+        argument = self._inside(node.args[0].value)
         if argument is None or not self._family(name, param.indices, indices, node.fn.span):
             return None
         for own, used in zip(param.indices, indices, strict=True):
-            if used in self.sums:
+            if used in self.direct:
                 self.summed.setdefault(name.id, set()).add(own)
         if argument.shape is None:
             return self._bad(node.args[0].span, "a number: a map acts on a tensor")

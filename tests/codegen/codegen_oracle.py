@@ -78,6 +78,18 @@ def draw(model: nn.Module, seed: int = 0, std: float = 0.5) -> nn.Module:
     return model
 
 
+@torch.no_grad()
+def near_initial(model: nn.Module, seed: int = 0, std: float = 0.2) -> nn.Module:
+    """Initial values and normal noise: weights with which every inverse is well conditioned."""
+    torch.manual_seed(seed)
+    for m in model.modules():
+        if hasattr(m, "reset_parameters"):
+            m.reset_parameters()
+    for p in model.parameters():
+        p.add_(std * torch.randn(p.shape, dtype=torch.float64))
+    return model
+
+
 def raw_of(at: Compiled, model: nn.Module) -> dict[str, list[float]]:
     """The state dict under the spec's names, as the interpreter takes it."""
     found: dict[str, list[float]] = {}

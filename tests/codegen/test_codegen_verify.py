@@ -1,0 +1,138 @@
+"""`verify`: passes for what the generator writes, fails for a module that was tampered with."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from codegen_oracle import source
+from codegen_programs import HEAD, PROGRAMS
+
+import mintdsl
+from mintdsl.runtime.loading import load_class
+from mintdsl.verify import Verification, verify
+
+torch.set_num_threads(1)
+
+SAMPLE = (
+    "tie_three",
+    "tie_scale_channel",
+    "family_three",
+    "family_declared_in_another_order",
+    "conv_corner",
+    "conv_negative_order",
+    "conv_strict_product",
+    "free_sign_triangular",
+    "injective_moving",
+    "act_passed",
+    "names_of_python",
+    "flow_image",
+    "flow_injective",
+    "flow_batch_norm",
+    "flow_classifier",
+    "flow_symbolic_shape",
+    "flow_on_sequences",
+    "flow_sizes_divided",
+)
+
+
+def failures(found: Verification) -> list[str]:
+    return [f"{row.check}: {row.where}: {row.worst}" for row in found.rows if not row.ok]
+
+
+@pytest.mark.parametrize("name", SAMPLE)
+def test_generated_modules_pass(name: str) -> None:
+    found = verify(mintdsl.loads(PROGRAMS[name]))
+    assert not failures(found) and found.ok
+    checks = {row.check for row in found.rows}
+    assert {"value", "jacobian", "structure", "log_det", "effective weights", "residual"} <= checks
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in PROGRAMS if name not in SAMPLE and name not in ("flow_empty",)])
+def test_every_program_passes(name: str) -> None:
+    assert not failures(verify(mintdsl.loads(PROGRAMS[name])))
+
+
+def test_same_seed_same_rows() -> None:
+    program = mintdsl.loads(PROGRAMS["tie_two"])
+    assert verify(program, seed=3) == verify(program, seed=3)
+    assert verify(program, seed=3).rows != verify(program, seed=4).rows
+
+
+def test_threads_and_random_state_are_left_alone() -> None:
+    torch.manual_seed(7)
+    expected = torch.rand(3)
+    torch.manual_seed(7)
+    before = torch.get_num_threads()
+    verify(mintdsl.loads(PROGRAMS["tie_two"]))
+    assert torch.equal(torch.rand(3), expected) and torch.get_num_threads() == before
+
+
+def test_layers_by_name_and_sizes() -> None:
+    program = mintdsl.loads(
+        HEAD + 'import "mintnet/mint.mint" { Mint, MintPair }\nflow F on Image[1, 2, 2] { MintPair(K = 1) }'
+    )
+    found = verify(program, "Mint", {"K": 3})
+    assert found.ok and found.name == "Mint"
+    assert any("tri = lower" in row.where and "K = 3" in row.where for row in found.rows)
+    assert any("tri = upper" in row.where for row in found.rows)
+
+
+def test_refused_programs_raise() -> None:
+    with pytest.raises(mintdsl.SpecError):
+        verify(mintdsl.loads(HEAD + "layer A on Vec[D] { param V : linear map x -> V(x) }"))
+
+
+TIED = PROGRAMS["tie_three"]
+TAMPERED = {
+    "log_det without its last factor": (
+        TIED,
+        "diagonal.log().flatten(1).sum(1)",
+        "diagonal.log().flatten(1)[:, 1:].sum(1)",
+        "log_det",
+    ),
+    "a mask that lets an entry through": (
+        TIED,
+        'self.register_buffer("kept", kept.to(device), persistent=False)',
+        'self.register_buffer("kept", torch.ones_like(kept).to(device), persistent=False)',
+        "structure",
+    ),
+    "a tie that is not kept": (
+        TIED,
+        "tied(diagonal_of(self.W2, (1, 1)), sign)",
+        "diagonal_of(self.W2, (1, 1))",
+        "effective weights",
+    ),
+    "a wrong slope": (TIED, "elu_slope(u_in)", "elu_slope(u)", "jacobian_diagonal"),
+    "a bound that is not kept": (TIED, "at_least_abs(self.t, 1e-12)", "self.t - 1", "diagonal in its proved interval"),
+    "an inverse that is not one": (TIED, "x = implicit_gradient(", "x = 1.001 * implicit_gradient(", "residual"),
+    "an inverse log_det of the wrong sign": (
+        TIED,
+        "return x, -log_abs_det(layer.value(x, w)[1])",
+        "return x, log_abs_det(layer.value(x, w)[1])",
+        "log_det of both directions",
+    ),
+    "steps in the wrong order": (
+        PROGRAMS["linear_twice"],
+        "x, term = self.A_0(x)",
+        "x, term = self.A_1(x)",
+        "value",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", TAMPERED)
+def test_tampered_modules_fail(case: str) -> None:
+    spec, old, new, check = TAMPERED[case]
+    text = source(spec)
+    assert old in text, "the generated text has changed: adapt this test"
+    name = "A" if spec == TIED else "F"
+    found = verify(mintdsl.loads(spec), module=load_class(text.replace(old, new), name))
+    assert not found.ok
+    assert check in {row.check for row in found.rows if not row.ok}
+
+
+@pytest.mark.slow
+def test_small_mintnet() -> None:
+    found = verify(mintdsl.load("specs/mintnet/mnist_small.mint"))
+    assert not failures(found)
