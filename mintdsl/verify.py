@@ -105,7 +105,7 @@ class _Run:
     rows: list[Row] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
-    def row(self, check: str, where: str, worst: float, allowed: float) -> None:
+    def row(self, where: str, check: str, worst: float, allowed: float) -> None:
         """Note one comparison."""
         self.rows.append(Row(check, where, worst, allowed, worst <= allowed))
 
@@ -147,35 +147,26 @@ class _Run:
             self.notes.append(f"{where}: no round trip, it would take too long")
             return
         _draw(model, "initial", self.seed)
-        with torch.no_grad():
-            z, log_det = model(x)
-            found = _invert(model, z)
-            residual = math.inf if found is None else _residual(model(found[0])[0], z)
-        self.row("residual", f"{where}, 2 samples", residual, TIGHT)
-        if found is not None:
-            self.row("inverse(forward(x)) = x", f"{where}, 2 samples", _relative(found[0], x), LOOSE)
-            if log_det is not None:
-                self.row("log_det of both directions", f"{where}, 2 samples", _relative(log_det, -found[1]), LOOSE)
+        self.round_trip(model, x, f"{where}, 2 samples")
 
-    def interpreted(
-        self, model: nn.Module, env: Env, x: Tensor, raw: Mapping[str, Sequence[float]], where: str
-    ) -> None:
+    def interpreted(self, model: nn.Module, env: Env, x: Tensor, raw: interpret.Raw, where: str) -> None:
         """A whole flow against the interpreter."""
+        row = partial(self.row, where)
         walk = partial(interpret.evaluate_flow, self.core, self.key, shape=env.dims, args=self.sizes, raw=raw)
         runs = [walk(v.flatten().tolist()) for v in x]
         z, log_det = model(x)
         value, dense = _wide([r.value for r in runs]), torch.stack([_dense(model, v) for v in x])
-        self.row("value", where, _relative(z.flatten(1), value), TIGHT)
-        self.row("jacobian", where, _relative(dense, _wide([r.jacobian for r in runs])[..., : x[0].numel()]), TIGHT)
+        row("value", _relative(z.flatten(1), value), TIGHT)
+        row("jacobian", _relative(dense, _wide([r.jacobian for r in runs])[..., : x[0].numel()]), TIGHT)
         if log_det is None:
             return
         exact = torch.linalg.slogdet(dense).logabsdet
-        self.row("log_det", where, _relative(log_det, exact), LOOSE)
-        self.row("log_det of the interpreter", where, _relative(log_det, _wide([r.log_det for r in runs])), LOOSE)
+        row("log_det", _relative(log_det, exact), LOOSE)
+        row("log_det of the interpreter", _relative(log_det, _wide([r.log_det for r in runs])), LOOSE)
         if hasattr(model, "log_prob") and not getattr(model, "levels", 0):
             normal = (-0.5 * value * value - 0.5 * math.log(2 * math.pi)).sum(1)
             log_prob = cast("Callable[[Tensor], Tensor]", model.log_prob)(x)
-            self.row("log_prob", where, _relative(log_prob, normal + exact), LOOSE)
+            row("log_prob", _relative(log_prob, normal + exact), LOOSE)
 
     def layer(self, layer: ir.Layer, env: Env, like: nn.Module | None) -> None:
         """Three draws of weights at the sizes of `env`; `like` is the module where the flow uses it."""
@@ -191,10 +182,7 @@ class _Run:
 
     def drawn(self, layer: ir.Layer, env: Env, proof: LayerProof, module: nn.Module, where: str) -> None:
         """One layer with one draw of weights."""
-
-        def row(check: str, worst: float, allowed: float) -> None:
-            self.row(check, where, worst, allowed)
-
+        row = partial(self.row, where)
         x, raw = _inside(REAL, (2, *env.dims), self.seed), _raw(module, "")
         weights, worst = Weights(layer, env, raw), 0.0
         for param in (p for p in layer.params if not isinstance(p.kind, ir.Normalize)):
@@ -217,33 +205,30 @@ class _Run:
         places = torch.tensor(sorted(range(len(keys)), key=keys.__getitem__))
         exact = _wide([_log_abs_det(d[places][:, places].tolist()) for d in dense])
         row("log_det", _relative(log_det, exact), LOOSE)
-        self.inverse(module, x, z.detach(), dense, where)
+        self.round_trip(module, x, where)
 
-    def inverse(self, module: nn.Module, x: Tensor, z: Tensor, dense: Tensor, where: str) -> None:
+    def round_trip(self, module: nn.Module, x: Tensor, where: str) -> None:
         """The residual of the inverse, and its error where the weights let z determine x."""
-        try:
-            gain = float(torch.linalg.matrix_norm(torch.linalg.inv(dense), ord=math.inf).max())
-        except RuntimeError:
-            gain = math.inf
-        found = _invert(module, z)
-        if found is None:
-            # the rounding of z alone moves x by gain * 1e-16, and from there enters the residual again
-            self.row("residual", where, math.inf if gain < 1e10 else 0.0, TIGHT)
-            self.notes.append("an inverse may miss its tolerance where |inverse Jacobian| > 1e10; it said so there")
-            return
+        row = partial(self.row, where)
         with torch.no_grad():
-            again, log_det = module(found[0])
-        self.row("residual", where, _residual(again, z), TIGHT)
-        self.row("log_det of both directions", where, _relative(log_det, -found[1]), LOOSE)
-        # a residual of 1e-11 (1 + |z|) moves x by gain times as much
-        allowed = max(LOOSE, 4e-11 * gain * (1.0 + float(z.abs().max())) / (1.0 + float(x.abs().max())))
-        if allowed < 1e-3:
-            self.row("inverse(forward(x)) = x", where, _relative(found[0], x), allowed)
-        else:
-            self.notes.append("with diagonals near 0 an inverse is tested by its residual: z hardly determines x")
-
-
-# ---------------------------------------------------------------- what a proof allows
+            z, log_det = module(x)
+            nudge = 1e-10 * (1.0 + z.abs()) * torch.where(torch.rand_like(z) < 0.5, -1.0, 1.0)
+            found, moved = _invert(module, z), _invert(module, z + nudge)
+            # how much farther x moves than z, relative to their sizes: 1e10 times as much loses every digit
+            gain = math.inf if moved is None else _relative(moved[0], x) / 1e-10
+            if found is None:
+                gain = max(float(1.0 / torch.linalg.svdvals(_dense(module, v)).amin()) for v in x)
+                self.notes.append("an inverse may miss its tolerance where it is ill-conditioned; it said so there")
+                row("residual", math.inf if gain < 1e10 else 0.0, TIGHT)
+                return
+            row("residual", float(((module(found[0])[0] - z).abs() / (1.0 + z.abs())).max()), TIGHT)
+            allowed = max(LOOSE, 1e-9 * gain)
+            if allowed < 1e-3:
+                row("inverse(forward(x)) = x", _relative(found[0], x), allowed)
+            else:
+                self.notes.append("with diagonals near 0 an inverse is tested by its residual: z hardly determines x")
+            if log_det is not None:
+                row("log_det of both directions", _relative(module(found[0])[1], -found[1]), LOOSE)
 
 
 def _keys(layer: ir.Layer, env: Env) -> list[tuple[int, ...]]:
@@ -271,9 +256,6 @@ def _excess(proof: LayerProof, diagonal: Tensor) -> float:
     return float(over.clamp(min=0.0).max())
 
 
-# ---------------------------------------------------------------- sizes and instances
-
-
 def _fitting(definition: ir.Definition, args: Mapping[str, Argument], test: Callable[[Env], object]) -> Env:
     """The definition at its own shape, or at the first small one on which its sizes are whole numbers."""
     for shape in _shapes(definition.shape, None):
@@ -292,10 +274,8 @@ def _shapes(shape: ir.Shape, rank: int | None) -> list[tuple[int, ...]]:
     if fixed and None not in fixed:
         return [tuple(c for c in fixed if c is not None)]
     kind = shape.kind if shape.kind != "Any" else {1: "Vec", 2: "Seq"}.get(rank or 3, "Image")
-    tried = [
-        tuple(s if c is None else c for s, c in zip(small, fixed or [None] * len(small), strict=True))
-        for small in SHAPES[kind]
-    ]
+    fixed = fixed or [None] * 3
+    tried = [tuple(s if c is None else c for s, c in zip(small, fixed, strict=False)) for small in SHAPES[kind]]
     return list(dict.fromkeys(tried))
 
 
@@ -338,22 +318,15 @@ def _build(cls: type[nn.Module], definition: ir.Definition, env: Env, like: nn.M
     kwargs: dict[str, object] = {"dtype": torch.float64}
     for formal in definition.formals:
         name = next(n for n in (formal.name, f"{formal.name}_", f"{formal.name}__") if n in known)
-        stored = next(
-            (n for n in (formal.name, f"{formal.name}_") if formal.name not in values and hasattr(like, n)), None
-        )
-        if stored is not None:
-            kwargs[name] = getattr(like, stored)
-        elif formal.name in values:
-            kwargs[name] = values[formal.name]
+        kept = [getattr(like, n) for n in (f"{formal.name}_", formal.name) if hasattr(like, n)]
+        if formal.name in values or kept:
+            kwargs[name] = values[formal.name] if formal.name in values else kept[0]
     return cls(env.dims, **kwargs) if "shape" in known else cls(**kwargs)
 
 
 def _layers(model: nn.Module) -> list[nn.Module]:
     """The layers of a flow in its order; nets of heads have no diagonal."""
     return [m for m in model.modules() if hasattr(m, "jacobian_diagonal")]
-
-
-# ---------------------------------------------------------------- weights
 
 
 def _raw(module: nn.Module, prefix: str) -> dict[str, list[float]]:
@@ -408,9 +381,6 @@ def _to_the_ends(layer: ir.Layer, env: Env, module: nn.Module, seed: int) -> Non
         place.copy_(torch.where(torch.rand(place.shape, generator=made) < 0.5, end, place))
 
 
-# ---------------------------------------------------------------- numbers
-
-
 def _inside(domain: Interval, shape: tuple[int, ...], seed: int) -> Tensor:
     """Numbers inside the domain: normal ones on R, else uniform ones."""
     made = torch.Generator().manual_seed(seed + 1)
@@ -432,15 +402,10 @@ def _relative(found: Tensor, expected: Tensor) -> float:
     return off if math.isfinite(off) else math.inf
 
 
-def _residual(found: Tensor, z: Tensor) -> float:
-    return float(((found - z).abs() / (1.0 + z.abs())).max())
-
-
 def _invert(module: nn.Module, z: Tensor) -> tuple[Tensor, Tensor] | None:
     """The inverse; None where the module says that it missed its tolerance."""
     try:
-        with torch.no_grad():
-            return cast("Callable[[Tensor], tuple[Tensor, Tensor]]", module.inverse)(z)
+        return cast("Callable[[Tensor], tuple[Tensor, Tensor]]", module.inverse)(z)
     except RuntimeError as error:
         if type(error).__name__ != "InversionError":
             raise
@@ -449,9 +414,10 @@ def _invert(module: nn.Module, z: Tensor) -> tuple[Tensor, Tensor] | None:
 
 def _dense(module: nn.Module, x: Tensor) -> Tensor:
     """The Jacobian at one x by reverse differentiation."""
-    point = x.detach().unsqueeze(0).requires_grad_()
-    rows = [torch.autograd.grad(y, point, retain_graph=True)[0].flatten() for y in module(point)[0].flatten()]
-    return torch.stack(rows)
+    with torch.enable_grad():
+        point = x.detach().unsqueeze(0).requires_grad_()
+        rows = [torch.autograd.grad(y, point, retain_graph=True)[0].flatten() for y in module(point)[0].flatten()]
+        return torch.stack(rows)
 
 
 def _log_abs_det(matrix: Sequence[Sequence[float]]) -> float:
@@ -459,14 +425,14 @@ def _log_abs_det(matrix: Sequence[Sequence[float]]) -> float:
     rows = [{k: Fraction(v) for k, v in enumerate(row) if v} for row in matrix]
     total = 0.0
     for column in range(len(rows)):
-        pivot = next((row for row in rows if column in row), None)
+        pivot = next((row for row in rows if row.get(column)), None)
         if pivot is None:
             return -math.inf
         rows.remove(pivot)
         top = pivot.pop(column)
         total += math.log(abs(top.numerator)) - math.log(top.denominator)
         for row in rows:
-            if column in row:
+            if row.get(column):
                 factor = row.pop(column) / top
                 for k, v in pivot.items():
                     row[k] = row.get(k, Fraction(0)) - factor * v

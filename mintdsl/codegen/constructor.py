@@ -105,9 +105,12 @@ def write_constructor(c: LayerContext) -> None:
     if not c.affine and not isinstance(layer, ir.Net):
         write("self.last_inverse: InverseInfo | None = None")
     own = [f'"{p.name}"' for p in c.params]
-    write(f"self.names = {shapes.listed(own) if own else '()'}")
+    write.tuple("self.names = ", own)
     kept = [f'"{names.member[p.name]}"' for p in c.params]
-    write("self.members = self.names" if kept == own else f"self.members = {shapes.listed(kept)}")
+    if kept == own:
+        write("self.members = self.names")
+    else:
+        write.tuple("self.members = ", kept)
     write_sizes(layer.shape, layer.formals, names, class_name(layer.name), write)
     write_formals(layer.formals, names, write)
     _proved_only(c)

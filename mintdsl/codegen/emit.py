@@ -45,6 +45,13 @@ class Writer:
             self(f"    {arg},")
         self(")" + after)
 
+    def tuple(self, before: str, items: Sequence[str]) -> None:
+        """A tuple of items after `before`."""
+        if len(items) == 1:
+            self(f"{before}({items[0]},)")
+        else:
+            self.call(before, items, "")
+
     def doc(self, text: str) -> None:
         """A docstring; text of a spec cannot leave it."""
         lines = safe(text).split("\n")

@@ -100,7 +100,7 @@ class FlowWriter:
         if self._head is not None:
             self._modules([self._head], [])
         listed = self._names(self._body)
-        write.call("self.steps = ", listed, "") if len(listed) != 1 else write(f"self.steps = ({listed[0]},)")
+        write.tuple("self.steps = ", listed)
         if self._prior:
             write("name_paths(self)")
         write.depth -= 1
@@ -249,7 +249,11 @@ class FlowWriter:
             variables.append(variable)
         walked = sources if forward else [f"reversed({s})" for s in sources]
         over = walked[0] if len(walked) == 1 else f"zip({', '.join(walked)}, strict=True)"
-        with self.write.block(f"for {', '.join(variables)} in {over}:"):
+        header = f"for {', '.join(variables)} in {over}:"
+        if len(header) + 4 * self.write.depth > 120:  # too many steps for one line
+            self.write.call("blocks = zip", [*walked, "strict=True"], "")
+            header = f"for {', '.join(variables)} in blocks:"
+        with self.write.block(header):
             self._run(repeat.steps, forward=forward, lists={**lists, **dict(zip(names, variables, strict=True))})
 
     def _count(self, repeat: ir.Repeat) -> str:

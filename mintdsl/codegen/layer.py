@@ -53,7 +53,7 @@ def _forward(c: LayerContext) -> None:
         write("no_context(context, type(self).__name__)")
         write(f'x, lead = flatten_batch(x, self.event_shape, "x", "{c.where(c.layer.shape_span)}")')
         write("y, diagonal = self.value(x, self.effective_weights())")
-        log = "diagonal.log().flatten(1).sum(1)" if c.sign == "1.0" else "log_abs_det(diagonal)"
+        log = "log_det_of(diagonal)" if c.sign == "1.0" else "log_abs_det(diagonal)"
         write(f"return unflatten_batch(y, lead), unflatten_batch({log}, lead)")
 
 

@@ -35,7 +35,8 @@ MEMBERS = frozenset(
 
 PRIVATE = (
     "parameters buffers modules non_persistent_buffers_set backward_hooks backward_pre_hooks is_full_backward_hook "
-    "forward_hooks forward_hooks_with_kwargs forward_hooks_always_called forward_pre_hooks forward_pre_hooks_with_kwargs "
+    "forward_hooks forward_hooks_with_kwargs forward_hooks_always_called forward_pre_hooks "
+    "forward_pre_hooks_with_kwargs "
     "state_dict_hooks state_dict_pre_hooks load_state_dict_pre_hooks load_state_dict_post_hooks apply call_impl "
     "compiled_call_impl wrapped_call_impl get_name load_from_state_dict named_members save_to_state_dict slow_forward "
     "version get_backward_hooks get_backward_pre_hooks register_state_dict_hook register_load_state_dict_pre_hook "

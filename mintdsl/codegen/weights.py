@@ -135,7 +135,8 @@ def _initialise(c: LayerContext, param: ir.Param) -> None:
     drawn = c.diagonal(param, "value")
     low = bound.numbers[0] if bound.numbers else 0.0 if bound.cmp == ">= 0" else 2.0**-19
     high = f", max={bound.numbers[1]!r}" if len(bound.numbers) == 2 else ""
-    folded = f"{drawn}.abs().clamp(min={low!r}{high})"
+    write(f"drawn = {drawn}.abs().clamp(min={low!r}{high})")
+    folded = "drawn"
     if how.signed:
         write(f"{raw}_sign.copy_(torch.where({drawn} < 0, -1.0, 1.0))")
         inverse = f"{how.runtime}_inverse({folded})[0]"
@@ -194,5 +195,7 @@ def _raw(c: LayerContext, param: ir.Param) -> None:
             assert param.bound is not None
             raw = f"{how.runtime}_inverse({drawn}{_numbers(param.bound)})"
         if not isinstance(param.kind, ir.Elementwise):
-            raw = f"with_diagonal({', '.join(c.with_diagonal(param, 'value', raw))})"
+            if raw != "raw":
+                write(f"raw = {raw}")
+            raw = f"with_diagonal({', '.join(c.with_diagonal(param, 'value', 'raw'))})"
         write(f'return {{"{key}": {raw}{signs}}}')

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, Normal, Transform, TransformedDistribution, constraints
 
+from mintdsl.runtime.layer import narrowed_by_autocast
 from mintdsl.runtime.protocols import FlowLike, LayerLike
 from mintdsl.runtime.statistics import frozen_statistics
 from mintdsl.runtime.steps import dequantize, quantize
@@ -195,5 +196,5 @@ def flow_distribution(model: FlowLike, context: Tensor | None) -> Distribution:
 
 
 def zero_log_det(x: Tensor) -> Tensor:
-    """Zeros [B]."""
-    return x.new_zeros(x.shape[0])
+    """Zeros [B], in float32 where autocast makes x narrower."""
+    return x.new_zeros(x.shape[0], dtype=torch.float32 if narrowed_by_autocast(x) else x.dtype)

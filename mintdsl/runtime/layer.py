@@ -20,9 +20,22 @@ def proved_for(who: str, values: tuple[object, ...], cases: tuple[tuple[object, 
         )
 
 
+def narrowed_by_autocast(x: Tensor) -> bool:
+    """Whether x has 16 bits because autocast is on; a model of 16 bits keeps them."""
+    narrow = x.dtype in (torch.float16, torch.bfloat16)
+    return narrow and x.device.type != "meta" and torch.is_autocast_enabled(x.device.type)
+
+
+def log_det_of(diagonal: Tensor) -> Tensor:
+    """log det [B] of a triangular Jacobian from its positive diagonal [B, *event]; float32 under autocast."""
+    if narrowed_by_autocast(diagonal):
+        diagonal = diagonal.float()
+    return diagonal.log().flatten(1).sum(1)
+
+
 def log_abs_det(diagonal: Tensor) -> Tensor:
-    """log |det| [B] of a triangular Jacobian from its diagonal [B, *event]."""
-    return diagonal.abs().log().flatten(1).sum(1)
+    """log |det| [B], where the diagonal may be negative."""
+    return log_det_of(diagonal.abs())
 
 
 def triangular_map(layer: LayerLike, w: tuple[Tensor, ...]) -> TriangularMap:
@@ -55,7 +68,7 @@ def invert_layer(
         fronts=layer.fronts,
         name=layer.path or type(layer).__name__,
         sign=signs,
-        front_of=lambda: front_numbers(layer.functional, layer.event_shape),
+        front_of=lambda: front_numbers(layer.functional, layer.event_shape, z.device),
         tol=tol,
         max_iter=max_iter,
         newton=layer.fronts > 1,

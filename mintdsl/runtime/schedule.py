@@ -50,14 +50,14 @@ def front_functional(
     )
 
 
-def front_numbers(functional: tuple[int, ...], event_shape: tuple[int, ...]) -> Tensor:
+def front_numbers(functional: tuple[int, ...], event_shape: tuple[int, ...], device: torch.device) -> Tensor:
     """The front of each element, 1 to P, int64 of the event's shape.
 
     Elements of a front depend on earlier ones only.
     """
-    total = torch.zeros(event_shape, dtype=torch.int64)
+    total = torch.zeros(event_shape, dtype=torch.int64, device=device)
     for axis, weight in enumerate(functional):
-        places = torch.arange(event_shape[axis]).reshape(-1, *[1] * (len(event_shape) - 1 - axis))
+        places = torch.arange(event_shape[axis], device=device).reshape(-1, *[1] * (len(event_shape) - 1 - axis))
         total = total + weight * places
     return total - total.min() + 1 if total.numel() else total
 

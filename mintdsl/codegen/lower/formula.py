@@ -17,6 +17,7 @@ from mintdsl.core import ir
 from mintdsl.core.nat import Nat
 from mintdsl.records import replace
 
+LINE = 84  # characters of two operands on one line
 LETTERS = "ijklmnopqrstuvxyz"
 
 
@@ -95,6 +96,29 @@ class Lowering:
         self.lines.append(f"{name} = {code.text}")
         return replace(code, text=name, atom=True)
 
+    def _short(self, a: Code, b: Code) -> tuple[Code, Code]:
+        """The operands of a line, the longer one named first where the line would be too long."""
+        for _ in range(2):
+            if len(a.text) + len(b.text) <= LINE:
+                break
+            if len(a.text) >= len(b.text):
+                a = self._name(f"{self.at}_term", a)
+            else:
+                b = self._name(f"{self.at}_term", b)
+        return a, b
+
+    def _binary(self, op: str, a: Code, b: Code) -> Code:
+        return self.algebra.binary(op, *self._short(a, b))
+
+    def _add(self, a: Code, b: Code) -> Code:
+        return self.algebra.add(*self._short(a, b))
+
+    def _sub(self, a: Code, b: Code) -> Code:
+        return self.algebra.sub(*self._short(a, b))
+
+    def _mul(self, a: Code, b: Code) -> Code:
+        return self.algebra.mul(*self._short(a, b))
+
     # ------------------------------------------------------------ expressions
 
     def expr(self, node: ir.Expr) -> tuple[Code, Code]:
@@ -169,22 +193,20 @@ class Lowering:
             return self._bound_arithmetic(node, (a, da), (b, db))
         match node.op:
             case "+":
-                return self.algebra.binary("+", a, b), self.algebra.add(da, db)
+                return self._binary("+", a, b), self._add(da, db)
             case "-":
-                return self.algebra.binary("-", a, b), self.algebra.sub(da, db)
+                return self._binary("-", a, b), self._sub(da, db)
             case "*":
-                return self.algebra.binary("*", a, b), self.algebra.add(
-                    self.algebra.mul(da, b), self.algebra.mul(a, db)
-                )
+                return self._binary("*", a, b), self._add(self._mul(da, b), self._mul(a, db))
             case _:
-                return self.algebra.binary("/", a, b), ZERO if da == ZERO else self.algebra.binary("/", da, b)
+                return self._binary("/", a, b), ZERO if da == ZERO else self._binary("/", da, b)
 
     def _bound_arithmetic(
         self, node: ir.Binary, left: tuple[Code, Code], right: tuple[Code, Code]
     ) -> tuple[Code, Code]:
         (a, da), (b, db) = left, right
         if node.op in "+-":
-            return ZERO, self.algebra.add(da, db)
+            return ZERO, self._add(da, db)
         factor, diagonal = (b, da) if db == ZERO else (a, db)
         if diagonal == ZERO:
             return ZERO, ZERO
@@ -198,9 +220,7 @@ class Lowering:
         magnitude = replace(
             factor, text=f"abs({factor.text})" if factor.rank == 0 else f"{factor.wrapped}.abs()", atom=True
         )
-        return ZERO, self.algebra.binary("/", diagonal, magnitude) if node.op == "/" else self.algebra.mul(
-            magnitude, diagonal
-        )
+        return ZERO, self._binary("/", diagonal, magnitude) if node.op == "/" else self._mul(magnitude, diagonal)
 
     def _apply(self, node: ir.Apply) -> tuple[Code, Code]:
         argument, diagonal = self.expr(node.arg)
@@ -208,12 +228,12 @@ class Lowering:
             if diagonal == ZERO:
                 return ZERO, ZERO
             if isinstance(node.act, ir.FormalAct):
-                return ZERO, self.algebra.mul(Code(f"{self.members[node.act.name]}.steepest"), diagonal)
+                return ZERO, self._mul(Code(f"{self.members[node.act.name]}.steepest"), diagonal)
             steepest = self.steepest(node.act)
             if steepest is None:  # no finite bound
                 self.bounded = False
                 return ZERO, ZERO
-            return ZERO, diagonal if steepest == 1.0 else self.algebra.mul(Code(repr(steepest)), diagonal)
+            return ZERO, diagonal if steepest == 1.0 else self._mul(Code(repr(steepest)), diagonal)
         if argument.rank == 0:
             number = f"torch.as_tensor({argument.text}, dtype={self.input}.dtype, device={self.input}.device)"
             argument = replace(argument, text=number)
@@ -223,7 +243,7 @@ class Lowering:
         if diagonal != ZERO and self.mode in ("value", "fibre"):
             argument = self._name(f"{self.at}_in", argument)
             slopes = replace(argument, text=slope(argument.text), atom=True)
-            diagonal = self.algebra.mul(slopes, diagonal)
+            diagonal = self._mul(slopes, diagonal)
         return replace(argument, text=value(argument.text), atom=True), diagonal
 
     def _inline(self, act: ir.DefinedAct, argument: Code, diagonal: Code) -> tuple[Code, Code]:
@@ -234,7 +254,7 @@ class Lowering:
         self.variable = outer
         if value.rank == 0:
             value = replace(argument, text=f"torch.full_like({argument.text}, {value.text})", atom=True)
-        return value, ZERO if diagonal == ZERO else self.algebra.mul(slope, diagonal)
+        return value, ZERO if diagonal == ZERO else self._mul(slope, diagonal)
 
     def _act_functions(self, act: ir.BuiltinAct | ir.FormalAct) -> tuple[Callable[[str], str], Callable[[str], str]]:
         """Value and slope of an activation as text of their argument's text."""
@@ -256,11 +276,11 @@ class Lowering:
             case ir.Binary(op="+" | "-"):
                 (a, da), (b, db) = self._sum(body.left, indices), self._sum(body.right, indices)
                 if self.mode == "bound":
-                    return ZERO, self.algebra.add(da, db)
+                    return ZERO, self._add(da, db)
                 plus = body.op == "+"
                 return (
-                    self.algebra.binary("+", a, b) if plus else self.algebra.binary("-", a, b),
-                    self.algebra.add(da, db) if plus else self.algebra.sub(da, db),
+                    self._binary("+", a, b) if plus else self._binary("-", a, b),
+                    self._add(da, db) if plus else self._sub(da, db),
                 )
             case ir.Sum():
                 return self._sum(body.body, (*body.indices, *indices))
@@ -284,12 +304,12 @@ class Lowering:
         if self.mode == "fibre":
             own = self._diagonal(d_param, argument, summed) if has_diagonal else ZERO
             rest = self._rest(node, argument, summed)
-            return self.algebra.add(own, rest), d_out
+            return self._add(own, rest), d_out
         value = self._map(node, param, argument, summed)
         if self.mode == "rests":
             value = self._name(f"{self.at}_out", value)
             own = self._diagonal(d_param, argument, summed) if has_diagonal else ZERO
-            self.rests.append(self.algebra.sub(value, own).text)
+            self.rests.append(self._sub(value, own).text)
         return value, d_out
 
     def _normalize(self, param: ir.Param, kind: ir.Normalize, argument: Code, diagonal: Code) -> tuple[Code, Code]:
@@ -297,16 +317,16 @@ class Lowering:
         name = self.local[param.name]
         if self.mode == "bound":
             scale = Code(f'running_scale(self, "{param.name}", {kind.eps!r})', (), False, self.rank)
-            return ZERO, self.algebra.mul(scale, diagonal)
+            return ZERO, self._mul(scale, diagonal)
         argument = self._name(f"{self.at}_in", argument)
         left = f"{name}_scale, {name}_shift"
         self.lines.append(
             f'{left} = normalizer(self, "{param.name}", {argument.text}, {kind.eps!r}, {kind.momentum!r})'
         )
         scale = Code(f"{name}_scale", (), False, self.rank)
-        value = self.algebra.binary("*", scale, argument)
-        value = self.algebra.binary("+", value, Code(f"{name}_shift", (), False, self.rank))
-        return value, self.algebra.mul(scale, diagonal)
+        value = self._binary("*", scale, argument)
+        value = self._binary("+", value, Code(f"{name}_shift", (), False, self.rank))
+        return value, self._mul(scale, diagonal)
 
     def _rest(self, node: ir.Linear, argument: Code, summed: tuple[str, ...]) -> Code:
         families = set(node.indices) | set(argument.families)
@@ -328,21 +348,23 @@ class Lowering:
             if self.rank > 1:
                 result = replace(result, text=f"{result.wrapped}[..., None, None]", atom=True)
             result = replace(result, rank=self.rank)
-            result = result if other == ONE else self.algebra.mul(other, result)
+            result = result if other == ONE else self._mul(other, result)
         elif not other.families and not d_param.families and not summed:
             scale = replace(
                 d_param, text=f"{d_param.text}[:, None, None]" if self.rank > 1 else d_param.text, rank=self.rank
             )
-            result = self.algebra.mul(scale, other)
+            result = self._mul(scale, other)
         else:
             first = "".join(letters[i] for i in d_param.families) + "c"
             lead = "b" if other.batch else ""
             second = lead + "".join(letters[i] for i in other.families) + self.event
             output = lead + "".join(letters[i] for i in kept) + self.event
+            if len(other.text) > 45:
+                other = self._name(f"{self.at}_term", other)
             text = f'torch.einsum("{first},{second}->{output}", {d_param.text}, {other.text})'
             result = Code(text, kept, other.batch, self.rank)
         for index in lost:
-            result = self.algebra.mul(Code(f'self.extents["{index}"]'), result)
+            result = self._mul(Code(f'self.extents["{index}"]'), result)
         return result
 
     def _letters(self, indices: Sequence[str]) -> dict[str, str]:
@@ -365,8 +387,9 @@ class Lowering:
         if not argument.batch:
             sizes = ", ".join(size(d, self.members) for d in param.source.dims)
             ones = "1, " * len(argument.families)
-            text = f"{argument.text} + {self.input}.new_zeros({self.input}.shape[0], {ones}{sizes})"
-            argument = Code(text, argument.families, True, self.rank, atom=False)
+            zeros = Code(f"{self.input}.new_zeros({self.input}.shape[0], {ones}{sizes})", (), True, self.rank)
+            zeros = self._name(f"{self.at}_zeros", zeros)
+            argument = Code(f"{argument.text} + {zeros.text}", argument.families, True, self.rank, atom=False)
         both = [i for i in self.order if i in weight.families and i in argument.families]
         inputs = [i for i in both if i in summed]
         shared = [i for i in both if i not in summed]
@@ -374,6 +397,9 @@ class Lowering:
         rest = [i for i in self.order if i in argument.families and i not in both]
         weight = self.algebra.layout(weight, (*shared, *outputs, *inputs))
         argument = self.algebra.layout(argument, (*rest, *shared, *inputs))
+        if len(argument.text) + len(weight.text) > 60:
+            argument = self._name(f"{self.at}_term", argument)
+            weight = self._name(f"{self.local[param.name]}_term", weight) if len(weight.text) > 30 else weight
         extra = ""
         if inputs:
             extra += f", inputs={len(inputs)}"
@@ -385,7 +411,7 @@ class Lowering:
             text = f"family_linear({argument.text}, {weight.text}{extra})"
         result = self.algebra.sort(Code(text, (*rest, *shared, *outputs), True, _rank(param.target)))
         for index in lost:
-            result = self.algebra.mul(Code(f'self.extents["{index}"]'), result)
+            result = self._mul(Code(f'self.extents["{index}"]'), result)
         return result
 
 
