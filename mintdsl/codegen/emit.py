@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from textwrap import wrap
 
 WIDTH = 120
 
@@ -54,7 +55,8 @@ class Writer:
 
     def doc(self, text: str) -> None:
         """A docstring; text of a spec cannot leave it."""
-        lines = safe(text).split("\n")
+        room = WIDTH - 4 * self.depth - 6
+        lines = [part for line in safe(text).split("\n") for part in (wrap(line, room) if len(line) > room else [line])]
         if len(lines) == 1:
             self(f'"""{lines[0]}"""')
             return

@@ -13,7 +13,7 @@ from mintdsl.core import ir
 
 # variables of the generated methods
 LOCALS = frozenset(
-    "self x w s y z rests diagonal slope lead log_det sign value context term tol max_iter fixed".split()
+    "l O I drawn self x w s y z rests diagonal slope lead log_det sign value context term tol max_iter fixed".split()
 )
 # arguments and variables of the generated constructors
 ARGUMENTS = frozenset("self shape device dtype factory kept".split())

@@ -15,7 +15,7 @@ def write_weights(c: LayerContext) -> None:
     write = c.write
     with write.block("def effective_weights(self) -> tuple[Tensor, ...]:"):
         names = ", ".join(p.name for p in c.params) or "none"
-        write(f'"""Masked, tied and constrained: {names}."""')
+        write.doc(f"Masked, tied and constrained: {names}.")
         write("return layer_weights(self)")
     write()
     with write.block("def make_weights(self) -> tuple[Tensor, ...]:"):

@@ -114,7 +114,7 @@ def test_inverse_reaches_its_tolerance_where_it_can(name: str) -> None:
     at = compiled(name)
     tried = 0
     for seed in range(12):
-        model = draw(at.build(), seed, 1.0)
+        model = draw(at.build(), seed, 0.7)
         x = data_of(at, 2, seed)
         worst_gain = max(float(1 / torch.linalg.svdvals(dense_jacobian(model, row)).amin()) for row in x)
         if worst_gain < 1e8:
@@ -123,7 +123,7 @@ def test_inverse_reaches_its_tolerance_where_it_can(name: str) -> None:
                 z = model(x)[0]
                 back = model.inverse(z)[0]
                 assert float(((model(back)[0] - z).abs() / (1 + z.abs())).max()) <= 1e-10 * max(1.0, 1e-6 * worst_gain)
-    assert tried >= 6
+    assert tried >= 4
 
 
 # ---------------------------------------------------------------- gradients
