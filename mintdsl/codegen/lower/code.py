@@ -89,7 +89,11 @@ class Algebra:
         return a if b == ONE else self.binary("*", a, b)
 
     def neg(self, a: Code) -> Code:
-        return a if a == ZERO else replace(a, text=f"-{a.wrapped}", atom=False)
+        return (
+            a
+            if a == ZERO
+            else replace(a, text=f"-({a.text})" if a.text.startswith("-") else f"-{a.wrapped}", atom=False)
+        )
 
     def total(self, code: Code, indices: tuple[str, ...]) -> Code:
         """Sum over index axes; an index that it lacks counts its extent."""
