@@ -7,7 +7,7 @@ PY := .venv/bin/python
 READY := .venv/.ready
 SOURCES := mintdsl tests benchmarks
 
-.PHONY: help demo test lint types unit bench wheel format clean moved
+.PHONY: help demo test lint types unit slow bench wheel format clean moved
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf '  make %-8s %s\n' "$$name" "$$text"; done
@@ -15,7 +15,7 @@ help:  ## this list
 demo: $(READY)  ## prove, generate, train and sample a small MintNet, in a few minutes
 	@$(PY) -m mintdsl.tools.cli demo
 
-test: lint types unit  ## lint, types and all tests: what has to pass
+test: lint types unit  ## lint, types and the tests: what has to pass (the heavy ones: make slow)
 
 lint: $(READY)  ## style and formatting
 	@$(PY) -m ruff check --quiet --output-format concise $(SOURCES) && $(PY) -m ruff format --check --quiet $(SOURCES) && echo "lint: ok"
@@ -23,8 +23,11 @@ lint: $(READY)  ## style and formatting
 types: $(READY)  ## mypy, strict
 	@printf 'types: ' && $(PY) -m mypy --no-error-summary && echo ok
 
-unit: $(READY)  ## the tests alone; make unit ARGS="-m 'not slow' -k proof"
-	@$(PY) -m pytest -q --durations=10 $(ARGS)
+unit: $(READY)  ## the tests alone; make unit ARGS="-k proof"
+	@$(PY) -m pytest -q -m "not slow" --durations=10 $(ARGS)
+
+slow: $(READY)  ## the heavy tests: wheel, demo, full-size models, many generated programs
+	@$(PY) -m pytest -q -m slow --durations=10 $(ARGS)
 
 bench: $(READY)  ## the cost of a first `mint check`
 	@$(PY) benchmarks/cold_check.py

@@ -99,7 +99,6 @@ IMPORTS = (
     ("Transform", "from torch.distributions import Transform"),
     ("TransformedDistribution", "from torch.distributions import TransformedDistribution"),
     ("constraints", "from torch.distributions import constraints"),
-    ("F", "from torch.nn import functional as F"),
 )
 
 

@@ -12,9 +12,11 @@ from codegen_programs import IMAGE, PROGRAMS, SHAPES, VECTOR
 from torch import Tensor, nn
 
 import mintdsl
+from mintdsl.codegen.naming import class_name
 from mintdsl.core import ir
 from mintdsl.core.interpret import evaluate_flow, parameters
 from mintdsl.core.interpret_weights import Env, Weights, bind, evaluate_size
+from mintdsl.runtime.loading import load_class
 
 
 @dataclass(frozen=True)
@@ -53,10 +55,9 @@ def compiled(name: str) -> Compiled:
 @cache
 def compile_text(text: str, shape: tuple[int, ...] | None = None) -> Compiled:
     """The last definition of a program."""
-    program = mintdsl.loads(text)
-    cls = program.compile()
-    core, _ = program.core()
+    core, _ = mintdsl.loads(text).core()
     key = core.main[-1]
+    cls = load_class(source(text), class_name(key.rpartition("::")[2]))
     own = core.definitions[key].shape
     if own.dims and all(d.constant is not None for d in own.dims):
         shape = tuple(d.constant or 0 for d in own.dims)

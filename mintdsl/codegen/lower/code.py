@@ -89,11 +89,13 @@ class Algebra:
         return a if b == ONE else self.binary("*", a, b)
 
     def neg(self, a: Code) -> Code:
-        return (
-            a
-            if a == ZERO
-            else replace(a, text=f"-({a.text})" if a.text.startswith("-") else f"-{a.wrapped}", atom=False)
-        )
+        """`-a`, without a second minus in front of a first."""
+        if a == ZERO:
+            return a
+        if not a.text.startswith("-"):
+            return replace(a, text=f"-{a.wrapped}", atom=False)
+        simple = " " not in a.text
+        return replace(a, text=a.text[1:] if simple else f"0.0 - ({a.text})", atom=simple)
 
     def total(self, code: Code, indices: tuple[str, ...]) -> Code:
         """Sum over index axes; an index that it lacks counts its extent."""
