@@ -8,6 +8,7 @@ from codegen_oracle import compile_text, source
 from codegen_programs import HEAD, PROGRAMS
 
 import mintdsl
+from mintdsl.resources import resource
 from mintdsl.runtime.loading import load_class
 from mintdsl.verify import Verification, verify
 
@@ -41,7 +42,7 @@ def test_generated_modules_pass(name: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [name for name in PROGRAMS if name not in SAMPLE and name not in ("flow_empty",)])
+@pytest.mark.parametrize("name", [name for name in PROGRAMS if name not in SAMPLE])
 def test_every_program_passes(name: str) -> None:
     assert not failures(verify(mintdsl.loads(PROGRAMS[name])))
 
@@ -143,5 +144,5 @@ def test_tampered_modules_fail(case: str) -> None:
 
 @pytest.mark.slow
 def test_small_mintnet() -> None:
-    found = verify(mintdsl.load("specs/mintnet/mnist_small.mint"))
+    found = verify(mintdsl.load(resource("specs") / "mintnet/mnist_small.mint"))
     assert not failures(found)
