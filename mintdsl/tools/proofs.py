@@ -17,8 +17,9 @@ from mintdsl.tools.show import Terminal, class_of, facts, free, wrap
 NOT_CLAIMED = (
     "A bound of the inverse is not claimed. A diagonal of at least m bounds the diagonal of the inverse by 1/m, not "
     "the inverse: [[1, 0], [1e6, 1]] has diagonal 1 and an inverse of norm 1e6. Numerical inverses are tested by their "
-    "residual, which bounds the error only through the condition of the layer. Which inputs an output depends on is "
-    "not claimed either."
+    "residual, which bounds the error only through the condition of the layer. Where a diagonal entry is tiny (its "
+    "bound below 3e-4, the root of float32's rounding unit), x itself is not determined in float32: the residual is "
+    "met, x may differ. Which inputs an output depends on is not claimed either."
 )
 
 _BOOKKEEPING = {
