@@ -280,27 +280,28 @@ class FlowWriter:
         data = f"integers 0..{self._levels - 1} [*, *event_shape]" if self._levels else "x [*, *event_shape]"
         bound = "; one draw of noise, a lower bound of log P" if self._levels else ""
         context = "context: Tensor | None = None"
+        data_args, shape_args = ("x: Tensor", context), ("shape: tuple[int, ...] | int = ()", context)
         sample = f"integers 0..{self._levels - 1}" if self._levels else "reals"
         rows = (
-            ("log_prob", f"x: Tensor, {context}", "Tensor", f"log p(x) [*] of {data}{bound}.", "x, context"),
-            ("bits_per_dim", f"x: Tensor, {context}", "Tensor", "-log2 p(x) per dimension [*].", "x, context"),
+            ("log_prob", data_args, "Tensor", f"log p(x) [*] of {data}{bound}.", "x, context"),
+            ("bits_per_dim", data_args, "Tensor", "-log2 p(x) per dimension [*].", "x, context"),
             (
                 "sample",
-                f"shape: tuple[int, ...] | int = (), {context}",
+                shape_args,
                 "Tensor",
                 f"Samples [*shape, *event_shape], {sample}.",
                 "shape, context",
             ),
             (
                 "rsample",
-                f"shape: tuple[int, ...] | int = (), {context}",
+                shape_args,
                 "Tensor",
                 "Samples with gradients to the parameters.",
                 "shape, context",
             ),
             (
                 "sample_and_log_prob",
-                f"shape: tuple[int, ...] | int = (), {context}",
+                shape_args,
                 "tuple[Tensor, Tensor]",
                 "Samples, and log_prob of exactly these.",
                 "shape, context",
@@ -308,11 +309,10 @@ class FlowWriter:
         )
         for name, args, result, doc, passed in rows:
             write()
-            write.call(f"def {name}", ["self", *_split(args)], f" -> {result}:")
-            write.depth += 1
-            write(f'"""{doc}"""')
-            write(f"return flow_{name}(self, {passed})")
-            write.depth -= 1
+            write.call(f"def {name}", ["self", *args], f" -> {result}:")
+            with write.indented():
+                write(f'"""{doc}"""')
+                write(f"return flow_{name}(self, {passed})")
         write()
         with write.block("def transform(self, context: Tensor | None = None) -> FlowTransform:"):
             write('"""The bijection data -> latent for torch.distributions."""')
@@ -338,17 +338,3 @@ def _uses(steps: Sequence[ir.Step]) -> list[str]:
             case _:
                 pass
     return names
-
-
-def _split(args: str) -> list[str]:
-    """Arguments at the top level of a list."""
-    parts, depth, current = [], 0, ""
-    for char in args:
-        depth += char in "[("
-        depth -= char in "])"
-        if char == "," and depth == 0:
-            parts.append(current.strip())
-            current = ""
-        else:
-            current += char
-    return [*parts, current.strip()]
