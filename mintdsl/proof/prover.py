@@ -6,10 +6,12 @@ once, whatever its count.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import inf, nextafter
 
 from mintdsl.core import ir
+from mintdsl.core.canonical import uses
 from mintdsl.core.interval import REAL, UNIT, Interval, product_above
 from mintdsl.core.nat import Nat
 from mintdsl.core.outcomes import ABSENT, CLOSED, EXACT, INVERSES, weakest
@@ -50,6 +52,17 @@ class FlowProof:
 
 
 Proof = LayerProof | FlowProof
+
+
+@record
+class Proved:
+    """One definition with one binding of its formals, and its proof."""
+
+    key: str
+    bindings: Bindings
+    proof: Proof
+
+
 Key = tuple[str, tuple[tuple[str, ir.Argument], ...]]
 
 
@@ -86,6 +99,26 @@ class Prover:
             else:
                 self.done[place] = _FlowWalk(self, definition, bindings).run()
         return self.done[place]
+
+    def used(self, keys: Sequence[str]) -> list[Proved]:
+        """`keys` with the defaults of their formals and what they use, each distinct proof once, those used first."""
+        found: dict[int, Proved] = {}
+        stack = [(k, b, False) for k in reversed(keys) if (b := self.defaults(k)) is not None]
+        while stack:
+            key, bindings, ready = stack.pop()
+            proof = self.prove(key, bindings)
+            definition = self.program.definitions[key]
+            if ready or isinstance(definition, ir.Layer):
+                found.setdefault(id(proof), Proved(key, bindings, proof))
+            elif id(proof) not in found:
+                stack.append((key, bindings, True))
+                fresh: dict[int, tuple[str, Bindings]] = {}
+                for use in uses(definition.steps):
+                    if isinstance(use, ir.Use):
+                        inner = self.bindings_of(use, bindings)
+                        fresh.setdefault(id(self.prove(use.definition, inner)), (use.definition, inner))
+                stack.extend((k, b, False) for place, (k, b) in reversed(fresh.items()) if place not in found)
+        return list(found.values())
 
     def defaults(self, key: str) -> Bindings | None:
         """The default values of the formals that a proof depends on; None if one has none."""

@@ -125,7 +125,7 @@ def prove(
     at = show.terminal()
     keys = core.main if asked.name is None else (core.find(asked.name),)
     with fixes.deep():
-        found = proofs.used(core, Prover(core), [k for k in keys if k is not None and k in core.definitions])
+        found = Prover(core).used([k for k in keys if k is not None and k in core.definitions])
         _say(proofs.proof_text(found, core, report.sources, at))
     if not brief and found:
         _say([*proofs.rules_text(found, at), ""])
