@@ -111,5 +111,7 @@ def _rounded(stated: Span, domain: Span) -> bool:
     """Whether a domain is stated up to the rounding of its ends to floats."""
     if domain == REAL:
         return stated == REAL
-    near = abs(stated.lo - domain.lo) <= abs(domain.lo) / 2**50 and abs(stated.hi - domain.hi) <= abs(domain.hi) / 2**50
-    return near and stated[2:] == domain[2:]
+    for a, b in ((stated.lo, domain.lo), (stated.hi, domain.hi)):
+        if max(a - b, b - a) > max(b, -b) / 2**50:
+            return False
+    return stated[2:] == domain[2:]
