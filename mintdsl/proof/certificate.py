@@ -61,10 +61,10 @@ def _layer(statement: Statement, proof: LayerProof) -> dict[str, Json]:
 def _flow(proof: FlowProof) -> dict[str, Json]:
     return {
         "map": _map(proof.bijection),
-        "volume_preserving": proof.volume_preserving,
+        "volume_preserving": proof.passage.preserving,
         "inverse": proof.inverse,
         "log_det": proof.log_det,
-        "lip": _number(proof.lip),
+        "lip": _number(proof.passage.lip),
         "evaluation_only": proof.evaluation_only,
         "assumes": list(proof.assumptions),
     }

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from mintdsl.core import ir
+from mintdsl.core.claim_words import INVERSES, LOG_DETS
 from mintdsl.core.interval import REAL
-from mintdsl.core.outcomes import INVERSES, LOG_DETS
 from mintdsl.diagnostics.model import Diagnostic
 from mintdsl.diagnostics.render import concise, render, summary
 from mintdsl.driver import Checked, Report
