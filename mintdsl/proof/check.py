@@ -239,11 +239,8 @@ class _Walk:
         if param.pivot is not None:
             assert self.layer is not None
             renaming = dict(zip(param.pivot.indices, indices, strict=True))
-            others = [
-                self._diagonal(self.layer.param(o.name), tuple(renaming[i] for i in o.indices))
-                for o in param.pivot.others
-            ]
-            return modules.tied(param.pivot.sign, others)
+            places = [(self.layer.param(o.name), tuple(renaming[i] for i in o.indices)) for o in param.pivot.others]
+            return modules.tied(param.pivot.sign, [self._diagonal(other, where) for other, where in places])
         if param.bound is None:
             return Signed(frozenset({Atom(param.name, indices)}), NONNEGATIVE)
         via = _via(param.bound)

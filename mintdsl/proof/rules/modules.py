@@ -7,7 +7,7 @@ from math import inf, nextafter, sqrt
 
 from mintdsl.core.interval import NONNEGATIVE, REAL, Interval, product_above
 from mintdsl.diagnostics.model import Diagnostic, Fix, Label
-from mintdsl.proof.jacobian import DENSE, NONE, PLUS as NO_SIGNS, Fibre, Jacobian, Signed, constant
+from mintdsl.proof.jacobian import DENSE, NONE, PLUS as NO_SIGNS, VARIABLE, Fibre, Jacobian, Signed, constant
 from mintdsl.proof.rules.model import MINTNET, Rule, vec
 from mintdsl.records import replace
 from mintdsl.source import Span
