@@ -1,0 +1,211 @@
+"""A definition at concrete sizes as a chain of stages on index grids, and the numbering of a grid's cells."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
+from math import prod
+from typing import TypeAlias, assert_never
+
+from mintdsl.core import ir
+from mintdsl.core.instance import Sizes
+from mintdsl.core.interpret_weights import Argument, Env, bind, evaluate_size
+from mintdsl.records import record
+
+MAX_CELLS = 2**20
+
+
+@record
+class Apply:
+    """A layer, its formals bound in `env`."""
+
+    layer: ir.Layer
+    env: Env
+
+
+@record
+class Move:
+    """A squeeze or its inverse: cell k of what leaves is cell `sources[k]` of what enters."""
+
+    sources: tuple[int, ...]
+
+
+@record
+class Append:
+    """Constant channels after the first `kept` cells."""
+
+    kept: int
+
+
+@record
+class Copies:
+    """`count` copies of stages that keep the shape."""
+
+    count: int
+    stages: tuple[Stage, ...]
+
+
+@record
+class Pair:
+    """A `pair`, on a grid of sizes `dims`."""
+
+    stages: tuple[Stage, ...]
+    dims: Sizes
+
+
+Stage: TypeAlias = Apply | Move | Append | Copies | Pair
+
+
+@record
+class Network:
+    """A layer or flow at concrete sizes: its stages, the sizes that enter and leave, and the most cells between."""
+
+    stages: tuple[Stage, ...]
+    inputs: Sizes
+    outputs: Sizes
+    largest: int
+
+
+def network(program: ir.Program, key: str, dims: Sizes, args: Mapping[str, Argument]) -> Network:
+    """The definition `key` on a shape.
+
+    ValueError where a formal that decides has no value, a size is not whole, or a grid has more than MAX_CELLS cells.
+    """
+    definition = program.definitions[key]
+    env = bind(definition, dims, args)
+    build = _Build(program)
+    build.enter(dims)
+    if isinstance(definition, ir.Layer):
+        return Network((Apply(definition, env),), dims, dims, build.largest)
+    stages, outputs = build.steps(definition.steps, env, dims)
+    return Network(stages, dims, outputs, build.largest)
+
+
+def pairs(stages: Sequence[Stage]) -> Iterator[Pair]:
+    """Each pair below the stages once, whatever the number of its copies, in order."""
+    for stage in stages:
+        match stage:
+            case Pair():
+                yield stage
+            case Copies(stages=inner):
+                yield from pairs(inner)
+            case Apply() | Move() | Append():
+                pass
+            case other:
+                assert_never(other)
+
+
+def prefixes(net: Network) -> Iterator[tuple[Stage, ...]]:
+    """The stages up to and with each pair, copies counted one by one; up to each layer where there is no pair."""
+    paired = next(pairs(net.stages), None) is not None
+    before: list[Stage] = []
+    for stage in _unrolled(net.stages, paired):
+        before.append(stage)
+        if isinstance(stage, Pair if paired else Apply):
+            yield tuple(before)
+
+
+def _unrolled(stages: Sequence[Stage], paired: bool) -> Iterator[Stage]:
+    for stage in stages:
+        match stage:
+            case Copies(count=count, stages=inner):
+                for _ in range(count):
+                    yield from _unrolled(inner, paired)
+            case Apply() | Move() | Append() | Pair():
+                yield stage
+            case other:
+                assert_never(other)
+
+
+# ---------------------------------------------------------------- cells
+
+
+def centre(dims: Sizes) -> int:
+    """The cell in the middle."""
+    return flat(tuple(n // 2 for n in dims), dims)
+
+
+def flat(place: Sequence[int], dims: Sizes) -> int:
+    """The row-major index of a cell."""
+    index = 0
+    for position, size in zip(place, dims, strict=True):
+        index = index * size + position
+    return index
+
+
+def place(index: int, dims: Sizes) -> tuple[int, ...]:
+    """The coordinates of a cell."""
+    found: list[int] = []
+    for size in reversed(dims):
+        index, position = divmod(index, size)
+        found.append(position)
+    return tuple(reversed(found))
+
+
+# ---------------------------------------------------------------- the steps of a flow
+
+
+class _Build:
+    """Makes the stages of a flow at concrete sizes; `largest` is the most cells met."""
+
+    def __init__(self, program: ir.Program) -> None:
+        self.program = program
+        self.largest = 0
+
+    def enter(self, dims: Sizes) -> None:
+        """Note a grid that is met. ValueError when it is too large."""
+        self.largest = max(self.largest, prod(dims))
+        if self.largest > MAX_CELLS:
+            raise ValueError(f"a grid of {self.largest:,} cells is more than the {MAX_CELLS:,} that are walked")
+
+    def steps(self, steps: Sequence[ir.Step], env: Env, dims: Sizes) -> tuple[tuple[Stage, ...], Sizes]:
+        """The stages of `steps`, entered with sizes `dims`; and the sizes that leave."""
+        found: list[Stage] = []
+        for step in steps:
+            match step.op:
+                case ir.Use(definition=key, args=args):
+                    callee = self.program.definitions[key]
+                    inner = bind(callee, dims, dict(args), env)
+                    if isinstance(callee, ir.Layer):
+                        found.append(Apply(callee, inner))
+                    else:
+                        more, dims = self.steps(callee.steps, inner, dims)
+                        found += more
+                case ir.Repeat(count=count, steps=block):
+                    more, dims = self.steps(block, env, dims)
+                    found.append(Copies(evaluate_size(count, env.sizes), more))
+                case ir.Pair(steps=block):
+                    before = dims
+                    more, dims = self.steps(block, env, dims)
+                    found.append(Pair(more, before))
+                case ir.Squeeze() as squeeze:
+                    dims, sources = _squeezed(squeeze, dims)
+                    found.append(Move(sources))
+                case ir.Pad(extra=extra):
+                    found.append(Append(prod(dims)))
+                    dims = (dims[0] + extra, *dims[1:])
+                case ir.Logit() | ir.Standardize() | ir.Dequantize() | ir.Prior() | ir.Classify():
+                    pass  # elementwise, or outside the bijection
+                case other:
+                    assert_never(other)
+            self.enter(dims)
+        return tuple(found), dims
+
+
+def _squeezed(op: ir.Squeeze, dims: Sizes) -> tuple[Sizes, tuple[int, ...]]:
+    """The sizes after a squeeze or its inverse, and where each of its cells comes from."""
+    f, area = op.factor, op.factor**2
+    c, h, w = dims
+    wide = (c // area, h * f, w * f) if op.undo else dims
+    deep = (wide[0] * area, wide[1] // f, wide[2] // f)
+    sources = []
+    for channel, row, column in product(*map(range, deep)):
+        block, colour = divmod(channel, wide[0]) if op.layout == "colour_fast" else divmod(channel, area)[::-1]
+        down, right = divmod(block, f)
+        sources.append(flat((colour, row * f + down, column * f + right), wide))
+    if not op.undo:
+        return deep, tuple(sources)
+    inverse = [0] * len(sources)
+    for target, source in enumerate(sources):
+        inverse[source] = target
+    return wide, tuple(inverse)
