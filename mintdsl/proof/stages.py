@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import product
 from math import prod
 from typing import TypeAlias, assert_never
@@ -11,8 +12,6 @@ from mintdsl.core import ir
 from mintdsl.core.instance import Sizes
 from mintdsl.core.interpret_weights import Argument, Env, bind, evaluate_size
 from mintdsl.records import record
-
-MAX_CELLS = 2**20
 
 
 @record
@@ -25,9 +24,16 @@ class Apply:
 
 @record
 class Move:
-    """A squeeze or its inverse: cell k of what leaves is cell `sources[k]` of what enters."""
+    """A squeeze or its inverse, entered by a grid of sizes `dims`."""
 
-    sources: tuple[int, ...]
+    op: ir.Squeeze
+    dims: Sizes
+
+    @property
+    def result(self) -> Sizes:
+        """The sizes that leave."""
+        (c, h, w), f = self.dims, self.op.factor
+        return (c // f**2, h * f, w * f) if self.op.undo else (c * f**2, h // f, w // f)
 
 
 @record
@@ -67,16 +73,13 @@ class Network:
 
 
 def network(program: ir.Program, key: str, dims: Sizes, args: Mapping[str, Argument]) -> Network:
-    """The definition `key` on a shape.
-
-    ValueError where a formal that decides has no value, a size is not whole, or a grid has more than MAX_CELLS cells.
-    """
+    """The definition `key` on a shape. ValueError where a formal that decides has no value, or a size is not whole."""
     definition = program.definitions[key]
     env = bind(definition, dims, args)
     build = _Build(program)
     build.enter(dims)
     if isinstance(definition, ir.Layer):
-        return Network((Apply(definition, env),), dims, dims, build.largest)
+        return Network((build.apply(definition, env),), dims, dims, build.largest)
     stages, outputs = build.steps(definition.steps, env, dims)
     return Network(stages, dims, outputs, build.largest)
 
@@ -152,11 +155,14 @@ class _Build:
         self.program = program
         self.largest = 0
 
-    def enter(self, dims: Sizes) -> None:
-        """Note a grid that is met. ValueError when it is too large."""
-        self.largest = max(self.largest, prod(dims))
-        if self.largest > MAX_CELLS:
-            raise ValueError(f"a grid of {self.largest:,} cells is more than the {MAX_CELLS:,} that are walked")
+    def enter(self, *grids: Sizes) -> None:
+        """Note the grids that are met."""
+        self.largest = max([self.largest, *map(prod, grids)])
+
+    def apply(self, layer: ir.Layer, env: Env) -> Apply:
+        """A layer and the grids inside it."""
+        self.enter(*(env.shape(s) for p in layer.params for s in (p.source, p.target)))
+        return Apply(layer, env)
 
     def steps(self, steps: Sequence[ir.Step], env: Env, dims: Sizes) -> tuple[tuple[Stage, ...], Sizes]:
         """The stages of `steps`, entered with sizes `dims`; and the sizes that leave."""
@@ -167,7 +173,7 @@ class _Build:
                     callee = self.program.definitions[key]
                     inner = bind(callee, dims, dict(args), env)
                     if isinstance(callee, ir.Layer):
-                        found.append(Apply(callee, inner))
+                        found.append(self.apply(callee, inner))
                     else:
                         more, dims = self.steps(callee.steps, inner, dims)
                         found += more
@@ -179,8 +185,9 @@ class _Build:
                     more, dims = self.steps(block, env, dims)
                     found.append(Pair(more, before))
                 case ir.Squeeze() as squeeze:
-                    dims, sources = _squeezed(squeeze, dims)
-                    found.append(Move(sources))
+                    move = Move(squeeze, dims)
+                    found.append(move)
+                    dims = move.result
                 case ir.Pad(extra=extra):
                     found.append(Append(prod(dims)))
                     dims = (dims[0] + extra, *dims[1:])
@@ -192,20 +199,22 @@ class _Build:
         return tuple(found), dims
 
 
-def _squeezed(op: ir.Squeeze, dims: Sizes) -> tuple[Sizes, tuple[int, ...]]:
-    """The sizes after a squeeze or its inverse, and where each of its cells comes from."""
-    f, area = op.factor, op.factor**2
-    c, h, w = dims
-    wide = (c // area, h * f, w * f) if op.undo else dims
-    deep = (wide[0] * area, wide[1] // f, wide[2] // f)
-    sources = []
+@lru_cache(maxsize=16)
+def sources(move: Move) -> tuple[int, ...]:
+    """For each cell that leaves, the cell that it was on entering."""
+    f, area = move.op.factor, move.op.factor**2
+    wide, deep = (move.result, move.dims) if move.op.undo else (move.dims, move.result)
+    found = []
     for channel, row, column in product(*map(range, deep)):
-        block, colour = divmod(channel, wide[0]) if op.layout == "colour_fast" else divmod(channel, area)[::-1]
+        if move.op.layout == "colour_fast":
+            block, colour = divmod(channel, wide[0])
+        else:
+            colour, block = divmod(channel, area)
         down, right = divmod(block, f)
-        sources.append(flat((colour, row * f + down, column * f + right), wide))
-    if not op.undo:
-        return deep, tuple(sources)
-    inverse = [0] * len(sources)
-    for target, source in enumerate(sources):
+        found.append(flat((colour, row * f + down, column * f + right), wide))
+    if not move.op.undo:
+        return tuple(found)
+    inverse = [0] * len(found)
+    for target, source in enumerate(found):
         inverse[source] = target
-    return wide, tuple(inverse)
+    return tuple(inverse)

@@ -22,9 +22,10 @@ from mintdsl.core.instance import Sizes
 from mintdsl.core.interpret_weights import Env
 from mintdsl.core.orders import Order
 from mintdsl.proof.cells import convolved, lanes, mixed, moved, taps
-from mintdsl.proof.stages import Append, Apply, Copies, Move, Network, Pair, Stage, flat
+from mintdsl.proof.stages import Append, Apply, Copies, Move, Network, Pair, Stage, flat, sources
 from mintdsl.records import record
 
+MAX_CELLS = 2**20
 MAX_BITS = 2**24
 """Above so many bits (cells times outputs) a sample of the outputs is watched: CIFAR-10 with 3,072 of each is below."""
 
@@ -64,7 +65,10 @@ class Support:
 
 
 def support(net: Network, outputs: Sequence[int] | None = None) -> Support:
-    """What each of `outputs` can see; without them all outputs, or the sample of `sample` where those are too many."""
+    """What each of `outputs` can see; without them all outputs, or the sample of `sample` where those are too many.
+
+    ValueError for a grid of more than MAX_CELLS cells, or where a direction or order has no value.
+    """
     return _Watch.start(net, outputs).after(net.stages).support(net.inputs)
 
 
@@ -119,6 +123,8 @@ class _Watch:
 
     @staticmethod
     def start(net: Network, outputs: Sequence[int] | None) -> _Watch:
+        if net.largest > MAX_CELLS:
+            raise ValueError(f"a grid of {net.largest:,} cells is more than the {MAX_CELLS:,} that are walked")
         total = prod(net.outputs)
         if outputs is None:
             outputs = range(total) if net.largest * total <= MAX_BITS else sample(net.outputs)
@@ -143,8 +149,8 @@ def _back(stages: Sequence[Stage], cells: int, width: int) -> int:
         match stage:
             case Apply(layer=layer, env=env):
                 cells = _through(layer, env, cells, width)
-            case Move(sources=sources):
-                cells = moved(cells, sources, width // 8)
+            case Move():
+                cells = moved(cells, sources(stage), width // 8)
             case Append(kept=kept):
                 cells &= (1 << kept * width) - 1
             case Pair(stages=inner):

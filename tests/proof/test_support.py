@@ -332,7 +332,7 @@ def test_prefixes_end_after_each_pair() -> None:
 def test_what_cannot_be_walked_is_said() -> None:
     core = program("flow F on Image[3, 1024, 1024] { squeeze 2 }")
     with pytest.raises(ValueError, match="3,145,728 cells"):
-        network(core, key_of(core, "F"), (3, 1024, 1024), {})
+        support(network(core, key_of(core, "F"), (3, 1024, 1024), {}))
 
 
 def test_sizes_that_decide_must_be_given() -> None:
