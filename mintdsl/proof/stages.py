@@ -38,9 +38,15 @@ class Move:
 
 @record
 class Append:
-    """Constant channels after the first `kept` cells."""
+    """`extra` constant channels after those of a grid of sizes `dims`."""
 
-    kept: int
+    dims: Sizes
+    extra: int
+
+    @property
+    def result(self) -> Sizes:
+        """The sizes that leave."""
+        return (self.dims[0] + self.extra, *self.dims[1:])
 
 
 @record
@@ -98,26 +104,34 @@ def pairs(stages: Sequence[Stage]) -> Iterator[Pair]:
                 assert_never(other)
 
 
-def prefixes(net: Network) -> Iterator[tuple[Stage, ...]]:
-    """The stages up to and with each pair, copies counted one by one; up to each layer where there is no pair."""
-    paired = next(pairs(net.stages), None) is not None
-    before: list[Stage] = []
-    for stage in _unrolled(net.stages, paired):
-        before.append(stage)
-        if isinstance(stage, Pair if paired else Apply):
-            yield tuple(before)
+def unrolled(net: Network) -> tuple[Stage, ...]:
+    """The stages with their copies one by one; pairs stay whole."""
+    return tuple(_unrolled(net.stages))
 
 
-def _unrolled(stages: Sequence[Stage], paired: bool) -> Iterator[Stage]:
+def _unrolled(stages: Sequence[Stage]) -> Iterator[Stage]:
     for stage in stages:
         match stage:
             case Copies(count=count, stages=inner):
                 for _ in range(count):
-                    yield from _unrolled(inner, paired)
+                    yield from _unrolled(inner)
             case Apply() | Move() | Append() | Pair():
                 yield stage
             case other:
                 assert_never(other)
+
+
+def entered_from(stage: Stage, cell: int) -> int:
+    """The cell in front of a stage at the place of a cell behind it; a channel that is appended stands on another."""
+    match stage:
+        case Move():
+            return sources(stage)[cell]
+        case Append():
+            return cell % prod(stage.dims)
+        case Apply() | Copies() | Pair():
+            return cell
+        case other:
+            assert_never(other)
 
 
 # ---------------------------------------------------------------- cells
@@ -189,8 +203,9 @@ class _Build:
                     found.append(move)
                     dims = move.result
                 case ir.Pad(extra=extra):
-                    found.append(Append(prod(dims)))
-                    dims = (dims[0] + extra, *dims[1:])
+                    append = Append(dims, extra)
+                    found.append(append)
+                    dims = append.result
                 case ir.Logit() | ir.Standardize() | ir.Dequantize() | ir.Prior() | ir.Classify():
                     pass  # elementwise, or outside the bijection
                 case other:

@@ -151,8 +151,8 @@ def _back(stages: Sequence[Stage], cells: int, width: int) -> int:
                 cells = _through(layer, env, cells, width)
             case Move():
                 cells = moved(cells, sources(stage), width // 8)
-            case Append(kept=kept):
-                cells &= (1 << kept * width) - 1
+            case Append(dims=dims):
+                cells &= (1 << prod(dims) * width) - 1
             case Pair(stages=inner):
                 cells = _back(inner, cells, width)
             case Copies(count=count, stages=inner):

@@ -13,7 +13,19 @@ import mintdsl
 from mintdsl.core import ir
 from mintdsl.core.interpret import Argument, evaluate_flow, parameters
 from mintdsl.proof import support as module
-from mintdsl.proof.stages import Network, centre, flat, network, pairs, place, prefixes
+from mintdsl.proof.stages import (
+    Append,
+    Move,
+    Network,
+    Pair,
+    centre,
+    entered_from,
+    flat,
+    network,
+    pairs,
+    place,
+    unrolled,
+)
 from mintdsl.proof.support import Growth, Support, growth, sample, support
 from mintdsl.resources import resource
 
@@ -320,13 +332,16 @@ def test_indices() -> None:
     assert sample((1, 2, 9)) == tuple(flat((0, a, b), (1, 2, 9)) for a in (0, 1) for b in (0, 4, 8))
 
 
-def test_prefixes_end_after_each_pair() -> None:
+def test_copies_one_by_one_and_the_places_of_cells() -> None:
     net = packaged("mintnet/mnist.mint", "Mnist", (1, 28, 28))
-    found = list(prefixes(net))
-    assert len(found) == 20
-    assert [len(p) for p in found] == [*range(1, 7), *range(8, 14), *range(15, 23)]
-    layers = packaged("cinc/conv.mint", "CInC", (2, 4, 4))
-    assert [len(p) for p in prefixes(layers)] == [1]
+    stages = unrolled(net)
+    assert [type(s) for s in stages] == [Pair] * 6 + [Move] + [Pair] * 6 + [Move] + [Pair] * 8
+    cell = flat((6, 1, 2), (16, 7, 7))  # colour_fast: 6 is the second pixel of the second row of blocks, and so on
+    for stage in reversed(stages):
+        cell = entered_from(stage, cell)
+    moved = support(Network(tuple(s for s in net.stages if isinstance(s, Move)), net.inputs, net.outputs, net.largest))
+    assert moved.seen(flat((6, 1, 2), (16, 7, 7))) == {cell}
+    assert entered_from(Append((1, 2, 2), 1), 6) == 2
 
 
 def test_what_cannot_be_walked_is_said() -> None:
