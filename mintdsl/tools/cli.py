@@ -68,8 +68,13 @@ def check(
     report = asked.program.check(asked.name, **asked.sizes)
     _say(show.diagnostics(report.diagnostics, report.sources, form))
     if report.ok and form == "json":
+        from mintdsl.proof.prover import Prover
+        from mintdsl.tools import numerics
+
         core, _ = asked.program.core()
-        _say(show.dumps(show.result_json(r, core, asked.sizes)) for r in report.results)
+        for r in report.results:
+            bounds = numerics.numerics_json(numerics.of_definition(core, Prover(core), r.key, asked.sizes))
+            _say([show.dumps({**show.result_json(r, core, asked.sizes), "numerical": bounds})])
     elif report.ok:
         _summary(asked, report)
     ctx.exit(0 if report.ok else 1)
@@ -124,7 +129,7 @@ def prove(
     Examples: mint prove mintnet/mint.mint Mint; mint prove mintnet/mnist.mint --brief --support
     """
     from mintdsl.proof.prover import Prover
-    from mintdsl.tools import fixes, proofs, support
+    from mintdsl.tools import fixes, numerics, proofs, support
 
     asked = programs.ask(file, name, option, defines)
     report = asked.program.check(asked.name, **asked.sizes)
@@ -136,11 +141,14 @@ def prove(
         _say(proofs.proof_text(found, core, report.sources, at))
     if not brief and found:
         _say([*proofs.rules_text(found, at), ""])
+    if found and report.ok:
+        asked_for = [k for k in keys if k is not None]
+        with fixes.deep():
+            _say(numerics.numerics_text(core, Prover(core), asked_for, asked.sizes, at))
+            if seen:
+                _say(support.support_text(core, asked_for, asked.sizes, at))
     if found:
         _say(proofs.not_claimed(at))
-    if found and seen and report.ok:
-        with fixes.deep():
-            _say(["", *support.support_text(core, [k for k in keys if k is not None], asked.sizes, at)])
     _say(show.diagnostics(report.diagnostics, report.sources, "text", err=True), err=True)
     ctx.exit(0 if report.ok else 1)
 
