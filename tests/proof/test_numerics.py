@@ -191,6 +191,16 @@ def test_powers_are_copies(count: int) -> None:
         assert a == pytest.approx(b, rel=1e-9)
 
 
+def test_data_stays_in_the_unit_interval_only_where_entries_move() -> None:
+    text = (
+        LAYERS
+        + """layer Squash on S ensures injective { map x -> 1.1 * sigmoid(x) - 0.05 }
+flow F on Image[1, 2, 2] { standardize(mean = 0.5, std = 0.01)  Squash  logit(0.05) }"""
+    )
+    found = found_in(text)  # what reaches logit lies in (-0.05, 1.05)
+    assert math.isinf(found.data) and found.why_data == found.why_lip != ""
+
+
 # ---------------------------------------------------------------- no bound
 
 
