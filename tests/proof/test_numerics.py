@@ -192,13 +192,15 @@ def test_powers_are_copies(count: int) -> None:
 
 
 def test_data_stays_in_the_unit_interval_only_where_entries_move() -> None:
-    text = (
-        LAYERS
-        + """layer Squash on S ensures injective { map x -> 1.1 * sigmoid(x) - 0.05 }
-flow F on Image[1, 2, 2] { standardize(mean = 0.5, std = 0.01)  Squash  logit(0.05) }"""
-    )
-    found = found_in(text)  # what reaches logit lies in (-0.05, 1.05)
-    assert math.isinf(found.data) and found.why_data == found.why_lip != ""
+    text = """mint 1
+layer Squash on S ensures injective { map x -> sigmoid(x) }
+flow F on Image[1, 2, 2] { Squash  logit(0.05) }"""
+    report = mintdsl.loads(text).check()
+    logit, moved = logit_numerics(0.05), Numerics(steps=1)
+    assert moved.then(moved).then(logit).data == logit.data
+    squash = found_in(text, "Squash")
+    assert math.isinf(squash.then(logit).data) and squash.then(logit).why_data == logit.why_lip
+    assert report.ok
 
 
 # ---------------------------------------------------------------- no bound
