@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from mintdsl.core import ir
 from mintdsl.core.activations import ACTIVATIONS
-from mintdsl.core.constraints import CONSTRAINTS
+from mintdsl.core.constraints import CONSTRAINTS, Parametrisation
 from mintdsl.core.interval import NONNEGATIVE, REAL, ZERO, Interval
 from mintdsl.core.nat import Nat
 from mintdsl.core.orders import Order
@@ -19,7 +19,19 @@ from mintdsl.diagnostics.model import Bag, Diagnostic, Label
 from mintdsl.proof.acts import defined_facts, registered_facts
 from mintdsl.proof.claims import blame_of, check_claim
 from mintdsl.proof.derivation import Derivation
-from mintdsl.proof.jacobian import DENSE, NONE, PLUS, VARIABLE, Atom, Fibre, Jacobian, Monomial, Signed, constant
+from mintdsl.proof.jacobian import (
+    DENSE,
+    NONE,
+    PLUS,
+    VARIABLE,
+    Atom,
+    Fibre,
+    Jacobian,
+    Monomial,
+    Signed,
+    constant,
+    family,
+)
 from mintdsl.proof.rules import algebra, modules
 from mintdsl.proof.rules.algebra import ActFacts
 from mintdsl.proof.rules.flows import Bijection, triangular
@@ -45,6 +57,12 @@ class LayerProof:
     def proved(self) -> bool:
         """Whether every claim holds."""
         return not self.diagnostics
+
+    @property
+    def assumptions(self) -> tuple[str, ...]:
+        """What the proof takes for granted of stored numbers (`via raw`); the module checks it."""
+        assumed = [p for p in self.layer.params if p.bound is not None and _via(p.bound).assumed]
+        return tuple(f"diag({family(p.name, p.indices)}) != 0 of {self.layer.name}" for p in assumed)
 
     @property
     def evaluation_only(self) -> bool:
@@ -180,9 +198,8 @@ class _Walk:
             return result
         if param.bound is None:
             return Signed(frozenset({Atom(param.name, indices)}), NONNEGATIVE)
-        constraint = next(c for c in CONSTRAINTS if c.quantity == "diag" and c.cmp == param.bound.cmp)
-        via = next(v for v in constraint.via if v.name == param.bound.via)
-        atoms: Monomial = frozenset({Atom(param.name, indices)}) if via.signed else PLUS
+        via = _via(param.bound)
+        atoms: Monomial = frozenset({Atom(param.name, indices)}) if via.signed or via.assumed else PLUS
         return Signed(atoms, param.bound.interval)
 
     def _value(self, node: ir.Value) -> Proof:
@@ -289,7 +306,15 @@ def _size(nat: Nat) -> Interval:
 def _why(param: ir.Param) -> str:
     if param.pivot is not None:
         return "TIE"
-    return f"{param.name}: {param.bound.cmp}" if param.bound is not None and not param.bound.numbers else ""
+    if param.bound is None or param.bound.numbers:
+        return ""
+    return f"{param.name}: {param.bound.cmp}{', assumed' if _via(param.bound).assumed else ''}"
+
+
+def _via(bound: ir.Bound) -> Parametrisation:
+    """How a constraint is kept."""
+    constraint = next(c for c in CONSTRAINTS if c.quantity == "diag" and c.cmp == bound.cmp)
+    return next(v for v in constraint.via if v.name == bound.via)
 
 
 def resolved_order(layer: ir.Layer, bindings: Bindings) -> Order | None:

@@ -28,7 +28,7 @@ class FlowProof:
 
     `inverse` names the weakest kind among its steps. `excused`: a step failed, and that was reported where it is
     defined. `padded`: the dimension grows, so there is no log-det. `evaluation_only`: it holds for frozen statistics
-    (rule BN).
+    (rule BN). `assumptions` are those of its steps.
     """
 
     flow: ir.Flow
@@ -40,6 +40,7 @@ class FlowProof:
     excused: bool = False
     padded: bool = False
     evaluation_only: bool = False
+    assumptions: tuple[str, ...] = ()
 
 
 Proof = LayerProof | FlowProof
@@ -57,6 +58,7 @@ class _State:
     inverse: str = CLOSED
     padded: bool = False
     evaluation: bool = False
+    assumptions: dict[str, None] = field(default_factory=dict)  # a set that keeps its order
     why: str = ""
 
 
@@ -133,6 +135,7 @@ class _FlowWalk:
             self.excused,
             state.padded,
             state.evaluation,
+            tuple(state.assumptions),
         )
 
     # ------------------------------------------------------------ steps
@@ -210,6 +213,7 @@ class _FlowWalk:
             return Derivation("USE", step.span, "nothing is proved", (), title=name)
         self._enter(step.span, bijection.domain, state)
         state.evaluation |= proof.evaluation_only
+        state.assumptions |= dict.fromkeys(proof.assumptions)
         if isinstance(proof, FlowProof):
             state.padded |= proof.padded
         if isinstance(proof, LayerProof):
