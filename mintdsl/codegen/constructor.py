@@ -118,6 +118,9 @@ def write_constructor(c: LayerContext) -> None:
         pairs = ", ".join(f'"{n}": {shapes.size(e, names.argument)}' for n, e in layer.indices)
         write(f"self.extents = {{{pairs}}}")
     _corners(c)
+    if c.assumed:
+        taps = [f'"{p.name}": {_tap(c, p)}' for p in c.assumed]
+        write.braces("self.assumed: dict[str, tuple[int, ...] | None] = ", taps)
     if layer.params:
         write('factory = {"device": device, "dtype": dtype}')
     if c.statistics:
@@ -175,6 +178,11 @@ def _corners(c: LayerContext) -> None:
             assert kind.direction is not None
             c.write(f"{place} = corner_tap({c.direction(kind.direction)}, {kind.size})")
             done.add(place)
+
+
+def _tap(c: LayerContext, param: ir.Param) -> str:
+    """Where the diagonal of a parameter is, as the helpers of assumptions want it."""
+    return "None" if isinstance(param.kind, ir.Elementwise) else c.anchors[param.name] or "()"
 
 
 def _lead(c: LayerContext, param: ir.Param) -> list[str]:

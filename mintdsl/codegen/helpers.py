@@ -25,6 +25,7 @@ FILES = (
     "implicit",
     "protocols",
     "statistics",
+    "assumptions",
     "layer",
     "flow",
 )
@@ -84,6 +85,7 @@ IMPORTS = (
     ("functools", "import functools"),
     ("Callable", "from collections.abc import Callable"),
     ("Iterator", "from collections.abc import Iterator"),
+    ("Mapping", "from collections.abc import Mapping"),
     ("Sequence", "from collections.abc import Sequence"),
     ("AbstractContextManager", "from contextlib import AbstractContextManager"),
     ("contextmanager", "from contextlib import contextmanager"),

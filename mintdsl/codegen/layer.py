@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from mintdsl.codegen.constructor import write_constructor
 from mintdsl.codegen.context import LayerContext
+from mintdsl.codegen.emit import Writer
 from mintdsl.codegen.lower.code import Code
 from mintdsl.codegen.lower.formula import Lowering
 from mintdsl.codegen.naming import class_name
@@ -39,8 +40,19 @@ def _docstring(c: LayerContext) -> None:
         "",
         f"Proved ({c.where(layer.name_span)}): {shape}, diagonal in {proof.jacobian.diag};",
         f"{proof.derivation.conclusion}{', in evaluation mode' if c.statistics else ''}.",
+        *assumption_lines(proof.assumptions),
     ]
     c.write.doc("\n".join(lines))
+
+
+def assumption_lines(assumptions: Sequence[str]) -> list[str]:
+    """What a docstring says of the assumptions of a proof."""
+    if not assumptions:
+        return []
+    return [
+        f"The proof assumes {', '.join(assumptions)}; tested when weights are loaded or set and before each inverse, "
+        "not by forward, whose log_det is -inf where such a diagonal is 0."
+    ]
 
 
 def _forward(c: LayerContext) -> None:
@@ -97,6 +109,25 @@ def _frozen_statistics(c: LayerContext) -> None:
         c.write("frozen_statistics(self)  # rule BN: the proof is of evaluation mode")
 
 
+def _checked_assumptions(c: LayerContext) -> None:
+    if c.assumed:
+        c.write("check_assumptions(self)  # what the proof assumes of stored numbers")
+
+
+def write_assumptions(write: Writer) -> None:
+    """Methods of a class whose proof assumes something of stored numbers."""
+    with write.block("def check_assumptions(self) -> None:"):
+        write('"""Test what the proof assumes of stored numbers; AssumptionError names the worst one."""')
+        write("check_assumptions(self)")
+    write()
+    arguments = ("self", "state_dict: dict[str, object]", "prefix: str", "*rest: object")
+    write.call("def _load_from_state_dict", arguments, " -> None:")
+    with write.indented():
+        write('"""A state that breaks an assumption is refused before anything of it is copied."""')
+        write("check_state(self, state_dict, prefix, rest[0])")
+        write("super()._load_from_state_dict(state_dict, prefix, *rest)")
+
+
 def _inverse(c: LayerContext) -> None:
     write = c.write
     write.call("def inverse", INVERSE, " -> tuple[Tensor, Tensor]:")
@@ -115,6 +146,7 @@ def _inverse(c: LayerContext) -> None:
             write('"""')
         write("no_context(context, type(self).__name__)")
         _frozen_statistics(c)
+        _checked_assumptions(c)
         write(f'z, lead = flatten_batch(z, self.event_shape, "z", "{c.where(c.layer.shape_span)}")')
         if c.affine:
             write("x, log_det = invert_affine(self, z)")
@@ -222,6 +254,9 @@ def _protocol(c: LayerContext) -> None:
     with write.block("def set_effective(self, name: str, value: Tensor) -> None:"):
         write('"""Make `value` the effective value of a parameter; ValueError, and no change, if it cannot be."""')
         write("set_effective_value(self, name, value)")
+    if c.assumed:
+        write()
+        write_assumptions(write)
 
 
 def _words(text: str) -> list[str]:

@@ -167,6 +167,11 @@ def between_sigmoid_inverse(value: Tensor, m: float, M: float) -> Tensor:
     return ((wide - low) / (high - wide)).log().clamp(-200.0, 200.0).to(value.dtype)
 
 
+def away_from_zero(value: Tensor) -> Tensor:
+    """`value` with entries nearer to 0 than 2^-19 moved there: for initial values that are stored as they are."""
+    return value.abs().clamp(min=2.0**-19).copysign(value)
+
+
 def tied(raw: Tensor, sign: Tensor) -> Tensor:
     """|raw| * sign, `sign` the product of the signs of the other factors of the tie, with sign(0) = 0."""
     return raw.abs() * sign
