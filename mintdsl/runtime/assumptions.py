@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from mintdsl.runtime.families import diagonal_of
+from mintdsl.runtime.parametrise import readable
 from mintdsl.runtime.protocols import AssumingLike
 
 
@@ -38,11 +39,10 @@ def assume_nonzero(layer: str, parameter: str, diagonal: Tensor, which: str = "s
     diagonal = diagonal.detach()
     finite = torch.isfinite(diagonal)
     holds = finite & (diagonal != 0)
-    if torch.compiler.is_compiling() or holds.is_meta or type(holds).__name__ == "FakeTensor":
+    if not readable(holds):
         if not holds.is_meta:
             torch._assert_async(holds.all(), f"{layer}: the proof assumes that diag({parameter}) is finite and not 0")
-        return
-    if not bool(holds.all()):
+    elif not bool(holds.all()):
         worst = torch.where(finite, diagonal.abs(), -1.0).argmin()
         element = tuple(int(i) for i in torch.unravel_index(worst, diagonal.shape))
         raise AssumptionError(layer, parameter, element, float(diagonal.flatten()[worst]), which)

@@ -36,10 +36,15 @@ def bounded_exp(raw: Tensor) -> Tensor:
     return raw.clamp(-60.0, 60.0).exp().clamp(info.smallest_normal, info.max)
 
 
+def readable(value: Tensor) -> bool:
+    """Whether a tensor's numbers can be looked at: not on the meta device, not fake, not while a graph is traced."""
+    return not (value.is_meta or torch.compiler.is_compiling() or type(value).__name__ == "FakeTensor")
+
+
 def bounded_log(value: Tensor, what: str) -> Tensor:
     """Raw r with bounded_exp(r) = value. ValueError names `what` for values outside [exp(-60), exp(60)]."""
     raw = value.log()
-    if not raw.is_meta and not bool((raw.abs() <= 60.0 + 1e-6).all()):
+    if readable(raw) and not bool((raw.abs() <= 60.0 + 1e-6).all()):
         raise ValueError(f"{what} must lie in [exp(-60), exp(60)] to be stored by exp")
     return raw.clamp(-60.0, 60.0)
 
@@ -47,7 +52,7 @@ def bounded_log(value: Tensor, what: str) -> Tensor:
 def wide_values(value: Tensor, low: float, high: float, what: str) -> Tensor:
     """`value` in float64, where the inverses work; ValueError if an entry is not finite or outside [low, high]."""
     wide = value.detach().double()
-    if not wide.is_meta and bool((~torch.isfinite(wide) | (wide < low) | (wide > high)).any()):
+    if readable(wide) and bool((~torch.isfinite(wide) | (wide < low) | (wide > high)).any()):
         upper = "" if high == math.inf else f" and <= {high!r}"
         raise ValueError(f"{what} must be finite, >= {low!r}{upper}")
     return wide
