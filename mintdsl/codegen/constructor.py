@@ -243,11 +243,13 @@ def _fronts(c: LayerContext) -> None:
     if off == NONE:
         c.write("self.functional, self.fronts = (0,) * len(self.event_shape), 1")
         return
-    kernels = []
+    masks: dict[tuple[str, ...], None] = {}  # a set that keeps its order
     for param in c.maps:
-        if c.directed(param):
-            size = param.kind.size if isinstance(param.kind, ir.Conv) else ()
-            kernels.append(f"({size}, {c.anchors[param.name] or '()'})")
-    args = [c.order, c.direction(off), shapes.listed(list(dict.fromkeys(kernels))), "self.event_shape"]
-    c.write.call("self.functional = front_functional", args, "")
-    c.write("self.fronts = front_count(self.functional, self.event_shape)  # the longest path of dependencies")
+        kind = param.kind
+        if isinstance(kind, (ir.Conv, ir.Dense)) and kind.direction is not None:
+            size = str(kind.size) if isinstance(kind, ir.Conv) else "()"
+            masks[c.order, c.direction(kind.direction), size, c.anchors[param.name] or "()"] = None
+    for position, mask in enumerate(masks):
+        c.write.call(f"differences {'|=' if position else '='} kept_differences", [*mask, "self.event_shape"], "")
+    c.write("self.functional = front_functional(differences, self.event_shape)")
+    c.write("self.fronts = front_count(self.functional, self.event_shape)  # no dependency path is longer")

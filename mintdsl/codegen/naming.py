@@ -16,7 +16,7 @@ LOCALS = frozenset(
     "l O I drawn self x w s y z rests diagonal slope lead log_det sign value context term tol max_iter fixed".split()
 )
 # arguments and variables of the generated constructors
-ARGUMENTS = frozenset("self shape device dtype factory kept".split())
+ARGUMENTS = frozenset("self shape device dtype factory kept differences".split())
 # members of nn.Module and of the generated classes
 MEMBERS = frozenset(
     "forward inverse value rests fibre slope_bound effective_weights make_weights reset_parameters jacobian_diagonal "

@@ -357,7 +357,9 @@ def test_verify_draws_and_breaks_stored_numbers(name: str) -> None:
     rows = [r for r in found.rows if r.check.startswith("calls that take a diag")]
     assert found.ok and rows
     cls = compiled(name).cls
-    blind = type(cls.__name__, (cls,), {"inverse": lambda self, z, **kw: (z, z[..., 0]), "_load_from_state_dict": nothing})
+    blind = type(
+        cls.__name__, (cls,), {"inverse": lambda self, z, **kw: (z, z[..., 0]), "_load_from_state_dict": nothing}
+    )
     if name == "linear_raw":
         worse = verify(program, module=blind)
         assert [r.worst for r in worse.rows if r.check.startswith("calls that take")] == [2.0]
