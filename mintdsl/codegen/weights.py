@@ -144,14 +144,14 @@ def _initialise(c: LayerContext, param: ir.Param) -> None:
         write.call(f"{raw}.copy_", [inverse], "")
         return
     low = bound.numbers[0] if bound.numbers else 0.0 if bound.cmp == ">= 0" else 2.0**-19
-    high = f", max={bound.numbers[1]!r}" if len(bound.numbers) == 2 else ""
-    write(f"drawn = {drawn}.abs().clamp(min={low!r}{high})")
-    folded = "drawn"
+    low += 2.0**-86 if how.name == "exp" else 0.0  # exp of at least -60 gives no less
+    high = f", {bound.numbers[1]!r}" if len(bound.numbers) == 2 else ""
+    write(f"drawn = folded({drawn}, {low!r}{high})")
     if how.signed:
         write(f"{raw}_sign.copy_(torch.where({drawn} < 0, -1.0, 1.0))")
-        inverse = f"{how.runtime}_inverse({folded})[0]"
+        inverse = f"{how.runtime}_inverse(drawn)[0]"
     else:
-        inverse = f"{how.runtime}_inverse({folded}{_numbers(bound)})"
+        inverse = f"{how.runtime}_inverse(drawn{_numbers(bound)})"
     if not isinstance(param.kind, ir.Elementwise):
         inverse = f"with_diagonal({', '.join(c.with_diagonal(param, 'value', inverse))})"
     write.call(f"{raw}.copy_", [inverse], "")
