@@ -135,7 +135,9 @@ def write_constructor(c: LayerContext) -> None:
         if param.bound is not None and via(param.bound).signed:
             sign = f"torch.ones({_sign_shape(c, param)}, **factory)"
             write(f'self.register_buffer("{names.member[param.name]}_sign", {sign})')
-    _masks(c)
+    if c.masks:
+        write.tuple("self.masks = ", [f'"{mask}"' for mask in c.masks.values()])
+        write("self.make_masks()")
     _fronts(c)
     write("self.reset_parameters()")
     write.depth -= 1
@@ -220,20 +222,29 @@ def _sign_shape(c: LayerContext, param: ir.Param) -> str:
     return shapes.listed([*_lead(c, param), shapes.size(param.target.dims[0], c.names.argument)])
 
 
-def _masks(c: LayerContext) -> None:
-    done = set()
-    for param in c.maps:
-        if not c.directed(param) or c.mask(param) in done:
-            continue
-        mask, kind = c.mask(param), param.kind
-        done.add(mask)
-        assert isinstance(kind, (ir.Conv, ir.Dense)) and kind.direction is not None
-        channels = ", ".join(shapes.size(s.dims[0], c.names.argument) for s in (param.target, param.source))
-        args = [c.order, c.direction(kind.direction), str(kind.strict), f"({channels})"]
-        if isinstance(kind, ir.Conv):
-            args += [str(kind.size), c.anchors[param.name]]
-        c.write.call(f"{mask} = kept_entries", args, "")
-        c.write(f'self.register_buffer("{mask}", {mask}.to(device), persistent=False)')
+def write_masks(c: LayerContext) -> None:
+    """The buffers of the masks, which are not stored: made, and kept through whatever moves the module."""
+    write, done = c.write, set()
+    with write.block("def make_masks(self) -> None:"):
+        write('"""Which entries the order lets through: buffers that are not stored."""')
+        for param in c.maps:
+            if not c.directed(param) or c.mask(param) in done:
+                continue
+            mask, kind = c.mask(param), param.kind
+            done.add(mask)
+            assert isinstance(kind, (ir.Conv, ir.Dense)) and kind.direction is not None
+            channels = ", ".join(shapes.size(s.dims[0], c.members) for s in (param.target, param.source))
+            args = [c.order, c.direction(kind.direction), str(kind.strict), f"({channels})"]
+            if isinstance(kind, ir.Conv):
+                args += [str(kind.size), c.anchors[param.name]]
+            write.call(f"{mask} = kept_entries", args, "")
+            write(f'self.register_buffer("{mask}", {mask}.to({c.member(param.name)}.device), persistent=False)')
+    write()
+    with write.block("def _apply(self, *args: object, **kwargs: object) -> nn.Module:"):
+        write('"""to, to_empty and the like; masks that were lost on the way are made again."""')
+        write("before = masks_of(self)")
+        write("super()._apply(*args, **kwargs)")
+        write("return carry_masks(self, before)")
 
 
 def _fronts(c: LayerContext) -> None:

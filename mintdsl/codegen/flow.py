@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from mintdsl.codegen import shapes
 from mintdsl.codegen.constructor import concrete, drop_unused_sizes, signature, write_formals, write_sizes
 from mintdsl.codegen.emit import Writer
-from mintdsl.codegen.layer import INVERSE, assumption_lines, write_assumptions
+from mintdsl.codegen.layer import INVERSE, assumption_lines, write_loading
 from mintdsl.codegen.naming import LOCALS, Names, flow_names, layer_names
 from mintdsl.core import ir
 from mintdsl.proof.prover import FlowProof
@@ -280,7 +280,7 @@ class FlowWriter:
                 write("return self.head(self.forward(x)[0])")
         if self.proof.assumptions:
             write()
-            write_assumptions(write)
+            write_loading(write, assuming=True, masked=False)
         if not self._prior:
             return
         data = f"integers 0..{self._levels - 1} [*, *event_shape]" if self._levels else "x [*, *event_shape]"

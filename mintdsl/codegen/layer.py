@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mintdsl.codegen.constructor import write_constructor
+from mintdsl.codegen.constructor import write_constructor, write_masks
 from mintdsl.codegen.context import LayerContext
 from mintdsl.codegen.emit import Writer
 from mintdsl.codegen.lower.code import Code
@@ -102,6 +102,11 @@ def write_net(c: LayerContext) -> None:
         for part in (write_weights, write_constructor, write_reset):
             write()
             part(c)
+        if c.masks:
+            write()
+            write_masks(c)
+            write()
+            write_loading(write, assuming=False, masked=True)
 
 
 def _frozen_statistics(c: LayerContext) -> None:
@@ -114,18 +119,24 @@ def _checked_assumptions(c: LayerContext) -> None:
         c.write("check_assumptions(self)  # what the proof assumes of stored numbers")
 
 
-def write_assumptions(write: Writer) -> None:
-    """Methods of a class whose proof assumes something of stored numbers."""
-    with write.block("def check_assumptions(self) -> None:"):
-        write('"""Test what the proof assumes of stored numbers; AssumptionError names the worst one."""')
-        write("check_assumptions(self)")
-    write()
+def write_loading(write: Writer, *, assuming: bool, masked: bool) -> None:
+    """Methods around stored numbers: what is assumed of them, and the masks, which are not among them."""
+    if assuming:
+        with write.block("def check_assumptions(self) -> None:"):
+            write('"""Test what the proof assumes of stored numbers; AssumptionError names the worst one."""')
+            write("check_assumptions(self)")
+        write()
     arguments = ("self", "state_dict: dict[str, object]", "prefix: str", "*rest: object")
     write.call("def _load_from_state_dict", arguments, " -> None:")
     with write.indented():
-        write('"""A state that breaks an assumption is refused before anything of it is copied."""')
-        write("check_state(self, state_dict, prefix, rest[0])")
+        if assuming:
+            write('"""A state that breaks an assumption is refused before anything of it is copied."""')
+            write("check_state(self, state_dict, prefix, rest[0])")
+        else:
+            write('"""Masks are not stored: a module from the meta device gets them with its numbers."""')
         write("super()._load_from_state_dict(state_dict, prefix, *rest)")
+        if masked:
+            write("carry_masks(self, masks_of(self))")
 
 
 def _inverse(c: LayerContext) -> None:
@@ -254,9 +265,12 @@ def _protocol(c: LayerContext) -> None:
     with write.block("def set_effective(self, name: str, value: Tensor) -> None:"):
         write('"""Make `value` the effective value of a parameter; ValueError, and no change, if it cannot be."""')
         write("set_effective_value(self, name, value)")
-    if c.assumed:
+    if c.masks:
         write()
-        write_assumptions(write)
+        write_masks(c)
+    if c.assumed or c.masks:
+        write()
+        write_loading(write, assuming=bool(c.assumed), masked=bool(c.masks))
 
 
 def _words(text: str) -> list[str]:

@@ -113,9 +113,12 @@ def write_reset(c: LayerContext) -> None:
     c.write("@torch.no_grad()")
     with c.write.block("def reset_parameters(self) -> None:"):
         c.write('"""Draw initial values (`init` in the spec)."""')
+        for param in c.statistics:
+            for name, fill in (("mean", "0.0"), ("var", "1.0"), ("count", "0")):
+                c.write(f"self.{param.name}_{name}.fill_({fill})")
         for param in c.params:
             _initialise(c, param)
-        if not c.params:
+        if not c.params and not c.statistics:
             c.write("return")
 
 

@@ -43,6 +43,14 @@ class AssumingLike(Protocol):
     kept_weights: tuple[Tensor, ...] | None
 
 
+class MaskedLike(Protocol):
+    """A layer with masks, buffers that are not stored."""
+
+    masks: tuple[str, ...]
+
+    def make_masks(self) -> None: ...
+
+
 class StatisticsLike(Protocol):
     """A layer with running statistics."""
 
