@@ -40,6 +40,7 @@ __all__ = [
     "evaluate_flow",
     "evaluate_layer",
     "evaluate_size",
+    "layers",
     "param_shape",
     "parameters",
 ]
@@ -121,7 +122,7 @@ def parameters(
     """
     definition = _find(program, key)
     found: dict[str, tuple[int, ...]] = {}
-    for prefix, layer, env in _layers(program, definition, bind(definition, shape, args), ""):
+    for prefix, layer, env in layers(program, definition, bind(definition, shape, args), ""):
         for param in layer.params:
             shape_ = param_shape(layer, param, env.dims, env.sizes)
             if isinstance(param.kind, ir.Normalize):
@@ -251,7 +252,7 @@ def _squeeze(op: ir.Squeeze, dims: tuple[int, ...]) -> tuple[tuple[int, ...], li
     return ((channels, height, width) if op.undo else squeezed), sources
 
 
-def _layers(program: ir.Program, definition: ir.Definition, env: Env, prefix: str) -> list[tuple[str, ir.Layer, Env]]:
+def layers(program: ir.Program, definition: ir.Definition, env: Env, prefix: str) -> list[tuple[str, ir.Layer, Env]]:
     """Every layer below a definition with the prefix of its keys, by steps in the text, then by copies."""
     if isinstance(definition, ir.Layer):
         return [(prefix, definition, env)]
@@ -274,7 +275,7 @@ def _uses(
                 callee = program.definitions[use.definition]
                 inner = bind(callee, dims, dict(use.args), env)
                 for copy in copies:
-                    found += _layers(program, callee, inner, _path(prefix, step, copy) + ".")
+                    found += layers(program, callee, inner, _path(prefix, step, copy) + ".")
                 if isinstance(callee, ir.Flow):
                     dims = _uses(program, callee.steps, inner, prefix, [], dims)[1]
             case ir.Repeat(count=count, steps=block):
