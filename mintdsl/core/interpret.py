@@ -15,11 +15,12 @@ from typing import NamedTuple, assert_never
 
 from mintdsl.core import ir
 from mintdsl.core.dual import Determinant, Dual, chain, combine, constant, determinant, variables
-from mintdsl.core.interpret_layer import Tensor, apply_layer
+from mintdsl.core.interpret_layer import Tensor, Watch, apply_layer, apply_weights
 from mintdsl.core.interpret_weights import (
     Argument,
     Env,
     Raw,
+    Weights,
     bind,
     channel_of,
     effective,
@@ -97,14 +98,20 @@ def evaluate_layer(
 
 
 def evaluate_flow(
-    program: ir.Program, key: str, x: Sequence[float], shape: Sequence[int], args: Mapping[str, Argument], raw: Raw
+    program: ir.Program,
+    key: str,
+    x: Sequence[float],
+    shape: Sequence[int],
+    args: Mapping[str, Argument],
+    raw: Raw,
+    watch: Watch | None = None,
 ) -> FlowResult:
     """The bijection of the flow `key` at `x`, flat in `shape`: its steps without `dequantize` and `prior`.
 
     A layer is taken as a flow of one step with the empty path. ValueError as for `evaluate_layer`.
     """
     definition = _find(program, key)
-    walk = _Walk(program, raw, _input(x, shape), tuple(shape))
+    walk = _Walk(program, raw, _input(x, shape), tuple(shape), watch)
     walk.definition(definition, bind(definition, shape, args), "")
     result = _result(walk.value, len(x))
     # `pad` raises the dimension: there is no determinant then
@@ -164,6 +171,7 @@ class _Walk:
     raw: Raw
     value: Tensor
     dims: tuple[int, ...]
+    watch: Watch | None = None
     trace: list[Traced] = field(default_factory=list)
 
     def definition(self, definition: ir.Definition, env: Env, prefix: str) -> None:
@@ -171,7 +179,7 @@ class _Walk:
         if isinstance(definition, ir.Flow):
             self.steps(definition.steps, env, prefix, ())
             return
-        self.value = apply_layer(definition, env, self.value, self.raw, prefix)
+        self.value = apply_weights(Weights(definition, env, self.raw, prefix), self.value, self.watch)
         self._leave(prefix.removesuffix("."))
 
     def steps(self, steps: Sequence[ir.Step], env: Env, prefix: str, copies: tuple[int, ...]) -> None:

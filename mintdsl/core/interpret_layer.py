@@ -23,7 +23,7 @@ Tensor: TypeAlias = list[Dual]  # flat, row-major; one element also stands for a
 
 
 # Called with each registered activation and each argument that it is about to meet; it may raise.
-Watch: TypeAlias = Callable[[Activation, float], None]
+Watch: TypeAlias = Callable[[Activation, Dual], None]
 
 
 def apply_layer(layer: ir.Layer, env: Env, x: Tensor, raw: Raw, prefix: str) -> Tensor:
@@ -192,7 +192,7 @@ def activate(bound: BoundAct, argument: Tensor, watch: Watch | None = None) -> T
             options = [env.look(env.numbers, o) if isinstance(o, str) else o for o in act.options]
             for a in argument:
                 if watch is not None:
-                    watch(info, a.value)
+                    watch(info, a)
                 if not Interval(a.value, a.value).within(info.domain):
                     raise ValueError(f"`{act.name}` is defined on {info.domain}, not at {a.value!r}")
             return [chain(a, info.value(a.value, *options), info.derivative(a.value, *options)) for a in argument]

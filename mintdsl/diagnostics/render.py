@@ -60,13 +60,15 @@ def summary(diagnostics: Sequence[Diagnostic]) -> str:
 def numbers(example: Example) -> list[str]:
     """What a counter-example is made of, `D = 2`, `W = [[1, 0], [2, 1]]`, `x = 0`; of large tensors the non-zeros."""
     parts = [f"{name} = {_number(v) if isinstance(v, float) else v}" for name, v in example.settings]
+    taken = {name for name, _ in example.settings} | {tensor.name for tensor in example.inputs}
+    named = [(f"param {t.name}" if t.name in taken else t.name, t) for t in example.parameters]
     rest = False
-    for tensor in (*example.parameters, *example.inputs):
+    for name, tensor in (*named, *((t.name, t) for t in example.inputs)):
         if len(tensor.numbers) <= FEW:
-            parts.append(f"{tensor.name} = {_nested(tensor)}")
+            parts.append(f"{name} = {_nested(tensor)}")
             continue
         shown = [(k, v) for k, v in enumerate(tensor.numbers) if v]
-        parts += [f"{tensor.name}[{', '.join(map(str, _index(k, tensor.shape)))}] = {_number(v)}" for k, v in shown]
+        parts += [f"{name}[{', '.join(map(str, _index(k, tensor.shape)))}] = {_number(v)}" for k, v in shown]
         rest = rest or len(shown) < len(tensor.numbers)
     return [*parts, *["all others 0"] * rest]
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import product
+from math import isclose
 
 from mintdsl.core import ir
 from mintdsl.core.interval import number
@@ -162,7 +163,7 @@ def one_to_one(points: Sequence[Point], probe: Probe) -> Finding | None:
     here = volume(newest.jacobian)
     for older in points[:-1]:
         there = volume(older.jacobian) if older.jacobian else 0.0
-        if here * there < 0:
+        if here * there < 0 and min(abs(here), abs(there)) > CLEAR:
             what = "d y / d x" if len(newest.x) == 1 else "det J"
             seen = f"{what} = {number(there)} at x and {number(here)} at x': a one-to-one map keeps the sign"
             return Finding("orientation", (older, newest), seen)
@@ -181,7 +182,7 @@ def _steps(size: int) -> Iterator[tuple[int, ...]]:
 
 def _same(a: Point, b: Point, step: Sequence[int]) -> bool:
     still = not any(sum(v * s for v, s in zip(row, step, strict=True)) for row in b.jacobian)
-    return a.value == b.value and still
+    return still and all(isclose(v, w, rel_tol=1e-12, abs_tol=1e-12) for v, w in zip(a.value, b.value, strict=True))
 
 
 def vector(values: Sequence[float]) -> str:
@@ -195,7 +196,7 @@ def _volume(points: Sequence[Point], probe: Probe) -> Finding | None:
     if newest.problem or len(newest.jacobian) != len(newest.x):
         return None
     value = abs(volume(newest.jacobian))
-    if abs(value - 1) > CLEAR * newest.scale ** len(newest.x):
+    if abs(value - 1) > CLEAR:
         return Finding("volume", (newest,), f"|det J| = {number(value)}, the claim asks 1")
     return None
 

@@ -18,11 +18,32 @@ from mintdsl.core.interval import Interval
 from mintdsl.core.orders import DIRECTIONS
 from mintdsl.records import record, replace
 
-NUMBERS = (1.0, 0.0, -1.0, 2.0, -2.0, 0.5, -0.5, 3.0, -3.0, 4.0, -4.0, 1.5, -1.5, 0.25, -0.25, 2.5, -2.5, 8.0, -8.0)
+NUMBERS = (
+    1.0,
+    0.0,
+    -1.0,
+    2.0,
+    -2.0,
+    0.5,
+    -0.5,
+    3.0,
+    -3.0,
+    4.0,
+    -4.0,
+    1.5,
+    -1.5,
+    0.25,
+    -0.25,
+    2.5,
+    -2.5,
+    8.0,
+    -8.0,
+    0.125,
+)
 FEW = 4  # knobs that are turned one by one
-VARIANCES = (1.0, 4.0, 0.25)
+VARIANCES = (1.0, 4.0, 0.25, 16.0)
 # Numbers of a program or a constraint beyond these could cancel by rounding alone.
-SMALL, GREAT = 1e-3, 1e3
+SMALL, GREAT = 1e-6, 1e4
 
 
 class Part(NamedTuple):
@@ -215,8 +236,8 @@ def _draw(knob: Knob, few: int, draws: Draws) -> float:
 def inputs(size: int, draws: Draws) -> Iterator[tuple[float, ...]]:
     """Inputs with `size` coordinates, simple ones first."""
     if size == 1:
-        yield from ((v,) for v in PLAINEST)
-        yield from ((k / 4,) for k in range(-32, 33) if k / 4 not in PLAINEST)
+        yield from ((v,) for v in (0.0, *(v for v in NUMBERS if v)))
+        yield from ((k / 4,) for k in range(-32, 33) if k / 4 not in NUMBERS)
         return
     yield (0.0,) * size
     yield (1.0,) * size

@@ -21,7 +21,7 @@ from mintdsl.proof.counterexample.settings import Setting
 
 FAR = 8.0  # smooth slopes up to here are far from underflow, and accurate to nine digits
 GREAT = 1e6
-CLEAR = 1e-6  # what differs by less, relative to the largest entry, could be rounding
+CLEAR = 1e-3  # what differs by less, relative to the largest entry, is not shown: it could be rounding
 
 
 class Spent(Exception):
@@ -81,17 +81,17 @@ class Made:
         budget.spend(setting.cost)
         kinks: list[str] = []
 
-        def watch(info: Activation, argument: float) -> None:
-            _meets(info, argument)
-            if argument == 0 and _kinked(info):
+        def watch(info: Activation, argument: Dual) -> None:
+            _meets(info, argument.value)
+            if argument.value == 0 and _kinked(info) and any(argument.gradient.values()):
                 kinks.append(info.name)
 
         try:
             if isinstance(setting.definition, ir.Layer):
                 outputs = apply_weights(self.weights[0], variables(x), watch)
                 return None if kinks else _point(x, outputs)  # at a kink there is no derivative
-            flow = evaluate_flow(setting.program, setting.key, x, setting.dims, setting.args, self.raw())
-            return _checked(Point(tuple(x), tuple(flow.value), tuple(map(tuple, flow.jacobian))))
+            flow = evaluate_flow(setting.program, setting.key, x, setting.dims, setting.args, self.raw(), watch)
+            return None if kinks else _checked(Point(tuple(x), tuple(flow.value), tuple(map(tuple, flow.jacobian))))
         except _NoValue as why:
             return Point(tuple(x), problem=str(why))
         except ValueError as why:  # sizes and tensors fit, so it is a divisor
@@ -197,10 +197,11 @@ def _meets(info: Activation, argument: float) -> None:
 
 @lru_cache(maxsize=1024)
 def volume(jacobian: tuple[tuple[float, ...], ...]) -> float:
-    """The determinant of a Jacobian; NaN where it is not clear of rounding."""
+    """The determinant of a Jacobian; NaN where rounding may spoil even its third digit."""
     scale = 1.0
     for row in jacobian:
+        if not any(row):
+            return 0.0
         scale *= max(1.0, *map(abs, row))
     found = determinant(jacobian)
-    value = found.sign * exp(found.log_abs) if found.sign else 0.0
-    return value if abs(value) > CLEAR * scale else float("nan")
+    return found.sign * exp(found.log_abs) if found.sign and scale < GREAT else float("nan")

@@ -20,19 +20,22 @@ from mintdsl.proof.prover import Prover
 from mintdsl.records import record, replace
 from mintdsl.source import Span
 
-SEARCH, SIMPLIFY = 2400, 600  # evaluations of a tiny layer
+SEARCH, SIMPLIFY = 6000, 2000  # nodes of formulas that are evaluated, about
 
 Bindings = Mapping[str, ir.Argument]
 
 
 @record
 class Question:
-    """What is to be refuted: a claim of the definition `key`, or (`claim` None) that it has a value everywhere."""
+    """What is to be refuted: a claim of the definition `key`, or (`claim` None) that it has a value everywhere.
+
+    `code` is that of the message: of E0602 it is known that the map is one to one, and E0402 takes two coordinates.
+    """
 
     key: str
     bindings: Bindings
     claim: ir.Claim | None
-    onto: bool = False  # it is known to be one to one
+    code: str = ""
 
 
 def with_example(prover: Prover, key: str, bindings: Bindings, diagnostic: Diagnostic) -> Diagnostic:
@@ -48,14 +51,14 @@ def _question(prover: Prover, key: str, bindings: Bindings, diagnostic: Diagnost
     spans = {label.span for label in diagnostic.labels}
     for claim in definition.claims:
         if claim.span in spans:
-            return Question(key, bindings, claim, diagnostic.code == "E0602")
+            return Question(key, bindings, claim, diagnostic.code)
     if diagnostic.code in ("E0407", "E0411"):
         return Question(key, bindings, None)
     if isinstance(definition, ir.Flow):
         for use in _uses(definition.steps, spans):
             inside = prover.bindings_of(use, bindings)
             if prover.prove(use.definition, inside).bijection is None:
-                return Question(use.definition, inside, ir.Claim("injective"))
+                return Question(use.definition, inside, ir.Claim("injective"), diagnostic.code)
     return None
 
 
@@ -78,7 +81,7 @@ def example(program: ir.Program, question: Question) -> Example | None:
     budget = Budget(SEARCH)
     found = None
     try:
-        if not question.onto and plain(program, question.key, question.bindings):
+        if question.code != "E0602" and plain(program, question.key, question.bindings):
             found = _refuted(program, question, budget)
         if found is None and question.claim is not None and question.claim.what == "invertible":
             found = _missed(program, question, budget)
@@ -98,12 +101,13 @@ def _missed(program: ir.Program, question: Question, budget: Budget) -> tuple[Ma
 
 
 def _refuted(program: ir.Program, question: Question, budget: Budget) -> tuple[Made, Finding] | None:
-    every = list(settings(program, question.key, question.bindings))
+    least = 2 if question.code == "E0402" else 1
+    every = [s for s in settings(program, question.key, question.bindings) if s.size >= least]
     for left, setting in zip(range(len(every), 0, -1), every, strict=True):
         wanted = no_value if question.claim is None else goal(question.claim, setting)
         if wanted is None:
             continue
-        share = Budget(budget.left // left)
+        share = Budget(budget.left // min(left, 2))  # the smaller the sizes, the more of it
         before = share.left
         try:
             found = _search(setting, wanted, share)
@@ -122,9 +126,9 @@ def _search(setting: Setting, wanted: Goal, budget: Budget) -> tuple[Made, Findi
         finding = _look(made, wanted, islice(inputs(setting.size, draws), 100), budget)
         return None if finding is None else (made, finding)
     for values in assignments(setting.knobs):
+        budget.spend(setting.making)
         made = make(setting, values)
-        budget.spend(1 + len(setting.knobs) // 8)
-        several = 1 if setting.affine else 9 if setting.size == 1 else 4
+        several = 1 if setting.affine else 11 if setting.size == 1 else 4
         finding = _look(made, wanted, islice(inputs(setting.size, draws), several), budget)
         if finding is not None:
             return made, finding
@@ -158,6 +162,7 @@ def _simplified(made: Made, finding: Finding, wanted: Goal) -> tuple[Made, Findi
             for values, xs in _plainer(made, finding):
                 if sum(map(plainness, values)) >= cost:
                     continue
+                budget.spend(made.setting.making)
                 other = make(made.setting, values)
                 found = _look(other, wanted, xs, budget)
                 if found is not None and found.kind == finding.kind and _cost(values, found) < cost:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import product
+from itertools import islice, product
 from math import prod
 from typing import assert_never
 
 from mintdsl.core import ir
 from mintdsl.core.interpret import layers
 from mintdsl.core.interpret_weights import Argument, Env, bind, evaluate_size, param_shape, sign_shape
+from mintdsl.core.nat import Nat
 from mintdsl.core.orders import DIRECTIONS, Order
 from mintdsl.proof.counterexample.knobs import Knob, Part, is_plain, knobs
+from mintdsl.records import replace
 
 MOST = 4  # sizes that are tried
 DIRECTED = 8  # with directions
@@ -25,8 +27,8 @@ SIZES = range(1, 5)
 class Setting:
     """A definition with sizes and directions chosen, and the numbers that are still free.
 
-    `shapes` are those of the stored tensors; `cost` is what one evaluation takes, 1 for a tiny layer; an `affine` map
-    has one Jacobian everywhere.
+    `shapes` are those of the stored tensors. `making` is the cost of the weights, `cost` that of one evaluation; both are
+    1 for a tiny layer. An `affine` map has one Jacobian everywhere.
     """
 
     program: ir.Program
@@ -37,6 +39,7 @@ class Setting:
     parts: tuple[Part, ...]
     knobs: tuple[Knob, ...]
     shapes: Mapping[str, tuple[int, ...]]
+    making: int
     cost: int
     affine: bool
 
@@ -82,7 +85,8 @@ def settings(program: ir.Program, key: str, bindings: Mapping[str, ir.Argument])
         smallest = smallest or dims
         if not coupled and dims != smallest:
             continue  # every coordinate goes its own way
-        for directions in _directions(definition):
+        # one coordinate is lower and upper at once
+        for directions in islice(_directions(definition), 1 if prod(dims) == 1 else None):
             try:
                 yield _setting(program, key, dims, {**bindings, **nats, **directions})
             except ValueError:
@@ -130,7 +134,7 @@ def _setting(program: ir.Program, key: str, dims: tuple[int, ...], args: Mapping
     env = bind(definition, dims, args)
     if _length(program, definition, env) > LONGEST:
         raise ValueError("too many layers")
-    parts = tuple(Part(*part) for part in layers(program, definition, env, ""))
+    parts = tuple(Part(prefix, _sized(layer, own), own) for prefix, layer, own in layers(program, definition, env, ""))
     shapes: dict[str, tuple[int, ...]] = {}
     for prefix, layer, place in parts:
         for param in layer.params:
@@ -141,9 +145,28 @@ def _setting(program: ir.Program, key: str, dims: tuple[int, ...], args: Mapping
             if signs is not None:
                 shapes[f"{prefix}{param.name}_sign"] = signs
     free = tuple(knob for part in parts for knob in knobs(part))
-    cost = 1 + sum(_work(layer, place) for _, layer, place in parts) * prod(dims) ** 2 // 16
+    cost = 1 + sum(_work(layer, place) for _, layer, place in parts) * (prod(dims) + 2) // 8
+    cost += prod(dims) ** 3 // 32  # of a determinant
+    numbers = sum(map(prod, shapes.values()))
+    tied = any(param.pivot is not None for _, layer, _ in parts for param in layer.params)
+    making = 1 + len(free) // 8 + (numbers if tied else 0)
+    if isinstance(definition, ir.Flow):  # each evaluation makes all weights anew
+        cost += 8 * len(parts) + numbers
     affine = isinstance(definition, ir.Layer) and _affine(definition)
-    return Setting(program, key, dims, args, _shown(definition, dims, env), parts, free, shapes, cost, affine)
+    return Setting(program, key, dims, args, _shown(definition, dims, env), parts, free, shapes, making, cost, affine)
+
+
+def _sized(layer: ir.Layer, env: Env) -> ir.Layer:
+    """The layer with numbers for the sizes of its parameters and families, which are then looked up faster."""
+
+    def shape(symbolic: ir.Shape) -> ir.Shape:
+        return replace(symbolic, dims=tuple(Nat.of(evaluate_size(size, env.sizes)) for size in symbolic.dims))
+
+    return replace(
+        layer,
+        indices=tuple((name, Nat.of(evaluate_size(extent, env.sizes))) for name, extent in layer.indices),
+        params=tuple(replace(p, source=shape(p.source), target=shape(p.target)) for p in layer.params),
+    )
 
 
 def _shown(definition: ir.Definition, dims: tuple[int, ...], env: Env) -> tuple[tuple[str, str | int | float], ...]:
@@ -186,12 +209,16 @@ def _length(program: ir.Program, definition: ir.Definition, env: Env) -> int:
 
 
 def _work(layer: ir.Layer, env: Env) -> int:
-    """How many nodes of the formula are evaluated."""
+    """How many nodes of the formula are evaluated; a kernel counts by its entries."""
     extents = {name: evaluate_size(extent, env.sizes) for name, extent in layer.indices}
 
     def of(node: ir.Expr) -> int:
         times = prod(extents[i] for i in node.indices) if isinstance(node, ir.Sum) else 1
-        return 1 + times * sum(map(of, _children(node)))
+        entries = 0
+        if isinstance(node, ir.Linear):
+            param = layer.param(node.param)
+            entries = prod(param_shape(layer, param, env.dims, env.sizes)[len(param.indices) :]) // 4
+        return 1 + entries + times * sum(map(of, _children(node)))
 
     return of(layer.result) + sum(prod(extents[i] for i in let.indices) * of(let.value) for let in layer.lets)
 
