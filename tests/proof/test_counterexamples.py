@@ -19,12 +19,14 @@ import pytest
 
 import mintdsl
 from mintdsl.core import ir
+from mintdsl.core.constraints import CONSTRAINTS
 from mintdsl.core.interpret import Argument, effective, evaluate_flow, evaluate_layer
 from mintdsl.diagnostics.model import Diagnostic, Example, Tensor
-from mintdsl.diagnostics.render import render
+from mintdsl.diagnostics.render import numbers, render
 from mintdsl.driver import Program, Report
 from mintdsl.proof.check import Bindings
 from mintdsl.proof.counterexample import points, search
+from mintdsl.proof.counterexample.knobs import preimage
 from mintdsl.proof.prover import Prover
 from mintdsl.tools.show import as_json
 
@@ -337,6 +339,30 @@ def test_large_programs_are_left_alone() -> None:
     assert found[0].example is not None
 
 
+def test_a_large_flow_shows_its_step() -> None:
+    text = (
+        "mint 1\nlayer A on S ensures injective { map x -> sigmoid(x) }\n"
+        "layer B on S ensures invertible { map x -> 2 * x }\n"
+        "flow F on Image[3, 32, 32] ensures invertible { repeat 3 { B } A }\n"
+    )
+    (found,) = mintdsl.loads(text).check().diagnostics
+    assert found.example is not None
+    assert found.example.seen == "of the step `A`: f(x) lies in (0, 1) for all x, so no x gives z"
+
+
+def test_every_parametrisation_is_inverted() -> None:
+    for constraint in CONSTRAINTS:
+        bounds = (0.5, 2.0)[: constraint.bounds]
+        for via in constraint.via:
+            for value in (0.75, 1.0, 1.5):
+                stored = preimage(via, bounds, value)
+                if constraint.cmp == "== 1" and value != 1:
+                    assert stored is None
+                else:
+                    assert stored is not None and math.isclose(via.value(stored, *bounds), value, rel_tol=1e-12)
+                    assert math.isfinite(stored)
+
+
 def run(path: str, seed: str) -> str:
     environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "mintdsl.tools.cli", "check", path, "--output", "json"]
@@ -406,3 +432,12 @@ def test_json_says_when_there_is_none() -> None:
     report = mintdsl.load(ROOT / "tests/proof/refused/bound_equal_to_slope.mint").check()
     (diagnostic,) = report.diagnostics
     assert as_json(diagnostic, report.sources)["example"] is None
+
+
+def test_the_language_page_shows_a_real_one() -> None:
+    page = (ROOT / "docs" / "language.md").read_text(encoding="utf-8")
+    program = next(part for part in page.split("```mint refused\n")[1:] if "layer Block" in part).split("```")[0]
+    (diagnostic,) = mintdsl.loads(program).check().diagnostics
+    assert diagnostic.example is not None
+    numbers_, seen = ", ".join(numbers(diagnostic.example)), diagnostic.example.seen.split(",")[0]
+    assert f"(here `{numbers_}` and `{seen}`)" in page

@@ -7,7 +7,6 @@ the checker bound the values of that formula for all inputs, so the bound is pro
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import reduce
 from math import ceil, floor, isfinite, sqrt
 from typing import assert_never
@@ -134,13 +133,13 @@ class _Formula:
         self.result = _Closed(weights, self.result).expr(weights.layer.result, {})
 
 
-@dataclass(slots=True)
 class _Closed:
     """A layer's formula with numbers for its parameters, applied to `argument`; a family is written out."""
 
-    weights: Weights
-    argument: ir.Expr
-    nodes: int = 0
+    def __init__(self, weights: Weights, argument: ir.Expr, nodes: int = 0) -> None:
+        self.weights = weights
+        self.argument = argument
+        self.nodes = nodes
 
     def expr(self, node: ir.Expr, at: Mapping[str, int]) -> ir.Expr:
         self.nodes += 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from math import exp, isfinite, prod
 from typing import NamedTuple
@@ -18,6 +17,7 @@ from mintdsl.core.interval import Interval, number
 from mintdsl.diagnostics.model import Tensor
 from mintdsl.proof.counterexample.knobs import short
 from mintdsl.proof.counterexample.settings import Setting
+from mintdsl.records import record
 
 FAR = 8.0  # smooth slopes up to here are far from underflow, and accurate to nine digits
 GREAT = 1e6
@@ -28,11 +28,11 @@ class Spent(Exception):
     """The evaluations that were granted are used up."""
 
 
-@dataclass(slots=True)
 class Budget:
     """How much may still be evaluated."""
 
-    left: int
+    def __init__(self, left: int) -> None:
+        self.left = left
 
     def spend(self, cost: int) -> None:
         """Take `cost`, or raise Spent."""
@@ -63,7 +63,7 @@ class _Unsure(Exception):
     """Floats may not be accurate enough to say anything."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Made:
     """A setting with all its numbers: values of the knobs, and the effective tensors that they make."""
 

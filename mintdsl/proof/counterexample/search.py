@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 
 from mintdsl.core import ir
+from mintdsl.core.interval import REAL
 from mintdsl.diagnostics.model import Diagnostic, Example, Tensor
 from mintdsl.proof.counterexample.goals import Finding, Goal, fold, goal, no_value
 from mintdsl.proof.counterexample.image import unreached
@@ -42,7 +43,21 @@ def with_example(prover: Prover, key: str, bindings: Bindings, diagnostic: Diagn
     """`diagnostic`, found in the proof of `key`, with a counter-example if there is one within the budget."""
     asked = _question(prover, key, bindings, diagnostic)
     found = None if asked is None else example(prover.program, asked)
+    if found is None and diagnostic.code == "E0602":
+        found = _of_a_step(prover, key, bindings)
     return diagnostic if found is None else replace(diagnostic, example=found)
+
+
+def _of_a_step(prover: Prover, key: str, bindings: Bindings) -> Example | None:
+    """What the first step of a large flow that is not onto does not reach."""
+    definition = prover.program.definitions[key]
+    for use in _uses(definition.steps, None) if isinstance(definition, ir.Flow) else ():
+        inside = prover.bindings_of(use, bindings)
+        bijection = prover.prove(use.definition, inside).bijection
+        if bijection is None or bijection.codomain != REAL:
+            found = example(prover.program, Question(use.definition, inside, ir.Claim("invertible"), "E0602"))
+            return found and replace(found, seen=f"of the step `{found.definition}`: {found.seen}")
+    return None
 
 
 def _question(prover: Prover, key: str, bindings: Bindings, diagnostic: Diagnostic) -> Question | None:
@@ -62,10 +77,11 @@ def _question(prover: Prover, key: str, bindings: Bindings, diagnostic: Diagnost
     return None
 
 
-def _uses(steps: Iterable[ir.Step], spans: set[Span]) -> Iterator[ir.Use]:
+def _uses(steps: Iterable[ir.Step], spans: set[Span] | None) -> Iterator[ir.Use]:
+    """The uses at `spans`, or all."""
     for step in steps:
         match step.op:
-            case ir.Use() as use if step.span in spans:
+            case ir.Use() as use if spans is None or step.span in spans:
                 yield use
             case ir.Repeat(steps=inner) | ir.Pair(steps=inner):
                 yield from _uses(inner, spans)

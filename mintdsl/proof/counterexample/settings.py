@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from itertools import islice, product
 from math import prod
 from typing import assert_never
@@ -14,7 +13,7 @@ from mintdsl.core.interpret_weights import Argument, Env, bind, evaluate_size, p
 from mintdsl.core.nat import Nat
 from mintdsl.core.orders import DIRECTIONS, Order
 from mintdsl.proof.counterexample.knobs import Knob, Part, is_plain, knobs
-from mintdsl.records import replace
+from mintdsl.records import record, replace
 
 MOST = 4  # sizes that are tried
 DIRECTED = 8  # with directions
@@ -23,12 +22,12 @@ LONGEST = 24  # layers of one flow
 SIZES = range(1, 5)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Setting:
     """A definition with sizes and directions chosen, and the numbers that are still free.
 
-    `shapes` are those of the stored tensors. `making` is the cost of the weights, `cost` that of one evaluation; both are
-    1 for a tiny layer. An `affine` map has one Jacobian everywhere.
+    `shapes` are those of the stored tensors. `making` is the cost of all weights and `cost` that of one evaluation, in
+    nodes of a formula. An `affine` map has one Jacobian everywhere.
     """
 
     program: ir.Program
