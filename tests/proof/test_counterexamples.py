@@ -144,7 +144,7 @@ def verify(program: Program, diagnostic: Diagnostic) -> None:
         case "volume":
             volume = abs(np.linalg.det(again.slopes(again.input("x"))))
             shown = float(example.seen.split(" = ")[1].split(",")[0])
-            assert math.isclose(volume, shown, rel_tol=1e-3) and abs(shown - 1) > 1e-3
+            assert math.isclose(volume, shown, rel_tol=1e-3, abs_tol=MARGIN) and abs(shown - 1) > 1e-3
         case "diagonal entry" | "diagonal changes sign" | "entry outside":
             found = ENTRY.fullmatch(example.seen)
             assert found is not None, example.seen
