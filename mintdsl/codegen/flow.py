@@ -12,6 +12,7 @@ from mintdsl.codegen.emit import Writer
 from mintdsl.codegen.layer import INVERSE
 from mintdsl.codegen.naming import LOCALS, Names, flow_names, layer_names
 from mintdsl.core import ir
+from mintdsl.core.interval import REAL
 from mintdsl.proof.prover import FlowProof
 from mintdsl.source import Span
 
@@ -94,7 +95,7 @@ class FlowWriter:
             write(f"self.levels = {self._levels}  # of the integers that log_prob takes; 0: reals")
             write(f'self.spec_hash = "{self.digest}"')
             write(f"self.not_onto = {self._not_onto()}")
-        if _uses(self._body):
+        if _uses(self._body) or self._head is not None:
             write('factory = {"device": device, "dtype": dtype}')
         self._modules(self._body, [])
         if self._head is not None:
@@ -108,7 +109,7 @@ class FlowWriter:
 
     def _not_onto(self) -> str:
         bijection = self.proof.bijection
-        if bijection is None or (bijection.codomain is not None and "inf" in str(bijection.codomain)):
+        if bijection is None or bijection.codomain == REAL:
             return '""'
         return '"' + bijection.why_not_onto.replace('"', "'") + '"'
 

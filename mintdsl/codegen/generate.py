@@ -114,8 +114,7 @@ class _Generator:
         text = body.text().lstrip("\n")
         helpers = needed(text)
         rest = "\n\n\n".join(h.text for h in helpers)
-        everything = text + "\n\n" + rest + "\n"
-        parts = [self._header(digest), "from __future__ import annotations", imports(everything)]
+        parts = [self._header(digest), "from __future__ import annotations", imports(text, helpers)]
         title = "# ---- helpers: the same for every module that mintdsl generates"
         tail = f"\n\n{title}\n\n\n{rest}\n" if helpers else "\n"
         return "\n\n".join(parts) + "\n\n\n" + text.rstrip("\n") + "\n" + tail

@@ -6,6 +6,7 @@ The runtime is read, not imported: it needs torch, the generator does not.
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -102,9 +103,9 @@ IMPORTS = (
 )
 
 
-def imports(text: str) -> str:
-    """The import lines that `text` needs, grouped and sorted as linters want them."""
-    used = _mentions(ast.parse(text))
+def imports(text: str, helpers_used: Sequence[Helper]) -> str:
+    """The import lines that `text` and the helpers it uses need, grouped and sorted as linters want them."""
+    used = _mentions(ast.parse(text)).union(*(h.mentions for h in helpers_used))
     plain: dict[bool, list[str]] = {False: [], True: []}
     froms: dict[tuple[bool, str], list[str]] = {}
     for name, line in IMPORTS:

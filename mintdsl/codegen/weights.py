@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import frexp
 
 from mintdsl.codegen import shapes
 from mintdsl.codegen.context import LayerContext, via
@@ -134,8 +135,10 @@ def _initialise(c: LayerContext, param: ir.Param) -> None:
     how, bound = via(param.bound), param.bound
     drawn = c.diagonal(param, "value")
     low = bound.numbers[0] if bound.numbers else 0.0 if bound.cmp == ">= 0" else 2.0**-19
-    high = f", max={bound.numbers[1]!r}" if len(bound.numbers) == 2 else ""
-    write(f"drawn = {drawn}.abs().clamp(min={low!r}{high})")
+    ends = f"min={_rounded_up(low, raw)}"
+    if len(bound.numbers) == 2:
+        ends += f", max={_rounded_down(bound.numbers[1], raw)}"
+    write(f"drawn = {drawn}.abs().clamp({ends})")
     folded = "drawn"
     if how.signed:
         write(f"{raw}_sign.copy_(torch.where({drawn} < 0, -1.0, 1.0))")
@@ -145,6 +148,20 @@ def _initialise(c: LayerContext, param: ir.Param) -> None:
     if not isinstance(param.kind, ir.Elementwise):
         inverse = f"with_diagonal({', '.join(c.with_diagonal(param, 'value', inverse))})"
     write.call(f"{raw}.copy_", [inverse], "")
+
+
+def _rounded_up(number: float, like: str) -> str:
+    """A bound as the parametrisation takes it in the dtype of `like`: plain where every dtype holds it exactly."""
+    return repr(number) if _short(number) else f"round_up({number!r}, {like}.dtype)"
+
+
+def _rounded_down(number: float, like: str) -> str:
+    return repr(number) if _short(number) else f"-round_up({-number!r}, {like}.dtype)"
+
+
+def _short(number: float) -> bool:
+    """Whether the eight bits of a bfloat16 hold the number."""
+    return (frexp(number)[0] * 256).is_integer()
 
 
 def _place(c: LayerContext, param: ir.Param) -> str:

@@ -129,8 +129,9 @@ def abs_slope(v: Tensor) -> Tensor:
 
 
 def gelu_value(v: Tensor) -> Tensor:
-    """v P(v), P the normal distribution function."""
-    return nn.functional.gelu(v)
+    """v P(v), P the normal distribution function; gelu of torch overflows near the largest numbers on some machines."""
+    below: Tensor = torch.special.ndtr(v)
+    return v * below
 
 
 def gelu_slope(v: Tensor) -> Tensor:

@@ -177,6 +177,8 @@ class Lowering:
             return replace(code, text=f"by_channel({code.text}, self.event_shape)")
         if param.kind.per == "channel" and param.target.kind == "Image":
             return replace(code, text=f"{code.text}[..., None, None]")
+        if param.kind.per == "channel" and param.target.kind == "Seq" and code.families:
+            return replace(code, text=f"{code.text}[..., None, :]")
         return code
 
     def _ref(self, node: ir.Ref) -> tuple[Code, Code]:
