@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import frexp
+from math import exp, frexp
 
 from mintdsl.codegen import shapes
 from mintdsl.codegen.context import LayerContext, via
@@ -135,6 +135,8 @@ def _initialise(c: LayerContext, param: ir.Param) -> None:
     how, bound = via(param.bound), param.bound
     drawn = c.diagonal(param, "value")
     low = bound.numbers[0] if bound.numbers else 0.0 if bound.cmp == ">= 0" else 2.0**-19
+    if bound.cmp == ">=" and how.name == "exp":
+        low += 2 * exp(-60)  # the parametrisation ends above its bound, which shows where that is tiny
     ends = f"min={_rounded_up(low, raw)}"
     if len(bound.numbers) == 2:
         ends += f", max={_rounded_down(bound.numbers[1], raw)}"
