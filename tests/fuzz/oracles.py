@@ -6,7 +6,6 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from random import Random
 from typing import cast
 
@@ -15,14 +14,12 @@ from torch import Tensor, nn
 
 from mintdsl.core import interpret, ir
 from mintdsl.core.interval import REAL, Interval
-from mintdsl.proof.prover import FlowProof
 from mintdsl.records import replace
 
-from . import tensors
 from .claims import claims_hold
 from .draws import KINDS, MODERATE, POINTS, Loader, end_draw, inputs, raw_draws
 from .facts import Failure, Sight, excess_of, grows
-from .meaning import CONSTRAINED, Formula, Used, Weights, run_flow
+from .meaning import Formula, Used, Weights, run_flow
 from .subject import Subject, build, layer_proof, layers_of
 from .tensors import Field, variable
 
@@ -369,7 +366,8 @@ def examine(subject: Subject, seed: str) -> Verdict:
         trial.raw = raw_draws(subject, model, made)
         seen: set[str] = set()
         for used in subject.uses:
-            mark = f"{used.layer.name} {used.env.dims} {used.env.sizes} {used.env.directions} {used.env.acts} {used.env.orders}"
+            env = used.env
+            mark = f"{used.layer.name} {env.dims} {env.sizes} {env.directions} {env.acts} {env.orders} {env.numbers}"
             if mark not in seen:
                 seen.add(mark)
                 trial.layer(used)
@@ -385,6 +383,3 @@ def examine(subject: Subject, seed: str) -> Verdict:
                 trial.narrow(small)
                 trial.ends(small, torch.float32)
     return verdict
-
-
-__all__ = ["CONSTRAINED", "FlowProof", "Verdict", "examine", "partial", "tensors"]

@@ -122,7 +122,7 @@ def called(draft: Draft, act: Activation, argument: str) -> str:
     """`act(argument)`, with options now and then; a Real formal may be one."""
     options = ""
     reals = [f.split(":")[0].strip() for f in draft.formals if ": Real" in f]
-    for option in act.options:
+    for _ in act.options:
         if reals and draft.chance(0.6):
             options += f", {reals[0]}"
         elif draft.chance(0.6):

@@ -213,8 +213,8 @@ def _claim(text: str, module: ast.Module) -> ast.Claim:
 def claim_more(module: ast.Module, rng: Random) -> ast.Module | None:
     """One more claim."""
     text = rng.choice(
-        ("invertible", "invertible", "volume_preserving", "diag > 0", "diag >= 0.5", "diag >= 1", "diag >= 0.01", "diag >= 2",
-         "diag != 0", "diag == 1", "diagonal", "lower", "upper", "strict lower", "injective")
+        ("invertible", "invertible", "volume_preserving", "diag > 0", "diag >= 0.5", "diag >= 1", "diag >= 0.01",
+         "diag >= 2", "diag != 0", "diag == 1", "diagonal", "lower", "upper", "strict lower", "injective")
     )  # fmt: skip
     return change_one(module, rng, ast.Layer, lambda i: replace(i, claims=(*i.claims, _claim(text, module))))
 
