@@ -301,6 +301,13 @@ layer A(K: Nat = 2, M: Nat = 3) on Vec[D] ensures lower, invertible {
 }
 
 FAMILIES = {
+    "statistics_in_a_sum": """
+layer A on Image[C, H, W] ensures lower, invertible {
+  index i, j : 3
+  param n : normalize (eps = 0.1)
+  param k[j] : conv 1x1 lower with diag > 0
+  map x -> sum[i](n(tanh(x)) + x) + sum[j](n(k[j](x)))
+}""",
     "family_one": """
 layer A(K: Nat = 3) on Vec[D] ensures lower, invertible {
   index i : K

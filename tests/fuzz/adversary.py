@@ -28,6 +28,8 @@ STARTS, STEPS = 6, 40
 def attack(subject: Subject, seed: str, verdict: Verdict) -> None:
     """Try to break the class of one of the layers of a subject."""
     rng = Random(f"{seed}:adversary")
+    if not subject.uses:
+        return
     used = rng.choice(subject.uses)
     fact = layer_proof(used).jacobian
     made = torch.Generator().manual_seed(rng.getrandbits(48))

@@ -189,6 +189,7 @@ class _Trial:
     def _log_det(self, log_det: Tensor, found: Field, draw: int, where: str) -> None:
         mine = found.jacobian[draw]
         good = torch.isfinite(mine).all(-1).all(-1) & torch.isfinite(found.rough[draw])
+        good = good & torch.isfinite(found.error[draw]).all(-1)
         if draw >= MODERATE or mine.shape[-1] != mine.shape[-2] or not bool(good.any()):
             return
         spread = torch.linalg.svdvals(mine.nan_to_num(0.0))
@@ -257,7 +258,7 @@ class _Trial:
             verdict.compare("domain", where, outside, 1e-9 * (1 + x.flatten(1).abs()))
             if log_det is not None:
                 forward = model(x)[1]
-                allowed = 1e-6 * (1 + log_det.abs())
+                allowed = 1e-6 * (1 + log_det.abs()) + 100 * math.prod(subject.env.dims) * there.rough[0]
                 allowed = torch.where(torch.isfinite(forward), allowed, torch.inf)  # x rounded to an end of its box
                 verdict.compare("log_det of both directions", where, (forward + log_det).abs(), allowed)
 

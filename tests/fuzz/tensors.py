@@ -118,9 +118,13 @@ def apply(a: Field, h: Callable[[Tensor], tuple[Tensor, Tensor]], kinks: tuple[f
     """h(a); h gives value and slope."""
     points = a.jacobian.shape[1]
     value, slope = h(a.value)
-    beside = h(a.value - a.error)[1].abs(), h(a.value + a.error)[1].abs()
+    (low, before), (high, after) = h(a.value - a.error), h(a.value + a.error)
+    beside = before.abs(), after.abs()
     steepest = torch.maximum(torch.maximum(*beside).nan_to_num(torch.inf), slope.abs())
-    error = times(steepest, a.error) + 4 * EPS * (value.abs() + times(slope.abs(), a.value.abs()))
+    steepest = torch.where(a.error > 1e-3, steepest.clamp(min=1.0), steepest)  # anything between may be steeper
+    error = torch.maximum((low - value).abs(), (high - value).abs()).nan_to_num(torch.inf)
+    error = torch.maximum(error, times(steepest, a.error))
+    error = error + 4 * EPS * (value.abs() + times(slope.abs(), a.value.abs()))
     near = slope[:, :points]
     moves = (beside[0] - beside[1]).abs()[:, :points] / near.abs()
     rough = a.rough + moves.nan_to_num(0.0, torch.inf).amax(-1)

@@ -296,7 +296,8 @@ class Lowering:
         param = self.layer.param(node.param)
         kind = param.kind
         if isinstance(kind, ir.Normalize):
-            return self._normalize(param, kind, argument, diagonal)
+            value, slope = self._normalize(param, kind, argument, diagonal)
+            return self.algebra.total(value, summed), self.algebra.total(slope, summed)
         assert isinstance(kind, (ir.Conv, ir.Dense))
         has_diagonal = kind.direction is not None and not kind.strict
         d_param = Code(f"d_{self.local[param.name]}", node.indices, False, 1)

@@ -78,6 +78,12 @@ def scaled_either_way(draft: Draft) -> str:
     return f"{positive_scale(draft, FREE)} * {wrapped(draft.make(draft.pick((ONTO, FLOOR))))}"
 
 
+@production(FREE, leaf=True)
+def variable_either_way(draft: Draft) -> str:
+    """A scale of free sign times the variable."""
+    return f"{positive_scale(draft, FREE)} * x"
+
+
 @production(FREE)
 def shifted_either_way(draft: Draft) -> str:
     """A monotone map and a shift."""
