@@ -61,7 +61,8 @@ def _ascend(
         "secant": lambda f, w: _secant(fact, f, w, step, place),
         "value": lambda f, w: _value(fact, f, w),
     }
-    optimiser = torch.optim.Adam([*moved, x, step], lr=0.2)
+    tensors = (*moved, x, step)
+    speed = [torch.zeros_like(t) for t in tensors]
     worst, found = -math.inf, ""
     for _ in range(STEPS):
         beside = torch.cat([x, x + step.unsqueeze(-1) * torch.eye(size, dtype=x.dtype)[place]], 1)
@@ -77,12 +78,12 @@ def _ascend(
         loss = -torch.where(torch.isfinite(aim), aim, 0.0).amax(-1).sum()
         if not bool(torch.isfinite(loss)) or not loss.requires_grad:
             break
-        optimiser.zero_grad()
-        loss.backward()
-        for tensor in (*moved, x, step):
-            if tensor.grad is not None:
-                tensor.grad.nan_to_num_(0.0, 0.0, 0.0).clamp_(-1e6, 1e6)
-        optimiser.step()
+        gradients = torch.autograd.grad(loss, tensors, allow_unused=True)
+        with torch.no_grad():
+            for tensor, gradient, momentum in zip(tensors, gradients, speed, strict=True):
+                if gradient is not None:  # a step of one size per number, whatever the slope, with some inertia
+                    momentum.mul_(0.7).add_(gradient.nan_to_num(0.0, 0.0, 0.0).sign(), alpha=0.3)
+                    tensor.add_(momentum, alpha=-0.2)
     if worst > 0:
         return [Failure(f"attack on a {goal}", f"layer {used.layer.name} on {list(used.env.dims)}", found)]
     return []

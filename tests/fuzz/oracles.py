@@ -234,33 +234,43 @@ class _Trial:
         return low + (high - low) * (0.05 + 0.9 * share)
 
     def _back(self, model: nn.Module, z: Tensor, domain: Interval, draw: int, where: str) -> None:
-        verdict, subject = self.verdict, self.subject
+        verdict = self.verdict
         if not bool(torch.isfinite(z).all()):
             return
-        for each in range(len(z)):
-            goal = z[each : each + 1]
-            verdict.checks["inverse"] += 1
+        verdict.checks["inverse"] += len(z)
+        inverse = cast("Callable[[Tensor], tuple[Tensor, Tensor | None]]", model.inverse)
+        try:
+            self._there(model, z, *inverse(z), domain, draw, where)
+            return
+        except RuntimeError as error:
+            if type(error).__name__ != "InversionError":
+                raise
+        for goal in z.split(1):
             try:
-                x, log_det = cast("Callable[[Tensor], tuple[Tensor, Tensor]]", model.inverse)(goal)
+                self._there(model, goal, *inverse(goal), domain, draw, where)
             except RuntimeError as error:
                 if type(error).__name__ != "InversionError":
                     raise
                 verdict.checks["inverse missed"] += 1
-                verdict.notes.append(f"missed: {where}, input {each}: {error}")
-                continue
-            raw = {k: v[draw : draw + 1] for k, v in self.raw.items()}
-            there = run_flow(subject.core, subject.definition, subject.env, raw, variable(x.reshape(1, 1, -1), 1))
-            off = (there.value[0] - goal.flatten(1)).abs() / (1 + goal.flatten(1).abs())
-            gain = float(there.jacobian.abs().amax()) if len(subject.uses) > 1 else 1.0
-            allowed = 1e-10 * (1 + gain) + 32 * there.error[0]
-            verdict.compare("residual of the inverse", where, off.nan_to_num(torch.inf), allowed)
-            outside = excess_of(domain, x.flatten(1))
-            verdict.compare("domain", where, outside, 1e-9 * (1 + x.flatten(1).abs()))
-            if log_det is not None:
-                forward = model(x)[1]
-                allowed = 1e-6 * (1 + log_det.abs()) + 100 * math.prod(subject.env.dims) * there.rough[0]
-                allowed = torch.where(torch.isfinite(forward), allowed, torch.inf)  # x rounded to an end of its box
-                verdict.compare("log_det of both directions", where, (forward + log_det).abs(), allowed)
+                verdict.notes.append(f"missed: {where}: {error}")
+
+    def _there(
+        self, model: nn.Module, z: Tensor, x: Tensor, log_det: Tensor | None, domain: Interval, draw: int, where: str
+    ) -> None:
+        """Whether what the inverse returned leads back, by the meaning of the program."""
+        verdict, subject = self.verdict, self.subject
+        raw = {k: v[draw : draw + 1] for k, v in self.raw.items()}
+        back = run_flow(subject.core, subject.definition, subject.env, raw, variable(x.flatten(1).unsqueeze(0), len(x)))
+        off = (back.value[0] - z.flatten(1)).abs() / (1 + z.flatten(1).abs())
+        gain = back.jacobian[0].abs().amax((1, 2)) if len(subject.uses) > 1 else torch.ones(len(x))
+        allowed = 1e-10 * (1 + gain).unsqueeze(1) + 32 * back.error[0]
+        verdict.compare("residual of the inverse", where, off.nan_to_num(torch.inf), allowed)
+        verdict.compare("domain", where, excess_of(domain, x.flatten(1)), 1e-9 * (1 + x.flatten(1).abs()))
+        if log_det is not None:
+            forward = model(x)[1]
+            slack = 1e-6 * (1 + log_det.abs()) + 100 * math.prod(subject.env.dims) * back.rough[0]
+            slack = torch.where(torch.isfinite(forward), slack, torch.inf)  # x rounded to an end of its box
+            verdict.compare("log_det of both directions", where, (forward + log_det).abs(), slack)
 
     # ------------------------------------------------------------ other precisions
 

@@ -56,12 +56,13 @@ def lines(tally: Tally) -> Iterator[str]:
     """The tally as text."""
     share = tally.accepted / max(1, tally.cases)
     cost = 1000 * tally.seconds / max(1, tally.accepted)
-    yield f"{tally.kind}s: {tally.cases}, accepted {tally.accepted} ({share:.0%}), {cost:.0f} ms of CPU for each accepted one"
+    yield f"{tally.kind}s: {tally.cases}, accepted {tally.accepted} ({share:.0%}), {cost:.0f} ms of CPU for each"
     yield "  refused: " + _counts(tally.codes)
     if tally.exact_codes:
         yield "  refused though meant to be true: " + _counts(tally.exact_codes)
     yield f"  checks: {sum(tally.checks.values())}: " + _counts(tally.checks)
-    yield f"  inverses that missed their tolerance and said so: {tally.checks['inverse missed']} of {tally.checks['inverse']}"
+    missed, tried = tally.checks["inverse missed"], tally.checks["inverse"]
+    yield f"  inverses that missed their tolerance and said so: {missed} of {tried}"
     yield f"  failures: {len(tally.failing)}"
 
 

@@ -20,7 +20,7 @@ CHUNK = 20
 
 @dataclass(frozen=True)
 class Settings:
-    """What to run: how many accepted programs and how many mutants, from which seed, for how long, where failures go."""
+    """What to run: accepted programs and mutants to examine, from which seed, for how long, where failures go."""
 
     accepted: int
     mutants: int
