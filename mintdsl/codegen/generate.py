@@ -112,10 +112,10 @@ class _Generator:
             body()
             write_act(act, f"own_{act.name}", body, self._steepest(act))
         text = body.text().lstrip("\n")
-        found = mentioned(text)
-        helpers = needed(found)
+        mentions = mentioned(text)
+        helpers = needed(mentions)
         rest = "\n\n\n".join(h.text for h in helpers)
-        parts = [self._header(digest), "from __future__ import annotations", imports(found, helpers)]
+        parts = [self._header(digest), "from __future__ import annotations", imports(mentions, helpers)]
         title = "# ---- helpers: the same for every module that mintdsl generates"
         tail = f"\n\n{title}\n\n\n{rest}\n" if helpers else "\n"
         return "\n\n".join(parts) + "\n\n\n" + text.rstrip("\n") + "\n" + tail
