@@ -221,7 +221,7 @@ class FlowWriter:
                     how = "" if layout == "colour_fast" else f', "{layout}"'
                     note = f"  # {step.shape} to {step.result}" if forward else ""
                     self.write(f"x = {name}(x, {factor}{how}){note}")
-                case ir.Repeat():
+                case ir.Repeat() if not _empty(step):
                     self._loop(step.op, forward=forward, lists=lists)
                 case ir.Pair():
                     self._run(step.op.steps, forward=forward, lists=lists)
@@ -326,6 +326,11 @@ class FlowWriter:
 
 def _numbers(values: tuple[float, ...]) -> str:
     return f"({values[0]!r},)" if len(values) == 1 else repr(values)
+
+
+def _empty(step: ir.Step) -> bool:
+    """Whether a step is a repeat of nothing."""
+    return isinstance(step.op, ir.Repeat) and all(map(_empty, step.op.steps))
 
 
 def _uses(steps: Sequence[ir.Step]) -> list[str]:

@@ -972,6 +972,9 @@ layer B on Seq[T, D] ensures diagonal, invertible {
   map x -> sum[i](elu(s[i] * x / softplus(b[i]))) + x
 }
 flow F on Seq[3, 2] ensures invertible { A  B }""",
+    "flow_repeats_of_nothing": """
+layer A on S ensures diagonal, invertible { param s : scale with diag > 0 map x -> s * x }
+flow F on Vec[3] ensures invertible { repeat 2 { } A  repeat 2 { repeat 3 { } } repeat 2 { A  repeat 2 { } } }""",
     "flow_head_without_layers": """
 net Head(n: Nat) from Image[C, H, W] to Vec[n] {
   param W : linear from Vec[C] to Vec[n]

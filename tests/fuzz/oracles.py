@@ -341,6 +341,8 @@ class _Trial:
         x = inputs(1, math.prod(subject.env.dims), self.made, domain).x[:, :1]
         raw = {k: v[draw : draw + 1] for k, v in self.raw.items()}
         mine = run_flow(subject.core, subject.definition, subject.env, raw, variable(x, 1))
+        if not bool(torch.isfinite(mine.error).all()):
+            return  # it left a domain by rounding, which the interpreter does not evaluate
         plain = {k: v.flatten().tolist() for k, v in raw.items()}
         other = interpret.evaluate_flow(
             subject.core, subject.key, x.flatten().tolist(), subject.env.dims, subject.args, plain
