@@ -21,7 +21,7 @@ from mintdsl.proof.prover import FlowProof, Proof, Prover
 from mintdsl.records import record
 from mintdsl.resources import resource
 from mintdsl.source import NOWHERE, Source, Span
-from mintdsl.syntax import ast
+from mintdsl.syntax import allow, ast
 from mintdsl.syntax.parse import parse
 
 if TYPE_CHECKING:
@@ -101,7 +101,9 @@ class Program:
         instances = Instances(core, bag)
         with _deep():
             results = [r for key in keys if (r := _check(core, key, prover, instances, sizes, bag)) is not None]
-        return Report(bag.sorted(), tuple(results), self.sources)
+        whole = self.main if name is None and not bag.has_errors else None
+        shown = allow.apply(bag.sorted(), self.modules, self.sources, whole)
+        return Report(shown, tuple(results), self.sources)
 
     def _asked(self, core: ir.Program, name: str | None, sizes: Mapping[str, int], bag: Bag) -> tuple[str, ...]:
         if name is None:

@@ -77,6 +77,7 @@ CODES: dict[str, Code] = _all(
     ("E0606", "values outside the domain of the next step", "I-COMP"),
     ("E0701", "a constraint that cannot be kept", ""),
     ("E0901", "not yet in this version", ""),
+    ("W0101", "an allow comment that allows nothing", ""),
     ("W0201", "a parameter is never used", ""),
     ("W0402", "a bias is summed over an index it need not carry", ""),
     ("W0601", "a definition is proved only where it is used", ""),

@@ -85,11 +85,11 @@ def _position(file: str, offset: int, sources: Mapping[str, Source]) -> str:
     source = sources.get(file)
     if source is None:
         return printable(file) or "<unknown>"
-    line, column = _place(source, offset)
+    line, column = place(source, offset)
     return f"{printable(file)}:{line}:{column}"
 
 
-def _place(source: Source, offset: int) -> Position:
+def place(source: Source, offset: int) -> Position:
     """The line and column to show: after the last newline of a file stands nothing to see, so the line before it."""
     offset = min(offset, len(source.text))
     place = source.position(offset)
@@ -276,7 +276,7 @@ def _mark(source: Source, label: Label) -> tuple[int, _Mark]:
     """The line of a label, and the columns that it covers there: of several lines, the first."""
     start = min(label.span.start, len(source.text))
     end = min(max(label.span.end, start), len(source.text))
-    number, column = _place(source, start)
+    number, column = place(source, start)
     text = source.line(number)
     until = min(column - 1 + end - start, len(text))
     left = _cells(printable(text[: column - 1]))

@@ -11,8 +11,7 @@ from typing import TypeVar
 import click
 
 import mintdsl
-from mintdsl.driver import Report
-from mintdsl.tools import programs, show
+from mintdsl.tools import forms, programs, show
 from mintdsl.tools.group import Mint, run
 from mintdsl.tools.programs import STDIN, Asked, Usage
 
@@ -30,7 +29,11 @@ def _program(command: F) -> F:
 
 
 _output = click.option(
-    "--output", "form", type=click.Choice(["text", "concise", "json"]), default="text", help="Form of the messages."
+    "--output",
+    "form",
+    type=click.Choice(list(forms.FORMS)),
+    default="text",
+    help="Form of the answer (docs/output.md).",
 )
 
 
@@ -66,21 +69,8 @@ def check(
         _fix(file, form)
     asked = programs.ask(file, name, option, defines)
     report = asked.program.check(asked.name, **asked.sizes)
-    _say(show.diagnostics(report.diagnostics, report.sources, form))
-    if report.ok and form == "json":
-        core, _ = asked.program.core()
-        _say(show.dumps(show.result_json(r, core, asked.sizes)) for r in report.results)
-    elif report.ok:
-        _summary(asked, report)
+    _say(forms.FORMS[form](asked, report))
     ctx.exit(0 if report.ok else 1)
-
-
-def _summary(asked: Asked, report: Report) -> None:
-    core, _ = asked.program.core()
-    lines = show.lines(report, core, asked.sizes)
-    if not lines and not report.diagnostics:
-        lines = ["nothing to prove: the file defines no layer and no flow"]
-    _say(lines)
 
 
 def _fix(file: str, form: str) -> None:
@@ -131,7 +121,7 @@ def prove(
         _say([*proofs.rules_text(found, at), ""])
     if found:
         _say(proofs.not_claimed(at))
-    _say(show.diagnostics(report.diagnostics, report.sources, "text", err=True), err=True)
+    _say(show.diagnostics(report.diagnostics, report.sources, err=True), err=True)
     ctx.exit(0 if report.ok else 1)
 
 
@@ -202,7 +192,7 @@ def build(
 def checked_target(asked: Asked) -> str:
     """The definition to work on; shows the diagnostics and exits with 1 when it is not proved."""
     report = asked.program.check(asked.target, **asked.sizes)
-    _say(show.diagnostics(report.diagnostics, report.sources, "text", err=True), err=True)
+    _say(show.diagnostics(report.diagnostics, report.sources, err=True), err=True)
     if not report.ok:
         raise click.exceptions.Exit(1)
     if asked.target is None:
@@ -234,7 +224,7 @@ def _format(file: str, *, write: bool, diff: bool) -> int:
     source = program.sources[program.main]
     errors = fixes.syntax_errors(program)
     if errors:
-        _say(show.diagnostics(errors, program.sources, "text", err=True), err=True)
+        _say(show.diagnostics(errors, program.sources, err=True), err=True)
         return 1
     text = fixes.formatted(program)
     changed = text != source.text
