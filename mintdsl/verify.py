@@ -197,7 +197,7 @@ class _Run:
         row("value", _relative(z.flatten(1), _wide([[dual.value for dual in duals] for duals in outputs])), TIGHT)
         dense = torch.stack([_dense(module, v) for v in x])
         row("jacobian", _relative(dense, expected), TIGHT)
-        keys = _keys(layer, env)
+        keys = _keys(proof, env)
         outside = torch.maximum(dense.abs(), expected.abs())[:, ~_allowed(proof, env, keys)]
         row("structure", float(outside.max()) if outside.numel() else 0.0, NOTHING)
         diagonal = cast("Callable[[Tensor], Tensor]", module.jacobian_diagonal)(x).detach().flatten(1)
@@ -232,9 +232,10 @@ class _Run:
                 row("log_det of both directions", _relative(module(found[0])[1], -found[1]), LOOSE)
 
 
-def _keys(layer: ir.Layer, env: Env) -> list[tuple[int, ...]]:
-    """The order's key of every element."""
-    order = env.orders[layer.order.name] if isinstance(layer.order, ir.FormalOrder) else layer.order
+def _keys(proof: LayerProof, env: Env) -> list[tuple[int, ...]]:
+    """The key of every element in the order of the proof."""
+    order = proof.order
+    assert order is not None
     if len(order.rows[0]) != len(env.dims):  # `on S`: diagonal layers, any order will do
         order = DEFAULT_ORDER[{1: "Vec", 2: "Seq", 3: "Image"}[len(env.dims)]]
     places = product(*map(range, env.dims))

@@ -231,8 +231,8 @@ def _masks(c: LayerContext) -> None:
 def _fronts(c: LayerContext) -> None:
     if c.affine:
         return
-    off = next((p.jacobian.off for p in c.proofs if p.jacobian.off != NONE), NONE)
-    if off == NONE:
+    proof = next((p for p in c.proofs if p.jacobian.off != NONE), None)
+    if proof is None:
         c.write("self.functional, self.fronts = (0,) * len(self.event_shape), 1")
         return
     kernels = []
@@ -240,6 +240,7 @@ def _fronts(c: LayerContext) -> None:
         if c.directed(param):
             size = param.kind.size if isinstance(param.kind, ir.Conv) else ()
             kernels.append(f"({size}, {c.anchors[param.name] or '()'})")
-    args = [c.order, c.direction(off), shapes.listed(list(dict.fromkeys(kernels))), "self.event_shape"]
+    order = shapes.order(proof.order) if proof.working.found and proof.order is not None else c.order
+    args = [order, c.direction(proof.jacobian.off), shapes.listed(list(dict.fromkeys(kernels))), "self.event_shape"]
     c.write.call("self.functional = front_functional", args, "")
     c.write("self.fronts = front_count(self.functional, self.event_shape)  # the longest path of dependencies")

@@ -31,7 +31,7 @@ def write_layer(c: LayerContext) -> None:
 
 def _docstring(c: LayerContext) -> None:
     layer, proof = c.layer, c.proofs[0]
-    order = layer.order.name if isinstance(layer.order, ir.FormalOrder) else f"{layer.order.name} {layer.order}"
+    order = layer.order.name if isinstance(layer.order, ir.FormalOrder) else str(proof.working)
     off = proof.jacobian.off
     shape = "diagonal" if off == NONE else f"{off} triangular in {order}"
     lines = [

@@ -18,13 +18,18 @@ TINY = 2.0**-20
 
 @record
 class Parametrisation:
-    """How raw numbers become values: `value(raw, bounds...)`; `signed` ones multiply a stored sign buffer."""
+    """How raw numbers become values: `value(raw, bounds...)`; `signed` ones multiply a stored sign buffer.
+
+    An `assumed` one keeps nothing: the value is stored as it is, the proof holds while it is in the set, and the module
+    tests that.
+    """
 
     name: str
     formula: str
     runtime: str
     value: Callable[..., float]
     signed: bool = False
+    assumed: bool = False
     ready: bool = True
 
 

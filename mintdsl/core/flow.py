@@ -15,7 +15,7 @@ from mintdsl.diagnostics.model import Bag, Label
 from mintdsl.source import Span
 from mintdsl.syntax import ast
 
-FLOW_CLAIMS = ("injective", "invertible", "volume_preserving")
+FLOW_CLAIMS = ("injective", "onto", "invertible", "volume_preserving")
 MAX_STEPS = 100_000
 
 

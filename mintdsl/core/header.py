@@ -6,9 +6,13 @@ from collections.abc import Sequence
 
 from mintdsl.core import ir
 from mintdsl.core.nat import Nat
+from mintdsl.core.orders import DIRECTIONS
+from mintdsl.core.outcomes import KINDS_OF
 from mintdsl.core.scope import BUILTIN, unknown
 from mintdsl.core.steps import SHAPES
-from mintdsl.core.values import DirFormal, Values, not_yet
+from mintdsl.core.values import DirFormal, Values
+from mintdsl.diagnostics.model import Edit, Fix, Safety
+from mintdsl.source import Span
 from mintdsl.syntax import ast
 
 
@@ -33,30 +37,67 @@ def bind_claims(
     items: Sequence[ast.Claim], values: Values, allowed: tuple[str, ...], what: str
 ) -> tuple[ir.Claim, ...]:
     """The claims after `ensures`."""
+    words = (*allowed, *KINDS_OF, "lip")
     result = []
     for item in items:
-        if isinstance(item, ast.ClaimBound):
-            if item.name.id == "lip":
-                not_yet(values.bag, item.span, "the claim `lip`")
-            if item.name.id != "diag" or "diag" not in allowed:
-                unknown(item.name, allowed, values.bag, f"the claims of {what}", code="E0214", what="claim")
-                continue
-            value = values.number(item.value)
-            if value is None:
-                continue
-            if (item.cmp, value) not in ((">", 0.0), ("!=", 0.0), ("==", 1.0)) and not (item.cmp == ">=" and value > 0):
-                values.bag.error(
-                    "E0214",
-                    item.span,
-                    f"`diag {item.cmp} {value:g}` is no claim",
-                    "claims: diag > 0, diag >= e with e > 0, diag != 0, diag == 1",
-                )
-                continue
-            result.append(ir.Claim("diag", item.cmp, value, span=item.span))
-            continue
-        formal = values.names.values.get(item.name.id)
-        if item.name.id in allowed or isinstance(formal, DirFormal) and "lower" in allowed:
-            result.append(ir.Claim(item.name.id, strict=item.strict, span=item.span))
-        elif not values.names.silent(item.name.id):
-            unknown(item.name, allowed, values.bag, f"the claims of {what}", code="E0214", what="claim")
+        match item:
+            case ast.ClaimBound():
+                claim = _bound(item, values, words, what)
+            case ast.ClaimKind():
+                claim = _kind(item, values, words, what)
+            case _:
+                claim = _class(item, values, allowed, words, what)
+        if claim is not None:
+            result.append(claim)
     return tuple(result)
+
+
+def _bound(item: ast.ClaimBound, values: Values, words: tuple[str, ...], what: str) -> ir.Claim | None:
+    name = item.name.id
+    if name not in ("diag", "lip") or name not in words:
+        unknown(item.name, words, values.bag, f"the claims of {what}", code="E0214", what="claim")
+        return None
+    value = values.number(item.value)
+    if value is None:
+        return None
+    good = value > 0 and item.cmp in ("<", "<=")
+    if name == "diag":
+        good = (item.cmp, value) in ((">", 0.0), ("!=", 0.0), ("==", 1.0)) or (item.cmp == ">=" and value > 0)
+    if not good:
+        forms = {"diag": "diag > 0, diag >= e with e > 0, diag != 0, diag == 1", "lip": "lip < c, lip <= c with c > 0"}
+        values.bag.error("E0214", item.span, f"`{name} {item.cmp} {value:g}` is no claim", f"claims: {forms[name]}")
+        return None
+    return ir.Claim(name, item.cmp, value, span=item.span)
+
+
+def _kind(item: ast.ClaimKind, values: Values, words: tuple[str, ...], what: str) -> ir.Claim | None:
+    name, kind = item.name, item.kind
+    if name.id in KINDS_OF:
+        if kind.id in KINDS_OF[name.id]:
+            return ir.Claim(name.id, word=kind.id, span=item.span)
+        unknown(kind, KINDS_OF[name.id], values.bag, f"the kinds of `{name.id}`", code="E0214", what="kind")
+    elif name.id in words:
+        comma = Fix(
+            "claims are separated by commas",
+            (Edit(Span(name.span.file, name.span.end, name.span.end), ","),),
+            Safety.UNSAFE,
+        )
+        values.bag.error("E0214", item.span, f"`{name.id} {kind.id}` is no claim", "two claims?", fixes=(comma,))
+    elif not values.names.silent(name.id):
+        unknown(name, words, values.bag, f"the claims of {what}", code="E0214", what="claim")
+    return None
+
+
+def _class(
+    item: ast.ClaimClass, values: Values, allowed: tuple[str, ...], words: tuple[str, ...], what: str
+) -> ir.Claim | None:
+    name = item.name.id
+    formal = isinstance(values.names.values.get(name), DirFormal) and "lower" in allowed
+    if item.strict and (name in allowed or formal) and not formal and name not in DIRECTIONS:
+        values.bag.error("E0214", item.span, f"`strict {name}` is no claim", "only a direction can be strict")
+        return None
+    if name in allowed or formal:
+        return ir.Claim(name, strict=item.strict, span=item.span)
+    if not values.names.silent(name):
+        unknown(item.name, words, values.bag, f"the claims of {what}", code="E0214", what="claim")
+    return None

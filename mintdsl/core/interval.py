@@ -117,6 +117,11 @@ class Interval:
         """[-m, m] with m the largest magnitude: what is left when the sign is forgotten."""
         return self.hull(-self)
 
+    @property
+    def magnitude(self) -> float:
+        """The supremum of |members|."""
+        return max(abs(self.lo), abs(self.hi))
+
     def __str__(self) -> str:
         left = "(" if self.lo_open else "["
         right = ")" if self.hi_open else "]"
@@ -161,6 +166,16 @@ def _same(result: float, a: float, b: float, *, sum_: bool) -> bool:
     (an, ad), (bn, bd), (rn, rd) = a.as_integer_ratio(), b.as_integer_ratio(), result.as_integer_ratio()
     top = an * bd + bn * ad if sum_ else an * bn
     return top * rd == rn * ad * bd
+
+
+def sum_above(a: float, b: float) -> float:
+    """A float that is at least a + b, for a, b >= 0."""
+    return _add(a, b, inf)
+
+
+def product_above(a: float, b: float) -> float:
+    """A float that is at least a b, for a, b >= 0; 0 times infinity is 0."""
+    return _multiply(a, b, inf)
 
 
 def _inexact_inverse(value: float) -> bool:

@@ -11,100 +11,33 @@ from typing import TypeAlias
 from mintdsl.core.interval import Interval
 from mintdsl.core.nat import Nat
 from mintdsl.core.orders import Order
+from mintdsl.core.terms import (
+    Act as Act,
+    Apply as Apply,
+    Argument as Argument,
+    Binary as Binary,
+    BuiltinAct as BuiltinAct,
+    DefinedAct as DefinedAct,
+    Direction as Direction,
+    Expr as Expr,
+    Formal as Formal,
+    FormalAct as FormalAct,
+    FormalOrder as FormalOrder,
+    InitCall as InitCall,
+    Let as Let,
+    Linear as Linear,
+    Neg as Neg,
+    Pool as Pool,
+    Ref as Ref,
+    Scalar as Scalar,
+    Shape as Shape,
+    Sum as Sum,
+    Value as Value,
+    Var as Var,
+)
 from mintdsl.records import field, record
 from mintdsl.source import Span
 from mintdsl.syntax import ast
-
-# ---------------------------------------------------------------- shapes and values of formals
-
-
-@record
-class Shape:
-    """`kind` is Image (C, H, W), Vec (D), Seq (T, D), or Any (`on S`, no dims, `name` S)."""
-
-    kind: str
-    dims: tuple[Nat, ...]
-    name: str = field(default="", compare=False)
-
-    @property
-    def coordinates(self) -> tuple[str, ...]:
-        """Names of the coordinates of an index, as orders and ties use them."""
-        return {"Image": ("c", "h", "w"), "Vec": ("i",), "Seq": ("t", "d"), "Any": ("s",)}[self.kind]
-
-    def __str__(self) -> str:
-        return f"{self.kind}[{', '.join(map(str, self.dims))}]" if self.dims else self.name
-
-
-Direction: TypeAlias = str  # "lower", "upper", or the name of a Dir formal: both words are reserved
-
-
-@record
-class BuiltinAct:
-    """A registered activation with its options: numbers, or names of Real formals."""
-
-    name: str
-    options: tuple[float | str, ...] = ()
-
-    def __str__(self) -> str:
-        return f"{self.name}({', '.join(map(str, self.options))})" if self.options else self.name
-
-
-@record
-class DefinedAct:
-    """An activation given by an expression in `Var`."""
-
-    name: str
-    variable: str
-    body: Expr
-
-    def __str__(self) -> str:
-        return self.name
-
-
-@record
-class FormalAct:
-    """An Act formal of the enclosing definition."""
-
-    name: str
-
-    def __str__(self) -> str:
-        return self.name
-
-
-Act: TypeAlias = BuiltinAct | DefinedAct | FormalAct
-
-
-@record
-class InitCall:
-    """An initialisation and its options; `formal` names an Init formal instead."""
-
-    name: str
-    options: tuple[float | str, ...] = ()
-    formal: bool = False
-
-    def __str__(self) -> str:
-        return f"{self.name}({', '.join(map(str, self.options))})" if self.options else self.name
-
-
-@record
-class FormalOrder:
-    """An Order formal of the enclosing definition."""
-
-    name: str
-
-
-Argument: TypeAlias = Nat | float | Direction | Act | InitCall | Order | FormalOrder
-
-
-@record
-class Formal:
-    """A formal of a definition; `type` is Nat, Real, Dir, Order, Act or Init."""
-
-    name: str
-    type: str
-    default: Argument | None
-    span: Span = field(compare=False, repr=False)
-
 
 # ---------------------------------------------------------------- parameters
 
@@ -195,125 +128,25 @@ class Param:
     span: Span = field(compare=False, repr=False)
 
 
-# ---------------------------------------------------------------- formulas
-
-
-@record
-class Var:
-    """The variable of the map."""
-
-    span: Span = field(compare=False, repr=False)
-
-
-@record
-class Scalar:
-    """A number, a size, or a Real formal (by name)."""
-
-    value: float | Nat | str
-    span: Span = field(compare=False, repr=False)
-
-
-@record
-class Value:
-    """A scale or bias used as a value: `t`, `b1[j]`."""
-
-    param: str
-    indices: tuple[str, ...]
-    span: Span = field(compare=False, repr=False)
-
-
-@record
-class Linear:
-    """A conv or linear applied: `W2[i, j](e)`."""
-
-    param: str
-    indices: tuple[str, ...]
-    arg: Expr
-    span: Span = field(compare=False, repr=False)
-
-
-@record
-class Apply:
-    """An activation applied: `h(e)`."""
-
-    act: Act
-    arg: Expr
-    span: Span = field(compare=False, repr=False)
-
-
-@record
-class Neg:
-    """`-e`"""
-
-    arg: Expr
-    span: Span = field(compare=False, repr=False)
-
-
-@record
-class Binary:
-    """`left op right`, op one of `+ - * /`, elementwise."""
-
-    op: str
-    left: Expr
-    right: Expr
-    span: Span = field(compare=False, repr=False)
-
-
-@record
-class Sum:
-    """`sum[i, j](e)`"""
-
-    indices: tuple[str, ...]
-    body: Expr
-    span: Span = field(compare=False, repr=False)
-
-
-@record
-class Ref:
-    """A `let`, at indices of the place of use."""
-
-    name: str
-    indices: tuple[str, ...]
-    span: Span = field(compare=False, repr=False)
-
-
-@record
-class Pool:
-    """`mean_pool(e)`: Image[C, H, W] to Vec[C]; nets only."""
-
-    arg: Expr
-    span: Span = field(compare=False, repr=False)
-
-
-Expr: TypeAlias = Pool | Var | Scalar | Value | Linear | Apply | Neg | Binary | Sum | Ref
-
-
-@record
-class Let:
-    """`let name[indices] = value`"""
-
-    name: str
-    indices: tuple[str, ...]
-    value: Expr
-    span: Span = field(compare=False, repr=False)
-
-
 # ---------------------------------------------------------------- definitions
 
 
 @record
 class Claim:
-    """A claim: `what` is a class word or quantity (`diag`); `cmp` and `value` for a bound, `direction` for a class."""
+    """A claim: `what` is a class word or a quantity; `cmp` and `value` for a bound, `word` for a kind."""
 
     what: str
     cmp: str = ""
     value: float = 0.0
     strict: bool = False
+    word: str = ""
     span: Span = field(default=Span("", 0, 0), compare=False, repr=False)
 
     def __str__(self) -> str:
         if self.cmp:
             return f"{self.what} {self.cmp} {self.value:g}"
+        if self.word:
+            return f"{self.what} {self.word}"
         return f"strict {self.what}" if self.strict else self.what
 
 

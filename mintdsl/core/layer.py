@@ -17,7 +17,7 @@ from mintdsl.records import replace
 from mintdsl.source import Span
 from mintdsl.syntax import ast
 
-CLASS_CLAIMS = ("lower", "upper", "diagonal", "injective", "invertible", "volume_preserving")
+CLASS_CLAIMS = ("lower", "upper", "diagonal", "injective", "onto", "invertible", "volume_preserving")
 
 
 def elaborate_layer(item: ast.Layer, scope: Scope, bag: Bag) -> ir.Layer | None:

@@ -18,7 +18,7 @@ from mintdsl.source import Span
 from mintdsl.syntax import ast
 from mintdsl.syntax.suggest import suggest
 
-CLAIM_WORDS = ("diag", "det", "lip", "diagonal", "injective", "invertible", "volume_preserving")
+CLAIM_WORDS = ("diag", "det", "lip", "diagonal", "injective", "onto", "invertible", "volume_preserving")
 
 BUILTIN: dict[str, str] = {
     **{name: "a shape" for name in SHAPES},

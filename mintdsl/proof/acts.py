@@ -8,10 +8,12 @@ from mintdsl.core import ir
 from mintdsl.core.activations import ACTIVATIONS
 from mintdsl.core.interval import REAL, ZERO, Interval
 from mintdsl.core.options import Option
-from mintdsl.proof.jacobian import Fibre, Jacobian
+from mintdsl.proof.jacobian import Fibre, Jacobian, Smooth
 from mintdsl.proof.rules.algebra import ActFacts
 from mintdsl.proof.undefined import Undefined, not_positive, outside
 from mintdsl.source import Span
+
+SMOOTH = {"analytic": Smooth.ANALYTIC, "C1": Smooth.C1}
 
 
 def registered_facts(
@@ -22,7 +24,9 @@ def registered_facts(
     options = tuple(_option(o, i, bindings, span) for o, i in zip(act.options, info.options, strict=True))
     if not argument.within(info.domain):
         raise Undefined(outside(str(act), argument, info.domain, span))
-    return ActFacts(str(act), info.slope_bounds(options), info.image, info.image_of(argument, options), info.domain)
+    values = info.image_of(argument, options)
+    smooth = SMOOTH.get(info.smooth, Smooth.KINKS)
+    return ActFacts(str(act), info.slope_bounds(options), info.image, values, info.domain, smooth)
 
 
 def _option(value: float | str, option: Option, bindings: Mapping[str, ir.Argument], span: Span) -> float:
@@ -38,4 +42,5 @@ def defined_facts(name: str, body: Jacobian) -> ActFacts:
     slope = body.diag.forget().interval
     image = {Fibre.AFFINE: REAL, Fibre.ONTO: REAL, Fibre.IMAGE: body.image}.get(body.fibre)
     values = body.range.forget().interval
-    return ActFacts(name, slope, image if image is not None else values, values, REAL if image is not None else ZERO)
+    domain = REAL if image is not None else ZERO
+    return ActFacts(name, slope, image if image is not None else values, values, domain, body.smooth)

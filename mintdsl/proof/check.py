@@ -1,4 +1,4 @@
-"""The checker of layers: one walk over a formula gives its class, its derivation, and where a property was lost.
+"""The checker of layers: each formula's class by one rule a node, the derivation, and where a property was lost.
 
 A layer is proved once for all values of its Nat and Dir formals and its shape (directions stay symbols, `K` is only
 known to be at least 1), and once for each distinct value of its other formals.
@@ -7,19 +7,36 @@ known to be at least 1), and once for each distinct value of its other formals.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import assert_never
 
 from mintdsl.core import ir
 from mintdsl.core.activations import ACTIVATIONS
-from mintdsl.core.constraints import CONSTRAINTS
+from mintdsl.core.constraints import CONSTRAINTS, Parametrisation
 from mintdsl.core.interval import NONNEGATIVE, REAL, ZERO, Interval
 from mintdsl.core.nat import Nat
 from mintdsl.core.orders import Order
+from mintdsl.core.outcomes import CLOSED, ELEMENTWISE, EXACT, ITERATIVE
+from mintdsl.core.postorder import postorder
 from mintdsl.diagnostics.model import Bag, Diagnostic, Label
 from mintdsl.proof.acts import defined_facts, registered_facts
-from mintdsl.proof.claims import blame_of, check_claim
+from mintdsl.proof.claims import Proved, blame_of, check_claim
 from mintdsl.proof.derivation import Derivation
-from mintdsl.proof.jacobian import DENSE, NONE, PLUS, VARIABLE, Atom, Fibre, Jacobian, Monomial, Signed, constant
+from mintdsl.proof.jacobian import (
+    DENSE,
+    NONE,
+    PLUS,
+    VARIABLE,
+    Atom,
+    Fibre,
+    Jacobian,
+    Monomial,
+    Signed,
+    Smooth,
+    constant,
+    family,
+)
+from mintdsl.proof.orders import Working, working_order
 from mintdsl.proof.rules import algebra, modules
 from mintdsl.proof.rules.algebra import ActFacts
 from mintdsl.proof.rules.flows import Bijection, triangular
@@ -32,7 +49,12 @@ Bindings = Mapping[str, ir.Argument]
 
 @record
 class LayerProof:
-    """What is proved of a layer. `bijection` is None when not even injectivity follows."""
+    """What is proved of a layer. `bijection` is None when not even injectivity follows.
+
+    `order` is the one in which the Jacobian is triangular, `found` when it is not the declared one. `assumptions` are
+    what the proof takes for granted and the module tests. `acts` are the derivations of activations that the program
+    defines, in the order in which they were needed.
+    """
 
     layer: ir.Layer
     jacobian: Jacobian
@@ -40,11 +62,19 @@ class LayerProof:
     derivation: Derivation
     diagnostics: tuple[Diagnostic, ...]
     blame: Diagnostic | None
+    working: Working = Working(None)
+    assumptions: tuple[str, ...] = ()
+    acts: tuple[tuple[ir.DefinedAct, Derivation], ...] = ()
 
     @property
     def proved(self) -> bool:
         """Whether every claim holds."""
         return not self.diagnostics
+
+    @property
+    def order(self) -> Order | None:
+        """The order in which the Jacobian is triangular; None where a formal decides."""
+        return self.working.order
 
     @property
     def evaluation_only(self) -> bool:
@@ -54,37 +84,69 @@ class LayerProof:
     @property
     def closed_form(self) -> bool:
         """Whether the layer is affine in each element alone, so that its inverse is a formula."""
-        return self.jacobian.off == NONE and self.jacobian.fibre is Fibre.AFFINE
+        return self.inverse == CLOSED
+
+    @property
+    def inverse(self) -> str:
+        """The kind of the inverse."""
+        return inverse_kind(self.jacobian)
+
+    @property
+    def log_det(self) -> str:
+        """The kind of the log-determinant."""
+        return EXACT
+
+
+def inverse_kind(jacobian: Jacobian) -> str:
+    """How a triangular layer of this class is inverted."""
+    if jacobian.off != NONE:
+        return ITERATIVE
+    return CLOSED if jacobian.fibre is Fibre.AFFINE else ELEMENTWISE
 
 
 def check_layer(layer: ir.Layer, bindings: Bindings) -> LayerProof:
     """Prove what the formula gives, then compare with the claims."""
-    walk = _Walk(layer, bindings, {})
+    declared = resolved_order(layer, bindings)
+    walk = _Walk(layer, bindings, working_order(layer, declared, _applied(layer)), {}, {})
     try:
-        _fitting_order(layer, bindings)
+        _fitting_order(layer, declared)
         proofs = [walk.let(item) for item in layer.lets]
-        jacobian, derivation = walk.expr(layer.result)
+        jacobian, derivation = walk.formula(layer.result)
     except Undefined as undefined:
-        nothing = Jacobian(DENSE, Signed(PLUS, REAL), Fibre.UNKNOWN, Signed(PLUS, REAL))
+        nothing = Jacobian(DENSE, Signed(PLUS, REAL), Fibre.UNKNOWN, Signed(PLUS, REAL), smooth=Smooth.KINKS)
         failed = Derivation("FAIL", layer.name_span, undefined.diagnostic.title)
-        return LayerProof(layer, nothing, None, failed, (undefined.diagnostic,), undefined.diagnostic)
+        return LayerProof(layer, nothing, None, failed, (undefined.diagnostic,), undefined.diagnostic, walk.working)
     bijection = triangular(jacobian)
     blame = blame_of(layer, jacobian, bijection)
+    found = walk.working.order if walk.working.found else None
     bag = Bag()
     for claim in layer.claims:
-        failed_claim = check_claim(layer, claim, jacobian, bijection, blame)
+        proved = Proved(jacobian, bijection, inverse_kind(jacobian), found)
+        failed_claim = check_claim(layer, claim, proved, blame)
         if failed_claim is not None:
             bag.add(failed_claim)
     conclusion = _conclusion(jacobian, bijection)
     rule = "I-TRI" if bijection is not None else "CLASS"
+    note = f"in the order {found}, found from the taps" if found is not None and jacobian.off != NONE else ""
     premises = (*proofs, derivation)
-    whole = Derivation(rule, layer.name_span, conclusion, premises, title=f"layer {layer.name}")
-    return LayerProof(layer, jacobian, bijection, whole, bag.sorted(), blame)
+    whole = Derivation(rule, layer.name_span, conclusion, premises, note, title=f"layer {layer.name}")
+    assumed = tuple(_assumption(p) for p in layer.params if p.bound is not None and _via(p.bound).assumed)
+    acts = tuple(walk.acts.values())
+    return LayerProof(layer, jacobian, bijection, whole, bag.sorted(), blame, walk.working, assumed, acts)
 
 
-def _fitting_order(layer: ir.Layer, bindings: Bindings) -> None:
+def _applied(layer: ir.Layer) -> list[str]:
+    """The maps that the formula applies."""
+    formulas = [*(item.value for item in layer.lets), layer.result]
+    return [n.expr.param for f in formulas for n in postorder(f) if isinstance(n.expr, ir.Linear)]
+
+
+def _assumption(param: ir.Param) -> str:
+    return f"diag({family(param.name, param.indices)}) != 0"
+
+
+def _fitting_order(layer: ir.Layer, order: Order | None) -> None:
     """An order given as an argument must be one of the layer's index set."""
-    order = resolved_order(layer, bindings)
     if order is not None and layer.shape.kind not in ("Any", order.space):
         label = Label(layer.shape_span, f"this layer acts on {layer.shape}", primary=True)
         title = f"the order `{order.name}` is one of {order.space}, the layer `{layer.name}` acts on {layer.shape}"
@@ -108,18 +170,27 @@ Proof = tuple[Jacobian, Derivation]
 class _Walk:
     layer: ir.Layer | None
     bindings: Bindings
+    working: Working
     lets: dict[str, Jacobian]
+    acts: dict[int, tuple[ir.DefinedAct, Derivation]]
 
     def let(self, item: ir.Let) -> Derivation:
-        jacobian, derivation = self.expr(item.value)
+        jacobian, derivation = self.formula(item.value)
         self.lets[item.name] = jacobian
         title = f"{item.name}[{', '.join(item.indices)}] =" if item.indices else f"{item.name} ="
         return Derivation("LET", item.span, jacobian.describe(), (derivation,), title=title)
 
-    def expr(self, node: ir.Expr) -> Proof:
+    def formula(self, root: ir.Expr) -> Proof:
+        """The class of a formula and its derivation, every node after its operands."""
+        done: list[Proof] = []
+        for node in postorder(root):
+            done.append(self._expr(node.expr, [done[k] for k in node.operands]))
+        return done[-1]
+
+    def _expr(self, node: ir.Expr, below: Sequence[Proof]) -> Proof:
         match node:
             case ir.Var():
-                return VARIABLE, Derivation("VAR", node.span, VARIABLE.describe())
+                return self._leaf("VAR", node.span, VARIABLE)
             case ir.Scalar():
                 return self._leaf("CONST", node.span, constant(Signed(PLUS, self._scalar(node))))
             case ir.Value():
@@ -128,28 +199,29 @@ class _Walk:
                 assert self.layer is not None
                 let = self.layer.let(node.name)
                 jacobian = self.lets[node.name].rename(dict(zip(let.indices, node.indices, strict=True)))
-                return jacobian, Derivation("LET", node.span, jacobian.describe())
+                return self._leaf("LET", node.span, jacobian)
             case ir.Linear():
-                return self._linear(node)
+                return self._linear(node, below[0])
             case ir.Apply():
-                return self._apply(node)
+                return self._apply(node, below[0])
             case ir.Neg():
-                inner, proof = self.expr(node.arg)
-                return self._node("NEG", node.span, algebra.negate(inner), proof)
+                return self._node("NEG", node.span, algebra.negate(below[0][0]), below)
             case ir.Binary():
-                return self._binary(node)
+                return self._binary(node, below)
             case ir.Pool():
                 raise AssertionError("only nets pool, and nothing is proved of nets")
             case ir.Sum():
-                inner, proof = self.expr(node.body)
-                result = algebra.total(inner, node.indices, span=node.span)
-                return self._node("SUM", node.span, result, proof, note=f"over {', '.join(node.indices)}")
+                result = algebra.total(below[0][0], node.indices, span=node.span)
+                return self._node("SUM", node.span, result, below, f"over {', '.join(node.indices)}")
+            case _:
+                assert_never(node)
 
-    def _leaf(self, rule: str, span: Span, jacobian: Jacobian) -> Proof:
-        return jacobian, Derivation(rule, span, jacobian.describe())
+    def _leaf(self, rule: str, span: Span, jacobian: Jacobian, conclusion: str = "", note: str = "") -> Proof:
+        return jacobian, Derivation(rule, span, conclusion or jacobian.describe(), (), note, fact=jacobian)
 
-    def _node(self, rule: str, span: Span, jacobian: Jacobian, *premises: Derivation, note: str = "") -> Proof:
-        return jacobian, Derivation(rule, span, jacobian.describe(), premises, note)
+    def _node(self, rule: str, span: Span, jacobian: Jacobian, below: Sequence[Proof], note: str = "") -> Proof:
+        premises = tuple(derivation for _, derivation in below)
+        return jacobian, Derivation(rule, span, jacobian.describe(), premises, note, fact=jacobian)
 
     # ------------------------------------------------------------ leaves
 
@@ -180,10 +252,9 @@ class _Walk:
             return result
         if param.bound is None:
             return Signed(frozenset({Atom(param.name, indices)}), NONNEGATIVE)
-        constraint = next(c for c in CONSTRAINTS if c.quantity == "diag" and c.cmp == param.bound.cmp)
-        via = next(v for v in constraint.via if v.name == param.bound.via)
-        atoms: Monomial = frozenset({Atom(param.name, indices)}) if via.signed else PLUS
-        return Signed(atoms, param.bound.interval)
+        via = _via(param.bound)
+        free_sign = via.signed or via.assumed
+        return Signed(frozenset({Atom(param.name, indices)}) if free_sign else PLUS, param.bound.interval)
 
     def _value(self, node: ir.Value) -> Proof:
         assert self.layer is not None
@@ -192,47 +263,43 @@ class _Walk:
         if param.kind.kind == "bias":
             return self._leaf("CONST", node.span, constant(Signed(PLUS, REAL)))
         values = self._diagonal(param, node.indices)
-        return constant(values), Derivation("CONST", node.span, f"constant in {values}", note=_why(param))
+        return self._leaf("CONST", node.span, constant(values), f"constant in {values}", _why(param))
 
     # ------------------------------------------------------------ maps and activations
 
-    def _linear(self, node: ir.Linear) -> Proof:
+    def _linear(self, node: ir.Linear, below: Proof) -> Proof:
         assert self.layer is not None
-        argument, proof = self.expr(node.arg)
+        argument = below[0]
         param = self.layer.param(node.param)
         kind = param.kind
         if isinstance(kind, ir.Normalize):
             result = modules.normalized(argument, kind.eps)
-            return self._node("BN", node.span, result, proof, note=f"statistics frozen: slope in {result.diag}")
+            return self._node("BN", node.span, result, [below], f"statistics frozen: slope in {result.diag}")
         assert isinstance(kind, (ir.Conv, ir.Dense))
-        direction, strict = kind.direction, kind.strict
-        if direction is not None and direction not in ("lower", "upper"):
-            bound = self.bindings.get(direction)
-            direction = bound if isinstance(bound, str) else direction
-        diagonal = Signed(PLUS, ZERO) if strict else Signed(PLUS, REAL)
-        if direction is not None and not strict:
+        direction = None if kind.direction is None else self.working.direction(kind.direction)
+        diagonal = Signed(PLUS, ZERO) if kind.strict else Signed(PLUS, REAL)
+        if direction is not None and not kind.strict:
             diagonal = self._diagonal(param, node.indices)
         result = modules.apply_map(
             argument,
             direction,
-            strict,
+            kind.strict,
             diagonal,
             name=param.name,
             span=node.span,
             declared=param.span,
-            argument_label="",
+            cycle=self.working.cycle,
         )
         note = f"{direction or 'dense'} map, " + (
-            f"diag({param.name}) in {diagonal}" if direction and not strict else "no diagonal"
+            f"diag({param.name}) in {diagonal}" if direction and not kind.strict else "no diagonal"
         )
         rule = "BASIC" if argument == VARIABLE else "COMP"
-        return self._node(rule, node.span, result, proof, note=f"{note}, {_why(param)}" if _why(param) else note)
+        return self._node(rule, node.span, result, [below], f"{note}, {_why(param)}" if _why(param) else note)
 
-    def _apply(self, node: ir.Apply) -> Proof:
-        argument, proof = self.expr(node.arg)
-        facts = self.act_facts(node.act, argument.range.forget().interval, node.span)
-        result = algebra.activate(argument, facts, span=node.span, declared=None)
-        return self._node("ACT", node.span, result, proof, note=f"{facts.name}: slope in {facts.slope}")
+    def _apply(self, node: ir.Apply, below: Proof) -> Proof:
+        facts = self.act_facts(node.act, below[0].range.forget().interval, node.span)
+        result = algebra.activate(below[0], facts, span=node.span, declared=None)
+        return self._node("ACT", node.span, result, [below], f"{facts.name}: slope in {facts.slope}")
 
     def act_facts(self, act: ir.Act, argument: Interval, span: Span) -> ActFacts:
         """The facts of `act` for arguments in `argument`; raises where it is not defined there."""
@@ -242,48 +309,51 @@ class _Walk:
                 assert isinstance(bound, (ir.BuiltinAct, ir.DefinedAct)), act
                 return replace(self.act_facts(bound, argument, span), name=f"{act.name} = {bound}")
             case ir.DefinedAct():
-                body, _ = _Walk(None, self.bindings, {}).expr(act.body)
+                if id(act) not in self.acts:
+                    inner = _Walk(None, self.bindings, self.working, {}, self.acts)
+                    self.acts[id(act)] = (act, inner.formula(act.body)[1])
+                body = self.acts[id(act)][1].fact
+                assert body is not None
                 return defined_facts(act.name, body)
             case ir.BuiltinAct():
                 return registered_facts(act, argument, self.bindings, span)
 
     # ------------------------------------------------------------ arithmetic
 
-    def _binary(self, node: ir.Binary) -> Proof:
-        left, left_proof = self.expr(node.left)
-        right, right_proof = self.expr(node.right)
-        spans = (node.left.span, node.right.span)
-        premises = (left_proof, right_proof)
+    def _binary(self, node: ir.Binary, below: Sequence[Proof]) -> Proof:
+        left, right = below[0][0], below[1][0]
+        spans, cycle = (node.left.span, node.right.span), self.working.cycle
         match node.op:
             case "+":
-                return self._node("ADD", node.span, algebra.add(left, right, span=node.span, spans=spans), *premises)
+                result = algebra.add(left, right, span=node.span, spans=spans, cycle=cycle)
+                return self._node("ADD", node.span, result, below)
             case "-":
-                result = algebra.add(left, algebra.negate(right), span=node.span, spans=spans, op="-")
-                return self._node("ADD", node.span, result, *premises, note="of the negated term")
+                result = algebra.add(left, algebra.negate(right), span=node.span, spans=spans, op="-", cycle=cycle)
+                return self._node("ADD", node.span, result, below, "of the negated term")
             case "*":
-                return self._node(
-                    "MUL", node.span, algebra.multiply(left, right, span=node.span, spans=spans), *premises
-                )
+                result = algebra.multiply(left, right, span=node.span, spans=spans, cycle=cycle)
+                return self._node("MUL", node.span, result, below)
             case _:
                 if not right.range.interval.one_signed:
                     raise Undefined(divides_by_zero(right, node.right.span))
-                result = algebra.multiply(left, algebra.reciprocal(right), span=node.span, spans=spans)
-                if not right.strict:
-                    # 1/e of a map that reads its own coordinate: its slope is not derived
-                    unknown = Signed(PLUS, REAL)
-                    result = replace(
-                        result, off=DENSE if right.off == DENSE else result.off, diag=unknown, fibre=Fibre.UNKNOWN
-                    )
-                return self._node("DIV", node.span, result, *premises)
+                result = algebra.multiply(left, algebra.reciprocal(right), span=node.span, spans=spans, cycle=cycle)
+                return self._node("DIV", node.span, result, below)
+
+
+def _via(bound: ir.Bound) -> Parametrisation:
+    constraint = next(c for c in CONSTRAINTS if c.quantity == "diag" and c.cmp == bound.cmp)
+    return next(v for v in constraint.via if v.name == bound.via)
 
 
 def _size(nat: Nat) -> Interval:
     """Sizes are at least 1, so a product of them is at least its coefficient."""
-    if len(nat.terms) != 1:
+    if nat.constant is not None:
+        return Interval(float(nat.constant), float(nat.constant))
+    if len(nat.terms) != 1 or nat.terms[0][1].top < 0:
         return REAL
     (_, ratio), *_ = nat.terms
     least = ratio.top / ratio.bottom
-    return Interval(math.nextafter(least, 0.0) if ratio.bottom != 1 else least, math.inf) if least > 0 else REAL
+    return Interval(math.nextafter(least, 0.0) if ratio.bottom != 1 else least, math.inf)
 
 
 def _why(param: ir.Param) -> str:
@@ -293,7 +363,7 @@ def _why(param: ir.Param) -> str:
 
 
 def resolved_order(layer: ir.Layer, bindings: Bindings) -> Order | None:
-    """The order of a layer, a formal replaced by its value."""
+    """The declared order of a layer, a formal replaced by its value."""
     if isinstance(layer.order, Order):
         return layer.order
     bound = bindings.get(layer.order.name)
@@ -306,6 +376,6 @@ def act_slope(act: ir.BuiltinAct | ir.DefinedAct) -> Interval | None:
         numbers = tuple(o for o in act.options if isinstance(o, float))
         return ACTIVATIONS[act.name].slope_bounds(numbers) if len(numbers) == len(act.options) else None
     try:
-        return _Walk(None, {}, {}).act_facts(act, REAL, NOWHERE).slope
+        return _Walk(None, {}, Working(None), {}, {}).act_facts(act, REAL, NOWHERE).slope
     except KeyError:  # a formal without a value
         return None

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from mintdsl.core import ir
-from mintdsl.core.interval import REAL
+from mintdsl.core.interval import REAL, number
+from mintdsl.core.orders import Order
+from mintdsl.core.outcomes import EXACT, INVERSES, LOG_DETS, at_least
 from mintdsl.diagnostics.model import Diagnostic, Fix, Label
 from mintdsl.proof.jacobian import DENSE, NONE, Jacobian
 from mintdsl.proof.rules.flows import Bijection
-from mintdsl.records import replace
+from mintdsl.records import record, replace
 
 
 def blame_of(layer: ir.Layer, jacobian: Jacobian, bijection: Bijection | None) -> Diagnostic | None:
@@ -38,22 +40,34 @@ def _vanishing(layer: ir.Layer, jacobian: Jacobian) -> Diagnostic:
     )
 
 
-def check_claim(
-    layer: ir.Layer, claim: ir.Claim, jacobian: Jacobian, bijection: Bijection | None, blame: Diagnostic | None
-) -> Diagnostic | None:
+@record
+class Proved:
+    """What follows of a layer; `found` is the order of the triangle when it is not the declared one."""
+
+    jacobian: Jacobian
+    bijection: Bijection | None
+    inverse: str
+    found: Order | None = None
+
+
+def check_claim(layer: ir.Layer, claim: ir.Claim, proved: Proved, blame: Diagnostic | None) -> Diagnostic | None:
     """The diagnostic of a claim that does not hold, blaming the place where its cause lies."""
-    why = _fails(claim, jacobian, bijection)
+    jacobian, bijection = proved.jacobian, proved.bijection
+    why = _fails(claim, proved)
     if why is None:
         return None
     label = Label(claim.span, f"so the claim `{claim}` cannot be proved")
-    cause = blame
-    if claim.what not in ("invertible", "injective", "volume_preserving", "diag"):
-        cause = jacobian.dense_why
-    if claim.what == "diag" and jacobian.off != DENSE and jacobian.sign_why is None:
-        cause = _diagonal_cause(layer, claim, jacobian)
+    match claim.what:
+        case "invertible" | "injective" | "onto" | "volume_preserving" | "log_det" | "inverse":
+            cause = blame
+        case "diag":
+            dense_or_lost = jacobian.off == DENSE or jacobian.sign_why is not None
+            cause = blame if dense_or_lost else _diagonal_cause(layer, claim, jacobian)
+        case _:
+            cause = jacobian.dense_why
     if cause is not None:
         return replace(cause, labels=(*cause.labels, label))
-    code = "E0602" if bijection is not None and claim.what == "invertible" else "E0601"
+    code = "E0602" if bijection is not None and claim.what in ("invertible", "onto") else "E0601"
     fixes: tuple[Fix, ...] = ()
     if code == "E0602":
         fixes = (Fix("add a positive scale of the input: `t * x + ...`; or claim `injective`"),)
@@ -79,24 +93,34 @@ def _diagonal_cause(layer: ir.Layer, claim: ir.Claim, jacobian: Jacobian) -> Dia
     return _vanishing(layer, jacobian) if not jacobian.diag.interval.one_signed else None
 
 
-def _fails(claim: ir.Claim, jacobian: Jacobian, bijection: Bijection | None) -> str | None:
+def _fails(claim: ir.Claim, proved: Proved) -> str | None:
     """Why the claim does not follow; None when it does."""
+    jacobian, bijection = proved.jacobian, proved.bijection
     interval, plain = jacobian.diag.interval, not jacobian.diag.monomial
     dense = "the Jacobian is dense" if jacobian.off == DENSE else None
     match claim.what:
-        case "invertible":
+        case "invertible" | "onto":
             if bijection is None:
                 return dense or f"the diagonal lies in {jacobian.diag}"
-            if bijection.codomain is None or bijection.codomain != REAL:
+            if bijection.codomain != REAL:
                 return f"injective, but not onto R^D: {bijection.why_not_onto}"
             return None
         case "injective":
             return None if bijection is not None else dense or f"the diagonal lies in {jacobian.diag}"
+        case "log_det":
+            if bijection is None:
+                return dense or f"the diagonal lies in {jacobian.diag}"
+            return None if at_least(LOG_DETS, EXACT, claim.word) else f"the log-determinant is {EXACT}"
+        case "inverse":
+            if bijection is None:
+                return dense or f"the diagonal lies in {jacobian.diag}"
+            return None if at_least(INVERSES, proved.inverse, claim.word) else f"the inverse is {proved.inverse}"
+        case "lip":
+            return _too_steep(claim, jacobian.lip)
         case "diagonal":
             return None if jacobian.off == NONE else f"the Jacobian is {jacobian.off}"
         case "volume_preserving":
-            ones = plain and interval.lo == 1 == interval.hi or interval.lo == -1 == interval.hi
-            return None if ones and dense is None else f"the diagonal lies in {jacobian.diag}"
+            return None if jacobian.unit else dense or f"the diagonal lies in {jacobian.diag}"
         case "diag":
             if dense:
                 return dense
@@ -108,8 +132,46 @@ def _fails(claim: ir.Claim, jacobian: Jacobian, bijection: Bijection | None) -> 
             }[claim.cmp]
             return None if holds else f"the diagonal lies in {jacobian.diag}"
         case direction:
+            if proved.found is not None and jacobian.off != NONE and dense is None:
+                return (
+                    f"the Jacobian is triangular in the order {proved.found}, which was found, not in the declared one"
+                )
             if jacobian.off not in (NONE, direction):
                 return dense or f"the Jacobian is {jacobian.off} triangular"
             if claim.strict and not jacobian.strict:
                 return f"the diagonal lies in {jacobian.diag}, strict means 0"
             return None
+
+
+def _too_steep(claim: ir.Claim, lip: float) -> str | None:
+    if lip < claim.value or (claim.cmp == "<=" and lip == claim.value):
+        return None
+    return f"the Lipschitz bound is {number(lip)}"
+
+
+def flow_claim(
+    claim: ir.Claim, bijection: Bijection | None, preserving: bool, log_det: str, inverse: str, lip: float
+) -> Diagnostic | None:
+    """The diagnostic of a claim that does not hold of a flow whose steps have no error of their own."""
+    fixes: tuple[Fix, ...] = ()
+    why, code = "", "E0601"
+    match claim.what:
+        case _ if bijection is None:
+            why = "a step is not invertible"
+        case "invertible" | "onto" if bijection is not None and bijection.codomain != REAL:
+            why, code = f"injective, but not onto: {bijection.why_not_onto}", "E0602"
+            fixes = (Fix("claim `injective`: log_prob stays, sample raises"),)
+        case "volume_preserving" if not preserving:
+            why = "a step changes volume"
+        case "log_det" if not at_least(LOG_DETS, log_det, claim.word):
+            why = f"the log-determinant is {LOG_DETS[log_det]}"
+        case "inverse" if not at_least(INVERSES, inverse, claim.word):
+            why = f"the inverse is {inverse}"
+        case "lip":
+            why = _too_steep(claim, lip) or ""
+        case _:
+            pass
+    if not why:
+        return None
+    label = Label(claim.span, "claimed here", primary=True)
+    return Diagnostic(code, f"`{claim}` is not proved: {why}", (label,), (), fixes)

@@ -8,7 +8,8 @@ differentiability: `diag in m * [lo, hi]` says that for each index p and all a !
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import Enum
+from enum import Enum, IntEnum
+from math import inf
 from typing import NamedTuple
 
 from mintdsl.core.interval import ONE, REAL, ZERO, Interval
@@ -61,12 +62,7 @@ class Signed:
 
     def __str__(self) -> str:
         signs = " * ".join(str(a) for a in sorted(self.monomial))
-        body = _bound(self.interval)
-        return f"{signs} * {body}" if signs else body
-
-
-def _bound(interval: Interval) -> str:
-    return str(interval)
+        return f"{signs} * {self.interval}" if signs else str(self.interval)
 
 
 class Fibre(Enum):
@@ -77,6 +73,14 @@ class Fibre(Enum):
     ONTO = "onto"
     IMAGE = "injective"
     UNKNOWN = "unknown"
+
+
+class Smooth(IntEnum):
+    """How smooth a function is; the order of the values is that of strength."""
+
+    KINKS = 0
+    C1 = 1
+    ANALYTIC = 2
 
 
 # no name of a program can be one of these
@@ -90,7 +94,9 @@ class Jacobian:
 
     `off` tells on which *other* coordinates it depends: NONE, a direction ("lower", "upper" or a Dir formal) of the
     layer's order, or DENSE. `diag` is the own coordinate's part, `fibre` its kind with the fixed `image` when that is
-    known, `range` the values. `dense_why` and `sign_why` say where triangularity and the sign were lost.
+    known, `range` the values. `lip` bounds the Lipschitz constant in the 2-norm for every admissible weight; `smooth`
+    is the least that the pieces of the formula are. `dense_why` and `sign_why` say where triangularity and the sign
+    were lost.
     """
 
     off: str
@@ -98,6 +104,8 @@ class Jacobian:
     fibre: Fibre
     range: Signed
     image: Interval = REAL
+    lip: float = inf
+    smooth: Smooth = Smooth.ANALYTIC
     dense_why: Diagnostic | None = None
     sign_why: Diagnostic | None = None
 
@@ -105,6 +113,12 @@ class Jacobian:
     def constant(self) -> bool:
         """Whether it does not depend on the variable at all."""
         return self.off == NONE and self.diag.interval.is_zero
+
+    @property
+    def unit(self) -> bool:
+        """Whether it is triangular and every diagonal entry is 1 or -1, so that volumes are preserved."""
+        interval = self.diag.interval
+        return self.off != DENSE and abs(interval.lo) == 1 and interval.lo == interval.hi
 
     @property
     def strict(self) -> bool:
@@ -126,12 +140,12 @@ class Jacobian:
         return f"{name}, diag in {self.diag}" if not self.strict else name
 
 
-VARIABLE = Jacobian(NONE, Signed(PLUS, ONE), Fibre.AFFINE, Signed(PLUS, REAL))
+VARIABLE = Jacobian(NONE, Signed(PLUS, ONE), Fibre.AFFINE, Signed(PLUS, REAL), lip=1.0)
 
 
 def constant(values: Signed) -> Jacobian:
     """A value that does not depend on the variable."""
-    return Jacobian(NONE, Signed(PLUS, ZERO), Fibre.CONST, values)
+    return Jacobian(NONE, Signed(PLUS, ZERO), Fibre.CONST, values, lip=0.0)
 
 
 def settled(jacobian: Jacobian) -> Jacobian:

@@ -7,28 +7,28 @@ once, whatever its count.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import inf, nextafter
 
 from mintdsl.core import ir
-from mintdsl.core.interval import REAL, UNIT, Interval
+from mintdsl.core.interval import REAL, UNIT, Interval, product_above
 from mintdsl.core.nat import Nat
+from mintdsl.core.outcomes import ABSENT, CLOSED, EXACT, INVERSES, weakest
 from mintdsl.diagnostics.model import Bag, Diagnostic, Fix, Label
-from mintdsl.proof.check import Bindings, LayerProof, check_layer, resolved_order
+from mintdsl.proof.check import Bindings, LayerProof, check_layer
+from mintdsl.proof.claims import flow_claim
 from mintdsl.proof.derivation import Derivation
-from mintdsl.proof.jacobian import NONE
 from mintdsl.proof.rules.flows import Bijection, logit_domain
 from mintdsl.records import record, replace
 from mintdsl.source import Span
-
-CLOSED, ITERATIVE, ELEMENTWISE = "closed form", "iterative to a tested residual", "elementwise solve"
 
 
 @record
 class FlowProof:
     """What is proved of a flow: one to one on `domain`; a bijection onto `codomain` unless that is None.
 
-    `inverse` names the weakest kind among its steps. `excused`: a step failed, and that was reported where it is
-    defined. `padded`: the dimension grows, so there is no log-det. `evaluation_only`: it holds for frozen statistics
-    (rule BN).
+    `inverse` names the weakest kind among its steps. `lip` bounds its Lipschitz constant. `excused`: a step failed, and
+    that was reported where it is defined. `padded`: the dimension grows, so there is no log-det. `evaluation_only`: it
+    holds for frozen statistics (rule BN). `assumptions` are taken for granted, and tested by the module.
     """
 
     flow: ir.Flow
@@ -37,9 +37,16 @@ class FlowProof:
     inverse: str
     derivation: Derivation
     diagnostics: tuple[Diagnostic, ...]
+    lip: float = inf
     excused: bool = False
     padded: bool = False
     evaluation_only: bool = False
+    assumptions: tuple[str, ...] = ()
+
+    @property
+    def log_det(self) -> str:
+        """The kind of the log-determinant."""
+        return ABSENT if self.padded else EXACT
 
 
 Proof = LayerProof | FlowProof
@@ -55,9 +62,11 @@ class _State:
     injective: bool = True
     preserving: bool = True
     inverse: str = CLOSED
+    lip: float = 1.0
     padded: bool = False
     evaluation: bool = False
     why: str = ""
+    assumptions: dict[str, None] = field(default_factory=dict)  # a set that keeps its order
 
 
 @dataclass(slots=True)
@@ -112,28 +121,32 @@ class _FlowWalk:
 
     def run(self) -> FlowProof:
         state = _State(image=None)
-        state.domain = None
         premises = [self._step(step, state) for step in self.flow.steps]
         bijection = None
         domain = state.domain or REAL
         if state.injective:
             image = state.image if state.domain is not None else REAL
             bijection = Bijection(domain, image, state.why)
-        for claim in self.flow.claims:
-            self._claim(claim, bijection, state)
         conclusion = _conclusion(bijection)
         whole = Derivation("I-COMP", self.flow.name_span, conclusion, tuple(premises), title=f"flow {self.flow.name}")
-        return FlowProof(
+        proof = FlowProof(
             self.flow,
             bijection,
             state.preserving,
             state.inverse,
             whole,
-            self.bag.sorted(),
+            (),
+            state.lip,
             self.excused,
             state.padded,
             state.evaluation,
+            tuple(state.assumptions),
         )
+        for claim in self.flow.claims if not (self.bag.has_errors or self.excused) else ():
+            failed = flow_claim(claim, bijection, state.preserving, proof.log_det, state.inverse, state.lip)
+            if failed is not None:
+                self.bag.add(failed)
+        return replace(proof, diagnostics=self.bag.sorted())
 
     # ------------------------------------------------------------ steps
 
@@ -143,9 +156,10 @@ class _FlowWalk:
                 return Derivation("DEQUANT", step.span, f"ints({levels}) -> unit, by noise; outside the bijection")
             case ir.Prior(name=name):
                 return Derivation("PRIOR", step.span, f"the latent is {name}; outside the bijection")
-            case ir.Standardize():
+            case ir.Standardize(std=std):
                 self._enter(step.span, REAL, state)
                 state.image, state.preserving = (REAL if state.image is not None else None), False
+                state.lip = product_above(state.lip, nextafter(1.0 / min(std), inf))
                 return Derivation("SCALE", step.span, "elementwise affine with fixed numbers: bijection")
             case ir.Pad(extra=extra):
                 self._enter(step.span, REAL, state)
@@ -160,13 +174,18 @@ class _FlowWalk:
                 domain = logit_domain(alpha)
                 self._enter(step.span, domain, state)
                 state.image, state.preserving = (REAL if state.image is not None else None), False
+                state.lip = inf  # at the ends of its domain
                 return Derivation("LOGIT", step.span, f"bijection of {domain} onto R, elementwise")
             case ir.Repeat(count=count, steps=steps):
                 entering = (state.domain, state.image)
+                before, state.lip = state.lip, 1.0
                 inner = tuple(self._step(s, state) for s in steps)
+                state.lip = product_above(before, _power(state.lip, count))
                 if state.injective and (state.domain, state.image) != entering:
+                    lip = state.lip
                     for s in steps:  # the second copy meets what the first leaves; a third would meet the same
                         self._step(s, state)
+                    state.lip = lip
                 return Derivation("REPEAT", step.span, f"{count} copies, proved once", inner, title=f"repeat {count}")
             case ir.Pair():
                 return self._pair(step, step.op, state)
@@ -210,17 +229,15 @@ class _FlowWalk:
             return Derivation("USE", step.span, "nothing is proved", (), title=name)
         self._enter(step.span, bijection.domain, state)
         state.evaluation |= proof.evaluation_only
+        state.assumptions |= dict.fromkeys(f"{a} in {name}" if " in " not in a else a for a in proof.assumptions)
         if isinstance(proof, FlowProof):
             state.padded |= proof.padded
-        if isinstance(proof, LayerProof):
-            interval = proof.jacobian.diag.interval
-            unit = not proof.jacobian.diag.monomial and abs(interval.lo) == 1 and interval.lo == interval.hi
-            state.preserving &= unit
-            kind = CLOSED if proof.closed_form else ELEMENTWISE if proof.jacobian.off == NONE else ITERATIVE
-        else:
             state.preserving &= proof.volume_preserving
-            kind = proof.inverse
-        state.inverse = max(state.inverse, kind, key=(CLOSED, ELEMENTWISE, ITERATIVE).index)
+            state.lip = product_above(state.lip, proof.lip)
+        else:
+            state.preserving &= proof.jacobian.unit
+            state.lip = product_above(state.lip, proof.jacobian.lip)
+        state.inverse = weakest(INVERSES, state.inverse, proof.inverse)
         if bijection.codomain is None:
             state.why = state.why or bijection.why_not_onto
             state.image = None
@@ -263,8 +280,7 @@ class _FlowWalk:
                 state.injective = False
                 continue
             direction = dict(inner.op.args).get(proof.jacobian.off, proof.jacobian.off)
-            order = resolved_order(definition, bindings)
-            found.append((str(direction), str(order), inner))
+            found.append((str(direction), str(proof.order), inner))
         if len(pair.steps) != 2:
             self._bad_pair(step.span, f"{len(pair.steps)} steps", ())
             state.injective = False
@@ -290,26 +306,6 @@ class _FlowWalk:
             fixes=(Fix("use `tri = lower` for one and `tri = upper` for the other"),),
         )
 
-    # ------------------------------------------------------------ claims
-
-    def _claim(self, claim: ir.Claim, bijection: Bijection | None, state: _State) -> None:
-        if self.bag.has_errors or self.excused:
-            return
-        if bijection is None:
-            self.bag.error("E0601", claim.span, f"`{claim}` is not proved: a step is not invertible", "claimed here")
-        elif claim.what == "invertible" and (bijection.codomain is None or bijection.codomain != REAL):
-            self.bag.error(
-                "E0602",
-                claim.span,
-                f"`invertible` is not proved: injective, but not onto: {bijection.why_not_onto}",
-                "claimed here",
-                fixes=(Fix("claim `injective`: log_prob stays, sample raises"),),
-            )
-        elif claim.what == "volume_preserving" and not state.preserving:
-            self.bag.error(
-                "E0601", claim.span, "`volume_preserving` is not proved: a step changes volume", "claimed here"
-            )
-
 
 def _conclusion(bijection: Bijection | None) -> str:
     if bijection is None:
@@ -321,3 +317,15 @@ def _conclusion(bijection: Bijection | None) -> str:
     return (
         f"bijection of {bijection.domain}^D onto {'R^D' if bijection.codomain == REAL else f'{bijection.codomain}^D'}"
     )
+
+
+def _power(lip: float, count: Nat) -> float:
+    """A bound of `lip` to the power of a number of copies that may not be known."""
+    if lip == 1.0:
+        return 1.0
+    if count.constant is None or count.constant > 10_000:
+        return inf if lip > 1.0 else lip
+    total = 1.0
+    for _ in range(count.constant):
+        total = product_above(total, lip)
+    return total

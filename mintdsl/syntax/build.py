@@ -111,7 +111,7 @@ class Builder:
                 return tuple(
                     a if isinstance(a, ast.Arg) else ast.Arg(None, None, a, a.span) for a in c if a is not None
                 )
-            case "options" | "option_name":
+            case "options" | "option_name" | "kind_of":
                 return c[0]
             case "arg_named":
                 return ast.Arg(self._name(c[0]), "=", c[1], span)
@@ -230,6 +230,8 @@ class Builder:
                 return ast.ClaimClass(c[0] is not None, self._name(c[1]), span)
             case "claim_bound":
                 return ast.ClaimBound(self._name(c[0]), c[1].text, c[2], span)
+            case "claim_kind":
+                return ast.ClaimKind(self._name(c[0]), self._name(c[1]), span)
             case "reserved":
                 return POISON
             case "const":

@@ -114,6 +114,8 @@ def claim(item: ast.Claim) -> str:
     """One claim."""
     if isinstance(item, ast.ClaimClass):
         return f"strict {item.name.id}" if item.strict else item.name.id
+    if isinstance(item, ast.ClaimKind):
+        return f"{item.name.id} {item.kind.id}"
     return f"{item.name.id} {item.cmp} {expr(item.value)}"
 
 

@@ -10,15 +10,17 @@ from mintdsl.core.instance import Counts, Instances
 from mintdsl.core.interval import REAL
 from mintdsl.core.nat import Nat
 from mintdsl.core.orders import Order
+from mintdsl.core.outcomes import CLOSED, INVERSES
 from mintdsl.diagnostics.model import Bag
 from mintdsl.diagnostics.render import printable
 from mintdsl.proof.check import Bindings, LayerProof
 from mintdsl.proof.jacobian import DENSE, NONE
-from mintdsl.proof.prover import CLOSED, Proof, Prover
+from mintdsl.proof.prover import Proof, Prover
 from mintdsl.proof.rules.flows import logit_domain
-from mintdsl.tools.show import coordinates, facts, inverse_of
+from mintdsl.tools.show import coordinates, facts
 
 MAX_BLOCKS = 2000
+_CLOSED = INVERSES[CLOSED]
 OUTSIDE = "outside the bijection"
 
 
@@ -161,13 +163,13 @@ class _Build:
                 return Block(f"prior {name}", "prior", OUTSIDE, "", "", before, after, none)
             case ir.Logit(alpha=alpha):
                 proof = f"bijection of {logit_domain(alpha)} onto R, elementwise"
-                return Block(f"logit({alpha:g})", "diagonal", proof, "exact", CLOSED, before, after, none)
+                return Block(f"logit({alpha:g})", "diagonal", proof, "exact", _CLOSED, before, after, none)
             case ir.Squeeze(factor=factor, undo=undo):
                 title = f"{'unsqueeze' if undo else 'squeeze'} {factor}"
-                return Block(title, "permutation", "moves entries", "0", CLOSED, before, after, none)
+                return Block(title, "permutation", "moves entries", "0", _CLOSED, before, after, none)
             case ir.Standardize():
                 proof = "bijection of R, elementwise"
-                return Block("standardize", "diagonal", proof, "exact", CLOSED, before, after, none)
+                return Block("standardize", "diagonal", proof, "exact", _CLOSED, before, after, none)
             case ir.Pad(extra=extra):
                 proof = f"injective only: {extra} zero channels"
                 return Block(f"pad, {extra} channels", "pad", proof, "none", "drops them", before, after, none)
@@ -245,13 +247,13 @@ class _Build:
             what = f"injective only; {what}"
         elif bijection.codomain != REAL:
             what = f"onto {bijection.codomain}^D; {what}"
-        interval = jacobian.diag.interval
-        unit = not jacobian.diag.monomial and abs(interval.lo) == 1 and interval.lo == interval.hi
-        return Block(title, kind, what, "0" if unit else "exact", inverse_of(proof), shape, shape, counts)
+        return Block(
+            title, kind, what, "0" if jacobian.unit else "exact", INVERSES[proof.inverse], shape, shape, counts
+        )
 
 
 def _slowness(inverse: str) -> int:
-    return ("", "drops them", CLOSED, "elementwise solve", "iterative to a tested residual").index(inverse)
+    return ("", "drops them", *INVERSES.values()).index(inverse)
 
 
 def _repeated(parts: tuple[Block, ...], count: str, before: str, after: str) -> Block:

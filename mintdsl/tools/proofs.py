@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from mintdsl.core import ir
 from mintdsl.diagnostics.render import printable
-from mintdsl.proof.check import Bindings, LayerProof, resolved_order
+from mintdsl.proof.check import Bindings, LayerProof
 from mintdsl.proof.derivation import Derivation
 from mintdsl.proof.prover import Proof, Prover
 from mintdsl.proof.rules import RULES
@@ -99,10 +99,8 @@ def _heading(one: Proved, program: ir.Program, sources: Mapping[str, Source], at
     bound = [f"{name} = {value}" for name, value in one.bindings.items() if not isinstance(value, ir.FormalOrder)]
     for_all = [f"for all {free(definition)}"] if free(definition) else []
     settled = for_all + bound
-    if isinstance(definition, ir.Layer):
-        order = resolved_order(definition, one.bindings)
-        if order is not None:
-            settled.insert(0, f"order {order.name} {order}")
+    if isinstance(one.proof, LayerProof) and str(one.proof.working):
+        settled.insert(0, f"order {one.proof.working}")
     if settled:
         lines += [f"  {part}" for part in wrap("; ".join(settled), at.width - 2)]
     claims = ", ".join(map(str, definition.claims))

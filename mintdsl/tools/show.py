@@ -11,12 +11,13 @@ from typing import Protocol
 
 from mintdsl.core import ir
 from mintdsl.core.interval import REAL
+from mintdsl.core.outcomes import INVERSES, LOG_DETS
 from mintdsl.diagnostics.model import Diagnostic
 from mintdsl.diagnostics.render import render, summary
 from mintdsl.driver import Checked, Report
-from mintdsl.proof.check import LayerProof, resolved_order
+from mintdsl.proof.check import LayerProof
 from mintdsl.proof.jacobian import DENSE, NONE
-from mintdsl.proof.prover import CLOSED, ELEMENTWISE, ITERATIVE, FlowProof, Proof, Prover
+from mintdsl.proof.prover import Proof, Prover
 from mintdsl.source import Source
 
 _CODES = {"bold": "1", "red": "31", "green": "32", "yellow": "33", "blue": "34", "cyan": "36", "faint": "2"}
@@ -74,15 +75,10 @@ class Facts:
 def facts(proof: Proof, dims: int | None, order: str = "") -> Facts:
     """The words for a proof; `dims` puts the number of coordinates in place of D."""
     bijection = proof.bijection
-    jacobian, inverse = "", ""
-    if isinstance(proof, LayerProof):
-        inverse = inverse_of(proof)
-        jacobian = class_of(proof, order)
-    else:
-        inverse = proof.inverse
+    inverse, log_det = INVERSES[proof.inverse], LOG_DETS[proof.log_det]
+    jacobian = class_of(proof, order) if isinstance(proof, LayerProof) else ""
     if bijection is None:
         return Facts(False, "not proved invertible", jacobian, "", "")
-    log_det = "none: the dimension grows" if isinstance(proof, FlowProof) and proof.padded else "exact"
     mode = ", in evaluation mode" if proof.evaluation_only else ""
     if bijection.codomain is None:
         return Facts(True, f"injective only{mode}: {bijection.why_not_onto}", jacobian, log_det, inverse)
@@ -94,11 +90,6 @@ def facts(proof: Proof, dims: int | None, order: str = "") -> Facts:
     same = bijection.domain == bijection.codomain
     where = box(bijection.domain) if same else f"{box(bijection.domain)} onto {box(bijection.codomain)}"
     return Facts(True, f"bijection of {where}{mode}", jacobian, log_det, inverse)
-
-
-def inverse_of(proof: LayerProof) -> str:
-    """The kind of a layer's inverse."""
-    return CLOSED if proof.closed_form else ELEMENTWISE if proof.jacobian.off == NONE else ITERATIVE
 
 
 def class_of(proof: LayerProof, order: str = "") -> str:
@@ -120,8 +111,9 @@ def order_of(program: ir.Program, key: str, prover: Prover) -> str:
     bindings = prover.defaults(key)
     if not isinstance(definition, ir.Layer) or bindings is None:
         return ""
-    order = resolved_order(definition, bindings)
-    return f"{order.name} {order}" if order else ""
+    proof = prover.prove(key, bindings)
+    assert isinstance(proof, LayerProof)
+    return str(proof.working)
 
 
 def coordinates(definition: ir.Definition, sizes: Mapping[str, int]) -> int | None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from mintdsl.core.interval import NONNEGATIVE, REAL, Interval
+from math import inf
+
+from mintdsl.core.interval import NONNEGATIVE, REAL, Interval, product_above, sum_above
 from mintdsl.diagnostics.model import Diagnostic, Fix, Label
-from mintdsl.proof.jacobian import DENSE, NONE, PLUS, Atom, Fibre, Jacobian, Signed, constant, family, settled
+from mintdsl.proof.jacobian import DENSE, NONE, PLUS, Atom, Fibre, Jacobian, Signed, Smooth, constant, family, settled
 from mintdsl.proof.rules.model import MINTNET, Rule, vec
 from mintdsl.records import record, replace
 from mintdsl.source import Span
@@ -66,9 +68,9 @@ MUL = Rule(
 )
 DIV = Rule(
     "DIV",
-    "e1 / e2 = e1 (1 / e2) by MUL",
+    "e1 / e2 = e1 (1 / e2) by MUL, where e2 : diag in D, values in m [a, b]   =>   1 / e2 : diag in -D / [a, b]^2",
     "the values of e2 have one sign and are never 0",
-    "rule MUL",
+    "rule MUL; quotient rule on difference quotients",
     vec("  param W : linear strict lower\n  map x -> x / (1 + sigmoid(W(x)))"),
     vec("  param W : linear strict lower\n  map x -> x / W(x)"),
 )
@@ -81,15 +83,18 @@ def negate(e: Jacobian) -> Jacobian:
     return replace(e, diag=-e.diag, range=-e.range, image=-e.image)
 
 
-def add(left: Jacobian, right: Jacobian, *, span: Span, spans: tuple[Span, Span], op: str = "+") -> Jacobian:
-    """Rule ADD; `right` is already negated for a difference."""
+def add(
+    left: Jacobian, right: Jacobian, *, span: Span, spans: tuple[Span, Span], op: str = "+", cycle: str = ""
+) -> Jacobian:
+    """Rule ADD; `right` is already negated for a difference. `cycle` says why directions that mix have no order."""
     values = _plus(left.range, right.range)
     if left.constant and right.constant:
         return constant(values)
-    off, why = _joined(left, right, span, spans, "sum")
+    off, why = _joined(left, right, span, spans, "sum", cycle)
+    lip, smooth = sum_above(left.lip, right.lip), min(left.smooth, right.smooth)
     if off == DENSE:
         unknown = Signed(PLUS, REAL)
-        return Jacobian(DENSE, unknown, Fibre.UNKNOWN, values, dense_why=why)
+        return Jacobian(DENSE, unknown, Fibre.UNKNOWN, values, lip=lip, smooth=smooth, dense_why=why)
     diag = _plus(left.diag, right.diag)
     lost = None
     if not diag.interval.one_signed and not diag.interval.is_zero:
@@ -99,7 +104,8 @@ def add(left: Jacobian, right: Jacobian, *, span: Span, spans: tuple[Span, Span]
         or (left.diag.interval.nonpositive and right.diag.interval.nonpositive)
     )
     fibre, image = _sum_fibre(left, right, same_way)
-    return settled(Jacobian(off, diag, fibre, values, image, sign_why=left.sign_why or right.sign_why or lost))
+    lost = left.sign_why or right.sign_why or lost
+    return settled(Jacobian(off, diag, fibre, values, image, lip, smooth, sign_why=lost))
 
 
 def _plus(a: Signed, b: Signed) -> Signed:
@@ -113,7 +119,7 @@ def _plus(a: Signed, b: Signed) -> Signed:
 
 
 def _joined(
-    left: Jacobian, right: Jacobian, span: Span, spans: tuple[Span, Span], what: str
+    left: Jacobian, right: Jacobian, span: Span, spans: tuple[Span, Span], what: str, cycle: str
 ) -> tuple[str, Diagnostic | None]:
     if DENSE in (left.off, right.off):
         return DENSE, left.dense_why or right.dense_why
@@ -128,7 +134,10 @@ def _joined(
         "E0402",
         f"`{left.off}` and `{right.off}` triangular maps in one {what}: the Jacobian is dense",
         labels,
-        (f"rule {'ADD' if what == 'sum' else 'MUL'} needs both triangular in one order and direction",),
+        (
+            f"rule {'ADD' if what == 'sum' else 'MUL'} needs both triangular in one order and direction",
+            *filter(None, [cycle]),
+        ),
         (Fix("make two layers, each triangular, and compose them in a flow: `pair { LowerOne  UpperOne }`"),),
     )
 
@@ -193,7 +202,7 @@ def total(body: Jacobian, indices: tuple[str, ...], *, span: Span) -> Jacobian:
     if body.constant:
         return constant(_times_extent(_free_of(body.range, indices)))
     if body.off == DENSE:
-        return replace(body, range=Signed(PLUS, REAL))
+        return replace(body, range=Signed(PLUS, REAL), lip=inf)
     free = _free_of(body.diag, indices)
     lost = None
     if free != body.diag:
@@ -215,7 +224,8 @@ def total(body: Jacobian, indices: tuple[str, ...], *, span: Span) -> Jacobian:
     if fibre in (Fibre.AFFINE, Fibre.ONTO) and not one_way:
         fibre = Fibre.UNKNOWN
     values = _times_extent(_free_of(body.range, indices))
-    return settled(Jacobian(body.off, _times_extent(free), fibre, values, sign_why=body.sign_why or lost))
+    diag, why = _times_extent(free), body.sign_why or lost
+    return settled(Jacobian(body.off, diag, fibre, values, smooth=body.smooth, sign_why=why))
 
 
 def _free_of(signed: Signed, indices: tuple[str, ...]) -> Signed:
@@ -231,13 +241,14 @@ def _times_extent(signed: Signed) -> Signed:
 
 @record
 class ActFacts:
-    """What rule ACT needs of h: bounds of its slope, its image of R (and of the range at hand), its domain."""
+    """What rule ACT needs of h: bounds of its slope, its image of R (and of the range at hand), domain, smoothness."""
 
     name: str
     slope: Interval
     image: Interval
     values: Interval
     domain: Interval
+    smooth: Smooth
 
 
 def activate(e: Jacobian, h: ActFacts, *, span: Span, declared: Span | None) -> Jacobian:
@@ -245,9 +256,10 @@ def activate(e: Jacobian, h: ActFacts, *, span: Span, declared: Span | None) -> 
     values = Signed(PLUS, h.values)
     if e.constant:
         return constant(values)
-    if e.off == DENSE:
-        return replace(e, range=values)
     slope = h.slope
+    lip, smooth = product_above(e.lip, slope.magnitude), min(e.smooth, h.smooth)
+    if e.off == DENSE:
+        return replace(e, range=values, lip=lip, smooth=smooth)
     monotone = slope.nonnegative or slope.nonpositive
     if monotone:
         diag = e.diag * Signed(PLUS, slope)
@@ -262,7 +274,7 @@ def activate(e: Jacobian, h: ActFacts, *, span: Span, declared: Span | None) -> 
         # only where h meets its whole domain is its image known exactly
         image = h.image
         fibre = Fibre.ONTO if image == REAL else Fibre.IMAGE
-    return settled(Jacobian(e.off, diag, fibre, values, image, sign_why=e.sign_why or lost))
+    return settled(Jacobian(e.off, diag, fibre, values, image, lip, smooth, sign_why=e.sign_why or lost))
 
 
 def _not_monotone(h: ActFacts, span: Span, declared: Span | None) -> Diagnostic:
@@ -276,14 +288,20 @@ def _not_monotone(h: ActFacts, span: Span, declared: Span | None) -> Diagnostic:
     )
 
 
-def multiply(left: Jacobian, right: Jacobian, *, span: Span, spans: tuple[Span, Span]) -> Jacobian:
-    """Rule MUL."""
+def multiply(left: Jacobian, right: Jacobian, *, span: Span, spans: tuple[Span, Span], cycle: str = "") -> Jacobian:
+    """Rule MUL; `cycle` says why directions that mix have no order."""
     values = left.range * right.range
     if left.constant and right.constant:
         return constant(values)
-    off, why = _joined(left, right, span, spans, "product")
+    off, why = _joined(left, right, span, spans, "product", cycle)
+    lip = sum_above(
+        product_above(left.lip, right.range.interval.magnitude), product_above(right.lip, left.range.interval.magnitude)
+    )
+    whole = Jacobian(
+        off, Signed(PLUS, REAL), Fibre.UNKNOWN, values, lip=lip, smooth=min(left.smooth, right.smooth), dense_why=why
+    )
     if off == DENSE:
-        return Jacobian(DENSE, Signed(PLUS, REAL), Fibre.UNKNOWN, values, dense_why=why)
+        return whole
     for own, factor in ((left, right), (right, left)):
         if factor.strict:
             diag = own.diag * factor.range
@@ -293,12 +311,12 @@ def multiply(left: Jacobian, right: Jacobian, *, span: Span, spans: tuple[Span, 
             lost = None
             if not own.strict and not factor.range.interval.one_signed and not factor.range.interval.is_zero:
                 lost = _factor_sign(factor, span, spans, left is own)
-            return settled(Jacobian(off, diag, fibre, values, sign_why=left.sign_why or right.sign_why or lost))
+            return settled(replace(whole, diag=diag, fibre=fibre, sign_why=left.sign_why or right.sign_why or lost))
     plain = not (left.range.monomial or right.range.monomial or left.diag.monomial or right.diag.monomial)
     growing = all(e.range.interval.nonnegative and e.diag.interval.nonnegative for e in (left, right))
     if plain and growing:
         diag = Signed(PLUS, left.diag.interval * right.range.interval + right.diag.interval * left.range.interval)
-        return settled(Jacobian(off, Signed(PLUS, diag.interval.hull(NONNEGATIVE)), Fibre.UNKNOWN, values))
+        return settled(replace(whole, diag=Signed(PLUS, diag.interval.hull(NONNEGATIVE))))
     lost = Diagnostic(
         "E0410",
         "both factors read the own coordinate: the sign of the diagonal is lost",
@@ -310,7 +328,7 @@ def multiply(left: Jacobian, right: Jacobian, *, span: Span, spans: tuple[Span, 
         ("rule MUL needs one factor that is constant or strict, or both increasing with values >= 0",),
         (Fix("make one factor strict: `linear strict lower`, `conv 3x3 strict lower`"),),
     )
-    return Jacobian(off, Signed(PLUS, REAL), Fibre.UNKNOWN, values, sign_why=left.sign_why or right.sign_why or lost)
+    return replace(whole, sign_why=left.sign_why or right.sign_why or lost)
 
 
 def _factor_sign(factor: Jacobian, span: Span, spans: tuple[Span, Span], factor_is_right: bool) -> Diagnostic:
@@ -325,5 +343,12 @@ def _factor_sign(factor: Jacobian, span: Span, spans: tuple[Span, Span], factor_
 
 
 def reciprocal(e: Jacobian) -> Jacobian:
-    """1 / e for a strict or constant `e` whose values have one sign."""
-    return replace(e, range=Signed(e.range.monomial, e.range.interval.reciprocal()))
+    """1 / e for an `e` whose values have one sign: (1/b - 1/a) / (b - a) = -slope / (e(a) e(b))."""
+    inverse = e.range.interval.reciprocal()
+    square = inverse * inverse
+    values = Signed(e.range.monomial, inverse)
+    fibre = e.fibre if e.strict else Fibre.UNKNOWN
+    lip = product_above(e.lip, square.magnitude)
+    if e.off == DENSE:
+        return replace(e, range=values, lip=lip)
+    return replace(e, range=values, diag=-e.diag * Signed(PLUS, square), fibre=fibre, image=REAL, lip=lip)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from math import inf, nextafter, sqrt
 
-from mintdsl.core.interval import REAL, Interval
+from mintdsl.core.interval import REAL, Interval, product_above
 from mintdsl.diagnostics.model import Diagnostic, Fix, Label
-from mintdsl.proof.jacobian import DENSE, NONE, Fibre, Jacobian, Signed
-from mintdsl.proof.jacobian import PLUS as NO_SIGNS
+from mintdsl.proof.jacobian import DENSE, NONE, PLUS as NO_SIGNS, Fibre, Jacobian, Signed, constant
 from mintdsl.proof.rules.model import MINTNET, Rule, vec
 from mintdsl.records import replace
 from mintdsl.source import Span
@@ -65,12 +64,13 @@ RULES = (VAR, CONST, BASIC, TIE, BN)
 
 def normalized(argument: Jacobian, eps: float) -> Jacobian:
     """Rule BN: the class of `n(argument)` with frozen statistics."""
-    if argument.off == DENSE or argument.constant:
-        return replace(argument, range=Signed(NO_SIGNS, REAL))
     steepest = nextafter(1.0 / nextafter(sqrt(eps), 0.0), inf)
+    lip = product_above(argument.lip, steepest)
+    if argument.off == DENSE or argument.constant:
+        return replace(argument, range=Signed(NO_SIGNS, REAL), lip=lip)
     slope = Signed(NO_SIGNS, Interval(0.0, steepest, lo_open=True))
     fibre = argument.fibre if argument.fibre is not Fibre.IMAGE else Fibre.UNKNOWN
-    return replace(argument, diag=argument.diag * slope, fibre=fibre, range=Signed(NO_SIGNS, REAL))
+    return replace(argument, diag=argument.diag * slope, fibre=fibre, image=REAL, range=Signed(NO_SIGNS, REAL), lip=lip)
 
 
 def apply_map(
@@ -82,13 +82,13 @@ def apply_map(
     name: str,
     span: Span,
     declared: Span,
-    argument_label: str,
+    cycle: str,
 ) -> Jacobian:
-    """Rule BASIC: the class of `W(argument)`."""
+    """Rule BASIC: the class of `W(argument)`. `cycle` says why directions that mix have no order."""
     if direction is None:
         return _dense(argument, _dense_map(name, span, declared))
     if argument.off not in (NONE, direction, DENSE):
-        return _dense(argument, _mixed(name, direction, argument.off, span, declared, argument_label))
+        return _dense(argument, _mixed(name, direction, argument.off, span, declared, cycle))
     if argument.off == DENSE:
         return _dense(argument, argument.dense_why)
     diag = diagonal * argument.diag
@@ -100,14 +100,18 @@ def apply_map(
     else:
         fibre = Fibre.UNKNOWN
     off = NONE if argument.constant else direction
-    return Jacobian(off, diag, fibre, Signed(NO_SIGNS, REAL), sign_why=argument.sign_why)
+    lip = 0.0 if argument.constant else inf  # its weights are free
+    return Jacobian(
+        off, diag, fibre, Signed(NO_SIGNS, REAL), lip=lip, smooth=argument.smooth, sign_why=argument.sign_why
+    )
 
 
 def _dense(argument: Jacobian, why: Diagnostic | None) -> Jacobian:
     if argument.constant:
-        return Jacobian(NONE, argument.diag, Fibre.CONST, Signed(NO_SIGNS, REAL))
+        return constant(Signed(NO_SIGNS, REAL))
     unknown = Signed(NO_SIGNS, REAL)
-    return Jacobian(DENSE, unknown, Fibre.UNKNOWN, unknown, dense_why=argument.dense_why or why)
+    why = argument.dense_why or why
+    return Jacobian(DENSE, unknown, Fibre.UNKNOWN, unknown, smooth=argument.smooth, dense_why=why)
 
 
 def _dense_map(name: str, span: Span, declared: Span) -> Diagnostic:
@@ -120,7 +124,7 @@ def _dense_map(name: str, span: Span, declared: Span) -> Diagnostic:
     )
 
 
-def _mixed(name: str, direction: str, other: str, span: Span, declared: Span, argument_label: str) -> Diagnostic:
+def _mixed(name: str, direction: str, other: str, span: Span, declared: Span, cycle: str) -> Diagnostic:
     return Diagnostic(
         "E0402",
         f"`{direction}` after `{other}` inside one formula: the Jacobian is dense",
@@ -129,8 +133,9 @@ def _mixed(name: str, direction: str, other: str, span: Span, declared: Span, ar
             Label(declared, f"`{name}` is {direction} triangular"),
         ),
         (
-            f"the argument is {other} triangular{argument_label}",
+            f"the argument is {other} triangular",
             "the product of a lower and an upper triangular matrix has no diagonal to read off",
+            *filter(None, [cycle]),
         ),
         (Fix("make two layers, each triangular, and compose them in a flow: `pair { LowerOne  UpperOne }`"),),
     )
