@@ -102,8 +102,15 @@ class Program:
         with _deep():
             results = [r for key in keys if (r := _check(core, key, prover, instances, sizes, bag)) is not None]
         whole = self.main if name is None and not bag.has_errors else None
-        shown = allow.apply(bag.sorted(), self.modules, self.sources, whole)
+        shown = allow.apply(self._repaired(bag.sorted()), self.modules, self.sources, whole)
         return Report(shown, tuple(results), self.sources)
+
+    def _repaired(self, found: tuple[Diagnostic, ...]) -> tuple[Diagnostic, ...]:
+        if not found:
+            return found
+        from mintdsl.syntax.repairs import complete
+
+        return complete(found, self.modules, self.sources)
 
     def _asked(self, core: ir.Program, name: str | None, sizes: Mapping[str, int], bag: Bag) -> tuple[str, ...]:
         if name is None:
@@ -300,13 +307,14 @@ class _Loader:
         )
 
     def _missing(self, item: ast.Import, relative: bool, problem: str) -> None:
-        from mintdsl.syntax.suggest import suggest
+        from mintdsl.syntax.suggest import meant, others, suggest
 
         names = [p.relative_to(self.library).as_posix() for p in sorted(self.library.glob("*/*.mint"))]
         close = () if relative else suggest(item.path, names)
         title = f'cannot import "{item.path}"' + (f'; did you mean "{close[0]}"?' if close else "")
         label = "no such file" if "no such file" in problem else problem
-        self.program.loading.error("E0202", item.path_span, title, label)
+        fixes = meant(item.path_span, close, quote='"')
+        self.program.loading.error("E0202", item.path_span, title, label, notes=others(close), fixes=fixes)
 
 
 # ---------------------------------------------------------------- checking

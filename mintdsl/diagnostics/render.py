@@ -26,7 +26,7 @@ _STYLES = {
 _RESET = "\x1b[0m"
 _SAFETY = {
     Safety.SAFE: "  (safe fix, `mint check --fix`)",
-    Safety.UNSAFE: "  (unsafe fix: changes the model)",
+    Safety.UNSAFE: "  (changes the program, `--fix --unsafe-fixes`)",
     Safety.DISPLAY: "",
 }
 
@@ -284,12 +284,23 @@ def _mark(source: Source, label: Label) -> tuple[int, _Mark]:
     return number, _Mark(left, max(right, left + 1), label)
 
 
+def _words(text: str, room: int) -> list[str]:
+    """The parts of `text` between its spaces; what stands in backquotes is one part, unless it fills a line."""
+    words: list[str] = []
+    for part in text.split(" "):
+        if words and words[-1].count("`") % 2 and _cells(words[-1]) + 1 + _cells(part) <= room:
+            words[-1] += f" {part}"
+        else:
+            words.append(part)
+    return words
+
+
 def _wrapped(text: str, room: int) -> list[str]:
     """`text` broken at spaces into lines of at most `room` columns; indented text keeps its shape."""
     if _cells(text) <= room or text.startswith(" "):
         return [text]
     lines = [""]
-    for word in text.split(" "):
+    for word in _words(text, room):
         if lines[-1] and _cells(lines[-1]) + 1 + _cells(word) > room:
             lines.append(word)
         else:

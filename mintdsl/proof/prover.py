@@ -279,31 +279,32 @@ class _FlowWalk:
                 self._bad_pair(inner.span, "a flow, not a layer", ())
                 state.injective = False
                 continue
-            direction = dict(inner.op.args).get(proof.jacobian.off, proof.jacobian.off)
+            direction = dict(inner.op.args).get(proof.jacobian.off, proof.jacobian.off.strip("<>"))
             found.append((str(direction), str(proof.order), inner))
         if len(pair.steps) != 2:
-            self._bad_pair(step.span, f"{len(pair.steps)} steps", ())
+            self._bad_pair(step.span, f"this one has {len(pair.steps)}", ())
             state.injective = False
         elif len(found) == 2:
             (a, order_a, first), (b, order_b, second) = found
             labels = (Label(first.span, f"{a} in {order_a}"), Label(second.span, f"{b} in {order_b}"))
             if {a, b} != {"lower", "upper"}:
                 both = f"both are {a}" if a == b else f"they are {a} and {b}"
-                self._bad_pair(step.span, both, labels)
+                fix = Fix("use `tri = lower` for one and `tri = upper` for the other")
+                self._bad_pair(step.span, both, labels, fix)
                 state.injective = False
             elif order_a != order_b:
                 self._bad_pair(step.span, "their orders differ", labels)
                 state.injective = False
         return Derivation("PAIR", step.span, "one lower, one upper: bijection", premises, title="pair")
 
-    def _bad_pair(self, span: Span, why: str, also: tuple[Label, ...]) -> None:
+    def _bad_pair(self, span: Span, why: str, also: tuple[Label, ...], *fixes: Fix) -> None:
         self.bag.error(
             "E0603",
             span,
             f"`pair` takes one lower and one upper layer of one order; {why}",
             why,
             also=also,
-            fixes=(Fix("use `tri = lower` for one and `tri = upper` for the other"),),
+            fixes=fixes,
         )
 
 

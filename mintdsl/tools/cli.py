@@ -56,24 +56,35 @@ def cli() -> None:
 @_program
 @_output
 @click.option("--fix", is_flag=True, help="Apply the safe fixes to FILE, then check again.")
+@click.option("--unsafe-fixes", "unsafe", is_flag=True, help="With --fix, also those that make another program.")
 @click.pass_context
 def check(
-    ctx: click.Context, file: str, name: str | None, option: str | None, defines: tuple[str, ...], form: str, fix: bool
+    ctx: click.Context,
+    file: str,
+    name: str | None,
+    option: str | None,
+    defines: tuple[str, ...],
+    form: str,
+    fix: bool,
+    unsafe: bool,
 ) -> None:
     """Prove that a network is invertible, or show where the proof breaks.
 
     \b
     Example: mint check mintnet/mnist_small.mint -D K=32
     """
+    if unsafe and not fix:
+        raise Usage("--unsafe-fixes says which fixes --fix may apply; give both")
     if fix:
-        _fix(file, form)
+        _fix(file, form, unsafe=unsafe)
     asked = programs.ask(file, name, option, defines)
     report = asked.program.check(asked.name, **asked.sizes)
     _say(forms.FORMS[form](asked, report))
     ctx.exit(0 if report.ok else 1)
 
 
-def _fix(file: str, form: str) -> None:
+def _fix(file: str, form: str, *, unsafe: bool) -> None:
+    from mintdsl.diagnostics.model import Safety
     from mintdsl.tools import fixes
 
     if file == "-":
@@ -81,17 +92,19 @@ def _fix(file: str, form: str) -> None:
     if not Path(file).exists():
         programs.locate(file)
         raise Usage(f"{file} is a packaged spec; copy it to change it")
+    allowed = (Safety.SAFE, Safety.UNSAFE) if unsafe else (Safety.SAFE,)
     done = 0
     for _ in range(8):  # a fix may bring to light what another one repairs
         program = programs.open_program(file)
-        edits = fixes.safe_edits(program.check().diagnostics, program.main)
+        edits = fixes.edits_of(program.check().diagnostics, program.main, allowed)
         if not edits:
             break
         text = fixes.applied(program.sources[program.main].text, edits)
         programs.write_atomically(Path(file), text.encode())
         done += len(edits)
     if form == "text":
-        click.echo(f"{file}: {done} edit{'s' * (done != 1)} made" if done else f"{file}: no safe fix to apply")
+        nothing = f"{file}: no {'' if unsafe else 'safe '}fix to apply"
+        click.echo(f"{file}: {done} edit{'s' * (done != 1)} made" if done else nothing)
 
 
 @cli.command(short_help="Print the proof.")

@@ -154,13 +154,12 @@ def test_each_file_speaks_for_itself(tmp_path: Path) -> None:
 
 
 def repaired(text: str) -> Iterator[str]:
-    """`text` after each round of its first fix."""
+    """`text` after each round of its first safe fix."""
     for _ in range(9):
         program = mintdsl.loads(text)
-        fixes = [f for d in program.check().diagnostics for f in d.fixes if f.edits]
+        fixes = [f for d in program.check().diagnostics for f in d.fixes if f.safety is Safety.SAFE]
         if not fixes:
             return
-        assert fixes[0].safety is Safety.SAFE
         text = applied(text, sorted(fixes[0].edits, key=lambda e: e.span))
         yield text
 
