@@ -16,7 +16,8 @@ from mintdsl.core.elaborate import elaborate
 from mintdsl.core.instance import Counts, Instances
 from mintdsl.core.nat import Nat
 from mintdsl.core.orders import Order
-from mintdsl.diagnostics.model import Bag, Diagnostic, Label, Severity
+from mintdsl.core.scope import article
+from mintdsl.diagnostics.model import Bag, Diagnostic, Fix, Label, Severity
 from mintdsl.proof.prover import FlowProof, Proof, Prover
 from mintdsl.records import record
 from mintdsl.resources import resource
@@ -270,7 +271,7 @@ class _Loader:
             bag.error(
                 "E0205",
                 item.path_span,
-                "this import leaves the program" if relative else "this import leaves the packaged library",
+                f'the import "{item.path}" leaves the {"program" if relative else "packaged library"}',
                 "a relative import stays below the root of the program" if relative else "not below specs/",
                 notes=("a path that starts with ./ or ../ is relative; any other names a file of the packaged specs",),
             )
@@ -279,7 +280,7 @@ class _Loader:
         shown = known or self._shown(path)
         if shown in chain:
             cycle = " -> ".join([*chain[chain.index(shown) :], shown])
-            bag.error("E0203", item.path_span, "these files import each other", "closes the circle", notes=(cycle,))
+            bag.error("E0203", item.path_span, f"files import each other: {cycle}", "closes the circle")
             return
         if known is None:
             if len(self.by_path) >= MAX_FILES:
@@ -332,7 +333,8 @@ def _check(
             definition.name_span,
             f"`{definition.name}` is not checked by itself: `{formal.name}` has no value here",
             "checked only where it is used",
-            also=(Label(formal.span, f"an {formal.type} without a default"),),
+            also=(Label(formal.span, f"{article(formal.type)} without a default"),),
+            fixes=(Fix(f"a default, `{formal.name}: {formal.type} = ...`, lets it be checked here too"),),
             severity=Severity.WARNING,
         )
         return None

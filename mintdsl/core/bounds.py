@@ -55,7 +55,7 @@ def bind_bound(nodes: tuple[ast.Constraint, ...], kind: ir.Kind, info: Kind, val
         values.bag.error(
             "E0701",
             span,
-            "no parametrisation keeps this constraint",
+            f"no parametrisation keeps `{', '.join(map(_shown, nodes, known))}`",
             "not one of the constraints of `mint list constraints`",
             notes=("constraints: " + "; ".join(c.text for c in CONSTRAINTS if c.quantity == "diag"),),
         )
@@ -66,6 +66,10 @@ def bind_bound(nodes: tuple[ast.Constraint, ...], kind: ir.Kind, info: Kind, val
         )
         return None
     return _via(constraint, bounds, nodes, span, values.bag)
+
+
+def _shown(node: ast.Constraint, value: float) -> str:
+    return f"{node.name.id} {node.cmp} {value:g}"
 
 
 def _via(

@@ -149,8 +149,8 @@ def _arguments(
             values.bag.error(
                 "E0210",
                 call.span,
-                f"`{callee.name}` needs `{formal.name}`",
-                f"write `{callee.name}({formal.name} = ...)`",
+                f"`{callee.name}` needs the argument `{formal.name}`",
+                f"add `{formal.name} = ...`" if call.args else f"write `{callee.name}({formal.name} = ...)`",
                 also=(Label(formal.span, "declared without a default"),),
             )
             good = False

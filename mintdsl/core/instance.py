@@ -74,7 +74,7 @@ class Instances:
             label, code = f"`{top}` does not divide exactly", "E0303"
         else:
             title = f"{what} is {ratio.top}" + (f": `{value}` with {where}" if where else "")
-            label, code = "sizes are at least 1" if ratio.top < 1 else f"sizes go up to {MAX_SIZE:,}", "E0305"
+            label, code = "too small" if ratio.top < 1 else "too large", "E0305"
             title += "; sizes are at least 1" if ratio.top < 1 else f"; sizes go up to {MAX_SIZE:,}"
         also = (Label(use, "at this use"),) if use not in (span, Span("", 0, 0)) else ()
         self.bag.error(code, span, title, label, also=also)

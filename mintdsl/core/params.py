@@ -142,7 +142,7 @@ def _anchored(node: ast.KindMap, corner: str) -> Fix:
     end = node.args[-1].span if node.args else node.span
     text = corner if given else f", anchor = {corner}" if node.args else f" (anchor = {corner})"
     edit = Edit(given or Span(end.file, end.end, end.end), text)
-    title = f"name the anchor: `(anchor = {corner})`; there are bottom_right, bottom_left, top_right and top_left too"
+    title = f"name the anchor: `(anchor = {corner})`, or another corner"
     return Fix(title, (edit,), Safety.UNSAFE)
 
 

@@ -62,7 +62,7 @@ class Scope:
 
 def article(kind: str) -> str:
     """`a layer`, `an order`."""
-    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
+    return f"{'an' if kind[0].lower() in 'aeiou' else 'a'} {kind}"
 
 
 def kind_of(item: ast.Item) -> ItemKind:

@@ -190,7 +190,7 @@ def _pivot(tie: ast.Tie, found: list[_Found], params: Mapping[str, ir.Param], va
         "E0405",
         tie.span,
         "this tie cannot be solved: no factor can take the sign of the others",
-        "a sign for each index is needed",
+        f"no factor carries {', '.join(sorted(explicit))} and is free" if explicit else "no factor is free",
         notes=(*reversed(reasons), "the factor that takes the sign carries all indices and is bound by nothing else"),
         fixes=(Fix("bind the other signs by themselves, with `diag > 0`, and tie what is left"),),
     )

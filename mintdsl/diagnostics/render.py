@@ -25,8 +25,8 @@ _STYLES = {
 }
 _RESET = "\x1b[0m"
 _SAFETY = {
-    Safety.SAFE: "  (safe fix, `mint check --fix`)",
-    Safety.UNSAFE: "  (changes the program, `--fix --unsafe-fixes`)",
+    Safety.SAFE: "(safe fix, `mint check --fix`)",
+    Safety.UNSAFE: "(changes the program, `--fix --unsafe-fixes`)",
     Safety.DISPLAY: "",
 }
 
@@ -138,7 +138,7 @@ class _Page:
         for note in diagnostic.notes:
             lines.extend(self._remark("note", note, gutter))
         for fix in diagnostic.fixes:
-            lines.extend(self._remark("help", fix.title + _SAFETY[fix.safety] * bool(fix.edits), gutter))
+            lines.extend(self._remark("help", fix.title, gutter, _SAFETY[fix.safety] if fix.edits else ""))
             lines.extend(self._difference(fix, gutter))
         return "\n".join(line.rstrip() for line in lines) + "\n"
 
@@ -219,10 +219,15 @@ class _Page:
 
     # ------------------------------------------------------------ notes and fixes
 
-    def _remark(self, kind: str, text: str, gutter: int) -> list[str]:
+    def _remark(self, kind: str, text: str, gutter: int, tail: str = "") -> list[str]:
+        """`= note: text`, wrapped; `tail` stands behind it, or on a line of its own."""
         head = " " * (gutter + 1) + self.style("frame", "= ")
         room = max(self.width - gutter - 10, 20)
         lines = [part for line in text.split("\n") for part in _wrapped(printable(line), room)]
+        if tail and _cells(lines[-1]) + 2 + _cells(tail) <= room:
+            lines[-1] += f"  {tail}"
+        elif tail:
+            lines += _wrapped(tail, room)
         first, *rest = lines
         return [head + self.style("help", f"{kind}:") + " " + first, *(" " * (gutter + 9) + line for line in rest)]
 

@@ -66,7 +66,7 @@ def check_claim(layer: ir.Layer, claim: ir.Claim, proved: Proved, blame: Diagnos
         return replace(cause, labels=(*cause.labels, label))
     code = "E0602" if bijection is not None and claim.what in ("invertible", "onto") else "E0601"
     fixes = weaker(claim, layer.claims, jacobian, bijection)
-    if code == "E0602":
+    if code == "E0602" and jacobian.diag.interval.positive and not jacobian.diag.monomial:
         fixes = (*fixes, Fix("or add a positive scale of the input: `t * x + ...`"))
     return Diagnostic(
         code,

@@ -114,7 +114,8 @@ def _warnings() -> list[str]:
 def _useless(item: _Allowed, why: str, source: Source, bag: Bag) -> None:
     edit = Edit(_removed(item, source), "")
     fix = Fix("remove it", (edit,), Safety.SAFE)
-    _report(item.span, f"nothing to allow: `{item.code}` on line {item.line}, {why}", why, bag, fixes=(fix,))
+    title = f"nothing to allow: `{item.code}` on line {item.line}, {why}"
+    _report(item.span, title, "silences nothing", bag, fixes=(fix,))
 
 
 def _removed(item: _Allowed, source: Source) -> Span:

@@ -206,7 +206,8 @@ def _python(place: Place) -> Fault | None:
     # After a name, `in` and `if` continue something of the same kind; anywhere else they begin it.
     if text in _LOOPS and (place.token.kind != "NAME" or not place.survives("NAME")):
         title = "the language has no loops; declare `index i : K` and use sum[i] or chain[i]"
-        return Fault(place.error("E0105", title, "loops are indices here"), None)
+        note = "in a flow, `repeat K { ... }` makes copies of a block"
+        return Fault(place.error("E0105", title, "loops are indices here", notes=(note,)), None)
     if text in _PYTHON and not (place.token.kind == "NAME" and place.survives("NAME")):
         return Fault(place.error("E0105", f"`{text}` is not a word of the language", notes=(_PYTHON[text],)), None)
     if place.token.kind == "COLON" and place.word == "REPEAT" and "LBRACE" in place.expected:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from itertools import chain, count
 
-from mintdsl.diagnostics.model import Diagnostic, Edit, Fix, Safety
+from mintdsl.diagnostics.model import Diagnostic, Edit, Fix, Label, Safety
 from mintdsl.records import record, replace
 from mintdsl.source import Source, Span
 from mintdsl.syntax import ast
@@ -41,7 +41,15 @@ def _complete(found: Diagnostic, modules: Mapping[str, ast.Module], sources: Map
         if edits:
             fix = replace(fix, edits=edits, safety=Safety.SAFE if fix.safety is Safety.SAFE else Safety.UNSAFE)
         fixes.append(fix if fix.edits else replace(fix, safety=Safety.DISPLAY))
-    return replace(found, fixes=tuple(fixes))
+    labels = _free_signs(item, found) if found.code == "E0404" else ()
+    return replace(found, fixes=tuple(fixes), labels=(*found.labels, *labels))
+
+
+def _free_signs(item: ast.Item, found: Diagnostic) -> tuple[Label, ...]:
+    """Labels at the declarations of the parameters whose signs are not bound."""
+    names = {name for fix in found.fixes for name, _ in _factors(fix.text)}
+    binders = [b for p in params(item) for b in p.binders if b.name.id in names]
+    return tuple(Label(b.span, "its sign is free") for b in binders)
 
 
 @record
@@ -150,13 +158,23 @@ def _moved(site: _Site, step: ast.Step, place: Span, before: str, after: str) ->
 
 
 def _vanishing(site: _Site) -> Edits:
-    """E0401: `t * x +` in front of the result, or a factor that is never 0."""
+    """E0401: the input added to the result, or a factor that is never 0."""
+    own = site.body is not None and site.primary == site.body.result.span
+    return _scaled(site) if own else _positive(site)
+
+
+def _scaled(site: _Site) -> Edits:
+    """E0401, E0602: `t * x +` in front of the result."""
     body = site.body
-    if body is None or site.primary != body.result.span:
-        return _positive(site)
+    if body is None or not isinstance(site.item, ast.Layer):
+        return ()
     t = site.fresh("t")
-    term = Edit(body.result.span.begin(), f"{t} * {body.args[0].id} + ")
-    return (*site.member(f"param {t} : scale with diag > 0"), term)
+    term, spine = f"{t} * {body.args[0].id} + ", body.result
+    while isinstance(spine, ast.Binary) and spine.op == "+":
+        spine = spine.left
+    brackets = isinstance(spine, ast.Binary) and spine.op == "-"  # or the term would be added to its left side alone
+    edits = _around(body.result.span, f"{term}(", ")") if brackets else (Edit(body.result.span.begin(), term),)
+    return (*site.member(f"param {t} : scale with diag > 0"), *edits)
 
 
 def _opposite(site: _Site) -> Edits:
@@ -406,6 +424,7 @@ REPAIRS: dict[str, Callable[[_Site], Edits]] = {
     "E0409": _dense,
     "E0410": _strict,
     "E0411": _positive,
+    "E0602": _scaled,
     "E0603": _pair,
     "E0604": _to_the_end,
     "E0605": _to_the_start,

@@ -100,7 +100,7 @@ def test_what_the_first_fix_writes(name: str, golden: Callable[[str, str], None]
 
 def test_where_there_is_no_definite_change() -> None:
     # no factor of the tie can take a sign for each pixel; a doc comment would lose its parameter
-    for name in ("signs_of_scales", "unused_and_documented", "claimed_already"):
+    for name in ("signs_of_scales", "unused_and_documented"):
         assert not list(fixes(programs()[f"programs/fixes/{name}"]))
     _, fix = next(fixes(programs()["programs/fixes/shared_scale"]))
     assert [e.text for e in fix.edits] == ["exp(", ")"], "a constraint would bind the other scale as well"
