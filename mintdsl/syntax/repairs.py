@@ -9,17 +9,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from itertools import chain, count
 
-from mintdsl.diagnostics.model import Diagnostic, Edit, Fix, Label, Safety
-from mintdsl.records import record, replace
+from mintdsl.diagnostics.model import Diagnostic, Edit, Label, Safety
+from mintdsl.records import replace
 from mintdsl.source import Source, Span
 from mintdsl.syntax import ast
 from mintdsl.syntax.lexer import scan
 from mintdsl.syntax.parse import parse
-from mintdsl.syntax.walk import Node, name_of, nodes, params, steps, within
-
-Edits = tuple[Edit, ...]
+from mintdsl.syntax.site import Edits, Site, around, constrained, directed
+from mintdsl.syntax.walk import name_of, nodes, params, steps, within
 
 
 def complete(
@@ -37,7 +35,7 @@ def _complete(found: Diagnostic, modules: Mapping[str, ast.Module], sources: Map
         return found
     fixes = []
     for fix in found.fixes:
-        edits = () if fix.edits else repair(_Site(found, fix, item, sources[span.file]))
+        edits = () if fix.edits else repair(Site(found, fix, item, sources[span.file]))
         if edits:
             fix = replace(fix, edits=edits, safety=Safety.SAFE if fix.safety is Safety.SAFE else Safety.UNSAFE)
         fixes.append(fix if fix.edits else replace(fix, safety=Safety.DISPLAY))
@@ -52,118 +50,26 @@ def _free_signs(item: ast.Item, found: Diagnostic) -> tuple[Label, ...]:
     return tuple(Label(b.span, "its sign is free") for b in binders)
 
 
-@record
-class _Site:
-    """A diagnostic and one of its fixes, the definition that it speaks of, and the text."""
-
-    found: Diagnostic
-    fix: Fix
-    item: ast.Item
-    source: Source
-
-    @property
-    def primary(self) -> Span:
-        """The span of the primary label."""
-        return self.found.primary
-
-    @property
-    def body(self) -> ast.Map | None:
-        """The map of a layer or net."""
-        return self.item.body if isinstance(self.item, ast.Layer | ast.Net) else None
-
-    def text(self, span: Span) -> str:
-        """The characters of `span`."""
-        return self.source.slice(span)
-
-    def at(self, span: Span) -> Node | None:
-        """The formula that covers exactly `span`."""
-        return next((node for node in nodes(self.item) if node.expr.span == span), None)
-
-    def param(self, name: str) -> ast.Param | None:
-        """The declaration that `name` has for itself: a change of it changes no other parameter."""
-        return next((p for p in params(self.item) if [b.name.id for b in p.binders] == [name]), None)
-
-    def kind(self) -> ast.KindMap | None:
-        """The kind of a parameter at the primary label."""
-        kinds = (p.kind for p in params(self.item) if p.kind.span == self.primary)
-        return next((kind for kind in kinds if isinstance(kind, ast.KindMap)), None)
-
-    def tied(self, name: str) -> bool:
-        """Whether a tie speaks of the parameter `name`."""
-        return any(node.tie and name_of(node.expr) == name for node in nodes(self.item, ties=True))
-
-    def member(self, text: str) -> Edits:
-        """`text` as a member of its own, in front of the map."""
-        if self.body is None or not text:
-            return ()
-        start = self.body.span.start
-        line = self.source.text[self.source.text.rfind("\n", 0, start) + 1 : start]
-        return (Edit(self.body.span.begin(), f"{text}\n{'  ' if line.strip() else line}"),)
-
-    def fresh(self, name: str) -> str:
-        """`name`, or with a number behind it, so that the file does not use it."""
-        taken = set(re.findall(r"\w+", self.source.text))
-        return next(n for n in chain((name,), (f"{name}{i}" for i in count(1))) if n not in taken)
+# ---------------------------------------------------------------- repairs of formulas, by code
 
 
-# ---------------------------------------------------------------- edits
-
-
-def _around(span: Span, before: str, after: str) -> Edits:
-    return Edit(span.begin(), before), Edit(Span(span.file, span.end, span.end), after)
-
-
-def _constrained(param: ast.Param, cmp: str) -> Edits:
-    """`with diag CMP 0` in a declaration: added to one without constraints, or in place of a bound at 0."""
-    match param.constraints:
-        case ():
-            end = (param.place or param.kind).span
-            return (Edit(Span(end.file, end.end, end.end), f" with diag {cmp} 0"),)
-        case (ast.Constraint(name=ast.Name(id="diag"), value=ast.Number(value=0), via=None) as bound,):
-            return (Edit(Span(bound.span.file, bound.name.span.end, bound.value.span.start), f" {cmp} "),)
-        case _:
-            return ()
-
-
-def _directed(site: _Site, kind: ast.KindMap) -> Edits:
-    """A direction for a kind that has none: behind its name, size and `strict`, before its options."""
-    if kind.direction is not None:
-        return ()
-    head = site.text(kind.span).split("(", 1)[0].rstrip()
-    place = kind.span.start + len(head)
-    return (Edit(Span(kind.span.file, place, place), " lower"),)
-
-
-def _positive(site: _Site) -> Edits:
+def _positive(site: Site) -> Edits:
     """E0411, E0401: the values at the label made positive: by a constraint if it is a scale, else by `exp`."""
     node = site.at(site.primary)
     param = site.param(name_of(node.expr)) if node is not None and isinstance(node.expr, ast.Name | ast.At) else None
     if param is not None and isinstance(param.kind, ast.KindMap) and param.kind.name.id == "scale":
-        if not site.tied(param.binders[0].name.id) and (edits := _constrained(param, ">")):
+        if not site.tied(param.binders[0].name.id) and (edits := constrained(param, ">")):
             return edits
-    return _around(site.primary, "exp(", ")") if node is not None else ()
+    return around(site.primary, "exp(", ")") if node is not None else ()
 
 
-def _moved(site: _Site, step: ast.Step, place: Span, before: str, after: str) -> Edits:
-    """A step taken out, with the line that it leaves empty, and put at `place`."""
-    text, span = site.source.text, step.span
-    start = len(text[: span.start].rstrip(" \t"))
-    end = len(text) - len(text[span.end :].lstrip(" \t"))
-    alone = text[start - 1 : start] == "\n" and text[end : end + 1] == "\n"
-    gone = Span(span.file, start, end + 1) if alone else Span(span.file, span.start, end)
-    return Edit(gone, ""), Edit(place, f"{before}{site.text(span)}{after}")
-
-
-# ---------------------------------------------------------------- repairs of formulas, by code
-
-
-def _vanishing(site: _Site) -> Edits:
+def _vanishing(site: Site) -> Edits:
     """E0401: the input added to the result, or a factor that is never 0."""
     own = site.body is not None and site.primary == site.body.result.span
     return _scaled(site) if own else _positive(site)
 
 
-def _scaled(site: _Site) -> Edits:
+def _scaled(site: Site) -> Edits:
     """E0401, E0602: `t * x +` in front of the result."""
     body = site.body
     if body is None or not isinstance(site.item, ast.Layer):
@@ -173,11 +79,11 @@ def _scaled(site: _Site) -> Edits:
     while isinstance(spine, ast.Binary) and spine.op == "+":
         spine = spine.left
     brackets = isinstance(spine, ast.Binary) and spine.op == "-"  # or the term would be added to its left side alone
-    edits = _around(body.result.span, f"{term}(", ")") if brackets else (Edit(body.result.span.begin(), term),)
+    edits = around(body.result.span, f"{term}(", ")") if brackets else (Edit(body.result.span.begin(), term),)
     return (*site.member(f"param {t} : scale with diag > 0"), *edits)
 
 
-def _opposite(site: _Site) -> Edits:
+def _opposite(site: Site) -> Edits:
     """E0403: `+` for the `-` in front of the term, or the term without its own `-`."""
     node, start = site.at(site.primary), site.primary.start
     if node is None:
@@ -187,7 +93,7 @@ def _opposite(site: _Site) -> Edits:
     return (Edit(Span(site.primary.file, start, start + 1), ""),) if isinstance(node.expr, ast.Neg) else ()
 
 
-def _untied(site: _Site) -> Edits:
+def _untied(site: Site) -> Edits:
     """E0404: the tie that the fix gives, if one of its factors is free to take the sign; else signs made positive."""
     factors = _factors(site.fix.text)
     declared = {b.name.id: p for p in params(site.item) for b in p.binders}
@@ -205,7 +111,7 @@ def _untied(site: _Site) -> Edits:
         own = site.param(name)
         if own is None or [c.cmp for c in own.constraints] != ["!="]:
             return ()
-        edits += _constrained(own, ">")
+        edits += constrained(own, ">")
     return edits
 
 
@@ -229,15 +135,15 @@ def _per_element(param: ast.Param) -> bool:
     return isinstance(kind, ast.KindMap) and kind.name.id == "scale" and not kind.args
 
 
-def _outside(site: _Site) -> Edits:
+def _outside(site: Site) -> Edits:
     """E0407: the function of the fix around the argument."""
     node = site.at(site.primary)
     if node is None or not isinstance(node.expr, ast.Apply) or not node.expr.args or not site.fix.text:
         return ()
-    return _around(node.expr.args[0].value.span, f"{site.fix.text}(", ")")
+    return around(node.expr.args[0].value.span, f"{site.fix.text}(", ")")
 
 
-def _unbound(site: _Site) -> Edits:
+def _unbound(site: Site) -> Edits:
     """E0408: a sum over the index around the map or value that carries it."""
     node = site.at(site.primary)
     whole = site.at(node.parent.span) if node is not None and node.parent is not None else None
@@ -245,20 +151,20 @@ def _unbound(site: _Site) -> Edits:
         return ()
     applied = isinstance(whole.parent, ast.Apply) and whole.parent.fn is whole.expr
     span = whole.parent.span if applied and whole.parent is not None else whole.expr.span
-    return _around(span, f"sum[{name_of(node.expr)}](", ")")
+    return around(span, f"sum[{name_of(node.expr)}](", ")")
 
 
-def _dense(site: _Site) -> Edits:
+def _dense(site: Site) -> Edits:
     """E0409: a direction and a diagonal for a map that has neither and keeps the shape."""
     node = site.at(site.primary)
     param = site.param(name_of(node.expr)) if node is not None and isinstance(node.expr, ast.Apply) else None
     if param is None or not isinstance(param.kind, ast.KindMap) or param.place is not None or param.constraints:
         return ()
-    direction = _directed(site, param.kind)
-    return (*direction, *_constrained(param, ">")) if direction else ()
+    direction = directed(site, param.kind)
+    return (*direction, *constrained(param, ">")) if direction else ()
 
 
-def _strict(site: _Site) -> Edits:
+def _strict(site: Site) -> Edits:
     """E0410: `strict` for the one map of a factor, if nothing else uses it."""
     everywhere = [n.expr for n in nodes(site.item)]
     used = [e.id for e in everywhere if isinstance(e, ast.Name)]
@@ -273,7 +179,7 @@ def _strict(site: _Site) -> Edits:
     return ()
 
 
-def _no_formula(site: _Site) -> Edits:
+def _no_formula(site: Site) -> Edits:
     """E0213: a map applied to the variable; a scale or bias that was applied written with its operator."""
     node, sign = site.at(site.primary), site.fix.text
     if node is None:
@@ -282,7 +188,7 @@ def _no_formula(site: _Site) -> Edits:
         acts = (m for m in (site.item, *getattr(site.item, "members", ())) if isinstance(m, ast.ActDefined))
         act = next((a for a in acts if within(site.primary, a.span)), None)
         variable = act.variable if act is not None else site.body.args[0] if site.body is not None else None
-        return _around(site.primary, "", f"({variable.id})")[1:] if variable is not None else ()
+        return around(site.primary, "", f"({variable.id})")[1:] if variable is not None else ()
     if not isinstance(node.expr, ast.Apply) or len(node.expr.args) != 1:
         return ()
     argument, above = node.expr.args[0].value, node.parent
@@ -294,7 +200,7 @@ def _no_formula(site: _Site) -> Edits:
             Edit(Span(right.file, right.end, site.primary.end), ""),
         )
     if isinstance(above, ast.Neg) or (isinstance(above, ast.Binary) and above.op != "+"):
-        before, after = _around(site.primary, "(", ")")
+        before, after = around(site.primary, "(", ")")
         edits = (before, *edits, after)
     return edits
 
@@ -302,7 +208,7 @@ def _no_formula(site: _Site) -> Edits:
 # ---------------------------------------------------------------- repairs of declarations and steps, by code
 
 
-def _imported(site: _Site) -> Edits:
+def _imported(site: Site) -> Edits:
     """E0207: the name that the imported file defines, here and wherever this file uses the other one."""
     tokens, _ = scan(site.primary.file, site.source.text)
     name = site.text(site.primary)
@@ -310,11 +216,11 @@ def _imported(site: _Site) -> Edits:
     return tuple(Edit(Span(site.primary.file, t.start, t.end), site.fix.text) for t in found)
 
 
-def _direction(site: _Site) -> Edits:
+def _direction(site: Site) -> Edits:
     """E0211: a direction behind `strict`; the type Dir for a formal that stands where a direction is needed."""
     kind = site.kind()
     if kind is not None:
-        return _directed(site, kind) if site.fix.text == "lower" else ()
+        return directed(site, kind) if site.fix.text == "lower" else ()
     formals = site.item.formals if isinstance(site.item, ast.Layer | ast.Net) else ()
     formal = next((f for f in formals if f.name.id == site.text(site.primary)), None)
     if formal is None or site.fix.text != "Dir":
@@ -323,7 +229,7 @@ def _direction(site: _Site) -> Edits:
     return (Edit(formal.type.span, "Dir"), *default)
 
 
-def _size(site: _Site) -> Edits:
+def _size(site: Site) -> Edits:
     """E0306: no size where the kind has none."""
     kind = site.kind()
     name = kind.name.span if kind is not None else None
@@ -331,7 +237,7 @@ def _size(site: _Site) -> Edits:
     return (Edit(Span(name.file, name.end, name.end + match.end()), ""),) if name is not None and match else ()
 
 
-def _no_diagonal(site: _Site) -> Edits:
+def _no_diagonal(site: Site) -> Edits:
     """E0701: a direction for a dense map that is constrained, or no constraint for what has no diagonal."""
     param = next(
         (p for p in params(site.item) if p.constraints and p.constraints[0].span.start == site.primary.start), None
@@ -339,12 +245,12 @@ def _no_diagonal(site: _Site) -> Edits:
     if param is None or not isinstance(param.kind, ast.KindMap):
         return ()
     if site.fix.text == "lower":
-        return _directed(site, param.kind) if param.place is None else ()
+        return directed(site, param.kind) if param.place is None else ()
     end = (param.place or param.kind).span
     return (Edit(Span(end.file, end.end, param.constraints[-1].span.end), ""),)
 
 
-def _unused(site: _Site) -> Edits:
+def _unused(site: Site) -> Edits:
     """W0201: the parameter taken out of its declaration, or with it, if nothing else speaks of it."""
     span = site.primary
     param = next((p for p in params(site.item) if within(span, p.span)), None)
@@ -366,7 +272,7 @@ def _line(source: Source, span: Span) -> Span:
     return Span(span.file, start, end) if alone else span
 
 
-def _summed_bias(site: _Site) -> Edits:
+def _summed_bias(site: Site) -> Edits:
     """W0402: the bias without its index, where it is declared and where it is used."""
     node = site.at(site.primary)
     if node is None or not isinstance(node.expr, ast.At) or len(node.expr.indices) != 1:
@@ -379,7 +285,7 @@ def _summed_bias(site: _Site) -> Edits:
     return tuple(Edit(Span(site.primary.file, start, end), "") for start, end in spans)
 
 
-def _pair(site: _Site) -> Edits:
+def _pair(site: Site) -> Edits:
     """E0603: the other direction for the second layer, where both are given the same one."""
     step = next((s for s in steps(site.item) if s.span == site.primary), None)
     inner = step.op.steps if step is not None and isinstance(step.op, ast.Pair) else ()
@@ -390,7 +296,17 @@ def _pair(site: _Site) -> Edits:
     return (Edit(given[1].span, "upper" if given[1].id == "lower" else "lower"),)
 
 
-def _to_the_end(site: _Site) -> Edits:
+def _moved(site: Site, step: ast.Step, place: Span, before: str, after: str) -> Edits:
+    """A step taken out, with the line that it leaves empty, and put at `place`."""
+    text, span = site.source.text, step.span
+    start = len(text[: span.start].rstrip(" \t"))
+    end = len(text) - len(text[span.end :].lstrip(" \t"))
+    alone = text[start - 1 : start] == "\n" and text[end : end + 1] == "\n"
+    gone = Span(span.file, start, end + 1) if alone else Span(span.file, span.start, end)
+    return Edit(gone, ""), Edit(place, f"{before}{site.text(span)}{after}")
+
+
+def _to_the_end(site: Site) -> Edits:
     """E0604: a step of the flow itself, moved behind the others."""
     own = site.item.steps if isinstance(site.item, ast.Flow) else ()
     step = next((s for s in own[:-1] if s.span == site.primary), None)
@@ -401,7 +317,7 @@ def _to_the_end(site: _Site) -> Edits:
     return _moved(site, step, Span(end.file, end.end, end.end), "\n  " if lines else "  ", "")
 
 
-def _to_the_start(site: _Site) -> Edits:
+def _to_the_start(site: Site) -> Edits:
     """E0605: a step of the flow itself, moved in front of the others."""
     own = site.item.steps if isinstance(site.item, ast.Flow) else ()
     step = next((s for s in own[1:] if s.span == site.primary), None)
@@ -411,7 +327,7 @@ def _to_the_start(site: _Site) -> Edits:
     return _moved(site, step, own[0].span.begin(), "", "\n  " if lines else "  ")
 
 
-REPAIRS: dict[str, Callable[[_Site], Edits]] = {
+REPAIRS: dict[str, Callable[[Site], Edits]] = {
     "E0207": _imported,
     "E0211": _direction,
     "E0213": _no_formula,
