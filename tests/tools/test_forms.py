@@ -54,6 +54,21 @@ def test_exit_codes_do_not_depend_on_the_form(form: str, tmp_path: Path) -> None
     assert mint(str(tmp_path / "none.mint"), "--output", form).exit_code == 2
 
 
+def test_the_page_describes_every_form_and_field() -> None:
+    page = (ROOT / "docs" / "output.md").read_text(encoding="utf-8")
+    assert all(f"**{form}**" in page for form in FORMS)
+    for text in (mint("-", "--output", "json", stdin=TWO).output, mint(SMALL, "--output", "json").output):
+        for line in text.splitlines():
+            assert all(f"`{field}`" in page for field in fields(json.loads(line)))
+
+
+def fields(value: object) -> set[str]:
+    """Every key in an object, at any depth."""
+    if isinstance(value, list):
+        return set().union(*map(fields, value))
+    return set(value).union(*map(fields, value.values())) if isinstance(value, dict) else set()
+
+
 # ---------------------------------------------------------------- json
 
 
