@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isinf
@@ -15,8 +14,9 @@ from mintdsl.codegen.helpers import imports, needed
 from mintdsl.codegen.layer import write_layer, write_net
 from mintdsl.codegen.naming import class_name, flow_names, layer_names
 from mintdsl.core import ir
+from mintdsl.core.canonical import reachable, spec_hash, uses
 from mintdsl.proof.check import Bindings, LayerProof, act_slope
-from mintdsl.proof.prover import FlowProof, Prover
+from mintdsl.proof.prover import FlowProof, Proof, Prover
 from mintdsl.records import replace
 from mintdsl.source import Source, Span
 
@@ -26,41 +26,6 @@ VERSION = "0.1.0"
 def generate(program: ir.Program, key: str, sizes: Mapping[str, int], sources: Mapping[str, Source]) -> str:
     """The module of definition `key`; everything it uses must be proved. `sizes` replace defaults of Nat formals."""
     return _Generator(program, key, sizes, sources).run()
-
-
-def spec_hash(program: ir.Program, key: str) -> str:
-    """SHA-256 of the elaborated definitions that `key` uses, spans aside."""
-    parts = [repr((k, program.callable(k))) for k in _reachable(program, key)]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
-
-
-def _reachable(program: ir.Program, key: str) -> list[str]:
-    """The definitions that `key` uses, those used first first, itself last."""
-    found: list[str] = []
-
-    def visit(place: str) -> None:
-        definition = program.callable(place)
-        if isinstance(definition, ir.Flow):
-            for use in _uses(definition.steps):
-                visit(use.definition)
-        if place not in found:
-            found.append(place)
-
-    visit(key)
-    return found
-
-
-def _uses(steps: Sequence[ir.Step]) -> list[ir.Use | ir.Classify]:
-    uses: list[ir.Use | ir.Classify] = []
-    for step in steps:
-        match step.op:
-            case ir.Use() | ir.Classify():
-                uses.append(step.op)
-            case ir.Repeat() | ir.Pair():
-                uses += _uses(step.op.steps)
-            case _:
-                pass
-    return uses
 
 
 def _classes(keys: Sequence[str]) -> dict[str, str]:
@@ -83,7 +48,7 @@ class _Generator:
     sources: Mapping[str, Source]
 
     def run(self) -> str:
-        keys = _reachable(self.program, self.key)
+        keys = reachable(self.program, self.key)
         classes = _classes(keys)
         proofs, bindings = self._proofs(keys)
         digest = spec_hash(self.program, self.key)
@@ -131,25 +96,12 @@ class _Generator:
 
     # ------------------------------------------------------------ proofs of every use
 
-    def _proofs(self, keys: Sequence[str]) -> tuple[dict[str, list[LayerProof | FlowProof]], dict[str, list[Bindings]]]:
-        prover = Prover(self.program)
-        found: dict[str, list[LayerProof | FlowProof]] = {k: [] for k in keys}
+    def _proofs(self, keys: Sequence[str]) -> tuple[dict[str, list[Proof]], dict[str, list[Bindings]]]:
+        found: dict[str, list[Proof]] = {k: [] for k in keys}
         used: dict[str, list[Bindings]] = {k: [] for k in keys}
-
-        def visit(key: str, bindings: Bindings) -> None:
-            proof = prover.prove(key, bindings)
-            if any(p is proof for p in found[key]):
-                return
-            found[key].append(proof)
-            used[key].append(bindings)
-            definition = self.program.definitions[key]
-            if isinstance(definition, ir.Flow):
-                for use in _uses(definition.steps):
-                    if isinstance(use, ir.Classify):
-                        continue  # nothing is proved of a head
-                    visit(use.definition, prover.bindings_of(use, bindings))
-
-        visit(self.key, prover.defaults(self.key) or {})
+        for one in Prover(self.program).used([self.key]):
+            found[one.key].append(one.proof)
+            used[one.key].append(one.bindings)
         return found, used
 
     # ------------------------------------------------------------ activations
@@ -161,7 +113,7 @@ class _Generator:
             definition = self.program.callable(key)
             values += [f.default for f in definition.formals]
             if isinstance(definition, ir.Flow):
-                values += [value for use in _uses(definition.steps) for _, value in use.args]
+                values += [value for use in uses(definition.steps) for _, value in use.args]
         found: dict[str, ir.DefinedAct] = {}
         for value in values:
             if isinstance(value, ir.DefinedAct) and found.setdefault(value.name, value) != value:

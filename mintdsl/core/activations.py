@@ -18,7 +18,11 @@ from mintdsl.records import record
 
 @record
 class Activation:
-    """One elementwise function; facts are functions of its options (in the order of `options`)."""
+    """One elementwise function; facts are functions of its options (in the order of `options`).
+
+    `turns` are the places where its derivative stops rising or falling (None: not known), and `ends` the derivative
+    at the lower and upper end of the domain; together they bound the slope on a part of the domain.
+    """
 
     name: str
     formula: str
@@ -29,10 +33,26 @@ class Activation:
     domain: Interval = REAL
     options: tuple[Option, ...] = ()
     smooth: str = "analytic"
+    turns: tuple[float, ...] | None = None
+    ends: Callable[..., tuple[float, float]] = lambda *_: (-inf, inf)
 
     def slope_bounds(self, options: tuple[float, ...]) -> Interval:
         """Bounds of all difference quotients on the domain."""
         return self.slope(*options)
+
+    def slope_on(self, argument: Interval, options: tuple[float, ...]) -> Interval:
+        """Bounds of all difference quotients between arguments in `argument`."""
+        whole = self.slope_bounds(options)
+        if self.turns is None:
+            return whole
+        found = [self.derivative(t, *options) for t in self.turns if argument.lo < t < argument.hi]
+        for end, limit in zip((argument.lo + 0.0, argument.hi + 0.0), self.ends(*options), strict=True):
+            inside = not math.isinf(end) and Interval(end, end).within(self.domain)
+            found.append(self.derivative(end, *options) if inside else limit)
+        lo, hi = _outwards(min(found), -inf), _outwards(max(found), inf)
+        lo, lo_open = (whole.lo, whole.lo_open) if lo <= whole.lo else (lo, False)
+        hi, hi_open = (whole.hi, whole.hi_open) if hi >= whole.hi else (hi, False)
+        return Interval(lo, hi, lo_open, hi_open)
 
     def image_of(self, argument: Interval, options: tuple[float, ...]) -> Interval:
         """Bounds of the values for arguments in `argument`; exact ends only for monotone functions."""
@@ -89,11 +109,29 @@ def _exp(v: float) -> float:
 
 
 _ALL = (
-    Activation("identity", "u", lambda: ONE, REAL, lambda v: v, lambda v: 1.0),
-    Activation("exp", "exp(u)", lambda: POSITIVE, POSITIVE, _exp, _exp),
-    Activation("log", "log(u)", lambda: POSITIVE, REAL, math.log, lambda v: 1 / v, domain=POSITIVE),
+    Activation("identity", "u", lambda: ONE, REAL, lambda v: v, lambda v: 1.0, turns=(), ends=lambda: (1.0, 1.0)),
+    Activation("exp", "exp(u)", lambda: POSITIVE, POSITIVE, _exp, _exp, turns=(), ends=lambda: (0.0, inf)),
     Activation(
-        "abs", "|u|", lambda: Interval(-1, 1), NONNEGATIVE, abs, lambda v: math.copysign(1.0, v), smooth="kink at 0"
+        "log",
+        "log(u)",
+        lambda: POSITIVE,
+        REAL,
+        math.log,
+        lambda v: 1 / v,
+        domain=POSITIVE,
+        turns=(),
+        ends=lambda: (inf, 0.0),
+    ),
+    Activation(
+        "abs",
+        "|u|",
+        lambda: Interval(-1, 1),
+        NONNEGATIVE,
+        abs,
+        lambda v: math.copysign(1.0, v),
+        smooth="kink at 0",
+        turns=(),
+        ends=lambda: (-1.0, 1.0),
     ),
     Activation(
         "elu",
@@ -103,6 +141,8 @@ _ALL = (
         lambda v: v if v > 0 else math.expm1(v),
         lambda v: 1.0 if v > 0 else math.exp(v),
         smooth="C1",
+        turns=(),
+        ends=lambda: (0.0, 1.0),
     ),
     Activation(
         "relu",
@@ -112,6 +152,8 @@ _ALL = (
         lambda v: max(v, 0.0),
         lambda v: 1.0 if v > 0 else 0.0,
         smooth="kink at 0",
+        turns=(),
+        ends=lambda: (0.0, 1.0),
     ),
     Activation(
         "leaky_relu",
@@ -122,15 +164,28 @@ _ALL = (
         lambda v, a: 1.0 if v > 0 else a,
         options=(real("a", 0.01, positive=True),),
         smooth="kink at 0",
+        turns=(),
+        ends=lambda a: (a, 1.0),
     ),
-    Activation("softplus", "log(1 + exp(u))", lambda: Interval(0, 1, True, True), POSITIVE, _softplus, _sigmoid),
+    Activation(
+        "softplus",
+        "log(1 + exp(u))",
+        lambda: Interval(0, 1, True, True),
+        POSITIVE,
+        _softplus,
+        _sigmoid,
+        turns=(),
+        ends=lambda: (0.0, 1.0),
+    ),
     Activation(
         "tanh",
         "tanh(u)",
         lambda: Interval(0, 1, lo_open=True),
         Interval(-1, 1, True, True),
         math.tanh,
-        lambda v: 1 - math.tanh(v) ** 2,
+        lambda v: 1 / math.cosh(v) ** 2 if abs(v) < 350 else 0.0,
+        turns=(0.0,),
+        ends=lambda: (0.0, 0.0),
     ),
     Activation(
         "sigmoid",
@@ -139,6 +194,8 @@ _ALL = (
         UNIT,
         _sigmoid,
         lambda v: _sigmoid(v) * _sigmoid(-v),
+        turns=(0.0,),
+        ends=lambda: (0.0, 0.0),
     ),
     Activation(
         "logit",
@@ -148,6 +205,8 @@ _ALL = (
         lambda v: math.log(v) - math.log1p(-v),
         lambda v: 1 / (v * (1 - v)),
         domain=UNIT,
+        turns=(0.5,),
+        ends=lambda: (inf, inf),
     ),
     Activation(
         "gelu",

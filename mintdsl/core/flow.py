@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from mintdsl.core import ir
+from mintdsl.core.claim_words import CLAIMS
 from mintdsl.core.flow_steps import Made, pad, prior, simple
 from mintdsl.core.flow_uses import Resolve, classify, use
 from mintdsl.core.formals import bind_formals
@@ -15,7 +16,6 @@ from mintdsl.diagnostics.model import Bag, Fix, Label
 from mintdsl.source import Span
 from mintdsl.syntax import ast
 
-FLOW_CLAIMS = ("injective", "onto", "invertible", "volume_preserving")
 MAX_STEPS = 100_000
 
 
@@ -52,7 +52,7 @@ class _Flow:
         shape = bind_shape(item.shape, values)
         if shape is None:
             raise Stop
-        found = bind_claims(item.claims, values, FLOW_CLAIMS, "a flow")
+        found = bind_claims(item.claims, values, tuple(c.name for c in CLAIMS.values() if c.flows), "a flow")
         self._positions(item.steps)
         steps = self._block(item.steps, shape)
         if steps is None or self.broken:

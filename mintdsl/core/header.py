@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mintdsl.core import ir
+from mintdsl.core.claim_words import CLAIMS, KINDS_OF
 from mintdsl.core.nat import Nat
 from mintdsl.core.orders import DIRECTIONS
-from mintdsl.core.outcomes import KINDS_OF
 from mintdsl.core.scope import BUILTIN, unknown
 from mintdsl.core.steps import SHAPES
 from mintdsl.core.values import DirFormal, Values
 from mintdsl.diagnostics.model import Edit, Fix, Safety
 from mintdsl.source import Span
-from mintdsl.syntax import ast
+from mintdsl.syntax import ast, flat
 
 
 def bind_shape(shape: ast.Shape, values: Values) -> ir.Shape | None:
@@ -33,71 +33,61 @@ def bind_shape(shape: ast.Shape, values: Values) -> ir.Shape | None:
     return values.shape(shape)
 
 
-def bind_claims(
-    items: Sequence[ast.Claim], values: Values, allowed: tuple[str, ...], what: str
-) -> tuple[ir.Claim, ...]:
-    """The claims after `ensures`."""
-    words = (*allowed, *KINDS_OF, "lip")
+def bind_claims(items: Sequence[ast.Claim], values: Values, allowed: Sequence[str], what: str) -> tuple[ir.Claim, ...]:
+    """The claims after `ensures`; `allowed` are the words of the registry that `what` may use."""
     result = []
     for item in items:
+        name = item.name.id
+        formal = isinstance(values.names.values.get(name), DirFormal) and "lower" in allowed
+        if name not in allowed and not formal:
+            if not values.names.silent(name):
+                unknown(item.name, allowed, values.bag, f"the claims of {what}", code="E0214", what="claim")
+            continue
         match item:
             case ast.ClaimBound():
-                claim = _bound(item, values, words, what)
+                claim = _bound(item, values)
             case ast.ClaimKind():
-                claim = _kind(item, values, words, what)
+                claim = _kind(item, values)
             case _:
-                claim = _class(item, values, allowed, words, what)
+                claim = _class(item, values, formal or name in DIRECTIONS)
         if claim is not None:
             result.append(claim)
     return tuple(result)
 
 
-def _bound(item: ast.ClaimBound, values: Values, words: tuple[str, ...], what: str) -> ir.Claim | None:
+def _bound(item: ast.ClaimBound, values: Values) -> ir.Claim | None:
     name = item.name.id
-    if name not in ("diag", "lip") or name not in words:
-        unknown(item.name, words, values.bag, f"the claims of {what}", code="E0214", what="claim")
-        return None
     value = values.number(item.value)
     if value is None:
         return None
-    good = value > 0 and item.cmp in ("<", "<=")
+    good = name == "lip" and value > 0 and item.cmp in ("<", "<=")
     if name == "diag":
         good = (item.cmp, value) in ((">", 0.0), ("!=", 0.0), ("==", 1.0)) or (item.cmp == ">=" and value > 0)
-    if not good:
-        forms = {"diag": "diag > 0, diag >= e with e > 0, diag != 0, diag == 1", "lip": "lip < c, lip <= c with c > 0"}
-        values.bag.error("E0214", item.span, f"`{name} {item.cmp} {value:g}` is no claim", f"claims: {forms[name]}")
-        return None
-    return ir.Claim(name, item.cmp, value, span=item.span)
+    return ir.Claim(name, item.cmp, value, span=item.span) if good else _no_claim(item, values, name)
 
 
-def _kind(item: ast.ClaimKind, values: Values, words: tuple[str, ...], what: str) -> ir.Claim | None:
+def _kind(item: ast.ClaimKind, values: Values) -> ir.Claim | None:
     name, kind = item.name, item.kind
-    if name.id in KINDS_OF:
-        if kind.id in KINDS_OF[name.id]:
-            return ir.Claim(name.id, word=kind.id, span=item.span)
+    if name.id not in KINDS_OF:
+        after = Span(name.span.file, name.span.end, name.span.end)
+        comma = Fix("claims are separated by commas", (Edit(after, ","),), Safety.UNSAFE)
+        return _no_claim(item, values, name.id, comma)
+    if kind.id not in KINDS_OF[name.id]:
         unknown(kind, KINDS_OF[name.id], values.bag, f"the kinds of `{name.id}`", code="E0214", what="kind")
-    elif name.id in words:
-        comma = Fix(
-            "claims are separated by commas",
-            (Edit(Span(name.span.file, name.span.end, name.span.end), ","),),
-            Safety.UNSAFE,
-        )
-        values.bag.error("E0214", item.span, f"`{name.id} {kind.id}` is no claim", "two claims?", fixes=(comma,))
-    elif not values.names.silent(name.id):
-        unknown(name, words, values.bag, f"the claims of {what}", code="E0214", what="claim")
-    return None
-
-
-def _class(
-    item: ast.ClaimClass, values: Values, allowed: tuple[str, ...], words: tuple[str, ...], what: str
-) -> ir.Claim | None:
-    name = item.name.id
-    formal = isinstance(values.names.values.get(name), DirFormal) and "lower" in allowed
-    if item.strict and (name in allowed or formal) and not formal and name not in DIRECTIONS:
-        values.bag.error("E0214", item.span, f"`strict {name}` is no claim", "only a direction can be strict")
         return None
-    if name in allowed or formal:
-        return ir.Claim(name, strict=item.strict, span=item.span)
-    if not values.names.silent(name):
-        unknown(item.name, words, values.bag, f"the claims of {what}", code="E0214", what="claim")
-    return None
+    return ir.Claim(name.id, word=kind.id, span=item.span)
+
+
+def _class(item: ast.ClaimClass, values: Values, direction: bool) -> ir.Claim | None:
+    name = item.name.id
+    plain = direction or name in CLAIMS[name].forms
+    if not plain or (item.strict and not direction):
+        return _no_claim(item, values, name)
+    return ir.Claim(name, strict=item.strict, span=item.span)
+
+
+def _no_claim(item: ast.Claim, values: Values, name: str, *fixes: Fix) -> None:
+    """Report a word of claims that is not used as one of its forms."""
+    forms = CLAIMS[name].forms if name in CLAIMS else (name, f"strict {name}")
+    text = flat.claim(item)
+    values.bag.error("E0214", item.span, f"`{text}` is no claim", f"claims: {', '.join(forms)}", fixes=fixes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mintdsl.core import ir, ties
 from mintdsl.core.acts import act_item, find_act
+from mintdsl.core.claim_words import CLAIMS
 from mintdsl.core.formals import bind_formals
 from mintdsl.core.formula import Bound, Formula, Typed, Variable
 from mintdsl.core.header import bind_claims, bind_shape
@@ -16,8 +17,6 @@ from mintdsl.diagnostics.model import Bag, Fix, Label, Severity
 from mintdsl.records import replace
 from mintdsl.source import Span
 from mintdsl.syntax import ast
-
-CLASS_CLAIMS = ("lower", "upper", "diagonal", "injective", "onto", "invertible", "volume_preserving")
 
 
 def elaborate_layer(item: ast.Layer, scope: Scope, bag: Bag) -> ir.Layer | None:
@@ -108,7 +107,7 @@ class _Layer:
         shape = bind_shape(item.shape, values)
         if shape is None:
             raise Stop
-        found_claims = bind_claims(item.claims, values, (*CLASS_CLAIMS, "diag"), "a layer")
+        found_claims = bind_claims(item.claims, values, tuple(CLAIMS), "a layer")
         order = self._first_members(shape)
         params = self._params(shape)
         solved = ties.solve([m for m in item.members if isinstance(m, ast.Tie)], params, values)

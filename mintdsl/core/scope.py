@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from mintdsl.core.activations import ACTIVATIONS
+from mintdsl.core.claim_words import CLAIMS, KINDS_OF
 from mintdsl.core.inits import INITS
 from mintdsl.core.kinds import KINDS
 from mintdsl.core.nat import Nat
@@ -18,8 +19,6 @@ from mintdsl.source import Span
 from mintdsl.syntax import ast
 from mintdsl.syntax.suggest import meant, others, suggest
 
-CLAIM_WORDS = ("diag", "det", "lip", "diagonal", "injective", "onto", "invertible", "volume_preserving")
-
 BUILTIN: dict[str, str] = {
     **{name: "a shape" for name in SHAPES},
     **{name: "a function" for name in (*ACTIVATIONS, *STRUCTURAL, *CONDITIONER_FUNCTIONS)},
@@ -29,7 +28,7 @@ BUILTIN: dict[str, str] = {
     **{name: "an order" for name in ORDERS},
     **{name: "a mask" for name in MASKS},
     **{name: "a prior" for name in PRIORS},
-    **{name: "a word of claims and constraints" for name in CLAIM_WORDS},
+    **{name: "a word of claims and constraints" for name in ("det", *CLAIMS) if name not in (*DIRECTIONS, *KINDS_OF)},
 }
 
 ItemKind = Literal["const", "space", "order", "mask", "act", "layer", "net", "flow"]

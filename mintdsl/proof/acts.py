@@ -26,7 +26,7 @@ def registered_facts(
         raise Undefined(outside(str(act), argument, info.domain, span))
     values = info.image_of(argument, options)
     smooth = SMOOTH.get(info.smooth, Smooth.KINKS)
-    return ActFacts(str(act), info.slope_bounds(options), info.image, values, info.domain, smooth)
+    return ActFacts(str(act), info.slope_on(argument, options), info.image, values, info.domain, smooth)
 
 
 def _option(value: float | str, option: Option, bindings: Mapping[str, ir.Argument], span: Span) -> float:

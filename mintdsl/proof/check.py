@@ -12,11 +12,11 @@ from typing import assert_never
 
 from mintdsl.core import ir
 from mintdsl.core.activations import ACTIVATIONS
+from mintdsl.core.claim_words import CLOSED, ELEMENTWISE, EXACT, ITERATIVE
 from mintdsl.core.constraints import CONSTRAINTS, Parametrisation
 from mintdsl.core.interval import NONNEGATIVE, REAL, ZERO, Interval
 from mintdsl.core.nat import Nat
 from mintdsl.core.orders import Order
-from mintdsl.core.outcomes import CLOSED, ELEMENTWISE, EXACT, ITERATIVE
 from mintdsl.core.postorder import postorder
 from mintdsl.diagnostics.model import Bag, Diagnostic, Label
 from mintdsl.proof.acts import defined_facts, registered_facts
@@ -30,7 +30,6 @@ from mintdsl.proof.jacobian import (
     Atom,
     Fibre,
     Jacobian,
-    Monomial,
     Signed,
     Smooth,
     constant,
@@ -238,18 +237,10 @@ class _Walk:
     def _diagonal(self, param: ir.Param, indices: tuple[str, ...]) -> Signed:
         """The diagonal of a map, or the values of a scale, at the indices of the use."""
         if param.pivot is not None:
+            assert self.layer is not None
             renaming = dict(zip(param.pivot.indices, indices, strict=True))
-            monomial: Monomial = PLUS
-            interval = NONNEGATIVE if param.pivot.sign > 0 else -NONNEGATIVE
-            result = Signed(monomial, interval)
-            for other in param.pivot.others:
-                assert self.layer is not None
-                places = tuple(renaming[i] for i in other.indices)
-                sign = self._diagonal(self.layer.param(other.name), places)
-                if sign.interval.nonpositive and not sign.interval.is_zero:
-                    result = -result
-                result = Signed(result.monomial ^ sign.monomial, result.interval)
-            return result
+            places = [(self.layer.param(o.name), tuple(renaming[i] for i in o.indices)) for o in param.pivot.others]
+            return modules.tied(param.pivot.sign, [self._diagonal(other, where) for other, where in places])
         if param.bound is None:
             return Signed(frozenset({Atom(param.name, indices)}), NONNEGATIVE)
         via = _via(param.bound)

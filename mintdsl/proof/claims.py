@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from mintdsl.core import ir
+from mintdsl.core.claim_words import EXACT, INVERSES, LOG_DETS, at_least
 from mintdsl.core.interval import REAL, number
 from mintdsl.core.orders import Order
-from mintdsl.core.outcomes import EXACT, INVERSES, LOG_DETS, at_least
 from mintdsl.diagnostics.model import Diagnostic, Fix, Label
 from mintdsl.proof.jacobian import DENSE, NONE, Jacobian
 from mintdsl.proof.rules.algebra import tie_of
-from mintdsl.proof.rules.flows import Bijection
+from mintdsl.proof.rules.flows import Bijection, Passage
 from mintdsl.proof.weaker import instead, weaker
 from mintdsl.records import record, replace
 
@@ -149,9 +149,7 @@ def _too_steep(claim: ir.Claim, lip: float) -> str | None:
     return f"the Lipschitz bound is {number(lip)}"
 
 
-def flow_claim(
-    claim: ir.Claim, bijection: Bijection | None, preserving: bool, log_det: str, inverse: str, lip: float
-) -> Diagnostic | None:
+def flow_claim(claim: ir.Claim, bijection: Bijection | None, passage: Passage, log_det: str) -> Diagnostic | None:
     """The diagnostic of a claim that does not hold of a flow whose steps have no error of their own."""
     fixes: tuple[Fix, ...] = ()
     why, code = "", "E0601"
@@ -161,14 +159,14 @@ def flow_claim(
         case "invertible" | "onto" if bijection is not None and bijection.codomain != REAL:
             why, code = f"injective, but not onto: {bijection.why_not_onto}", "E0602"
             fixes = (instead(claim, "injective", "claim `injective`: log_prob stays, sample raises"),)
-        case "volume_preserving" if not preserving:
+        case "volume_preserving" if not passage.preserving:
             why = "a step changes volume"
         case "log_det" if not at_least(LOG_DETS, log_det, claim.word):
             why = f"the log-determinant is {LOG_DETS[log_det]}"
-        case "inverse" if not at_least(INVERSES, inverse, claim.word):
-            why = f"the inverse is {inverse}"
+        case "inverse" if not at_least(INVERSES, passage.inverse, claim.word):
+            why = f"the inverse is {passage.inverse}"
         case "lip":
-            why = _too_steep(claim, lip) or ""
+            why = _too_steep(claim, passage.lip) or ""
         case _:
             pass
     if not why:

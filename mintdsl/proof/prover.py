@@ -6,18 +6,32 @@ once, whatever its count.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from math import inf, nextafter
+from math import inf
+from typing import assert_never
 
 from mintdsl.core import ir
+from mintdsl.core.canonical import uses
+from mintdsl.core.claim_words import ABSENT, EXACT
 from mintdsl.core.interval import REAL, UNIT, Interval, product_above
 from mintdsl.core.nat import Nat
-from mintdsl.core.outcomes import ABSENT, CLOSED, EXACT, INVERSES, weakest
 from mintdsl.diagnostics.model import Bag, Diagnostic, Fix, Label
 from mintdsl.proof.check import Bindings, LayerProof, check_layer
 from mintdsl.proof.claims import flow_claim
 from mintdsl.proof.derivation import Derivation
-from mintdsl.proof.rules.flows import Bijection, logit_domain
+from mintdsl.proof.rules.flows import (
+    IDENTITY,
+    Bijection,
+    Passage,
+    compose,
+    logit,
+    logit_domain,
+    padding,
+    paired,
+    permutation,
+    scaling,
+)
 from mintdsl.records import record, replace
 from mintdsl.source import Span
 
@@ -26,47 +40,55 @@ from mintdsl.source import Span
 class FlowProof:
     """What is proved of a flow: one to one on `domain`; a bijection onto `codomain` unless that is None.
 
-    `inverse` names the weakest kind among its steps. `lip` bounds its Lipschitz constant. `excused`: a step failed, and
-    that was reported where it is defined. `padded`: the dimension grows, so there is no log-det. `evaluation_only`: it
-    holds for frozen statistics (rule BN). `assumptions` are taken for granted, and tested by the module.
+    `passage` has what holds of its steps together. `excused`: a step failed, and that was reported where it is defined.
     """
 
     flow: ir.Flow
     bijection: Bijection | None
-    volume_preserving: bool
-    inverse: str
+    passage: Passage
     derivation: Derivation
     diagnostics: tuple[Diagnostic, ...]
-    lip: float = inf
     excused: bool = False
-    padded: bool = False
-    evaluation_only: bool = False
-    assumptions: tuple[str, ...] = ()
 
     @property
     def log_det(self) -> str:
         """The kind of the log-determinant."""
-        return ABSENT if self.padded else EXACT
+        return ABSENT if self.passage.padded else EXACT
+
+    @property
+    def inverse(self) -> str:
+        """The kind of the inverse: the weakest of the steps."""
+        return self.passage.inverse
+
+    @property
+    def padded(self) -> bool:
+        """Whether the dimension grows, so that there is no log-det."""
+        return self.passage.padded
+
+    @property
+    def evaluation_only(self) -> bool:
+        """Whether it holds for frozen statistics, that is in evaluation mode, only (rule BN)."""
+        return self.passage.evaluation
+
+    @property
+    def assumptions(self) -> tuple[str, ...]:
+        """What the proof takes for granted and the module tests."""
+        return self.passage.assumptions
 
 
 Proof = LayerProof | FlowProof
+
+
+@record
+class Proved:
+    """One definition with one binding of its formals, and its proof."""
+
+    key: str
+    bindings: Bindings
+    proof: Proof
+
+
 Key = tuple[str, tuple[tuple[str, ir.Argument], ...]]
-
-
-@dataclass(slots=True)
-class _State:
-    """What is known of the steps so far."""
-
-    image: Interval | None  # None: not a fixed box
-    domain: Interval | None = None
-    injective: bool = True
-    preserving: bool = True
-    inverse: str = CLOSED
-    lip: float = 1.0
-    padded: bool = False
-    evaluation: bool = False
-    why: str = ""
-    assumptions: dict[str, None] = field(default_factory=dict)  # a set that keeps its order
 
 
 @dataclass(slots=True)
@@ -86,6 +108,26 @@ class Prover:
             else:
                 self.done[place] = _FlowWalk(self, definition, bindings).run()
         return self.done[place]
+
+    def used(self, keys: Sequence[str]) -> list[Proved]:
+        """`keys` with the defaults of their formals and what they use, each distinct proof once, those used first."""
+        found: dict[int, Proved] = {}
+        stack = [(k, b, False) for k in reversed(keys) if (b := self.defaults(k)) is not None]
+        while stack:
+            key, bindings, ready = stack.pop()
+            proof = self.prove(key, bindings)
+            definition = self.program.definitions[key]
+            if ready or isinstance(definition, ir.Layer):
+                found.setdefault(id(proof), Proved(key, bindings, proof))
+            elif id(proof) not in found:
+                stack.append((key, bindings, True))
+                fresh: dict[int, tuple[str, Bindings]] = {}
+                for use in uses(definition.steps):
+                    if isinstance(use, ir.Use):
+                        inner = self.bindings_of(use, bindings)
+                        fresh.setdefault(id(self.prove(use.definition, inner)), (use.definition, inner))
+                stack.extend((k, b, False) for place, (k, b) in reversed(fresh.items()) if place not in found)
+        return list(found.values())
 
     def defaults(self, key: str) -> Bindings | None:
         """The default values of the formals that a proof depends on; None if one has none."""
@@ -113,103 +155,85 @@ class Prover:
 
 @dataclass(slots=True)
 class _FlowWalk:
+    """One run over the steps of a flow; `broken` once a step is not known to be one to one."""
+
     prover: Prover
     flow: ir.Flow
     bindings: Bindings
     bag: Bag = field(default_factory=Bag)
     excused: bool = False
+    broken: bool = False
 
     def run(self) -> FlowProof:
-        state = _State(image=None)
-        premises = [self._step(step, state) for step in self.flow.steps]
+        passage, premises = self._block(self.flow.steps, IDENTITY)
         bijection = None
-        domain = state.domain or REAL
-        if state.injective:
-            image = state.image if state.domain is not None else REAL
-            bijection = Bijection(domain, image, state.why)
+        if not self.broken:
+            image = REAL if passage.domain is None else passage.image
+            bijection = Bijection(passage.domain or REAL, image, passage.why)
         conclusion = _conclusion(bijection)
-        whole = Derivation("I-COMP", self.flow.name_span, conclusion, tuple(premises), title=f"flow {self.flow.name}")
-        proof = FlowProof(
-            self.flow,
-            bijection,
-            state.preserving,
-            state.inverse,
-            whole,
-            (),
-            state.lip,
-            self.excused,
-            state.padded,
-            state.evaluation,
-            tuple(state.assumptions),
-        )
+        whole = Derivation("I-COMP", self.flow.name_span, conclusion, premises, title=f"flow {self.flow.name}")
+        proof = FlowProof(self.flow, bijection, passage, whole, (), self.excused)
         for claim in self.flow.claims if not (self.bag.has_errors or self.excused) else ():
-            failed = flow_claim(claim, bijection, state.preserving, proof.log_det, state.inverse, state.lip)
+            failed = flow_claim(claim, bijection, passage, proof.log_det)
             if failed is not None:
                 self.bag.add(failed)
         return replace(proof, diagnostics=self.bag.sorted())
 
     # ------------------------------------------------------------ steps
 
-    def _step(self, step: ir.Step, state: _State) -> Derivation:
+    def _block(self, steps: Sequence[ir.Step], passage: Passage) -> tuple[Passage, tuple[Derivation, ...]]:
+        """The passage through `passage` and `steps`, and the derivation of each step."""
+        derivations = []
+        for step in steps:
+            passage, derivation = self._step(step, passage)
+            derivations.append(derivation)
+        return passage, tuple(derivations)
+
+    def _step(self, step: ir.Step, before: Passage) -> tuple[Passage, Derivation]:
+        def leaf(rule: str, own: Passage, text: str) -> tuple[Passage, Derivation]:
+            return self._after(before, own, step.span), Derivation(rule, step.span, text)
+
         match step.op:
             case ir.Dequantize(levels=levels):
-                return Derivation("DEQUANT", step.span, f"ints({levels}) -> unit, by noise; outside the bijection")
+                return leaf("DEQUANT", IDENTITY, f"ints({levels}) -> unit, by noise; outside the bijection")
             case ir.Prior(name=name):
-                return Derivation("PRIOR", step.span, f"the latent is {name}; outside the bijection")
+                return leaf("PRIOR", IDENTITY, f"the latent is {name}; outside the bijection")
             case ir.Standardize(std=std):
-                self._enter(step.span, REAL, state)
-                state.image, state.preserving = (REAL if state.image is not None else None), False
-                state.lip = product_above(state.lip, nextafter(1.0 / min(std), inf))
-                return Derivation("SCALE", step.span, "elementwise affine with fixed numbers: bijection")
+                return leaf("SCALE", scaling(std), "elementwise affine with fixed numbers: bijection")
             case ir.Pad(extra=extra):
-                self._enter(step.span, REAL, state)
-                state.image, state.preserving, state.padded = None, False, True
-                state.why = state.why or f"`pad` appends {extra} channels that are always 0"
-                return Derivation("PAD", step.span, f"injective, {extra} zero channels; left inverse: drop them")
+                return leaf("PAD", padding(extra), f"injective, {extra} zero channels; left inverse: drop them")
             case ir.Classify(definition=net):
-                return Derivation("HEAD", step.span, f"the head {net.rpartition('::')[2]}; outside the bijection")
-            case ir.Squeeze():  # moves entries, whatever box they lie in
-                return Derivation("PERM", step.span, f"{step.shape} -> {step.result}: bijection, log-det 0")
+                return leaf("HEAD", IDENTITY, f"the head {net.rpartition('::')[2]}; outside the bijection")
+            case ir.Squeeze():
+                return leaf("PERM", permutation(), f"{step.shape} -> {step.result}: bijection, log-det 0")
             case ir.Logit(alpha=alpha):
-                domain = logit_domain(alpha)
-                self._enter(step.span, domain, state)
-                state.image, state.preserving = (REAL if state.image is not None else None), False
-                state.lip = inf  # at the ends of its domain
-                return Derivation("LOGIT", step.span, f"bijection of {domain} onto R, elementwise")
+                return leaf("LOGIT", logit(alpha), f"bijection of {logit_domain(alpha)} onto R, elementwise")
             case ir.Repeat(count=count, steps=steps):
-                entering = (state.domain, state.image)
-                before, state.lip = state.lip, 1.0
-                inner = tuple(self._step(s, state) for s in steps)
-                state.lip = product_above(before, _power(state.lip, count))
-                if state.injective and (state.domain, state.image) != entering:
-                    lip = state.lip
-                    for s in steps:  # the second copy meets what the first leaves; a third would meet the same
-                        self._step(s, state)
-                    state.lip = lip
-                return Derivation("REPEAT", step.span, f"{count} copies, proved once", inner, title=f"repeat {count}")
-            case ir.Pair():
-                return self._pair(step, step.op, state)
+                once, inner = self._block(steps, replace(before, lip=1.0))
+                after = once
+                if (once.domain, once.image) != (before.domain, before.image) and not self.broken:
+                    # the second copy meets what the first leaves; a third would meet the same
+                    after, _ = self._block(steps, once)
+                lip = product_above(before.lip, _power(once.lip, count))
+                text = f"{count} copies, proved once"
+                return replace(after, lip=lip), Derivation("REPEAT", step.span, text, inner, title=f"repeat {count}")
+            case ir.Pair(steps=steps):
+                self._pair(step, steps)
+                after, inner = self._block(steps, before)
+                return after, Derivation("PAIR", step.span, "one lower, one upper: bijection", inner, title="pair")
             case ir.Use():
-                return self._use(step, step.op, state)
+                return self._use(step, step.op, before)
+            case _:
+                assert_never(step.op)
 
-    def _enter(self, span: Span, domain: Interval, state: _State) -> None:
-        """The seam in front of a step: what arrives must lie in its domain; less than that is not onto."""
-        if state.domain is None:
-            state.domain = domain
-            state.image = domain
-            return
-        if state.image is None:
-            if domain != REAL:
-                self._seam(span, "values that are not known to lie in a smaller set", domain, state)
-            return
-        if not state.image.within(domain):
-            self._seam(span, f"values in {state.image}", domain, state)
-        elif state.image != domain:
-            state.why = state.why or f"a step leaves {state.image}, the next one is a bijection of {domain}"
-            state.image = None
-
-    def _seam(self, span: Span, arriving: str, domain: Interval, state: _State) -> None:
-        state.injective = False
+    def _after(self, before: Passage, step: Passage, span: Span) -> Passage:
+        """Rule I-COMP; a seam that does not fit is reported, and the chain goes on as it was."""
+        after = compose(before, step)
+        if isinstance(after, Passage):
+            return after
+        self.broken = True
+        domain, arriving = step.domain, after
+        assert domain is not None
         takes = "unit" if domain.within(Interval(-1, 2)) and UNIT.within(domain) else str(domain)
         self.bag.error(
             "E0606",
@@ -218,34 +242,17 @@ class _FlowWalk:
             f"defined on {domain}, gets {arriving}",
             notes=("domains are ints(n), unit, positive, real; a smaller one may enter a larger one, not the reverse",),
         )
+        return before
 
-    def _use(self, step: ir.Step, use: ir.Use, state: _State) -> Derivation:
+    def _use(self, step: ir.Step, use: ir.Use, before: Passage) -> tuple[Passage, Derivation]:
         proof = self.prover.prove(use.definition, self.prover.bindings_of(use, self.bindings))
         name = use.definition.rpartition("::")[2]
-        bijection = proof.bijection
-        if bijection is None:
-            state.injective = False
+        if proof.bijection is None:
+            self.broken = True
             self._not_invertible(step, name, proof)
-            return Derivation("USE", step.span, "nothing is proved", (), title=name)
-        self._enter(step.span, bijection.domain, state)
-        state.evaluation |= proof.evaluation_only
-        state.assumptions |= dict.fromkeys(f"{a} in {name}" if " in " not in a else a for a in proof.assumptions)
-        if isinstance(proof, FlowProof):
-            state.padded |= proof.padded
-            state.preserving &= proof.volume_preserving
-            state.lip = product_above(state.lip, proof.lip)
-        else:
-            state.preserving &= proof.jacobian.unit
-            state.lip = product_above(state.lip, proof.jacobian.lip)
-        state.inverse = weakest(INVERSES, state.inverse, proof.inverse)
-        if bijection.codomain is None:
-            state.why = state.why or bijection.why_not_onto
-            state.image = None
-        elif state.image is not None:
-            state.image = bijection.codomain
-            if bijection.codomain != REAL:
-                state.why = state.why or bijection.why_not_onto
-        return Derivation("USE", step.span, proof.derivation.conclusion, (), title=self._title(step, use))
+            return before, Derivation("USE", step.span, "nothing is proved", (), title=name)
+        after = self._after(before, _passage(name, proof, proof.bijection), step.span)
+        return after, Derivation("USE", step.span, proof.derivation.conclusion, (), title=self._title(step, use))
 
     def _title(self, step: ir.Step, use: ir.Use) -> str:
         name = use.definition.rpartition("::")[2]
@@ -264,48 +271,44 @@ class _FlowWalk:
             return
         self.bag.error("E0601", step.span, f"`{name}` is not proved invertible", "nothing is proved of this step")
 
-    def _pair(self, step: ir.Step, pair: ir.Pair, state: _State) -> Derivation:
-        premises = tuple(self._step(s, state) for s in pair.steps)
-        found: list[tuple[str, str, ir.Step]] = []
-        for inner in pair.steps:
+    def _pair(self, step: ir.Step, steps: Sequence[ir.Step]) -> None:
+        found: list[tuple[str, str]] = []
+        labels: list[Label] = []
+        for inner in steps:
             if not isinstance(inner.op, ir.Use):
-                self._bad_pair(inner.span, "this step is no layer", ())
-                state.injective = False
-                continue
-            definition = self.prover.program.definitions[inner.op.definition]
-            bindings = self.prover.bindings_of(inner.op, self.bindings)
-            proof = self.prover.prove(inner.op.definition, bindings)
-            if not isinstance(definition, ir.Layer) or not isinstance(proof, LayerProof):
-                self._bad_pair(inner.span, "a flow, not a layer", ())
-                state.injective = False
-                continue
+                return self._bad_pair(inner.span, "this step is no layer")
+            proof = self.prover.prove(inner.op.definition, self.prover.bindings_of(inner.op, self.bindings))
+            if not isinstance(proof, LayerProof):
+                return self._bad_pair(inner.span, "a flow, not a layer")
             direction = dict(inner.op.args).get(proof.jacobian.off, proof.jacobian.off.strip("<>"))
-            found.append((str(direction), str(proof.order), inner))
-        if len(pair.steps) != 2:
-            self._bad_pair(step.span, f"this one has {len(pair.steps)}", ())
-            state.injective = False
-        elif len(found) == 2:
-            (a, order_a, first), (b, order_b, second) = found
-            labels = (Label(first.span, f"{a} in {order_a}"), Label(second.span, f"{b} in {order_b}"))
-            if {a, b} != {"lower", "upper"}:
-                both = f"both are {a}" if a == b else f"they are {a} and {b}"
-                fix = Fix("use `tri = lower` for one and `tri = upper` for the other")
-                self._bad_pair(step.span, both, labels, fix)
-                state.injective = False
-            elif order_a != order_b:
-                self._bad_pair(step.span, "their orders differ", labels)
-                state.injective = False
-        return Derivation("PAIR", step.span, "one lower, one upper: bijection", premises, title="pair")
+            found.append((str(direction), str(proof.order)))
+            labels.append(Label(inner.span, f"{direction} in {proof.order}"))
+        why = paired(found)
+        if why:
+            self._bad_pair(step.span, why, labels if len(found) == 2 else ())
+        return None
 
-    def _bad_pair(self, span: Span, why: str, also: tuple[Label, ...], *fixes: Fix) -> None:
+    def _bad_pair(self, span: Span, why: str, also: Sequence[Label] = ()) -> None:
+        self.broken = True
         self.bag.error(
             "E0603",
             span,
             f"`pair` takes one lower and one upper layer of one order; {why}",
             why,
-            also=also,
-            fixes=fixes,
+            also=tuple(also),
+            fixes=(Fix("use `tri = lower` for one and `tri = upper` for the other"),) if also else (),
         )
+
+
+def _passage(name: str, proof: Proof, bijection: Bijection) -> Passage:
+    """A definition as a step."""
+    assumed = tuple(a if " in " in a else f"{a} in {name}" for a in proof.assumptions)
+    box = Passage(bijection.domain, bijection.codomain, why=bijection.why_not_onto, assumptions=assumed)
+    if isinstance(proof, FlowProof):
+        own = proof.passage
+        return replace(own, domain=box.domain, image=box.image, why=box.why, assumptions=assumed)
+    lip, evaluation = proof.jacobian.lip, proof.evaluation_only
+    return replace(box, preserving=proof.jacobian.unit, inverse=proof.inverse, lip=lip, evaluation=evaluation)
 
 
 def _conclusion(bijection: Bijection | None) -> str:

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mintdsl.core import ir
+from mintdsl.core.claim_words import CLOSED, INVERSES
 from mintdsl.core.instance import Counts, Instances
 from mintdsl.core.interval import REAL
 from mintdsl.core.nat import Nat
 from mintdsl.core.orders import Order
-from mintdsl.core.outcomes import CLOSED, INVERSES
 from mintdsl.diagnostics.model import Bag
 from mintdsl.diagnostics.render import printable
 from mintdsl.proof.check import Bindings, LayerProof

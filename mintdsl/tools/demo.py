@@ -198,7 +198,7 @@ def _prove(story: _Story) -> Program:
         f"Proved in {1000 * seconds:.0f} ms, for all weights that training can reach. The derivation is in proof.txt."
     )
     plain = show.Terminal(color=False, width=110, boxes=True)
-    found = proofs.used(core, Prover(core), core.main)
+    found = Prover(core).used(core.main)
     lines = [
         *proofs.proof_text(found, core, report.sources, plain),
         *proofs.rules_text(found, plain),

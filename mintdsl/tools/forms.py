@@ -16,8 +16,7 @@ from mintdsl.proof.prover import Prover
 from mintdsl.source import Source, Span
 from mintdsl.tools import show
 from mintdsl.tools.programs import Asked
-
-Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
+from mintdsl.tools.show import Json
 
 
 def text(asked: Asked, report: Report) -> Iterator[str]:
@@ -46,8 +45,12 @@ def json_lines(asked: Asked, report: Report) -> Iterator[str]:
     """One object a line: the diagnostics; when there is no error, the results."""
     yield from (dumps(diagnostic_json(d, report.sources)) for d in report.diagnostics)
     if report.ok:
+        from mintdsl.tools import numerics
+
         core, _ = asked.program.core()
-        yield from (dumps(result_json(r, core, asked.sizes)) for r in report.results)
+        for r in report.results:
+            bounds = numerics.numerics_json(numerics.of_definition(core, Prover(core), r.key, asked.sizes))
+            yield dumps({**result_json(r, core, asked.sizes), "numerical": bounds})
 
 
 def dumps(value: Json, indent: int | None = None) -> str:

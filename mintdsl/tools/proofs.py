@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from mintdsl.core import ir
 from mintdsl.diagnostics.render import printable
-from mintdsl.proof.check import Bindings, LayerProof
+from mintdsl.proof.check import LayerProof
 from mintdsl.proof.derivation import Derivation
-from mintdsl.proof.prover import Proof, Prover
+from mintdsl.proof.prover import Proved
 from mintdsl.proof.rules import RULES
 from mintdsl.source import Source, Span
 from mintdsl.tools.show import Terminal, class_of, facts, free, wrap
@@ -32,47 +32,6 @@ _BOOKKEEPING = {
     "HEAD": "a classifier's net; outside the bijection",
     "FAIL": "the formula has no value for some input",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Proved:
-    """One definition with one binding of its formals, and its proof."""
-
-    key: str
-    bindings: Bindings
-    proof: Proof
-
-
-def used(program: ir.Program, prover: Prover, keys: Sequence[str]) -> list[Proved]:
-    """`keys` and what they use, each distinct proof once, those used first first."""
-    found: list[Proved] = []
-
-    def visit(key: str, bindings: Bindings) -> None:
-        definition = program.definitions[key]
-        if isinstance(definition, ir.Flow):
-            for use in uses(definition.steps):
-                visit(use.definition, prover.bindings_of(use, bindings))
-        proof = prover.prove(key, bindings)
-        if not any(p.proof is proof for p in found):
-            found.append(Proved(key, bindings, proof))
-
-    for key in keys:
-        bindings = prover.defaults(key)
-        if bindings is not None:
-            visit(key, bindings)
-    return found
-
-
-def uses(steps: Sequence[ir.Step]) -> Iterator[ir.Use]:
-    """Every layer and flow that the steps use, in order."""
-    for step in steps:
-        match step.op:
-            case ir.Use():
-                yield step.op
-            case ir.Repeat() | ir.Pair():
-                yield from uses(step.op.steps)
-            case _:
-                pass
 
 
 def proof_text(found: Sequence[Proved], program: ir.Program, sources: Mapping[str, Source], at: Terminal) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from mintdsl.core.activations import ACTIVATIONS
+from mintdsl.core.claim_words import CLAIMS
 from mintdsl.core.constraints import CONSTRAINTS
 from mintdsl.core.inits import INITS
 from mintdsl.core.kinds import KINDS
@@ -56,6 +57,13 @@ def _activations() -> Listing:
 def _constraints() -> Listing:
     rows = tuple((c.text, _state(c.ready), ", ".join(v.name for v in c.via if v.ready)) for c in CONSTRAINTS)
     return Listing(("constraint", "", "kept by (the default first)"), rows)
+
+
+def _claims() -> Listing:
+    rows = tuple(
+        (c.name, "layers and flows" if c.flows else "layers", ", ".join(c.forms), c.summary) for c in CLAIMS.values()
+    )
+    return Listing(("claim", "of", "forms", "what it says"), rows)
 
 
 def _parametrisations() -> Listing:
@@ -109,6 +117,7 @@ LISTS: dict[str, Callable[[], Listing]] = {
     "rules": _rules,
     "codes": _codes,
     "activations": _activations,
+    "claims": _claims,
     "constraints": _constraints,
     "parametrisations": _parametrisations,
     "kinds": _kinds,

@@ -13,7 +13,7 @@ from mintdsl.diagnostics.model import Diagnostic, Fix, Label
 from mintdsl.source import Source, Span
 
 if TYPE_CHECKING:
-    from mintdsl.tools.forms import Json
+    from mintdsl.tools.show import Json
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from mintdsl.core import ir
+from mintdsl.core.claim_words import INVERSES, LOG_DETS
 from mintdsl.core.interval import REAL
-from mintdsl.core.outcomes import INVERSES, LOG_DETS
 from mintdsl.diagnostics.model import Diagnostic
 from mintdsl.diagnostics.render import render, summary
 from mintdsl.driver import Checked, Report
@@ -19,6 +19,8 @@ from mintdsl.proof.check import LayerProof
 from mintdsl.proof.jacobian import DENSE, NONE
 from mintdsl.proof.prover import Proof, Prover
 from mintdsl.source import Source
+
+Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
 
 _CODES = {"bold": "1", "red": "31", "green": "32", "yellow": "33", "blue": "34", "cyan": "36", "faint": "2"}
 

@@ -8,74 +8,9 @@ from mintdsl.core.interval import NONNEGATIVE, REAL, Interval, product_above, su
 from mintdsl.diagnostics.model import Diagnostic, Fix, Label
 from mintdsl.proof.jacobian import DENSE, NONE, PLUS, Atom, Fibre, Jacobian, Signed, Smooth, constant, family, settled
 from mintdsl.proof.rules.model import MINTNET, Rule, vec
+from mintdsl.proof.rules.modules import apply_map
 from mintdsl.records import record, replace
 from mintdsl.source import Span
-
-PROPOSITION = MINTNET + ", Proposition 1"
-
-ADD = Rule(
-    "ADD",
-    "e1 : triangular k, diag in m [a, b];  e2 : triangular k, diag in m [c, d]   =>   "
-    "e1 + e2 : triangular k, diag in m [a + c, b + d]",
-    "one order and direction; equal sign monomials, otherwise both signs are forgotten first",
-    PROPOSITION + " (addition)",
-    vec("  param t : scale with diag > 0\n  param W : linear lower with diag >= 0\n  map x -> t * x + W(x)"),
-    vec("  param t : scale with diag > 0\n  param W : linear lower with diag >= 0\n  map x -> t * x - W(x)"),
-)
-NEG = Rule(
-    "NEG",
-    "e : diag in m [a, b]   =>   -e : diag in m [-b, -a]",
-    "none",
-    PROPOSITION,
-    vec("  map x -> -(-x)"),
-    vec("  map x -> -x"),
-)
-SUM = Rule(
-    "SUM",
-    "e[i] : triangular k, diag in m [a, b], m free of i   =>   "
-    "sum[i](e[i]) : triangular k, diag in m [a, inf) for a >= 0",
-    "the index has at least one value; a sign that depends on i is forgotten first",
-    PROPOSITION + " (addition, repeated)",
-    "mint 1\nlayer Example(K: Nat) on Vec[D] ensures lower, diag > 0, invertible {\n  index i : K\n"
-    "  param W[i] : linear lower with diag > 0\n  map x -> sum[i](W[i](x))\n}\n",
-    "mint 1\nlayer Example(K: Nat) on Vec[D] ensures lower, diag > 0, invertible {\n  index i : K\n"
-    "  param W[i] : linear lower with diag != 0\n  map x -> sum[i](W[i](x))\n}\n",
-)
-COMP = Rule(
-    "COMP",
-    "e : triangular k, diag in D;  g : triangular k, diag in E   =>   g(e) : triangular k, diag in E D",
-    "one order and direction for both; otherwise the result is dense",
-    PROPOSITION + " (composition)",
-    vec("  param A, B : linear lower with diag > 0\n  map x -> A(B(x))"),
-    vec("  param A : linear lower with diag > 0\n  param B : linear upper with diag > 0\n  map x -> A(B(x))"),
-)
-ACT = Rule(
-    "ACT",
-    "e : diag in m D;  h elementwise with slope in [a, b], a >= 0   =>   h(e) : diag in m D [a, b], same class",
-    "slopes are bounds of all difference quotients on the range of e; where a < 0 < b the sign is forgotten",
-    PROPOSITION + " (composition with an elementwise function)",
-    vec("  param t : scale with diag > 0\n  map x -> t * x + tanh(x)"),
-    vec("  param t : scale with diag > 0\n  map x -> t * x + sin(x)"),
-)
-MUL = Rule(
-    "MUL",
-    "e1 : triangular k, diag in D;  e2 : strict k or constant, values in m [a, b]   =>   "
-    "e1 e2 : triangular k, diag in m [a, b] D",
-    "e2 does not read the own coordinate; where both do, all values and slopes must be >= 0",
-    "product rule on difference quotients; Dinh, Sohl-Dickstein, Bengio, Real NVP, ICLR 2017, arXiv:1605.08803",
-    vec("  param W : linear strict lower\n  map x -> x * exp(W(x))"),
-    vec("  param W : linear lower\n  map x -> x * exp(W(x))"),
-)
-DIV = Rule(
-    "DIV",
-    "e1 / e2 = e1 (1 / e2) by MUL, where e2 : diag in D, values in m [a, b]   =>   1 / e2 : diag in -D / [a, b]^2",
-    "the values of e2 have one sign and are never 0",
-    "rule MUL; quotient rule on difference quotients",
-    vec("  param W : linear strict lower\n  map x -> x / (1 + sigmoid(W(x)))"),
-    vec("  param W : linear strict lower\n  map x -> x / W(x)"),
-)
-
-RULES = (ADD, NEG, SUM, COMP, ACT, MUL, DIV)
 
 
 def negate(e: Jacobian) -> Jacobian:
@@ -350,3 +285,77 @@ def reciprocal(e: Jacobian) -> Jacobian:
     if e.off == DENSE:
         return replace(e, range=values, lip=lip)
     return replace(e, range=values, diag=-e.diag * Signed(PLUS, square), fibre=fibre, image=REAL, lip=lip)
+
+
+PROPOSITION = MINTNET + ", Proposition 1"
+
+ADD = Rule(
+    "ADD",
+    "e1 : triangular k, diag in m [a, b];  e2 : triangular k, diag in m [c, d]   =>   "
+    "e1 + e2 : triangular k, diag in m [a + c, b + d]",
+    "one order and direction; equal sign monomials, otherwise both signs are forgotten first",
+    PROPOSITION + " (addition)",
+    add,
+    vec("  param t : scale with diag > 0\n  param W : linear lower with diag >= 0\n  map x -> t * x + W(x)"),
+    vec("  param t : scale with diag > 0\n  param W : linear lower with diag >= 0\n  map x -> t * x - W(x)"),
+)
+NEG = Rule(
+    "NEG",
+    "e : diag in m [a, b]   =>   -e : diag in m [-b, -a]",
+    "none",
+    PROPOSITION,
+    negate,
+    vec("  map x -> -(-x)"),
+    vec("  map x -> -x"),
+)
+SUM = Rule(
+    "SUM",
+    "e[i] : triangular k, diag in m [a, b], m free of i   =>   "
+    "sum[i](e[i]) : triangular k, diag in m [a, inf) for a >= 0",
+    "the index has at least one value; a sign that depends on i is forgotten first",
+    PROPOSITION + " (addition, repeated)",
+    total,
+    "mint 1\nlayer Example(K: Nat) on Vec[D] ensures lower, diag > 0, invertible {\n  index i : K\n"
+    "  param W[i] : linear lower with diag > 0\n  map x -> sum[i](W[i](x))\n}\n",
+    "mint 1\nlayer Example(K: Nat) on Vec[D] ensures lower, diag > 0, invertible {\n  index i : K\n"
+    "  param W[i] : linear lower with diag != 0\n  map x -> sum[i](W[i](x))\n}\n",
+)
+COMP = Rule(
+    "COMP",
+    "e : triangular k, diag in D;  g : triangular k, diag in E   =>   g(e) : triangular k, diag in E D",
+    "one order and direction for both; otherwise the result is dense",
+    PROPOSITION + " (composition)",
+    apply_map,
+    vec("  param A, B : linear lower with diag > 0\n  map x -> A(B(x))"),
+    vec("  param A : linear lower with diag > 0\n  param B : linear upper with diag > 0\n  map x -> A(B(x))"),
+)
+ACT = Rule(
+    "ACT",
+    "e : diag in m D;  h elementwise with slope in [a, b], a >= 0   =>   h(e) : diag in m D [a, b], same class",
+    "slopes are bounds of all difference quotients on the range of e; where a < 0 < b the sign is forgotten",
+    PROPOSITION + " (composition with an elementwise function)",
+    activate,
+    vec("  param t : scale with diag > 0\n  map x -> t * x + tanh(x)"),
+    vec("  param t : scale with diag > 0\n  map x -> t * x + sin(x)"),
+)
+MUL = Rule(
+    "MUL",
+    "e1 : triangular k, diag in D;  e2 : strict k or constant, values in m [a, b]   =>   "
+    "e1 e2 : triangular k, diag in m [a, b] D",
+    "e2 does not read the own coordinate; where both do, all values and slopes must be >= 0",
+    "product rule on difference quotients; Dinh, Sohl-Dickstein, Bengio, Real NVP, ICLR 2017, arXiv:1605.08803",
+    multiply,
+    vec("  param W : linear strict lower\n  map x -> x * exp(W(x))"),
+    vec("  param W : linear lower\n  map x -> x * exp(W(x))"),
+)
+DIV = Rule(
+    "DIV",
+    "e1 / e2 = e1 (1 / e2) by MUL, where e2 : diag in D, values in m [a, b]   =>   1 / e2 : diag in -D / [a, b]^2",
+    "the values of e2 have one sign and are never 0",
+    "rule MUL; quotient rule on difference quotients",
+    reciprocal,
+    vec("  param W : linear strict lower\n  map x -> x / (1 + sigmoid(W(x)))"),
+    vec("  param W : linear strict lower\n  map x -> x / W(x)"),
+)
+
+RULES = (ADD, NEG, SUM, COMP, ACT, MUL, DIV)

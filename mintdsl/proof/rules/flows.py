@@ -2,73 +2,14 @@
 
 from __future__ import annotations
 
-from mintdsl.core.interval import REAL, Interval
+from collections.abc import Sequence
+from math import inf, nextafter
+
+from mintdsl.core.claim_words import CLOSED, INVERSES, weakest
+from mintdsl.core.interval import REAL, Interval, product_above
 from mintdsl.proof.jacobian import DENSE, NONE, Fibre, Jacobian
 from mintdsl.proof.rules.model import MINTNET, Rule, vec
 from mintdsl.records import record
-
-I_TRI = Rule(
-    "I-TRI",
-    "f : triangular k, every diagonal entry strictly of one sign, every fibre onto R   =>   f is a bijection of R^D, "
-    "log|det J| = sum log|diag|",
-    "a fibre is onto when its slope is bounded away from 0, or it is affine in its own coordinate with a non-zero "
-    "slope; otherwise f is injective only, or a bijection onto a fixed box",
-    MINTNET + ", Theorem 1",
-    vec("  param t : scale with diag > 0\n  map x -> t * x + tanh(x)"),
-    vec("  map x -> tanh(x)"),
-)
-I_COMP = Rule(
-    "I-COMP",
-    "f : A -> B and g : B -> C bijections   =>   g o f : A -> C is one; log-dets add",
-    "the image of each step is the whole domain of the next; a smaller image leaves the composition injective only",
-    "composition of functions; chain rule",
-    vec("  map x -> x") + "flow F on Vec[3] ensures invertible { Example  Example }\n",
-    vec("  map x -> tanh(x)", "diag > 0") + "flow F on Vec[3] ensures invertible { Example  Example }\n",
-)
-PAIR = Rule(
-    "PAIR",
-    "f : lower k and g : upper k, both by I-TRI   =>   g o f is a bijection",
-    "exactly one lower and one upper layer of one order; what each output can see is computed, not claimed",
-    MINTNET + ", section 4 (paired Mint layers)",
-    "mint 1\nlayer Tri(tri: Dir) on Vec[D] ensures tri, diag > 0, invertible {\n  param W : linear tri with diag > 0\n"
-    "  map x -> W(x)\n}\nflow F on Vec[3] ensures invertible { pair { Tri(tri = lower)  Tri(tri = upper) } }\n",
-    "mint 1\nlayer Tri(tri: Dir) on Vec[D] ensures tri, diag > 0, invertible {\n  param W : linear tri with diag > 0\n"
-    "  map x -> W(x)\n}\nflow F on Vec[3] ensures invertible { pair { Tri(tri = lower)  Tri(tri = lower) } }\n",
-)
-PERM = Rule(
-    "PERM",
-    "squeeze, unsqueeze : bijections, log-det 0",
-    "the factor divides the sizes; each entry moves to exactly one place",
-    MINTNET + ", section 4 (squeezing)",
-    "mint 1\nflow F on Image[1, 4, 4] ensures invertible, volume_preserving { squeeze 2 }\n",
-    "mint 1\nflow F on Image[1, 5, 4] ensures invertible, volume_preserving { squeeze 2 }\n",
-)
-LOGIT = Rule(
-    "LOGIT",
-    "logit(a + (1 - 2a) x) : bijection from (-a / (1 - 2a), 1 + a / (1 - 2a)) to R, elementwise",
-    "0 < a < 1/2; data lies in [0, 1], samples may leave it: that mass is part of the model",
-    "Dinh, Sohl-Dickstein, Bengio, Real NVP, ICLR 2017, arXiv:1605.08803, section 4.1",
-    "mint 1\nflow F on Image[1, 4, 4] ensures invertible { dequantize 256  logit(0.05) }\n",
-    "mint 1\nflow F on Image[1, 4, 4] ensures invertible { logit(0.05)  logit(0.05) }\n",
-)
-
-SCALE = Rule(
-    "SCALE",
-    "standardize: (x - mean) / std : bijection of R^D, log|det J| = -sum log std",
-    "the numbers are fixed, std > 0",
-    "change of variables",
-    "mint 1\nflow F on Image[1, 4, 4] ensures invertible { standardize(mean = 0.5, std = 0.5) }\n",
-    "mint 1\nflow F on Image[1, 4, 4] ensures volume_preserving { standardize(mean = 0.5, std = 0.5) }\n",
-)
-PAD = Rule(
-    "PAD",
-    "pad channels: injective; left inverse: drop the added channels after testing that they are 0",
-    "the dimension grows, so there is no log-det, no density and no prior",
-    "Behrmann et al., i-ResNet, ICML 2019, arXiv:1811.00995 (injective padding)",
-    "mint 1\nflow F on Image[1, 4, 4] ensures injective { pad channels to 4 }\n",
-    "mint 1\nflow F on Image[1, 4, 4] ensures invertible { pad channels to 4 }\n",
-)
-RULES = (I_TRI, I_COMP, PAIR, PERM, LOGIT, SCALE, PAD)
 
 
 @record
@@ -95,7 +36,161 @@ def triangular(jacobian: Jacobian) -> Bijection | None:
             )
 
 
+@record
+class Passage:
+    """What is known of a chain of steps: one to one on `domain` (None: it moves entries, whatever box they lie in).
+
+    `image` is the box that it is onto, None when that is no fixed box; `why` says what is missed. The rest is that of
+    the weakest step: `preserving` volumes, the kind of its `inverse`, a bound `lip` of its Lipschitz constant (in the
+    2-norm), `padded` when the dimension grows, `evaluation` when it holds for frozen statistics only, `assumptions`
+    that the module tests.
+    """
+
+    domain: Interval | None = None
+    image: Interval | None = None
+    preserving: bool = True
+    inverse: str = CLOSED
+    lip: float = 1.0
+    padded: bool = False
+    evaluation: bool = False
+    why: str = ""
+    assumptions: tuple[str, ...] = ()
+
+
+IDENTITY = Passage()
+
+
+def compose(before: Passage, step: Passage) -> Passage | str:
+    """Rule I-COMP: a step after a chain; what arrives, in words, when it does not lie in the step's domain."""
+    why, image = before.why or step.why, step.image
+    if step.domain is None:
+        image = before.image
+    elif before.domain is not None and before.image is None:
+        if step.domain != REAL:
+            return "values that are not known to lie in a smaller set"
+        image = None
+    elif before.domain is not None and before.image is not None:
+        if not before.image.within(step.domain):
+            return f"values in {before.image}"
+        if before.image != step.domain:
+            image = None
+            why = before.why or f"a step leaves {before.image}, the next one is a bijection of {step.domain}"
+    return Passage(
+        step.domain if before.domain is None else before.domain,
+        image,
+        before.preserving and step.preserving,
+        weakest(INVERSES, before.inverse, step.inverse),
+        product_above(before.lip, step.lip),
+        before.padded or step.padded,
+        before.evaluation or step.evaluation,
+        why,
+        tuple(dict.fromkeys((*before.assumptions, *step.assumptions))),
+    )
+
+
+def permutation() -> Passage:
+    """Rule PERM."""
+    return IDENTITY
+
+
+def scaling(std: tuple[float, ...]) -> Passage:
+    """Rule SCALE."""
+    return Passage(REAL, REAL, preserving=False, lip=nextafter(1.0 / min(std), inf))
+
+
+def padding(extra: int) -> Passage:
+    """Rule PAD."""
+    why = f"`pad` appends {extra} channels that are always 0"
+    return Passage(REAL, None, preserving=False, padded=True, why=why)
+
+
+def logit(alpha: float) -> Passage:
+    """Rule LOGIT; its slope is unbounded at the ends of its domain."""
+    return Passage(logit_domain(alpha), REAL, preserving=False, lip=inf)
+
+
 def logit_domain(alpha: float) -> Interval:
     """Where logit(alpha + (1 - 2 alpha) x) is defined."""
     margin = alpha / (1 - 2 * alpha)
     return Interval(-margin, 1 + margin, True, True)
+
+
+def paired(found: Sequence[tuple[str, str]]) -> str:
+    """Rule PAIR: why layers with these directions and orders are no pair; nothing if they are."""
+    if len(found) != 2:
+        return f"this one has {len(found)}"
+    (a, order_a), (b, order_b) = found
+    if {a, b} != {"lower", "upper"}:
+        return f"both are {a}" if a == b else f"they are {a} and {b}"
+    return "" if order_a == order_b else "their orders differ"
+
+
+I_TRI = Rule(
+    "I-TRI",
+    "f : triangular k, every diagonal entry strictly of one sign, every fibre onto R   =>   f is a bijection of R^D, "
+    "log|det J| = sum log|diag|",
+    "a fibre is onto when its slope is bounded away from 0, or it is affine in its own coordinate with a non-zero "
+    "slope; otherwise f is injective only, or a bijection onto a fixed box",
+    MINTNET + ", Theorem 1",
+    triangular,
+    vec("  param t : scale with diag > 0\n  map x -> t * x + tanh(x)"),
+    vec("  map x -> tanh(x)"),
+)
+I_COMP = Rule(
+    "I-COMP",
+    "f : A -> B and g : B -> C bijections   =>   g o f : A -> C is one; log-dets add",
+    "the image of each step is the whole domain of the next; a smaller image leaves the composition injective only",
+    "composition of functions; chain rule",
+    compose,
+    vec("  map x -> x") + "flow F on Vec[3] ensures invertible { Example  Example }\n",
+    vec("  map x -> tanh(x)", "diag > 0") + "flow F on Vec[3] ensures invertible { Example  Example }\n",
+)
+PAIR = Rule(
+    "PAIR",
+    "f : lower k and g : upper k, both by I-TRI   =>   g o f is a bijection",
+    "exactly one lower and one upper layer of one order; what each output can see is computed, not claimed",
+    MINTNET + ", section 4 (paired Mint layers)",
+    paired,
+    "mint 1\nlayer Tri(tri: Dir) on Vec[D] ensures tri, diag > 0, invertible {\n  param W : linear tri with diag > 0\n"
+    "  map x -> W(x)\n}\nflow F on Vec[3] ensures invertible { pair { Tri(tri = lower)  Tri(tri = upper) } }\n",
+    "mint 1\nlayer Tri(tri: Dir) on Vec[D] ensures tri, diag > 0, invertible {\n  param W : linear tri with diag > 0\n"
+    "  map x -> W(x)\n}\nflow F on Vec[3] ensures invertible { pair { Tri(tri = lower)  Tri(tri = lower) } }\n",
+)
+PERM = Rule(
+    "PERM",
+    "squeeze, unsqueeze : bijections, log-det 0",
+    "the factor divides the sizes; each entry moves to exactly one place",
+    MINTNET + ", section 4 (squeezing)",
+    permutation,
+    "mint 1\nflow F on Image[1, 4, 4] ensures invertible, volume_preserving { squeeze 2 }\n",
+    "mint 1\nflow F on Image[1, 5, 4] ensures invertible, volume_preserving { squeeze 2 }\n",
+)
+LOGIT = Rule(
+    "LOGIT",
+    "logit(a + (1 - 2a) x) : bijection from (-a / (1 - 2a), 1 + a / (1 - 2a)) to R, elementwise",
+    "0 < a < 1/2; data lies in [0, 1], samples may leave it: that mass is part of the model",
+    "Dinh, Sohl-Dickstein, Bengio, Real NVP, ICLR 2017, arXiv:1605.08803, section 4.1",
+    logit,
+    "mint 1\nflow F on Image[1, 4, 4] ensures invertible { dequantize 256  logit(0.05) }\n",
+    "mint 1\nflow F on Image[1, 4, 4] ensures invertible { logit(0.05)  logit(0.05) }\n",
+)
+
+SCALE = Rule(
+    "SCALE",
+    "standardize: (x - mean) / std : bijection of R^D, log|det J| = -sum log std",
+    "the numbers are fixed, std > 0",
+    "change of variables",
+    scaling,
+    "mint 1\nflow F on Image[1, 4, 4] ensures invertible { standardize(mean = 0.5, std = 0.5) }\n",
+    "mint 1\nflow F on Image[1, 4, 4] ensures volume_preserving { standardize(mean = 0.5, std = 0.5) }\n",
+)
+PAD = Rule(
+    "PAD",
+    "pad channels: injective; left inverse: drop the added channels after testing that they are 0",
+    "the dimension grows, so there is no log-det, no density and no prior",
+    "Behrmann et al., i-ResNet, ICML 2019, arXiv:1811.00995 (injective padding)",
+    padding,
+    "mint 1\nflow F on Image[1, 4, 4] ensures injective { pad channels to 4 }\n",
+    "mint 1\nflow F on Image[1, 4, 4] ensures invertible { pad channels to 4 }\n",
+)
+RULES = (I_TRI, I_COMP, PAIR, PERM, LOGIT, SCALE, PAD)

@@ -1,6 +1,8 @@
-"""What a rule is: its statement and where it comes from. The function that applies it stands beside it."""
+"""What a rule is: its statement, where it comes from, and the function that applies it."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from mintdsl.records import record
 
@@ -9,13 +11,15 @@ from mintdsl.records import record
 class Rule:
     """One rule: `statement` as an inference in words and symbols, `hypotheses` what must hold, `citation` its source.
 
-    `accepted` and `refused` are programs, run by the tests, that the rule proves and that it stops.
+    `function` draws the conclusion. `accepted` and `refused` are programs, run by the tests, that the rule proves and
+    that it stops; `tests/proof/test_rule_properties.py` holds each rule against random instances.
     """
 
     name: str
     statement: str
     hypotheses: str
     citation: str
+    function: Callable[..., object]
     accepted: str
     refused: str
 

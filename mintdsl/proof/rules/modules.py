@@ -2,64 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import inf, nextafter, sqrt
 
-from mintdsl.core.interval import REAL, Interval, product_above
+from mintdsl.core.interval import NONNEGATIVE, REAL, Interval, product_above
 from mintdsl.diagnostics.model import Diagnostic, Fix, Label
-from mintdsl.proof.jacobian import DENSE, NONE, PLUS as NO_SIGNS, Fibre, Jacobian, Signed, constant
+from mintdsl.proof.jacobian import DENSE, NONE, PLUS as NO_SIGNS, VARIABLE, Fibre, Jacobian, Signed, constant
 from mintdsl.proof.rules.model import MINTNET, Rule, vec
 from mintdsl.records import replace
 from mintdsl.source import Span
 
-VAR = Rule(
-    "VAR",
-    "x : diagonal, diag = 1, affine",
-    "none",
-    MINTNET + ", section 3",
-    vec("  map x -> x"),
-    vec("  map x -> 0 * x"),
-)
-CONST = Rule(
-    "CONST",
-    "a parameter or number : constant; its values lie in its constraint's set",
-    "it does not depend on the variable",
-    MINTNET + ", section 3",
-    vec("  param b : bias\n  map x -> x + b"),
-    vec("  param b : bias\n  map x -> x * b"),
-)
-BASIC = Rule(
-    "BASIC",
-    "e : triangular k, diag in D;  W masked by k, diag(W) in s [a, b]   =>   W(e) : triangular k, diag in s [a, b] D",
-    "every stored non-zero entry (p, q) of W has p = q or key(p) > key(q); decided on the taps (output channel, input "
-    "channel, offset), for every height and width; zero padding, stride 1, anchor at offset 0",
-    MINTNET + ", Proposition 1 (basic module) and Figure 2 (masks)",
-    vec("  param W : linear lower with diag > 0\n  map x -> W(x)"),
-    vec("  param W : linear\n  map x -> W(x)"),
-)
-TIE = Rule(
-    "TIE",
-    "tie diag(A) diag(P) diag(B) >= 0   =>   sign(P) = sign(A) sign(B), |diag(P)| in [0, inf)",
-    "P carries every index of the tie, occurs once and is bound by nothing else; sign(0) = 0, so the bound of P is 0",
-    MINTNET + ", section 4 (the constraint on W1, W2, W3)",
-    vec(
-        "  param t : scale with diag > 0\n  param A, B : linear lower\n  tie diag(A) * diag(B) >= 0\n"
-        "  map x -> t * x + A(elu(B(x)))"
-    ),
-    vec("  param t : scale with diag > 0\n  param A, B : linear lower\n  map x -> t * x + A(elu(B(x)))"),
-)
 
-BN = Rule(
-    "BN",
-    "e : class k, diag in D;  n normalize   =>   "
-    "n(e) = (e - mean) / sqrt(var + eps) : class k, diag in (0, 1 / sqrt(eps)] D",
-    "evaluation mode: mean and var are frozen numbers, var >= 0. In training the statistics are those of the batch, "
-    "and the map of the batch is not injective",
-    "Ioffe, Szegedy, ICML 2015, arXiv:1502.03167; in flows Dinh et al., ICLR 2017, arXiv:1605.08803",
-    vec("  param n : normalize\n  param g : scale with diag != 0\n  map x -> g * n(x)", "diag != 0, invertible"),
-    vec("  param n : normalize\n  param g : scale\n  map x -> g * n(x)", "diag != 0, invertible"),
-)
+def variable() -> Jacobian:
+    """Rule VAR."""
+    return VARIABLE
 
-RULES = (VAR, CONST, BASIC, TIE, BN)
+
+def tied(sign: int, others: Sequence[Signed]) -> Signed:
+    """Rule TIE: the diagonal of a pivot, |raw| times `sign` and the signs of the other factors, where sign(0) = 0."""
+    result = Signed(NO_SIGNS, NONNEGATIVE if sign > 0 else -NONNEGATIVE)
+    for other in others:
+        negative = other.interval.nonpositive and not other.interval.is_zero
+        result = Signed(result.monomial ^ other.monomial, -result.interval if negative else result.interval)
+    return result
 
 
 def normalized(argument: Jacobian, eps: float) -> Jacobian:
@@ -139,3 +104,59 @@ def _mixed(name: str, direction: str, other: str, span: Span, declared: Span, cy
         ),
         (Fix("make two layers, each triangular, and compose them in a flow: `pair { LowerOne  UpperOne }`"),),
     )
+
+
+VAR = Rule(
+    "VAR",
+    "x : diagonal, diag = 1, affine",
+    "none",
+    MINTNET + ", section 3",
+    variable,
+    vec("  map x -> x"),
+    vec("  map x -> 0 * x"),
+)
+CONST = Rule(
+    "CONST",
+    "a parameter or number : constant; its values lie in its constraint's set",
+    "it does not depend on the variable",
+    MINTNET + ", section 3",
+    constant,
+    vec("  param b : bias\n  map x -> x + b"),
+    vec("  param b : bias\n  map x -> x * b"),
+)
+BASIC = Rule(
+    "BASIC",
+    "e : triangular k, diag in D;  W masked by k, diag(W) in s [a, b]   =>   W(e) : triangular k, diag in s [a, b] D",
+    "every stored non-zero entry (p, q) of W has p = q or key(p) > key(q); decided on the taps (output channel, input "
+    "channel, offset), for every height and width; zero padding, stride 1, anchor at offset 0",
+    MINTNET + ", Proposition 1 (basic module) and Figure 2 (masks)",
+    apply_map,
+    vec("  param W : linear lower with diag > 0\n  map x -> W(x)"),
+    vec("  param W : linear\n  map x -> W(x)"),
+)
+TIE = Rule(
+    "TIE",
+    "tie diag(A) diag(P) diag(B) >= 0   =>   sign(P) = sign(A) sign(B), |diag(P)| in [0, inf)",
+    "P carries every index of the tie, occurs once and is bound by nothing else; sign(0) = 0, so the bound of P is 0",
+    MINTNET + ", section 4 (the constraint on W1, W2, W3)",
+    tied,
+    vec(
+        "  param t : scale with diag > 0\n  param A, B : linear lower\n  tie diag(A) * diag(B) >= 0\n"
+        "  map x -> t * x + A(elu(B(x)))"
+    ),
+    vec("  param t : scale with diag > 0\n  param A, B : linear lower\n  map x -> t * x + A(elu(B(x)))"),
+)
+
+BN = Rule(
+    "BN",
+    "e : class k, diag in D;  n normalize   =>   "
+    "n(e) = (e - mean) / sqrt(var + eps) : class k, diag in (0, 1 / sqrt(eps)] D",
+    "evaluation mode: mean and var are frozen numbers, var >= 0. In training the statistics are those of the batch, "
+    "and the map of the batch is not injective",
+    "Ioffe, Szegedy, ICML 2015, arXiv:1502.03167; in flows Dinh et al., ICLR 2017, arXiv:1605.08803",
+    normalized,
+    vec("  param n : normalize\n  param g : scale with diag != 0\n  map x -> g * n(x)", "diag != 0, invertible"),
+    vec("  param n : normalize\n  param g : scale\n  map x -> g * n(x)", "diag != 0, invertible"),
+)
+
+RULES = (VAR, CONST, BASIC, TIE, BN)

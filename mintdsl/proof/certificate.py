@@ -1,0 +1,109 @@
+"""Certificates: a proof as plain data, so that somebody else can check every step of it.
+
+A certificate holds the statement (`core.canonical`), its hash, and for each definition with each binding of its
+formals what is proved: one fact for each node of its formulas, in the order of the statement, and the conclusion.
+`proof.kernel` re-checks it without any of the checker's code.
+"""
+
+from __future__ import annotations
+
+from math import inf, isinf
+
+from mintdsl.core import ir
+from mintdsl.core.canonical import Json, Statement, digest
+from mintdsl.core.interval import Interval
+from mintdsl.proof.check import Bindings, LayerProof
+from mintdsl.proof.derivation import Derivation
+from mintdsl.proof.jacobian import Fibre, Jacobian, Signed
+from mintdsl.proof.prover import FlowProof, Prover
+from mintdsl.proof.rules.flows import Bijection
+
+FORMAT = 1
+
+
+def certificate(program: ir.Program, key: str, prover: Prover) -> dict[str, Json]:
+    """The certificate of definition `key`, which must be proved, with all that it uses."""
+    statement = Statement(program, key)
+    data = statement.data()
+    proofs: list[Json] = []
+    for one in prover.used([key]):
+        name = statement.known[one.key]
+        head: dict[str, Json] = {"definition": name, "bindings": _bindings(statement, one.bindings)}
+        if isinstance(one.proof, LayerProof):
+            proofs.append(head | _layer(statement, one.proof))
+        else:
+            proofs.append(head | _flow(one.proof))
+    return {"certificate": FORMAT, "hash": digest(data), "statement": data, "proofs": proofs}
+
+
+def _bindings(statement: Statement, bindings: Bindings) -> dict[str, Json]:
+    return {name: statement.argument(value) for name, value in bindings.items()}
+
+
+def _layer(statement: Statement, proof: LayerProof) -> dict[str, Json]:
+    *lets, result = proof.derivation.premises
+    acts: dict[str, Json] = {}
+    for act, derivation in proof.acts:
+        place = statement.act(act)
+        assert isinstance(place, dict)
+        acts[str(place["defined"])] = _steps(derivation)
+    order = proof.working.order if proof.working.found else None
+    return {
+        "order": None if order is None else [list(row) for row in order.rows],
+        "acts": acts,
+        "lets": [_steps(let.premises[0]) for let in lets],
+        "result": _steps(result),
+        "map": _map(proof.bijection),
+        "assumes": list(proof.assumptions),
+    }
+
+
+def _flow(proof: FlowProof) -> dict[str, Json]:
+    return {
+        "map": _map(proof.bijection),
+        "volume_preserving": proof.passage.preserving,
+        "inverse": proof.inverse,
+        "log_det": proof.log_det,
+        "lip": _number(proof.passage.lip),
+        "evaluation_only": proof.evaluation_only,
+        "assumes": list(proof.assumptions),
+    }
+
+
+def _steps(derivation: Derivation) -> list[Json]:
+    """Rule and fact of every node of a formula, operands first: the order of the statement's nodes."""
+    return [[node.rule, _fact(node.fact)] for node in derivation.nodes() if node.fact is not None]
+
+
+def _fact(fact: Jacobian) -> Json:
+    return {
+        "off": fact.off,
+        "diag": _signed(fact.diag),
+        "own": fact.fibre.value,
+        "image": _interval(fact.image) if fact.fibre is Fibre.IMAGE else None,
+        "range": _signed(fact.range),
+        "lip": _number(fact.lip),
+        "smooth": int(fact.smooth),
+    }
+
+
+def _signed(signed: Signed) -> Json:
+    return [[[a.param, list(a.indices)] for a in sorted(signed.monomial)], _interval(signed.interval)]
+
+
+def _interval(interval: Interval) -> Json:
+    return [_number(interval.lo), _number(interval.hi), interval.lo_open, interval.hi_open]
+
+
+def _number(value: float) -> Json:
+    """Floats keep all their digits; infinities are words, since JSON has no numbers for them."""
+    if isinf(value):
+        return "inf" if value == inf else "-inf"
+    return value + 0.0
+
+
+def _map(bijection: Bijection | None) -> Json:
+    if bijection is None:
+        return None
+    onto = None if bijection.codomain is None else _interval(bijection.codomain)
+    return {"from": _interval(bijection.domain), "onto": onto}

@@ -1,0 +1,106 @@
+"""Intervals with exact rational ends: all the arithmetic of the kernel."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from math import inf
+from typing import NamedTuple
+
+Number = Fraction | float  # floats only for infinities
+
+
+def exact(value: float) -> Number:
+    """A float as the number that it is."""
+    return value if math.isinf(value) else Fraction(value)
+
+
+def times(a: Number, b: Number) -> Number:
+    """A product in which 0 times infinity is 0."""
+    return Fraction(0) if a == 0 or b == 0 else a * b
+
+
+class Span(NamedTuple):
+    """An interval with exact ends."""
+
+    lo: Number
+    hi: Number
+    lo_open: bool = False
+    hi_open: bool = False
+
+    def plus(self, other: Span) -> Span:
+        """Sums of members."""
+        return Span(
+            self.lo + other.lo, self.hi + other.hi, self.lo_open or other.lo_open, self.hi_open or other.hi_open
+        )
+
+    def minus(self) -> Span:
+        """Negated members."""
+        return Span(-self.hi, -self.lo, self.hi_open, self.lo_open)
+
+    def by(self, other: Span) -> Span:
+        """Products of members; an end is open unless it is reached, which 0 times anything is."""
+        if self.zero or other.zero:
+            return ZERO
+        ends: list[tuple[Number, bool]] = []
+        for p, p_open in ((self.lo, self.lo_open), (self.hi, self.hi_open)):
+            for q, q_open in ((other.lo, other.lo_open), (other.hi, other.hi_open)):
+                reached = (p == 0 and not p_open) or (q == 0 and not q_open)
+                ends.append((times(p, q), not reached and (p_open or q_open)))
+        lo, hi = min(v for v, _ in ends), max(v for v, _ in ends)
+        return Span(lo, hi, all(o for v, o in ends if v == lo), all(o for v, o in ends if v == hi))
+
+    def inverse(self) -> Span:
+        """1 / members, of one sign."""
+        if not self.positive:
+            return self.minus().inverse().minus()
+        lo = Fraction(0) if self.hi == inf else 1 / Fraction(self.hi)
+        return Span(lo, inf if self.lo == 0 else 1 / Fraction(self.lo), self.hi_open, self.lo_open)
+
+    def symmetric(self) -> Span:
+        """Members and their negatives."""
+        is_open = all(o for v, o in ((-self.lo, self.lo_open), (self.hi, self.hi_open)) if v == self.most)
+        return Span(-self.most, self.most, is_open, is_open)
+
+    def within(self, other: Span) -> bool:
+        """Whether all members belong to `other`."""
+        low = self.lo > other.lo or (self.lo == other.lo and (self.lo_open or not other.lo_open))
+        return low and (self.hi < other.hi or (self.hi == other.hi and (self.hi_open or not other.hi_open)))
+
+    def inside(self, other: Span) -> Span:
+        """The members that belong to `other`."""
+        lo, lo_open = (other.lo, other.lo_open) if self.lo <= other.lo else (self.lo, self.lo_open)
+        hi, hi_open = (other.hi, other.hi_open) if self.hi >= other.hi else (self.hi, self.hi_open)
+        return Span(lo, hi, lo_open, hi_open)
+
+    @property
+    def most(self) -> Number:
+        """The supremum of magnitudes."""
+        return max(-self.lo, self.hi)
+
+    @property
+    def zero(self) -> bool:
+        """Whether it is 0 alone."""
+        return self.lo == 0 == self.hi
+
+    @property
+    def positive(self) -> bool:
+        """Whether all members are > 0."""
+        return self.lo > 0 or (self.lo == 0 and self.lo_open)
+
+    @property
+    def one_signed(self) -> bool:
+        """Whether all members are > 0, or all < 0."""
+        return self.positive or self.minus().positive
+
+
+ZERO, ONE, UNIT = (
+    Span(Fraction(0), Fraction(0)),
+    Span(Fraction(1), Fraction(1)),
+    Span(Fraction(0), Fraction(1), True, True),
+)
+REAL, POSITIVE, NONNEGATIVE = (
+    Span(-inf, inf, True, True),
+    Span(Fraction(0), inf, True, True),
+    Span(Fraction(0), inf, False, True),
+)
