@@ -102,7 +102,7 @@ class Program:
         instances = Instances(core, bag)
         with _deep():
             results = [r for key in keys if (r := _check(core, key, prover, instances, sizes, bag)) is not None]
-        whole = self.main if name is None and not bag.has_errors else None
+        whole = self.main if name is None and not sizes and not bag.has_errors else None
         shown = allow.apply(self._repaired(bag.sorted()), self.modules, self.sources, whole)
         return Report(shown, tuple(results), self.sources)
 

@@ -68,9 +68,9 @@ class _Flow:
                     self.bag.error(
                         "E0605",
                         step.span,
-                        "`dequantize` may only stand first",
-                        "not the first step",
-                        also=(Label(flat[0][1].span, "the first step"),) if position else (),
+                        "`dequantize` may only stand first" + (", outside of every block" if depth else ""),
+                        "inside of a block" if depth else "not the first step",
+                        also=() if depth else (Label(flat[0][1].span, "the first step"),),
                         notes=("it turns integers of the data into reals; after another step there are none",),
                         fixes=(Fix("make it the first step"),),
                     )

@@ -150,14 +150,20 @@ def scopes(modules: Mapping[str, ast.Module], resolved: Mapping[tuple[str, str],
     return result
 
 
+FEW = 8
+"""So many names are listed where none is close."""
+
+
 def unknown(
     name: ast.Name, candidates: Iterable[str], bag: Bag, where: str, *, code: str = "E0201", what: str = "name"
 ) -> None:
     """Report that `name` is not defined, with the names that are close; `candidates` are all of the right kind."""
-    close = suggest(name.id, candidates)
+    known = list(dict.fromkeys(candidates))
+    close = suggest(name.id, known)
     title = f"unknown {what} `{name.id}`" + (f"; did you mean `{close[0]}`?" if close else "")
+    few = (f"known here: {', '.join(f'`{k}`' for k in known)}",) if not close and 0 < len(known) <= FEW else ()
     fixes = meant(name.span, close, everywhere=code == "E0207")
-    bag.error(code, name.span, title, f"not found in {where}", notes=others(close), fixes=fixes)
+    bag.error(code, name.span, title, f"not found in {where}", notes=others(close) or few, fixes=fixes)
 
 
 @dataclass(slots=True)

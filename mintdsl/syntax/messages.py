@@ -32,8 +32,8 @@ _SIGNS = {
     ".": "a name has no dots",
     "!": "the only use of `!` is `!=`",
     "&": "claims and constraints are separated by commas",
-    "$": "names are letters, digits and underscores",
-    "?": "names are letters, digits and underscores",
+    "$": "names are the letters a to z and A to Z, digits and underscores",
+    "?": "names are the letters a to z and A to Z, digits and underscores",
 }
 _LOOKALIKES = {"×": "*", "·": "*", "−": "-", "–": "-", "÷": "/", "≥": ">=", "≤": "<=", "≠": "!=", "→": "->"}
 _LOOKALIKE_KINDS = {"*": "STAR", "-": "MINUS", "/": "SLASH", ">=": "CMP", "<=": "CMP", "!=": "CMP", "->": "ARROW"}
@@ -82,10 +82,11 @@ class Place:
         """The characters of a token."""
         return Span(self.source.file, token.start, token.end)
 
-    def first_on_line(self, token: Token) -> bool:
-        """Whether nothing but space stands before `token` on its line."""
+    def begins(self, token: Token) -> bool:
+        """Whether nothing but space stands before `token` on its line, or a brace."""
         line = self.source.text.rfind("\n", 0, token.start) + 1
-        return not self.source.text[line : token.start].strip()
+        before = self.source.text[line : token.start].strip()
+        return not before or before[-1] in "{}"
 
     def survives(self, *instead: str) -> bool:
         """Whether reading `instead` of the token leads on for two more tokens."""
@@ -152,7 +153,7 @@ def _strange(place: Place) -> Fault | None:
     shown = f"`{text}`" if len(text) < 20 and text.isprintable() else f"U+{ord(sign):04X}"
     times = f", {len(text)} times" if len(text) > 1 and shown[0] != "`" else ""
     fix = Fix("remove it", (Edit(span, ""),), Safety.SAFE) if sign == ";" else None
-    notes = (_SIGNS[sign],) if sign in _SIGNS else ()
+    notes = (_SIGNS[sign],) if sign in _SIGNS else (_SIGNS["$"],) if sign.isalpha() else ()
     return Fault(
         place.error("E0103", f"unknown character {shown}{times}", notes=notes, fix=fix), _operator(place, sign)
     )
@@ -247,7 +248,7 @@ def _misspelled(place: Place) -> Fault | None:
             title = f"`{token.text}` is reserved for a later edition"
             return Fault(place.error("E0104", title, "not a word of edition 1"), None)
         return None
-    if place.before.kind == "NAME" and place.first_on_line(place.before):
+    if place.before.kind == "NAME" and place.begins(place.before):
         # `parm W : linear` after a member that a name may continue: the mistake is one token back.
         keywords = words.ITEMS | words.MEMBERS | words.LETS | words.STEPS
         close = suggest(place.before.text, [kind.lower() for kind in keywords & place.expected])
@@ -360,7 +361,7 @@ def _wanted(place: Place) -> tuple[str, str]:
         return _AFTER[last], ""
     if word in ("PARAM", "INDEX") and "COLON" in expected:
         return f"`:` after the {words.NAMED[word].split()[-1]}'s name", ""
-    if "COLON" in expected and word in ("LAYER", "NET", "FLOW", "GIVEN"):
+    if "COLON" in expected and word in ("LAYER", "NET", "FLOW", "GIVEN") and "LBRACE" not in above:
         return "`:` and a type" if word != "GIVEN" else "`:` and a shape", ""
     if word in ("LAYER", "FLOW") and "ON" in expected:
         return f"`on SHAPE` after the {word.lower()}'s name", f"write `{word.lower()} NAME on Image[C, H, W] {{ ... }}`"

@@ -38,6 +38,8 @@ def _complete(found: Diagnostic, modules: Mapping[str, ast.Module], sources: Map
         edits = () if fix.edits else repair(Site(found, fix, item, sources[span.file]))
         if edits:
             fix = replace(fix, edits=edits, safety=Safety.SAFE if fix.safety is Safety.SAFE else Safety.UNSAFE)
+        if found.code == "E0404" and fix.text and not any(fix.text in e.text for e in edits):
+            fix = replace(fix, title="make the signs positive: `with diag > 0`")  # no factor can take them
         fixes.append(fix if fix.edits else replace(fix, safety=Safety.DISPLAY))
     labels = _free_signs(item, found) if found.code == "E0404" else ()
     return replace(found, fixes=tuple(fixes), labels=(*found.labels, *labels))
@@ -107,11 +109,11 @@ def _untied(site: Site) -> Edits:
         if carries and not param.constraints and not site.tied(name):
             return site.member(site.fix.text)
     edits: Edits = ()
-    for name in dict.fromkeys(name for name, _ in factors):
-        own = site.param(name)
-        if own is None or [c.cmp for c in own.constraints] != ["!="]:
+    names = {name for name, _ in factors}
+    for param in (p for p in params(site.item) if names & {b.name.id for b in p.binders}):
+        if [c.cmp for c in param.constraints] != ["!="] or not names >= {b.name.id for b in param.binders}:
             return ()
-        edits += constrained(own, ">")
+        edits += constrained(param, ">")
     return edits
 
 

@@ -1,8 +1,8 @@
 """The checker by programs: each file of `refused/` and `accepted/` says in its first lines what must come out.
 
 `# error: [E0403] W(x)` is one error and the text under its primary label, white space folded; `# error: [*]` is any
-error. `# warning: [W0201] b` in `warned/` is one warning of a program that is accepted. `# proves: A: lower, diag > 0` are the claims that are proved, `# class: A: lower, diag in (0, inf)` the class
-of the map that is derived.
+error. `# warning: [W0201] b` in `warned/` is one warning of a program that is accepted. `# proves: A: lower, diag > 0`
+are the claims that are proved, `# class: A: lower, diag in (0, inf)` the class of the map that is derived.
 """
 
 from __future__ import annotations
