@@ -243,12 +243,10 @@ def _keyword_as_name(place: Place) -> Fault | None:
 def _misspelled(place: Place) -> Fault | None:
     """`parm W : linear`"""
     token = place.token
-    if token.kind != "NAME":
-        if token.kind in words.LATER:
-            title = f"`{token.text}` is reserved for a later edition"
-            return Fault(place.error("E0104", title, "not a word of edition 1"), None)
-        return None
-    if place.before.kind == "NAME" and place.begins(place.before):
+    if token.kind in words.LATER:
+        title = f"`{token.text}` is reserved for a later edition"
+        return Fault(place.error("E0104", title, "not a word of edition 1"), None)
+    if token.kind in ("NAME", "INT", "STRING") and place.before.kind == "NAME" and place.begins(place.before):
         # `parm W : linear` after a member that a name may continue: the mistake is one token back.
         keywords = words.ITEMS | words.MEMBERS | words.LETS | words.STEPS
         close = suggest(place.before.text, [kind.lower() for kind in keywords & place.expected])
@@ -257,6 +255,8 @@ def _misspelled(place: Place) -> Fault | None:
             title = f"unknown word `{place.before.text}`"
             (fix,) = meant(span, close)
             return Fault(place.error("E0101", title, notes=others(close), fix=fix, span=span), None)
+    if token.kind != "NAME":
+        return None
     wanted = [kind for kind in place.expected if kind.lower() in place.machine.table.words]
     close = tuple(w for w in suggest(token.text, [kind.lower() for kind in wanted]) if place.survives(w.upper()))
     if close:
