@@ -20,11 +20,17 @@ from mintdsl.syntax.site import Edits, Site, around, constrained, directed
 from mintdsl.syntax.walk import name_of, nodes, params, steps, within
 
 
+MOST = 200
+"""Nobody repairs more at once, and each looks through its whole definition."""
+
+
 def complete(
     found: Sequence[Diagnostic], modules: Mapping[str, ast.Module], sources: Mapping[str, Source]
 ) -> tuple[Diagnostic, ...]:
-    """`found`, with edits for fixes that had none."""
-    return tuple(_complete(d, modules, sources) if any(not f.edits for f in d.fixes) else d for d in found)
+    """`found`, with edits for fixes that had none; of very many diagnostics only the first are looked at."""
+    first, rest = found[:MOST], found[MOST:]
+    done = (_complete(d, modules, sources) if any(not f.edits for f in d.fixes) else d for d in first)
+    return (*done, *rest)
 
 
 def _complete(found: Diagnostic, modules: Mapping[str, ast.Module], sources: Mapping[str, Source]) -> Diagnostic:
@@ -257,7 +263,7 @@ def _unused(site: Site) -> Edits:
     span = site.primary
     param = next((p for p in params(site.item) if within(span, p.span)), None)
     binder = next((b for b in param.binders if b.span == span), None) if param is not None else None
-    if param is None or binder is None or len(re.findall(rf"\b{binder.name.id}\b", site.text(site.item.span))) != 1:
+    if param is None or binder is None or site.mentions(binder.name.id) != 1:
         return ()
     if len(param.binders) == 1:
         return (Edit(_line(site.source, param.span), ""),) if param.doc is None else ()
@@ -281,7 +287,7 @@ def _summed_bias(site: Site) -> Edits:
         return ()
     name = name_of(node.expr)
     binder = next((b for p in params(site.item) for b in p.binders if b.name.id == name), None)
-    if binder is None or len(re.findall(rf"\b{name}\b", site.text(site.item.span))) != 2:
+    if binder is None or site.mentions(name) != 2:
         return ()
     spans = ((binder.name.span.end, binder.span.end), (node.expr.base.span.end, node.expr.span.end))
     return tuple(Edit(Span(site.primary.file, start, end), "") for start, end in spans)

@@ -62,6 +62,16 @@ class Site:
         line = self.source.text[self.source.text.rfind("\n", 0, start) + 1 : start]
         return (Edit(self.body.span.begin(), f"{text}\n{'  ' if line.strip() else line}"),)
 
+    def mentions(self, name: str) -> int:
+        """How often the definition says `name`, comments included."""
+        text = self.text(self.item.span)
+        found, at = 0, text.find(name)
+        while at >= 0:
+            around = text[max(at - 1, 0) : at] + text[at + len(name) : at + len(name) + 1]
+            found += not any(char.isalnum() or char == "_" for char in around)
+            at = text.find(name, at + 1)
+        return found
+
     def fresh(self, name: str) -> str:
         """`name`, or with a number behind it, so that the file does not use it."""
         taken = set(re.findall(r"\w+", self.source.text))
