@@ -19,7 +19,6 @@ from mintdsl.syntax.parse import parse
 from mintdsl.syntax.site import Edits, Site, around, constrained, directed
 from mintdsl.syntax.walk import name_of, nodes, params, steps, within
 
-
 MOST = 200
 """Nobody repairs more at once, and each looks through its whole definition."""
 
