@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from mintdsl.core import ir
 from mintdsl.core.claim_words import EXACT, INVERSES, LOG_DETS, at_least
 from mintdsl.core.interval import REAL, number
@@ -12,6 +14,7 @@ from mintdsl.proof.rules.algebra import tie_of
 from mintdsl.proof.rules.flows import Bijection, Passage
 from mintdsl.proof.weaker import instead, weaker
 from mintdsl.records import record, replace
+from mintdsl.source import Span
 
 
 def blame_of(layer: ir.Layer, jacobian: Jacobian, bijection: Bijection | None) -> Diagnostic | None:
@@ -149,7 +152,9 @@ def _too_steep(claim: ir.Claim, lip: float) -> str | None:
     return f"the Lipschitz bound is {number(lip)}"
 
 
-def flow_claim(claim: ir.Claim, bijection: Bijection | None, passage: Passage, log_det: str) -> Diagnostic | None:
+def flow_claim(
+    claim: ir.Claim, bijection: Bijection | None, passage: Passage, log_det: str, lost: Mapping[str, Span]
+) -> Diagnostic | None:
     """The diagnostic of a claim that does not hold of a flow whose steps have no error of their own."""
     fixes: tuple[Fix, ...] = ()
     why, code = "", "E0601"
@@ -171,5 +176,6 @@ def flow_claim(claim: ir.Claim, bijection: Bijection | None, passage: Passage, l
             pass
     if not why:
         return None
-    label = Label(claim.span, "claimed here", primary=True)
-    return Diagnostic(code, f"`{claim}` is not proved: {why}", (label,), (), fixes)
+    label, step = Label(claim.span, "claimed here", primary=True), lost.get("onto" if code == "E0602" else claim.what)
+    also = (Label(step, "lost at this step"),) if step is not None and bijection is not None else ()
+    return Diagnostic(code, f"`{claim}` is not proved: {why}", (label, *also), (), fixes)
