@@ -102,6 +102,7 @@ class Program:
         instances = Instances(core, bag)
         with _deep():
             results = [r for key in keys if (r := _check(core, key, prover, instances, sizes, bag)) is not None]
+            _report(prover, bag)
         whole = self.main if name is None and not sizes and not bag.has_errors else None
         shown = allow.apply(self._repaired(bag.sorted()), self.modules, self.sources, whole)
         return Report(shown, tuple(results), self.sources)
@@ -339,8 +340,6 @@ def _check(
         )
         return None
     proof = prover.prove(key, bindings)
-    for used in prover.done.values():
-        bag.extend(used.diagnostics)
     counts = None
     nats = _nats(definition, sizes)
     dims = _dims(definition, nats) if nats is not None else None
@@ -361,6 +360,16 @@ def _blind(
     from mintdsl.proof.reach import blind_border
 
     return blind_border(core, key, dims, nats)
+
+
+def _report(prover: Prover, bag: Bag) -> None:
+    """What the proofs found, with counter-examples."""
+    for (key, bindings), proof in [*prover.done.items()]:
+        for diagnostic in proof.diagnostics:
+            if diagnostic not in bag:
+                from mintdsl.proof.counterexample.search import with_example
+
+                bag.add(with_example(prover, key, dict(bindings), diagnostic))
 
 
 def _nats(definition: ir.Definition, sizes: Mapping[str, int]) -> dict[str, int] | None:

@@ -5,12 +5,12 @@ docs/output.md describes them. Offsets count characters from 0, lines and column
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from mintdsl.core import ir
 from mintdsl.diagnostics.codes import CODES
-from mintdsl.diagnostics.model import Diagnostic
-from mintdsl.diagnostics.render import concise, place, printable
+from mintdsl.diagnostics.model import Diagnostic, Example, Tensor
+from mintdsl.diagnostics.render import concise, in_words, place, printable
 from mintdsl.driver import Checked, Report
 from mintdsl.proof.prover import Prover
 from mintdsl.source import Source, Span
@@ -91,6 +91,30 @@ def diagnostic_json(diagnostic: Diagnostic, sources: Mapping[str, Source]) -> di
         "labels": labels,
         "notes": list(diagnostic.notes),
         "fixes": fixes,
+        "example": None if diagnostic.example is None else _example(diagnostic.example),
+    }
+
+
+def _example(example: Example) -> dict[str, Json]:
+    """A counter-example: tensors as nested lists; `raw` by the keys of the state dict."""
+
+    def nested(numbers: Sequence[float], shape: Sequence[int]) -> Json:
+        if not shape:
+            return numbers[0]
+        of_one = len(numbers) // shape[0]
+        return [nested(numbers[k * of_one : (k + 1) * of_one], shape[1:]) for k in range(shape[0])]
+
+    def by_name(tensors: Sequence[Tensor]) -> dict[str, Json]:
+        return {tensor.name: nested(tensor.numbers, tensor.shape) for tensor in tensors}
+
+    return {
+        "definition": example.definition,
+        "settings": dict(example.settings),
+        "parameters": by_name(example.parameters),
+        "raw": by_name(example.raw),
+        "inputs": by_name(example.inputs),
+        "kind": example.kind,
+        "seen": example.seen,
     }
 
 
@@ -107,6 +131,7 @@ def result_json(result: Checked, program: ir.Program, sizes: Mapping[str, int]) 
         "injective": bijection is not None,
         "bijection": bijection is not None and bijection.codomain is not None,
         "conclusion": said.conclusion,
+        "assumptions": list(result.proof.assumptions),
         "jacobian": said.jacobian or None,
         "order": order or None,
         "log_det": said.log_det or None,
@@ -148,6 +173,7 @@ def annotation(diagnostic: Diagnostic, sources: Mapping[str, Source]) -> str:
     properties["title"] = diagnostic.code
     label = next(x.text for x in diagnostic.labels if x.primary)
     parts = [diagnostic.title, label, *(f"note: {n}" for n in diagnostic.notes)]
+    parts += [f"example: {in_words(diagnostic.example)}"] if diagnostic.example is not None else []
     parts += [f"help: {f.title}" for f in diagnostic.fixes]
     message = "\n".join(printable(line) for part in parts if part for line in part.split("\n"))
     shown = ",".join(f"{name}={_escaped(str(value), ':,')}" for name, value in properties.items())

@@ -10,6 +10,7 @@ from urllib.parse import quote
 from mintdsl import __version__
 from mintdsl.diagnostics.codes import CODES, page
 from mintdsl.diagnostics.model import Diagnostic, Fix, Label
+from mintdsl.diagnostics.render import in_words
 from mintdsl.source import Source, Span
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def _rule(code: str) -> dict[str, Json]:
 
 def _result(diagnostic: Diagnostic, rule: int, sources: Mapping[str, Source]) -> dict[str, Json]:
     shown = [diagnostic.title, *(f"note: {note}" for note in diagnostic.notes)]
+    shown += [f"example: {in_words(diagnostic.example)}"] if diagnostic.example is not None else []
     shown += [f"help: {fix.title}" for fix in diagnostic.fixes if not fix.edits]
     result: dict[str, Json] = {
         "ruleId": diagnostic.code,

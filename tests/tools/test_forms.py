@@ -77,7 +77,7 @@ def test_json_fields() -> None:
     found = [json.loads(line) for line in lines]
     assert all(line.isascii() for line in lines)
     for one in found:
-        keys = ["kind", "code", "severity", "title", "rule", "file", "range", "labels", "notes", "fixes"]
+        keys = ["kind", "code", "severity", "title", "rule", "file", "range", "labels", "notes", "fixes", "example"]
         assert list(one) == keys and one["kind"] == "diagnostic"
         assert sum(label["primary"] for label in one["labels"]) == 1
         for located in (one, *one["labels"], *(edit for fix in one["fixes"] for edit in fix["edits"])):
