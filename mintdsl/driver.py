@@ -335,7 +335,20 @@ def _check(
     if nats is not None and dims is not None and proof.bijection is not None:
         orders = {f.name: f.default for f in definition.formals if isinstance(f.default, Order)}
         counts = instances.of(key, dims, nats, orders, NOWHERE)
+        if counts is not None and isinstance(definition, ir.Flow):
+            bag.extend(_blind(core, key, definition, dims, nats))
     return Checked(key, definition.name, proof, counts)
+
+
+def _blind(
+    core: ir.Program, key: str, flow: ir.Flow, dims: tuple[int, ...], nats: Mapping[str, int]
+) -> tuple[Diagnostic, ...]:
+    """A warning for a density of images that surely has blind spots."""
+    if len(dims) != 3 or not any(isinstance(step.op, ir.Prior) for step in flow.steps):
+        return ()
+    from mintdsl.proof.reach import blind_border
+
+    return blind_border(core, key, dims, nats)
 
 
 def _nats(definition: ir.Definition, sizes: Mapping[str, int]) -> dict[str, int] | None:

@@ -129,7 +129,8 @@ def check_layer(layer: ir.Layer, bindings: Bindings) -> LayerProof:
     note = f"in the order {found}, found from the taps" if found is not None and jacobian.off != NONE else ""
     premises = (*proofs, derivation)
     whole = Derivation(rule, layer.name_span, conclusion, premises, note, title=f"layer {layer.name}")
-    assumed = tuple(_assumption(p) for p in layer.params if p.bound is not None and _via(p.bound).assumed)
+    raw = [p for p in layer.params if p.bound is not None and _via(p.bound).assumed]
+    assumed = tuple(f"diag({family(p.name, p.indices)}) != 0 of {layer.name}" for p in raw)
     acts = tuple(walk.acts.values())
     return LayerProof(layer, jacobian, bijection, whole, bag.sorted(), blame, walk.working, assumed, acts)
 
@@ -138,10 +139,6 @@ def _applied(layer: ir.Layer) -> list[str]:
     """The maps that the formula applies."""
     formulas = [*(item.value for item in layer.lets), layer.result]
     return [n.expr.param for f in formulas for n in postorder(f) if isinstance(n.expr, ir.Linear)]
-
-
-def _assumption(param: ir.Param) -> str:
-    return f"diag({family(param.name, param.indices)}) != 0"
 
 
 def _fitting_order(layer: ir.Layer, order: Order | None) -> None:

@@ -251,7 +251,7 @@ class _FlowWalk:
             self.broken = True
             self._not_invertible(step, name, proof)
             return before, Derivation("USE", step.span, "nothing is proved", (), title=name)
-        after = self._after(before, _passage(name, proof, proof.bijection), step.span)
+        after = self._after(before, _passage(proof, proof.bijection), step.span)
         return after, Derivation("USE", step.span, proof.derivation.conclusion, (), title=self._title(step, use))
 
     def _title(self, step: ir.Step, use: ir.Use) -> str:
@@ -300,9 +300,9 @@ class _FlowWalk:
         )
 
 
-def _passage(name: str, proof: Proof, bijection: Bijection) -> Passage:
+def _passage(proof: Proof, bijection: Bijection) -> Passage:
     """A definition as a step."""
-    assumed = tuple(a if " in " in a else f"{a} in {name}" for a in proof.assumptions)
+    assumed = proof.assumptions
     box = Passage(bijection.domain, bijection.codomain, why=bijection.why_not_onto, assumptions=assumed)
     if isinstance(proof, FlowProof):
         own = proof.passage

@@ -68,8 +68,13 @@ def check(
     report = asked.program.check(asked.name, **asked.sizes)
     _say(show.diagnostics(report.diagnostics, report.sources, form))
     if report.ok and form == "json":
+        from mintdsl.proof.prover import Prover
+        from mintdsl.tools import numerics
+
         core, _ = asked.program.core()
-        _say(show.dumps(show.result_json(r, core, asked.sizes)) for r in report.results)
+        for r in report.results:
+            bounds = numerics.numerics_json(numerics.of_definition(core, Prover(core), r.key, asked.sizes))
+            _say([show.dumps({**show.result_json(r, core, asked.sizes), "numerical": bounds})])
     elif report.ok:
         _summary(asked, report)
     ctx.exit(0 if report.ok else 1)
@@ -107,17 +112,24 @@ def _fix(file: str, form: str) -> None:
 @cli.command(short_help="Print the proof.")
 @_program
 @click.option("--brief", is_flag=True, help="Without the statements of the rules.")
+@click.option("--support", "seen", is_flag=True, help="Also what each output can see, through the masks.")
 @click.pass_context
 def prove(
-    ctx: click.Context, file: str, name: str | None, option: str | None, defines: tuple[str, ...], brief: bool
+    ctx: click.Context,
+    file: str,
+    name: str | None,
+    option: str | None,
+    defines: tuple[str, ...],
+    brief: bool,
+    seen: bool,
 ) -> None:
     """Print the proof: every expression, what is known of its Jacobian, and the rule.
 
     \b
-    Example: mint prove mintnet/mint.mint Mint
+    Examples: mint prove mintnet/mint.mint Mint; mint prove mintnet/mnist.mint --brief --support
     """
     from mintdsl.proof.prover import Prover
-    from mintdsl.tools import fixes, proofs
+    from mintdsl.tools import fixes, numerics, proofs, support
 
     asked = programs.ask(file, name, option, defines)
     report = asked.program.check(asked.name, **asked.sizes)
@@ -129,6 +141,12 @@ def prove(
         _say(proofs.proof_text(found, core, report.sources, at))
     if not brief and found:
         _say([*proofs.rules_text(found, at), ""])
+    if found and report.ok:
+        asked_for = [k for k in keys if k is not None]
+        with fixes.deep():
+            _say(numerics.numerics_text(core, Prover(core), asked_for, asked.sizes, at))
+            if seen:
+                _say(support.support_text(core, asked_for, asked.sizes, at))
     if found:
         _say(proofs.not_claimed(at))
     _say(show.diagnostics(report.diagnostics, report.sources, "text", err=True), err=True)
@@ -287,20 +305,41 @@ def new(name: str, out: str | None) -> None:
     type=click.Choice(["mint", "dot"]),
     help="mint draws by itself (.svg, .png); dot needs Graphviz (.dot, .pdf, .svg, .png).",
 )
+@click.option(
+    "--support",
+    "output",
+    is_flag=False,
+    flag_value="centre",
+    metavar="[C,H,W]",
+    help="Draw what an output can see instead, the centre by default.",
+)
 def draw(
-    file: str, name: str | None, option: str | None, defines: tuple[str, ...], out: str | None, engine: str | None
+    file: str,
+    name: str | None,
+    option: str | None,
+    defines: tuple[str, ...],
+    out: str | None,
+    engine: str | None,
+    output: str | None,
 ) -> None:
-    """Draw the architecture with shapes, proofs and parameters.
+    """Draw the architecture with shapes, proofs and parameters, or what its outputs can see.
 
     \b
-    Example: mint draw mintnet/mnist_small.mint -o mnist_small.svg
+    Examples: mint draw mintnet/mnist_small.mint -o mnist_small.svg
+              mint draw mintnet/mnist.mint -o seen.png --support
     """
     from mintdsl.tools import draw as drawing
 
+    if output is not None and engine == "dot":
+        raise Usage("--support is drawn by mint itself, not by dot")
     asked = programs.ask(file, name, option, defines)
     target = checked_target(asked)
     try:
-        path = drawing.draw(asked.program, target, asked.sizes, out or f"{target}.svg", engine)
+        if output is None:
+            path = drawing.draw(asked.program, target, asked.sizes, out or f"{target}.svg", engine)
+        else:
+            out = out or f"{target}-support.svg"
+            path = drawing.draw_support(asked.program, target, asked.sizes, out, output)
     except drawing.DrawingError as error:
         raise Usage(str(error)) from None
     if path is not None:

@@ -12,7 +12,7 @@ from mintdsl.proof.derivation import Derivation
 from mintdsl.proof.prover import Proved
 from mintdsl.proof.rules import RULES
 from mintdsl.source import Source, Span
-from mintdsl.tools.show import Terminal, class_of, facts, free, wrap
+from mintdsl.tools.show import Terminal, class_of, facts, free, proved_word, wrap
 
 NOT_CLAIMED = (
     "A bound of the inverse is not claimed. A diagonal of at least m bounds the diagonal of the inverse by 1/m, not "
@@ -67,9 +67,11 @@ def _heading(one: Proved, program: ir.Program, sources: Mapping[str, Source], at
     verdict = facts(one.proof, None).conclusion
     if isinstance(one.proof, LayerProof):
         verdict = f"{class_of(one.proof)}; {verdict}"
-    word = at.style("red", "NOT PROVED") if failed else at.style("green", "proved")
-    lines.append(f"  claims {claims}: {word}" if claims else "  claims nothing")
+    word = at.style("red", "NOT PROVED") if failed else at.style("green", proved_word(one.proof))
+    lines += [f"  {part}" for part in wrap(f"claims {claims}: {word}" if claims else "claims nothing", at.width - 2)]
     lines += [f"  {part}" for part in wrap(f"follows: {verdict}", at.width - 2)]
+    if one.proof.assumptions:
+        lines.append("  what is assumed, the module checks when weights are loaded and before each inverse")
     return [*lines, ""]
 
 

@@ -143,6 +143,14 @@ def facts(proof: Proof, dims: int | None, order: str = "") -> Facts:
     return Facts(True, f"bijection of {where}{mode}", jacobian, log_det, inverse)
 
 
+def proved_word(proof: Proof) -> str:
+    """`proved`, or under which checked assumptions."""
+    named = ", ".join(proof.assumptions)
+    if not named:
+        return "proved"
+    return f"proved under {'a checked assumption' if len(proof.assumptions) == 1 else 'checked assumptions'} {named}"
+
+
 def class_of(proof: LayerProof, order: str = "") -> str:
     """`lower triangular in raster (h, w, c), diagonal in [1, 2]`."""
     jacobian = proof.jacobian
@@ -212,7 +220,7 @@ def line(result: Checked, program: ir.Program, sizes: Mapping[str, int]) -> str:
         parts.append(f"for all {free(definition)}")
     bijection = result.proof.bijection
     whole = bijection is not None and bijection.codomain is not None
-    return ("proved: " if whole else "") + " | ".join(parts)
+    return (f"{proved_word(result.proof)}: " if whole or result.proof.assumptions else "") + " | ".join(parts)
 
 
 def result_json(result: Checked, program: ir.Program, sizes: Mapping[str, int]) -> dict[str, Json]:
@@ -228,6 +236,7 @@ def result_json(result: Checked, program: ir.Program, sizes: Mapping[str, int]) 
         "injective": bijection is not None,
         "bijection": bijection is not None and bijection.codomain is not None,
         "conclusion": said.conclusion,
+        "assumptions": list(result.proof.assumptions),
         "jacobian": said.jacobian or None,
         "order": order or None,
         "log_det": said.log_det or None,

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from fractions import Fraction
 from math import inf
 
-from mintdsl.proof.kernel.exact import REAL, Span
+from mintdsl.proof.kernel.exact import REAL, Number, Span
 from mintdsl.proof.kernel.facts import INVERSES, LOG_DETS
-from mintdsl.proof.kernel.flows import BOUND, IDENTITY, Flows, Known, key
+from mintdsl.proof.kernel.flows import BOUND, IDENTITY, Flows, Known
 from mintdsl.proof.kernel.layers import check_layer
-from mintdsl.proof.kernel.reading import Json, Refused, read_number, read_span
+from mintdsl.proof.kernel.reading import Json, Refused, read_number, read_span, text
 from mintdsl.proof.kernel.rules import DENSE, NONE
 
 FORMAT = 1
@@ -31,11 +30,6 @@ def recheck(certificate: Json, statement: Json) -> list[str]:
         raise Refused(f"not in the form of a certificate: {type(problem).__name__}, {problem}") from None
 
 
-def text(value: Json) -> str:
-    """Canonical JSON: equal data gives equal text, and 1, 1.0 and true are different."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
-
-
 def _recheck(certificate: Json, statement: Json) -> list[str]:
     if set(certificate) != {"certificate", "hash", "statement", "proofs"} or certificate["certificate"] != FORMAT:
         raise Refused(f"not a certificate of format {FORMAT}")
@@ -46,7 +40,7 @@ def _recheck(certificate: Json, statement: Json) -> list[str]:
     flows = Flows({d["name"]: d for d in statement["definitions"]}, {}, set())
     for proof in certificate["proofs"]:
         name, bindings = proof["definition"], proof["bindings"]
-        definition, place = flows.definitions[name], key(name, bindings)
+        definition, place = flows.definitions[name], text([name, bindings])
         layer = definition["kind"] == "layer"
         if set(proof) != (LAYER if layer else FLOW) or place in flows.done:
             raise Refused(f"{name}: a second proof, or one with other parts than it should have")
@@ -63,7 +57,7 @@ def _recheck(certificate: Json, statement: Json) -> list[str]:
                 raise Refused(f"{name}: the claim {claim[0]} does not follow")
         flows.done[place] = known
     target = statement["definitions"][-1]
-    goal = key(target["name"], {name: value for name, kind, value in target["formals"] if kind in BOUND})
+    goal = text([target["name"], {name: value for name, kind, value in target["formals"] if kind in BOUND}])
     if list(flows.done)[-1:] != [goal] or flows.used != set(flows.done) - {goal}:
         raise Refused("the last proof is not of the definition that the certificate is for, or one is used by nothing")
     return [proof["definition"] for proof in certificate["proofs"]]
@@ -113,6 +107,11 @@ def concludes(proof: Json, known: Known) -> bool:
     if stated is None or known.domain is None:
         return stated is None and known.domain is None
     domain, image = read_span(stated["from"]), None if stated["onto"] is None else read_span(stated["onto"])
-    ends = ((domain.lo, known.domain.lo), (domain.hi, known.domain.hi))
-    near = all(a == b or abs(a - b) * 2**50 <= abs(b) < inf for a, b in ends) and domain[2:] == known.domain[2:]
-    return near and set(stated) == {"from", "onto"} and image == known.image
+    return rounded(domain, known.domain) and set(stated) == {"from", "onto"} and image == known.image
+
+
+def rounded(stated: Span, domain: Span) -> bool:
+    """Whether a domain is stated up to the rounding of its ends to floats."""
+    ends: list[tuple[Number, Number]] = [(stated.lo, domain.lo), (stated.hi, domain.hi)]
+    near = all(a == b or max(a - b, b - a) * 2**50 <= max(b, -b) < inf for a, b in ends)
+    return near and stated[2:] == domain[2:]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from fractions import Fraction
 from math import inf
@@ -10,7 +9,7 @@ from typing import NamedTuple
 
 from mintdsl.proof.kernel.exact import REAL, Number, Span, above, times
 from mintdsl.proof.kernel.facts import INVERSES, LOG_DETS
-from mintdsl.proof.kernel.reading import Json, Refused, read_size
+from mintdsl.proof.kernel.reading import Json, Refused, read_size, text
 from mintdsl.proof.kernel.rules import Fact
 
 
@@ -101,13 +100,11 @@ class Flows(NamedTuple):
         """What is known of a definition with the values that a step gives its formals."""
         types = {formal: kind for formal, kind, _ in self.definitions[name]["formals"]}
         inner = {n: bindings[v["formal"]] if "formal" in v else v for n, v in args if types[n] in BOUND}
-        place = key(name, inner)
+        place = text([name, inner])
         if place not in self.done or self.done[place].domain is None:
             raise Refused(f"nothing is proved of {name} with these arguments")
         self.used.add(place)
-        known = self.done[place]
-        plain = name.partition("#")[0]
-        return known._replace(assumes=tuple(a if " in " in a else f"{a} in {plain}" for a in known.assumes))
+        return self.done[place]
 
     def pair(self, steps: Json, bindings: Json) -> None:
         """Rule PAIR: one lower and one upper layer of one order."""
@@ -123,7 +120,3 @@ class Flows(NamedTuple):
 
 
 BOUND = ("Act", "Order", "Real")  # the types of formals that a proof depends on
-
-
-def key(name: str, bindings: Json) -> str:
-    return json.dumps([name, bindings], sort_keys=True)

@@ -166,7 +166,7 @@ def check_layer(layer: Json, acts: Json, proof: Json) -> Known:
     if scope.used != set(proof["acts"]):
         raise Refused(f"{layer['name']}: facts of activations that nothing uses")
     assumed = [p for p in layer["params"] if p["with"] and p["with"][2] in ASSUMED]
-    where = [f"[{', '.join(p['indices'])}]" if p["indices"] else "" for p in assumed]
+    places = [f"{p['name']}[{', '.join(p['indices'])}]" if p["indices"] else p["name"] for p in assumed]
     triangular = fact.off != DENSE and fact.diag.span.one_signed  # rule I-TRI
     return Known(
         REAL if triangular else None,
@@ -175,7 +175,7 @@ def check_layer(layer: Json, acts: Json, proof: Json) -> Known:
         preserving=fact.off != DENSE and fact.diag.span in (ONE, ONE.minus()),
         inverse="iterative" if fact.off != NONE else "closed_form" if fact.own == "affine" else "elementwise",
         evaluation=any(p["kind"][0] == "normalize" for p in layer["params"]),
-        assumes=tuple(f"diag({p['name']}{at}) != 0" for p, at in zip(assumed, where, strict=True)),
+        assumes=tuple(f"diag({place}) != 0 of {layer['name'].partition('#')[0]}" for place in places),
         fact=fact,
         order=order,
     )

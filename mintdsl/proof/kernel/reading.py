@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from fractions import Fraction
 from math import inf, isfinite
 from typing import Any
@@ -13,6 +14,11 @@ Json = Any  # data of a certificate: its form is tested as it is read
 
 class Refused(Exception):
     """A certificate that does not prove what it says; the message names the place and the reason."""
+
+
+def text(value: Json) -> str:
+    """Canonical JSON: equal data gives equal text, and 1, 1.0 and true are different."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
 
 
 def read_number(value: Json) -> Number:
