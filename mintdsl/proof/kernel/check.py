@@ -13,7 +13,7 @@ from mintdsl.proof.kernel.layers import check_layer
 from mintdsl.proof.kernel.reading import Json, Refused, read_number, read_span, text
 from mintdsl.proof.kernel.rules import DENSE, NONE
 
-FORMAT = 1
+FORMAT = "1"
 LAYER = {"definition", "bindings", "order", "acts", "lets", "result", "map", "assumes"}
 FLOW = {"definition", "bindings", "map", "assumes", "volume_preserving", "inverse", "log_det", "lip", "evaluation_only"}
 MALFORMED = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
@@ -31,7 +31,7 @@ def recheck(certificate: Json, statement: Json) -> list[str]:
 
 
 def _recheck(certificate: Json, statement: Json) -> list[str]:
-    if set(certificate) != {"certificate", "hash", "statement", "proofs"} or certificate["certificate"] != FORMAT:
+    if set(certificate) != {"certificate", "hash", "statement", "proofs"} or text(certificate["certificate"]) != FORMAT:
         raise Refused(f"not a certificate of format {FORMAT}")
     if text(certificate["statement"]) != text(statement):
         raise Refused("the certificate is one of another statement")

@@ -153,10 +153,12 @@ def check_layer(layer: Json, acts: Json, proof: Json) -> Known:
     kinds = {name: params[name]["kind"] for name in maps}
     directions = {name: None if kind[0] == "normalize" else kind[-2] for name, kind in kinds.items()}
     if proof["order"] is not None:
-        for name in (n for n, direction in directions.items() if direction is not None):
+        masked = [name for name, direction in directions.items() if direction is not None]
+        if {directions[name] for name in masked} != {"lower", "upper"}:
+            raise Refused(f"{layer['name']}: an order is stated where the declared one does")
+        for name in masked:
             follows(proof["order"], order, params[name])
-            directions[name] = "lower"
-        order = proof["order"]
+        order, directions = proof["order"], directions | dict.fromkeys(masked, "lower")
     scope = Scope(bindings, params, diagonals(params), directions, {}, {}, set())
     for place, steps in sorted(proof["acts"].items(), key=lambda item: int(item[0])):
         scope.acts[place] = scope.formula(acts[int(place)][1], steps, f"activation {place}")
