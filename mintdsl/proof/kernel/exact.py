@@ -18,7 +18,14 @@ def exact(value: float) -> Number:
 
 def times(a: Number, b: Number) -> Number:
     """A product in which 0 times infinity is 0."""
-    return Fraction(0) if a == 0 or b == 0 else a * b
+    if isinstance(a, Fraction) and isinstance(b, Fraction):
+        return a * b
+    return Fraction(0) if a == 0 or b == 0 else inf if (a > 0) == (b > 0) else -inf
+
+
+def plus(a: Number, b: Number) -> Number:
+    """A sum; both are > -inf, or both are < inf."""
+    return a + b if isinstance(a, Fraction) and isinstance(b, Fraction) else a if isinstance(a, float) else b
 
 
 def above(value: Number) -> Number:
@@ -40,9 +47,8 @@ class Span(NamedTuple):
 
     def plus(self, other: Span) -> Span:
         """Sums of members."""
-        return Span(
-            self.lo + other.lo, self.hi + other.hi, self.lo_open or other.lo_open, self.hi_open or other.hi_open
-        )
+        lo, hi = plus(self.lo, other.lo), plus(self.hi, other.hi)
+        return Span(lo, hi, self.lo_open or other.lo_open, self.hi_open or other.hi_open)
 
     def minus(self) -> Span:
         """Negated members."""

@@ -7,10 +7,10 @@ from fractions import Fraction
 from math import inf
 from typing import NamedTuple
 
-from mintdsl.proof.kernel.exact import REAL, Number, Span, above, times
+from mintdsl.proof.kernel.exact import ONE, REAL, Number, Span, above, times
 from mintdsl.proof.kernel.facts import INVERSES, LOG_DETS
 from mintdsl.proof.kernel.reading import Json, Refused, read_size, text
-from mintdsl.proof.kernel.rules import Fact
+from mintdsl.proof.kernel.rules import DENSE, NONE, Fact
 
 
 class Known(NamedTuple):
@@ -52,6 +52,19 @@ class Known(NamedTuple):
         if low == high <= 10_000 and self.lip < inf:
             power = above(Fraction(self.lip) ** int(low))
         return self.then(self)._replace(lip=power)
+
+
+def triangular(fact: Fact) -> Known:
+    """Rule I-TRI: what follows for a layer whose result has this fact."""
+    known = Known(None, None, fact.lip, fact=fact)
+    if fact.off == DENSE or not fact.diag.span.one_signed:
+        return known
+    return known._replace(
+        domain=REAL,
+        image=fact.met if fact.off == NONE or fact.met == REAL else None,
+        preserving=fact.diag.span in (ONE, ONE.minus()),
+        inverse="iterative" if fact.off != NONE else "closed_form" if fact.own == "affine" else "elementwise",
+    )
 
 
 IDENTITY = Known(REAL, REAL, Fraction(1), preserving=True)

@@ -9,13 +9,11 @@ from itertools import product
 from math import floor, inf
 from typing import NamedTuple
 
-from mintdsl.proof.kernel.exact import ANY, NONNEGATIVE, ONE, PLUS, REAL, ZERO, Signed, Span, point
+from mintdsl.proof.kernel.exact import ANY, NONNEGATIVE, PLUS, REAL, ZERO, Signed, Span, point
 from mintdsl.proof.kernel.facts import ASSUMED, Elementwise, constrained, registered
-from mintdsl.proof.kernel.flows import Known
+from mintdsl.proof.kernel.flows import Known, triangular
 from mintdsl.proof.kernel.reading import Json, Refused, read_size
 from mintdsl.proof.kernel.rules import (
-    DENSE,
-    NONE,
     VARIABLE,
     Fact,
     activate,
@@ -169,18 +167,9 @@ def check_layer(layer: Json, acts: Json, proof: Json) -> Known:
         raise Refused(f"{layer['name']}: facts of activations that nothing uses")
     assumed = [p for p in layer["params"] if p["with"] and p["with"][2] in ASSUMED]
     places = [f"{p['name']}[{', '.join(p['indices'])}]" if p["indices"] else p["name"] for p in assumed]
-    triangular = fact.off != DENSE and fact.diag.span.one_signed  # rule I-TRI
-    return Known(
-        REAL if triangular else None,
-        fact.met if triangular and (fact.off == NONE or fact.met == REAL) else None,
-        fact.lip,
-        preserving=fact.off != DENSE and fact.diag.span in (ONE, ONE.minus()),
-        inverse="iterative" if fact.off != NONE else "closed_form" if fact.own == "affine" else "elementwise",
-        evaluation=any(p["kind"][0] == "normalize" for p in layer["params"]),
-        assumes=tuple(f"diag({place}) != 0 of {layer['name'].partition('#')[0]}" for place in places),
-        fact=fact,
-        order=order,
-    )
+    evaluation = any(p["kind"][0] == "normalize" for p in layer["params"])
+    assumes = tuple(f"diag({place}) != 0 of {layer['name'].partition('#')[0]}" for place in places)
+    return triangular(fact)._replace(evaluation=evaluation, assumes=assumes, order=order)
 
 
 def follows(rows: Json, declared: Json, param: Json) -> None:

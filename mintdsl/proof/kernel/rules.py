@@ -11,7 +11,7 @@ from fractions import Fraction
 from math import inf, isqrt
 from typing import NamedTuple
 
-from mintdsl.proof.kernel.exact import ANY, NONNEGATIVE, ONE, PLUS, REAL, ZERO, Number, Signed, Span, times
+from mintdsl.proof.kernel.exact import ANY, NONNEGATIVE, ONE, PLUS, REAL, ZERO, Number, Signed, Span, plus, times
 from mintdsl.proof.kernel.facts import Elementwise
 from mintdsl.proof.kernel.reading import Json, Refused, read_number, read_signed, read_span
 
@@ -107,7 +107,7 @@ def add(a: Fact, b: Fact) -> Fact:
         own = "affine" if kinds == {"affine"} else "onto" if kinds & set(ONTO) else "unknown"
     own = own if own in ONTO else "unknown"
     smooth = min(a.smooth, b.smooth)
-    return Fact(joined(a, b), p.plus(q), own, None, a.values.plus(b.values), a.lip + b.lip, smooth).settled()
+    return Fact(joined(a, b), p.plus(q), own, None, a.values.plus(b.values), plus(a.lip, b.lip), smooth).settled()
 
 
 def multiply(a: Fact, b: Fact) -> Fact:
@@ -118,7 +118,7 @@ def multiply(a: Fact, b: Fact) -> Fact:
         own = one.own if one.own in ONTO and factor.values.span.one_signed else "unknown"
     elif all(not part.signs and part.span.lo >= 0 for part in parts):
         diag = a.diag.times(b.values).plus(b.diag.times(a.values))
-    lip = times(a.lip, b.values.span.most) + times(b.lip, a.values.span.most)
+    lip = plus(times(a.lip, b.values.span.most), times(b.lip, a.values.span.most))
     smooth = min(a.smooth, b.smooth)
     return Fact(joined(a, b), diag, own, None, a.values.times(b.values), lip, smooth).settled()
 
