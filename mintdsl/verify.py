@@ -128,7 +128,7 @@ class _Run:
         """Each distinct layer on a small shape, then the flow as a whole."""
         env = _fitting(flow, self.sizes, lambda e: interpret.parameters(self.core, self.key, e.dims, self.sizes))
         model = _build(self.cls, flow, env, None).eval()
-        uses = interpret._layers(self.core, flow, env, "")
+        uses = interpret.layers(self.core, flow, env, "")
         done: set[str] = set()
         for (_, layer, place), module in zip(uses, _layers(model), strict=True):
             small = _smaller(layer, place)

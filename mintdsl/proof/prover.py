@@ -155,7 +155,8 @@ class Prover:
 
 @dataclass(slots=True)
 class _FlowWalk:
-    """One run over the steps of a flow; `broken` once a step is not known to be one to one."""
+    """One run over the steps of a flow; `broken` once a step is not known to be one to one, `lost` tells the steps at
+    which what a claim says was lost."""
 
     prover: Prover
     flow: ir.Flow
@@ -163,6 +164,7 @@ class _FlowWalk:
     bag: Bag = field(default_factory=Bag)
     excused: bool = False
     broken: bool = False
+    lost: dict[str, Span] = field(default_factory=dict)
 
     def run(self) -> FlowProof:
         passage, premises = self._block(self.flow.steps, IDENTITY)
@@ -174,7 +176,7 @@ class _FlowWalk:
         whole = Derivation("I-COMP", self.flow.name_span, conclusion, premises, title=f"flow {self.flow.name}")
         proof = FlowProof(self.flow, bijection, passage, whole, (), self.excused)
         for claim in self.flow.claims if not (self.bag.has_errors or self.excused) else ():
-            failed = flow_claim(claim, bijection, passage, proof.log_det)
+            failed = flow_claim(claim, bijection, passage, proof.log_det, self.lost)
             if failed is not None:
                 self.bag.add(failed)
         return replace(proof, diagnostics=self.bag.sorted())
@@ -210,10 +212,10 @@ class _FlowWalk:
                 return leaf("LOGIT", logit(alpha), f"bijection of {logit_domain(alpha)} onto R, elementwise")
             case ir.Repeat(count=count, steps=steps):
                 once, inner = self._block(steps, replace(before, lip=1.0))
-                after = once
-                if (once.domain, once.image) != (before.domain, before.image) and not self.broken:
-                    # the second copy meets what the first leaves; a third would meet the same
-                    after, _ = self._block(steps, once)
+                last, after, copies = before, once, 1
+                while _boxes(after) != _boxes(last) and not self.broken and copies != count.constant:
+                    last, copies = after, copies + 1  # what a copy meets is settled after a few
+                    after, _ = self._block(steps, after)
                 lip = product_above(before.lip, _power(once.lip, count))
                 text = f"{count} copies, proved once"
                 return replace(after, lip=lip), Derivation("REPEAT", step.span, text, inner, title=f"repeat {count}")
@@ -230,6 +232,12 @@ class _FlowWalk:
         """Rule I-COMP; a seam that does not fit is reported, and the chain goes on as it was."""
         after = compose(before, step)
         if isinstance(after, Passage):
+            if after.why and not before.why:
+                self.lost.setdefault("onto", span)
+            if before.preserving and not after.preserving:
+                self.lost.setdefault("volume_preserving", span)
+            if after.inverse != before.inverse:
+                self.lost["inverse"] = span
             return after
         self.broken = True
         domain, arriving = step.domain, after
@@ -280,7 +288,7 @@ class _FlowWalk:
             proof = self.prover.prove(inner.op.definition, self.prover.bindings_of(inner.op, self.bindings))
             if not isinstance(proof, LayerProof):
                 return self._bad_pair(inner.span, "a flow, not a layer")
-            direction = dict(inner.op.args).get(proof.jacobian.off, proof.jacobian.off)
+            direction = dict(inner.op.args).get(proof.jacobian.off, proof.jacobian.off.strip("<>"))
             found.append((str(direction), str(proof.order)))
             labels.append(Label(inner.span, f"{direction} in {proof.order}"))
         why = paired(found)
@@ -296,19 +304,26 @@ class _FlowWalk:
             f"`pair` takes one lower and one upper layer of one order; {why}",
             why,
             also=tuple(also),
-            fixes=(Fix("use `tri = lower` for one and `tri = upper` for the other"),),
+            fixes=(Fix("use `tri = lower` for one and `tri = upper` for the other"),) if also else (),
         )
 
 
 def _passage(proof: Proof, bijection: Bijection) -> Passage:
     """A definition as a step."""
-    assumed = proof.assumptions
-    box = Passage(bijection.domain, bijection.codomain, why=bijection.why_not_onto, assumptions=assumed)
     if isinstance(proof, FlowProof):
-        own = proof.passage
-        return replace(own, domain=box.domain, image=box.image, why=box.why, assumptions=assumed)
-    lip, evaluation = proof.jacobian.lip, proof.evaluation_only
-    return replace(box, preserving=proof.jacobian.unit, inverse=proof.inverse, lip=lip, evaluation=evaluation)
+        return replace(proof.passage, domain=bijection.domain, image=bijection.codomain)
+    jacobian = proof.jacobian
+    return Passage(
+        bijection.domain,
+        bijection.codomain,
+        jacobian.range.forget().interval if bijection.codomain is None else bijection.codomain,
+        jacobian.unit,
+        proof.inverse,
+        jacobian.lip,
+        evaluation=proof.evaluation_only,
+        why=bijection.why_not_onto,
+        assumptions=proof.assumptions,
+    )
 
 
 def _conclusion(bijection: Bijection | None) -> str:
@@ -321,6 +336,10 @@ def _conclusion(bijection: Bijection | None) -> str:
     return (
         f"bijection of {bijection.domain}^D onto {'R^D' if bijection.codomain == REAL else f'{bijection.codomain}^D'}"
     )
+
+
+def _boxes(passage: Passage) -> tuple[Interval | None, Interval | None, Interval]:
+    return passage.domain, passage.image, passage.inside
 
 
 def _power(lip: float, count: Nat) -> float:

@@ -204,7 +204,7 @@ def test_rules_of_flows(rule: str) -> None:
 def tensors(core: ir.Program, key: str, dims: tuple[int, ...]) -> list[tuple[str, int]]:
     found = []
     definition = core.definitions[key]
-    for prefix, layer, env in interpret._layers(core, definition, interpret.bind(definition, dims, {}), ""):
+    for prefix, layer, env in interpret.layers(core, definition, interpret.bind(definition, dims, {}), ""):
         for param in layer.params:
             found.append((prefix + param.name, math.prod(interpret.param_shape(layer, param, env.dims, env.sizes))))
             signs = sign_shape(layer, param, env.dims, env.sizes)
