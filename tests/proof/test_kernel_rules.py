@@ -246,8 +246,9 @@ def test_bijections_are_the_same() -> None:
         assert (bijection is None) == (known.domain is None)
         if bijection is not None:
             proved += 1
-            codomain = None if bijection.codomain is None else span(bijection.codomain)
-            assert (span(bijection.domain), codomain) == (known.domain, known.image)
+            assert (span(bijection.domain), bijection.codomain is not None) == (known.domain, known.onto)
+            inside = fact.range.forget().interval if bijection.codomain is None else bijection.codomain
+            assert span(inside) == known.inside
             assert inverse_kind(fact) == known.inverse
             assert fact.unit == known.preserving
     assert proved >= 200
@@ -261,11 +262,19 @@ def test_compositions_are_the_same() -> None:
         steps = []
         for _ in range(generator.randrange(2, 5)):
             padded, lip = generator.random() < 0.2, generator.choice((0.1, 1.0, 1 / 3, 3.0, inf))
-            image = None if padded else generator.choice((None, *boxes))
+            inside = generator.choice(boxes)
+            image = None if padded else generator.choice((None, inside))
             kind = generator.choice(facts.INVERSES)
             flags = {"preserving": generator.random() < 0.5, "evaluation": generator.random() < 0.3}
             step = flow_rules.Passage(
-                generator.choice(boxes), image, inverse=kind, lip=lip, padded=padded, assumptions=(kind,), **flags
+                generator.choice(boxes),
+                image,
+                inside,
+                inverse=kind,
+                lip=lip,
+                padded=padded,
+                assumptions=(kind,),
+                **flags,
             )
             steps.append(step)
         checker: flow_rules.Passage | str = steps[0]
@@ -290,7 +299,8 @@ def known(passage: flow_rules.Passage) -> flows.Known:
     assert passage.domain is not None
     return flows.Known(
         span(passage.domain),
-        None if passage.image is None else span(passage.image),
+        span(passage.inside if passage.image is None else passage.image),
+        passage.image is not None,
         exact.exact(passage.lip),
         passage.preserving,
         passage.inverse,

@@ -69,7 +69,7 @@ def holds(claim: Json, known: Known, directions: set[str], found: bool) -> bool:
     fact, number = known.fact, Fraction(value)
     match what:
         case "invertible" | "onto":
-            return known.domain is not None and known.image == REAL
+            return known.domain is not None and known.onto and known.inside == REAL
         case "injective":
             return known.domain is not None
         case "volume_preserving":
@@ -107,7 +107,11 @@ def concludes(proof: Json, known: Known) -> bool:
     if stated is None or known.domain is None:
         return stated is None and known.domain is None
     domain, image = read_span(stated["from"]), None if stated["onto"] is None else read_span(stated["onto"])
-    return rounded(domain, known.domain) and set(stated) == {"from", "onto"} and image == known.image
+    return (
+        rounded(domain, known.domain)
+        and set(stated) == {"from", "onto"}
+        and image == (known.inside if known.onto else None)
+    )
 
 
 def rounded(stated: Span, domain: Span) -> bool:

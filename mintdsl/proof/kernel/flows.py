@@ -14,14 +14,15 @@ from mintdsl.proof.kernel.rules import DENSE, NONE, Fact
 
 
 class Known(NamedTuple):
-    """What is checked of a definition or of steps: one to one on the box `domain`, onto the box `image`.
+    """What is checked of a definition or of steps: one to one on the box `domain`, with values in the box `inside`.
 
-    `domain` None: not known to be one to one; `image` None: its image is no fixed box. Of a layer also the fact of its
+    `domain` None: not known to be one to one; `onto`: it takes all values of `inside`. Of a layer also the fact of its
     result, and the order in which that is triangular.
     """
 
     domain: Span | None
-    image: Span | None
+    inside: Span
+    onto: bool
     lip: Number
     preserving: bool = False
     inverse: str = "closed_form"
@@ -33,11 +34,12 @@ class Known(NamedTuple):
 
     def then(self, step: Known) -> Known:
         """Rule I-COMP: what arrives must lie in the step's domain; where it is less than that, it is not onto."""
-        if step.domain is None or not (self.image or REAL).within(step.domain):
+        if step.domain is None or not self.inside.within(step.domain):
             raise Refused("a step gets values outside its domain")
         return Known(
             self.domain,
-            step.image if self.image == step.domain else None,
+            step.inside,
+            self.onto and self.inside == step.domain and step.onto,
             above(times(self.lip, step.lip)),
             self.preserving and step.preserving,
             max(self.inverse, step.inverse, key=INVERSES.index),
@@ -47,27 +49,30 @@ class Known(NamedTuple):
         )
 
     def copies(self, low: Number, high: Number) -> Known:
-        """As many copies, one after the other; all but the first get what lies in `image`, so two show every seam."""
+        """As many copies, one after the other; all but the first get what lies inside, so two show every seam."""
         power = self.lip if self.lip <= 1 else inf
         if low == high <= 10_000 and self.lip < inf:
             power = above(Fraction(self.lip) ** int(low))
-        return self.then(self)._replace(lip=power)
+        return (self if low == high == 1 else self.then(self))._replace(lip=power)
 
 
 def triangular(fact: Fact) -> Known:
     """Rule I-TRI: what follows for a layer whose result has this fact."""
-    known = Known(None, None, fact.lip, fact=fact)
     if fact.off == DENSE or not fact.diag.span.one_signed:
-        return known
-    return known._replace(
-        domain=REAL,
-        image=fact.met if fact.off == NONE or fact.met == REAL else None,
+        return Known(None, REAL, False, fact.lip, fact=fact)
+    onto = fact.met is not None and (fact.off == NONE or fact.met == REAL)
+    return Known(
+        REAL,
+        fact.met if onto and fact.met else fact.values.forgotten,
+        onto,
+        fact.lip,
         preserving=fact.diag.span in (ONE, ONE.minus()),
         inverse="iterative" if fact.off != NONE else "closed_form" if fact.own == "affine" else "elementwise",
+        fact=fact,
     )
 
 
-IDENTITY = Known(REAL, REAL, Fraction(1), preserving=True)
+IDENTITY = Known(REAL, REAL, True, Fraction(1), preserving=True)
 
 
 class Flows(NamedTuple):
@@ -92,12 +97,12 @@ class Flows(NamedTuple):
             case "squeeze" | "unsqueeze", _:  # rule PERM
                 return None
             case "standardize", [_, std] if min(std) > 0:  # rule SCALE
-                return Known(REAL, REAL, 1 / Fraction(min(std)))
+                return Known(REAL, REAL, True, 1 / Fraction(min(std)))
             case "pad", _:
-                return Known(REAL, None, Fraction(1), log_det="none")
+                return Known(REAL, REAL, False, Fraction(1), log_det="none")
             case "logit", [alpha] if 0 < alpha < 0.5:
                 margin = Fraction(alpha) / (1 - 2 * Fraction(alpha))
-                return Known(Span(-margin, 1 + margin, True, True), REAL, inf)
+                return Known(Span(-margin, 1 + margin, True, True), REAL, True, inf)
             case "repeat", [count, inner]:
                 once = self.run(inner, bindings)
                 return once and once.copies(*read_size(count)[:2])
