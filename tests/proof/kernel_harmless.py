@@ -80,8 +80,8 @@ def _sharper(third: Any, before: Json) -> Any:
     )
 
 
-def order_holds(rows: Json, definition: Json, bindings: Json) -> bool:
-    """Whether every tap that a mask lets through is later in `rows`, tap by tap for twenty channels."""
+def order_holds(rows: Json, definition: Json, bindings: Json, most: int = 20) -> bool:
+    """Whether every tap that a mask lets through is later in `rows`, tap by tap for channels that differ by `most`."""
     declared = definition["order"]
     ordered = declared if "order" in declared else bindings[declared["formal"]]
     if not rows or any(type(v) is not int for row in rows for v in row) or any(len(row) != 3 for row in rows):
@@ -99,7 +99,7 @@ def order_holds(rows: Json, definition: Json, bindings: Json) -> bool:
             "top_right": (0, width - 1),
             "top_left": (0, 0),
         }[anchor]
-        for c, u, v in product(range(-20, 21), range(height), range(width)):
+        for c, u, v in product(range(-most, most + 1), range(height), range(width)):
             tap = (c, row - u, column - v)
             kept = _sign(ordered["order"], tap) == {"lower": 1, "upper": -1}[direction]
             if kept and _sign(rows, tap) <= 0:

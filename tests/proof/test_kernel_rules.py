@@ -13,7 +13,7 @@ from math import inf, isinf
 from typing import Any
 
 import pytest
-from kernel_harmless import fact_implied
+from kernel_harmless import fact_implied, order_holds
 
 from mintdsl.core import ir
 from mintdsl.core.activations import ACTIVATIONS
@@ -24,7 +24,7 @@ from mintdsl.proof import jacobian as j, prover
 from mintdsl.proof.acts import defined_facts, registered_facts
 from mintdsl.proof.check import inverse_kind
 from mintdsl.proof.jacobian import Atom, Fibre, Jacobian, Smooth
-from mintdsl.proof.kernel import exact, facts, flows, rules
+from mintdsl.proof.kernel import exact, facts, flows, layers, rules
 from mintdsl.proof.kernel.exact import Signed, Span
 from mintdsl.proof.kernel.reading import Refused, read_size
 from mintdsl.proof.kernel.rules import Fact
@@ -335,3 +335,35 @@ def test_sizes_and_sets_are_the_same() -> None:
             assert free == (via.signed or via.assumed) and (via.name in facts.ASSUMED) == via.assumed
     with pytest.raises(ValueError, match="cosine"):
         facts.constrained("> 0", [], "cosine")
+
+
+def test_orders_found_are_tested_tap_by_tap() -> None:
+    """Against a walk over all taps, for orders that fit and orders that do not."""
+    generator = random.Random(8)
+    fit = other = 0
+    for _ in range(1500):
+        rows, declared = ([row(generator) for _ in range(generator.choice((1, 2, 3)))] for _ in "ab")
+        size = generator.choice(([1, 1], [3, 3], [2, 3], [1, 5]))
+        anchors = ["corner", "top_left", "top_right", "bottom_left", "bottom_right"]
+        anchor = generator.choice([*anchors, *(["centre"] if size != [2, 3] else [])])
+        channels = generator.choice(([[1, 1, []]], [[3, 1, []]], [[1, 1, ["C"]]], [[1, 1, ["A", "B"]], [1, 1, []]]))
+        kind = ["conv", size, anchor, generator.choice(("lower", "upper")), generator.random() < 0.5]
+        param = {"name": "W", "kind": kind, "from": ["Image", [channels, [], []]]}
+        if generator.random() < 0.4:  # one that has a chance
+            rows = [[v * {"lower": 1, "upper": -1}[kind[3]] for v in one] for one in declared]
+            rows.insert(generator.randrange(len(rows) + 1), generator.choice(([0, 0, 0], row(generator))))
+        most = 40 if channels[0][2] else channels[0][0] - 1
+        expected = order_holds(rows, {"order": {"order": declared}, "params": [param]}, {}, most)
+        try:
+            layers.follows(rows, declared, param)
+        except Refused:
+            other += 1
+            assert not expected
+        else:
+            fit += 1
+            assert expected
+    assert fit >= 200 and other >= 200
+
+
+def row(generator: random.Random) -> list[int]:
+    return [generator.choice((-2, -1, 0, 0, 1, 3)) for _ in range(3)]

@@ -60,11 +60,11 @@ def triangular(fact: Fact) -> Known:
     """Rule I-TRI: what follows for a layer whose result has this fact."""
     if fact.off == DENSE or not fact.diag.span.one_signed:
         return Known(None, REAL, False, fact.lip, fact=fact)
-    onto = fact.met is not None and (fact.off == NONE or fact.met == REAL)
+    whole = fact.met if fact.off == NONE or fact.met == REAL else None
     return Known(
         REAL,
-        fact.met if onto and fact.met else fact.values.forgotten,
-        onto,
+        whole or fact.values.forgotten,
+        whole is not None,
         fact.lip,
         preserving=fact.diag.span in (ONE, ONE.minus()),
         inverse="iterative" if fact.off != NONE else "closed_form" if fact.own == "affine" else "elementwise",
@@ -92,11 +92,9 @@ class Flows(NamedTuple):
 
     def step(self, word: str, rest: Json, bindings: Json) -> Known | None:
         match word, rest:
-            case "dequantize" | "prior" | "classify", _:  # outside the bijection
+            case _ if word in STILL:
                 return None
-            case "squeeze" | "unsqueeze", _:  # rule PERM
-                return None
-            case "standardize", [_, std] if min(std) > 0:  # rule SCALE
+            case "standardize", [_, std] if min(std) > 0:
                 return Known(REAL, REAL, True, 1 / Fraction(min(std)))
             case "pad", _:
                 return Known(REAL, REAL, False, Fraction(1), log_det="none")
@@ -137,4 +135,5 @@ class Flows(NamedTuple):
             raise Refused("a pair takes one lower and one upper layer of one order")
 
 
+STILL = ("dequantize", "prior", "classify", "squeeze", "unsqueeze")  # outside the bijection, or by rule PERM
 BOUND = ("Act", "Order", "Real")  # the types of formals that a proof depends on
