@@ -37,16 +37,29 @@ def signed_implied(stated: Json, by: Json) -> bool:
     return not signs and holds_all(stated[1], by[1]) and holds_all(stated[1], by[1], negated=True)
 
 
+def told(by: Json) -> Json:
+    """A fact with what its parts say of each other: of quotients that are 0, and of those away from 0."""
+    low, high = map(number, by["diag"][1][:2])
+    if by["off"] == "<dense>":
+        return by
+    if low == 0 == high:
+        constant = {"lip": 0.0, "smooth": 2} if by["off"] == "<diagonal>" else {}
+        return by | {"own": "constant", "image": None} | constant
+    return by | {"own": "onto", "image": None} if (low > 0 or high < 0) and by["own"] != "affine" else by
+
+
 def discrete_implied(stated: Json, by: Json) -> bool:
     """The parts of a fact that are no bounds."""
-    own = (stated["own"], stated["image"]) in ((by["own"], by["image"]), ("unknown", None))
-    return set(stated) == set(by) and stated["off"] == by["off"] and own and stated["smooth"] <= by["smooth"]
+    more = told(by)
+    kinds = [("unknown", None), *((fact["own"], fact["image"]) for fact in (by, more))]
+    own = (stated["own"], stated["image"]) in kinds
+    return set(stated) == set(by) and stated["off"] == by["off"] and own and stated["smooth"] <= more["smooth"]
 
 
 def fact_implied(stated: Json, by: Json) -> bool:
     """Whether a fact follows from another of the same expression."""
     signed = signed_implied(stated["diag"], by["diag"]) and signed_implied(stated["range"], by["range"])
-    return discrete_implied(stated, by) and signed and number(stated["lip"]) >= number(by["lip"])
+    return discrete_implied(stated, by) and signed and number(stated["lip"]) >= number(told(by)["lip"])
 
 
 def same_signs(stated: Json, by: Json) -> bool:

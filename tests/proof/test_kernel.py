@@ -225,7 +225,7 @@ def claims_hold(one: Example, statement: Json) -> bool:
                 proved = Proved(j, used.proof.bijection, inverse_kind(j), found)
                 problem = check_claim(used.proof.layer, claim, proved, None)
             else:
-                problem = flow_claim(claim, used.proof.bijection, used.proof.passage, used.proof.log_det)
+                problem = flow_claim(claim, used.proof.bijection, used.proof.passage, used.proof.log_det, {})
             if problem is not None:
                 return False
     return True
@@ -370,6 +370,14 @@ def test_a_second_act_formal_and_unknown_words_are_refused() -> None:
             changed = changed[step]
         changed[path[-1]] = new
         refused(forged(written["statement"], *written["proofs"]), written["statement"])
+
+
+@pytest.mark.parametrize("nothing", [None, [], {}, "", 0, [1, 2, 3, 4], {"certificate": 1}, {"proofs": []}])
+def test_what_is_no_certificate_is_refused(nothing: Json) -> None:
+    statement = statement_of("layer L on Vec[D] { map x -> x }")
+    refused(nothing, statement)
+    for proofs in (nothing, [nothing], [{"definition": nothing}]):
+        refused({**forged(statement), "proofs": proofs}, statement)
 
 
 @pytest.mark.parametrize("field", ["volume_preserving", "evaluation_only", "inverse", "log_det", "lip", "assumes"])
