@@ -26,6 +26,7 @@ from mintdsl.proof.check import LayerProof, inverse_kind
 from mintdsl.proof.claims import Proved, check_claim, flow_claim
 from mintdsl.proof.kernel import TRUSTED, Refused, recheck
 from mintdsl.proof.kernel.facts import ACTS, SETS
+from mintdsl.proof.kernel.layers import diagonals
 from mintdsl.proof.prover import Prover
 
 Json = Any
@@ -119,7 +120,7 @@ def test_the_kernel_runs_where_nothing_else_is(tmp_path: Path) -> None:
 
 def test_what_is_trusted_is_listed_by_its_place() -> None:
     heads = [line.partition(":")[0] for line in TRUSTED]
-    assert heads == ["reading", "masks", "parameters", "activations", "numbers", "rules", "Python"]
+    assert heads == ["reading", "meaning", "parameters", "activations", "numbers", "rules", "Python"]
 
 
 # ---------------------------------------------------------------- what is changed
@@ -311,6 +312,34 @@ def test_a_formal_direction_has_no_order_but_the_declared_one() -> None:
     ]
     for rows in ([[-1, 0, 0], [0, -1, 0], [0, 0, -1]], [[1, 0, 0], [0, 1, 0], [0, 0, 1]]):
         refused(forged(statement, layer_proof(steps, order=rows)), statement)
+
+
+def test_a_sign_that_meets_itself_is_one() -> None:
+    """W[i, j] has the sign of A[i] A[j], so W[k, k] and what is tied to it are >= 0, whatever the sign of A[k]."""
+    statement = statement_of(
+        "layer L(K: Nat) on Vec[D] { index i, j, k : K\n  param A[i], W[i, j], P[k] : linear lower\n"
+        "  tie diag(W[i, j]) * diag(A[i]) * diag(A[j]) >= 0\n  tie diag(P[k]) * diag(W[k, k]) >= 0\n"
+        "  map x -> sum[k](A[k](P[k](x))) }"
+    )
+    params = {p["name"]: p for p in statement["definitions"][-1]["params"]}
+    found = diagonals(params)
+    assert found["W"].signs == {("A", ("i",)), ("A", ("j",))}
+    assert found["P"] == (frozenset(), found["A"].span)
+    free = {"own": "unknown", "lip": "inf"}
+    above = [0.0, "inf", False, True]
+    steps = [
+        VARIABLE,
+        ["BASIC", fact("lower", diag=[[["A", ["k"]]], above], **free)],
+        ["COMP", fact("lower", diag=[[], above], **free)],
+        ["SUM", fact("lower", diag=[[], above], **free)],
+    ]
+    assert "node 1" in refused(forged(statement, layer_proof(steps, map=None)), statement)
+    steps[1][1]["diag"][0] = []
+    assert "node 2" in refused(forged(statement, layer_proof(steps, map=None)), statement)
+    steps[2][1]["diag"][0] = [["A", ["k"]]]
+    steps[3][1]["diag"][1][0] = "-inf"
+    steps[3][1]["diag"][1][2] = True
+    assert recheck(forged(statement, layer_proof(steps, map=None)), statement) == ["L"]
 
 
 TWO_WAYS = (

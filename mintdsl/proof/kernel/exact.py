@@ -177,8 +177,11 @@ class Signed(NamedTuple):
         return Signed(signs, Span(lo, hi, s.lo_open or lo == -inf, s.hi_open or hi == inf))
 
     def renamed(self, names: Mapping[str, str]) -> Signed:
-        """At other indices."""
-        return Signed(frozenset((p, tuple(names[i] for i in where)) for p, where in self.signs), self.span)
+        """At other indices; a sign that is then there twice is 1."""
+        signs = PLUS
+        for param, where in self.signs:
+            signs ^= {(param, tuple(names[i] for i in where))}
+        return Signed(signs, self.span)
 
     def allows(self, found: Signed) -> bool:
         """Whether what was found implies this."""

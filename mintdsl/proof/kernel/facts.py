@@ -13,12 +13,14 @@ from sys import float_info
 from typing import NamedTuple
 
 from mintdsl.proof.kernel.exact import NONNEGATIVE, ONE, POSITIVE, REAL, UNIT, Number, Span, exact
+from mintdsl.proof.kernel.reading import Refused
 
 TRUSTED = (
     "reading: the statement is compared with that of the spec, read anew; how a spec is read, its shapes, sizes and "
     "indices included, is not checked a second time",
-    "masks: a map with a direction keeps the entries later (upper: earlier) in the declared order and the diagonal; "
-    "convolutions have stride 1, zero padding, and their anchor at offset 0",
+    "meaning: nodes, maps and steps compute what the language says; a map with a direction keeps the entries later "
+    "(upper: earlier) in the declared order and the diagonal; convolutions have stride 1, zero padding, and their "
+    "anchor at offset 0",
     "parameters: each stays in the set of its constraint, in floating point and for every raw value; ties are solved "
     "as the statement writes them; sizes are at least 1",
     "activations: slopes, values, images, domains and smoothness are those of the kernel's table",
@@ -45,7 +47,7 @@ def constrained(cmp: str, numbers: list[float], via: str) -> tuple[Span, bool]:
     """The set that a constraint keeps, and whether it is that of the magnitude, with a free sign."""
     span, known = SETS[cmp]
     if via not in known:
-        raise ValueError(f"nothing is known of a parametrisation {via!r}")
+        raise Refused(f"nothing is known of a parametrisation {via!r}")
     return span(*map(Fraction, numbers)), via in FREE_SIGN
 
 

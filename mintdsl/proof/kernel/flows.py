@@ -91,6 +91,7 @@ class Flows(NamedTuple):
         return known
 
     def step(self, word: str, rest: Json, bindings: Json) -> Known | None:
+        """Rules SCALE, PAD, LOGIT, PAIR, and what is proved of a definition."""
         match word, rest:
             case _ if word in STILL:
                 return None

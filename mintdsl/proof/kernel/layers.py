@@ -87,9 +87,11 @@ class Scope(NamedTuple):
                 raise Refused(f"no rule for a node {word!r}")
 
     def diagonal(self, name: str, indices: Sequence[str]) -> Signed:
+        """The diagonal of a parameter, or the values of a scale, at the indices of a use."""
         return self.diagonals[name].renamed(renaming(self.params[name]["indices"], indices))
 
     def mapped(self, name: str, indices: Sequence[str], f: Fact) -> tuple[str, Fact]:
+        """A map applied to an expression; BASIC is the rule where that is the variable itself, or has its fact."""
         kind, *options = self.params[name]["kind"]
         if kind == "normalize":
             return "BN", normalized(f, Fraction(options[0]))
@@ -113,9 +115,7 @@ class Scope(NamedTuple):
 
 
 def renaming(names: Sequence[str], indices: Sequence[str]) -> dict[str, str]:
-    """From the indices that something is declared with to those of a use, which are different ones."""
-    if len(set(indices)) != len(indices):
-        raise Refused("an index occurs twice")
+    """From the indices that something is declared with to those of a use."""
     return dict(zip(names, indices, strict=True))
 
 

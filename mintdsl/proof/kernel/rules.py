@@ -1,7 +1,8 @@
 """The rules of the calculus, a second time: what follows for an expression from the facts of its parts.
 
 `proof/rules/` states and cites them; here they stand as short as they can be read, on exact intervals. Each conclusion
-holds whenever the facts that it is drawn from hold, so a weaker fact may stand in a certificate than follows.
+holds whenever the facts that it is drawn from hold, so a weaker fact may stand in a certificate than follows. All
+expressions are continuous: a function x_p -> f_p whose quotients stay away from 0 takes all values of R.
 """
 
 from __future__ import annotations
@@ -77,6 +78,7 @@ class Fact(NamedTuple):
 
 
 def read_fact(value: Json) -> Fact:
+    """A fact as it stands in a certificate."""
     if set(value) != {"off", "diag", "own", "image", "range", "lip", "smooth"} or type(value["smooth"]) is not int:
         raise Refused("a fact has other parts than it should")
     image = None if value["image"] is None else read_span(value["image"])
@@ -88,6 +90,7 @@ VARIABLE = Fact(NONE, Signed(PLUS, ONE), "affine", None, ANY, Fraction(1), 2)
 
 
 def constant(values: Signed) -> Fact:
+    """Rule CONST: what does not depend on x."""
     return Fact(NONE, Signed(PLUS, ZERO), "constant", None, values, Fraction(0), 2)
 
 
@@ -99,6 +102,7 @@ def joined(a: Fact, b: Fact) -> str:
 
 
 def add(a: Fact, b: Fact) -> Fact:
+    """Rule ADD. Where both functions x_p -> f_p go one way, the sum is onto if one of them is."""
     p, q, kinds = a.diag, b.diag, {a.own, b.own}
     own = "unknown"
     if a.strict or b.strict:  # a shift that does not read x_p
@@ -111,6 +115,7 @@ def add(a: Fact, b: Fact) -> Fact:
 
 
 def multiply(a: Fact, b: Fact) -> Fact:
+    """Rule MUL. Where both read x_p, quotients of a product are a' b + b' a; known signs keep them in that set."""
     own, diag, parts = "unknown", ANY, (a.diag, a.values, b.diag, b.values)
     if a.strict or b.strict:  # a factor that does not read x_p
         one, factor = (b, a) if a.strict else (a, b)
@@ -124,15 +129,18 @@ def multiply(a: Fact, b: Fact) -> Fact:
 
 
 def negated(f: Fact) -> Fact:
+    """Rule NEG."""
     image = None if f.image is None else f.image.minus()
     return f._replace(diag=f.diag.minus(), values=f.values.minus(), image=image)
 
 
 def subtract(a: Fact, b: Fact) -> Fact:
+    """Rule ADD of a negated term."""
     return add(a, negated(b))
 
 
 def inverted(f: Fact) -> Fact:
+    """1 / f: its quotients are -f' / (f f), where f has one sign."""
     if not f.values.span.one_signed:
         raise Refused("a divisor may be 0")
     inverse = f.values.span.inverse()
@@ -142,16 +150,19 @@ def inverted(f: Fact) -> Fact:
 
 
 def divide(a: Fact, b: Fact) -> Fact:
+    """Rule DIV."""
     return multiply(a, inverted(b))
 
 
 def total(f: Fact, indices: Sequence[str]) -> Fact:
+    """Rule SUM, over indices with at least one value each."""
     free = not any(set(where) & set(indices) for _, where in f.diag.signs)
     own = f.own if f.own in ONTO and free and f.diag.span.one_way else "unknown"
     return Fact(f.off, f.diag.summed(indices), own, None, f.values.summed(indices), inf, f.smooth).settled()
 
 
 def activate(f: Fact, h: Elementwise) -> Fact:
+    """Rule ACT."""
     own, image = "unknown", None
     if h.slope.one_way and f.met is not None and f.met == h.domain:  # then h takes exactly the values of its image
         own, image = ("onto", None) if h.image == REAL else ("injective", h.image)
@@ -160,6 +171,7 @@ def activate(f: Fact, h: Elementwise) -> Fact:
 
 
 def normalized(f: Fact, eps: Fraction) -> Fact:
+    """Rule BN: (f - mean) / sqrt(var + eps), var >= 0."""
     top, bottom = (1 / eps).as_integer_ratio()
     steepest = Fraction(isqrt((top * bottom) << 200) + 1, bottom << 100)  # above 1 / sqrt(eps)
     own = f.own if f.own in ONTO else "unknown"
@@ -168,14 +180,14 @@ def normalized(f: Fact, eps: Fraction) -> Fact:
 
 
 def mapped(f: Fact, direction: str | None, diagonal: Signed) -> Fact:
-    """A masked map with this diagonal after f; without a direction the map is dense."""
+    """Rules BASIC and COMP: a masked map with this diagonal after f; without a direction the map is dense."""
     off = direction if direction is not None and f.off in (NONE, direction) else DENSE
     own = f.own if f.own in ONTO and diagonal.span.one_signed else "unknown"
     return Fact(NONE if f.constant else off, diagonal.times(f.diag), own, None, ANY, inf, f.smooth).settled()
 
 
 def tied(sign: int, others: Sequence[Signed]) -> Signed:
-    """The diagonal of a pivot: |raw| times `sign` and the signs of the other factors."""
+    """Rule TIE: the diagonal of a pivot is |raw| times `sign` and the signs of the other factors."""
     result = Signed(PLUS, NONNEGATIVE if sign > 0 else NONNEGATIVE.minus())
     for other in others:
         result = result.times(other.direction)
