@@ -115,17 +115,13 @@ def add(a: Fact, b: Fact) -> Fact:
 
 
 def multiply(a: Fact, b: Fact) -> Fact:
-    """Rule MUL. Where both read x_p, quotients of a product are a' b + b' a; known signs keep them in that set."""
-    own, diag, parts = "unknown", ANY, (a.diag, a.values, b.diag, b.values)
-    if a.strict or b.strict:  # a factor that does not read x_p
-        one, factor = (b, a) if a.strict else (a, b)
-        diag = one.diag.times(factor.values)
-        own = one.own if one.own in ONTO and factor.values.span.one_signed else "unknown"
-    elif all(not part.signs and part.span.lo >= 0 for part in parts):
-        diag = a.diag.times(b.values).plus(b.diag.times(a.values))
+    """Rule MUL: quotients of a product are a' b + b' a, where a' or b' is 0 if it does not read x_p."""
+    diag = a.diag.times(b.values).plus(b.diag.times(a.values))
+    one, factor = (b, a) if a.strict else (a, b)
+    kept = one.own in ONTO and factor.strict and factor.values.span.one_signed
     lip = plus(times(a.lip, b.values.span.most), times(b.lip, a.values.span.most))
-    smooth = min(a.smooth, b.smooth)
-    return Fact(joined(a, b), diag, own, None, a.values.times(b.values), lip, smooth).settled()
+    values, smooth = a.values.times(b.values), min(a.smooth, b.smooth)
+    return Fact(joined(a, b), diag, one.own if kept else "unknown", None, values, lip, smooth).settled()
 
 
 def negated(f: Fact) -> Fact:
