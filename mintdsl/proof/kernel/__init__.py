@@ -9,6 +9,6 @@ from __future__ import annotations
 
 from mintdsl.proof.kernel.check import recheck
 from mintdsl.proof.kernel.facts import TRUSTED
-from mintdsl.proof.kernel.rules import Refused
+from mintdsl.proof.kernel.reading import Refused
 
 __all__ = ["TRUSTED", "Refused", "recheck"]

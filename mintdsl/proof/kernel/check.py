@@ -2,25 +2,74 @@
 
 from __future__ import annotations
 
+import hashlib
 from fractions import Fraction
+from math import inf
 
-from mintdsl.proof.kernel.definitions import Known, check_flow, check_layer, definition_of, key
-from mintdsl.proof.kernel.exact import REAL, Span, exact
+from mintdsl.proof.kernel.exact import REAL, Number, Span
 from mintdsl.proof.kernel.facts import INVERSES, LOG_DETS
-from mintdsl.proof.kernel.reading import Json, read_number, read_span
-from mintdsl.proof.kernel.rules import DENSE, NONE, Refused
+from mintdsl.proof.kernel.flows import BOUND, IDENTITY, Flows, Known
+from mintdsl.proof.kernel.layers import check_layer
+from mintdsl.proof.kernel.reading import Json, Refused, read_number, read_span, text
+from mintdsl.proof.kernel.rules import DENSE, NONE
 
+FORMAT = "1"
 LAYER = {"definition", "bindings", "order", "acts", "lets", "result", "map", "assumes"}
 FLOW = {"definition", "bindings", "map", "assumes", "volume_preserving", "inverse", "log_det", "lip", "evaluation_only"}
+MALFORMED = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
 
 
-def holds(claim: Json, known: Known, found: bool) -> bool:
+def recheck(certificate: Json, statement: Json) -> list[str]:
+    """The definitions of `statement` that the certificate proves, in its order; raises Refused where it does not.
+
+    `statement` is that of the spec, read anew: the one that is written in the certificate must be the same.
+    """
+    try:
+        return _recheck(certificate, statement)
+    except MALFORMED as problem:
+        raise Refused(f"not in the form of a certificate: {type(problem).__name__}, {problem}") from None
+
+
+def _recheck(certificate: Json, statement: Json) -> list[str]:
+    if set(certificate) != {"certificate", "hash", "statement", "proofs"} or text(certificate["certificate"]) != FORMAT:
+        raise Refused(f"not a certificate of format {FORMAT}")
+    if text(certificate["statement"]) != text(statement):
+        raise Refused("the certificate is one of another statement")
+    if certificate["hash"] != hashlib.sha256(text(statement).encode()).hexdigest():
+        raise Refused("the hash is not that of the statement")
+    flows = Flows({d["name"]: d for d in statement["definitions"]}, {}, set())
+    for proof in certificate["proofs"]:
+        name, bindings = proof["definition"], proof["bindings"]
+        definition, place = flows.definitions[name], text([name, bindings])
+        layer = definition["kind"] == "layer"
+        if set(proof) != (LAYER if layer else FLOW) or place in flows.done:
+            raise Refused(f"{name}: a second proof, or one with other parts than it should have")
+        if layer:
+            known = check_layer(definition, statement["acts"], proof)
+        else:
+            known = (flows.run(definition["steps"], bindings) or IDENTITY)._replace(fact=None, order=None)
+        if not concludes(proof, known):
+            raise Refused(f"{name}: its conclusion is not what was checked")
+        directions = {"lower", "upper"} | {formal for formal, kind, _ in definition["formals"] if kind == "Dir"}
+        found = layer and proof["order"] is not None
+        for claim in definition["claims"]:
+            if not holds(claim, known, directions, found):
+                raise Refused(f"{name}: the claim {claim[0]} does not follow")
+        flows.done[place] = known
+    target = statement["definitions"][-1]
+    goal = text([target["name"], {name: value for name, kind, value in target["formals"] if kind in BOUND}])
+    if list(flows.done)[-1:] != [goal] or flows.used != set(flows.done) - {goal}:
+        raise Refused("the last proof is not of the definition that the certificate is for, or one is used by nothing")
+    return [proof["definition"] for proof in certificate["proofs"]]
+
+
+def holds(claim: Json, known: Known, directions: set[str], found: bool) -> bool:
     """Whether a claim follows; `found`: the triangle is in an order that is not the declared one."""
     what, cmp, value, strict, word = claim
-    fact = known.fact
+    fact, number = known.fact, Fraction(value)
     match what:
         case "invertible" | "onto":
-            return known.domain is not None and known.image == REAL
+            return known.domain is not None and known.onto and known.inside == REAL
         case "injective":
             return known.domain is not None
         case "volume_preserving":
@@ -30,88 +79,39 @@ def holds(claim: Json, known: Known, found: bool) -> bool:
         case "inverse":
             return known.domain is not None and INVERSES.index(known.inverse) <= INVERSES.index(word)
         case "lip":
-            return known.lip < exact(value) or (cmp == "<=" and known.lip == exact(value))
-        case _ if fact is None:
-            return False
-        case "diagonal":
+            return known.lip < number or (cmp == "<=" and known.lip == number)
+        case "diagonal" if fact is not None:
             return fact.off == NONE
-        case "diag":
-            signs, span = fact.diag
-            number = Fraction(value)
-            return (
-                fact.off != DENSE
-                and {
-                    ">": not signs and span.positive,
-                    ">=": not signs and span.lo >= number,
-                    "!=": span.one_signed,
-                    "==": not signs and span == Span(number, number),
-                }[cmp]
-            )
-        case direction:
-            inside = fact.off == NONE or (fact.off == direction and not found)
-            return inside and (fact.diag.span.zero or not strict)
-
-
-def recheck(statement: Json, proofs: Json) -> list[str]:
-    """What the proofs show of the statement's definitions, one line each; raises Refused where they do not."""
-    try:
-        return _recheck(statement, proofs)
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError, ArithmeticError, StopIteration) as problem:
-        raise Refused(f"not in the form of a certificate: {type(problem).__name__}, {problem}") from None
-    except RecursionError:
-        raise Refused("not in the form of a certificate: nested too deeply") from None
-
-
-def _recheck(statement: Json, proofs: Json) -> list[str]:
-    done: dict[str, Known] = {}
-    lines = []
-    for proof in proofs:
-        name = proof["definition"]
-        definition = definition_of(statement, name)
-        layer = definition["kind"] == "layer"
-        if set(proof) != (LAYER if layer else FLOW):
-            raise Refused(f"{name}: a proof has other parts than it should")
-        known = check_layer(statement, definition, proof) if layer else check_flow(statement, definition, proof, done)
-        if not _implied(proof, known, layer):
-            raise Refused(f"{name}: its conclusion is not what was checked")
-        found = layer and proof["order"] is not None
-        failed = [claim[0] for claim in definition["claims"] if not holds(claim, known, found)]
-        if failed:
-            raise Refused(f"{name}: the claim {failed[0]} does not follow")
-        done[key(name, proof["bindings"])] = known
-        lines.append(name)
-    target = statement["definitions"][-1]
-    defaults = {name: value for name, kind, value in target["formals"] if kind in ("Act", "Order", "Real")}
-    if not proofs or key(target["name"], defaults) != key(proofs[-1]["definition"], proofs[-1]["bindings"]):
-        raise Refused("the certificate says nothing of the definition that it is for")
-    return lines
-
-
-def _implied(proof: Json, known: Known, layer: bool) -> bool:
-    """Whether the conclusion that a proof states follows from what was checked."""
-    stated = proof["map"]
-    if proof["assumes"] != list(known.assumes):
-        return False
-    if stated is not None:
-        image = None if stated["onto"] is None else read_span(stated["onto"])
-        if set(stated) != {"from", "onto"} or known.domain is None or image not in (None, known.image):
+        case "diag" if fact is not None and fact.off != DENSE:
+            if cmp == "!=":
+                return number == 0 and fact.diag.span.one_signed
+            asked = Span(number, number if cmp == "==" else inf, {">": True, ">=": False, "==": False}[cmp])
+            return not fact.diag.signs and fact.diag.span.within(asked)
+        case _ if fact is not None and what in directions:
+            return (fact.off == NONE or (fact.off == what and not found)) and (fact.strict or not strict)
+        case _:
             return False
-        if not _rounded(read_span(stated["from"]), known.domain):
-            return False
-    return layer or (
-        (known.preserving or proof["volume_preserving"] is False)
-        and INVERSES.index(known.inverse) <= INVERSES.index(proof["inverse"])
-        and known.log_det == proof["log_det"]
-        and known.lip <= read_number(proof["lip"])
-        and (proof["evaluation_only"] is True or not known.evaluation)
-    )
 
 
-def _rounded(stated: Span, domain: Span) -> bool:
+def concludes(proof: Json, known: Known) -> bool:
+    """Whether what a proof concludes is what was checked; a bound may be larger, and ends of a domain are rounded."""
+    checked: dict[str, Json] = {
+        "assumes": list(known.assumes),
+        "volume_preserving": known.preserving,
+        "inverse": known.inverse,
+        "log_det": known.log_det,
+        "evaluation_only": known.evaluation,
+    }
+    same = all(text(proof[name]) == text(value) for name, value in checked.items() if name in proof)
+    stated, lip = proof["map"], read_number(proof.get("lip", "inf"))
+    if not same or lip < known.lip or stated is None or known.domain is None:
+        return same and lip >= known.lip and stated is None and known.domain is None
+    onto = read_span(stated["onto"]) == known.inside if known.onto else stated["onto"] is None
+    return onto and rounded(read_span(stated["from"]), known.domain) and set(stated) == {"from", "onto"}
+
+
+def rounded(stated: Span, domain: Span) -> bool:
     """Whether a domain is stated up to the rounding of its ends to floats."""
-    if domain == REAL:
-        return stated == REAL
-    for a, b in ((stated.lo, domain.lo), (stated.hi, domain.hi)):
-        if max(a - b, b - a) > max(b, -b) / 2**50:
-            return False
-    return stated[2:] == domain[2:]
+    ends: list[tuple[Number, Number]] = [(stated.lo, domain.lo), (stated.hi, domain.hi)]
+    near = all(a == b or max(a - b, b - a) * 2**50 <= max(b, -b) < inf for a, b in ends)
+    return near and stated[2:] == domain[2:]

@@ -1,8 +1,9 @@
-"""Intervals with exact rational ends: all the arithmetic of the kernel."""
+"""All the arithmetic of the kernel: intervals with exact rational ends, and products of signs in front of them."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from math import inf
 from typing import NamedTuple
@@ -17,11 +18,27 @@ def exact(value: float) -> Number:
 
 def times(a: Number, b: Number) -> Number:
     """A product in which 0 times infinity is 0."""
-    return Fraction(0) if a == 0 or b == 0 else a * b
+    if isinstance(a, Fraction) and isinstance(b, Fraction):
+        return a * b
+    return Fraction(0) if a == 0 or b == 0 else inf if (a > 0) == (b > 0) else -inf
+
+
+def plus(a: Number, b: Number) -> Number:
+    """A sum; both are > -inf, or both are < inf."""
+    return a + b if isinstance(a, Fraction) and isinstance(b, Fraction) else a if isinstance(a, float) else b
+
+
+def above(value: Number) -> Number:
+    """A bound of a number >= 0 in few digits: 128 bits, not below 2^-1100, and infinity from 2^1100 on."""
+    if value >= 2**1100:
+        return inf
+    top, bottom = max(Fraction(value), Fraction(1, 2**1100)).as_integer_ratio()
+    unit = Fraction(2) ** (top.bit_length() - bottom.bit_length() - 128)
+    return math.ceil(Fraction(top, bottom) / unit) * unit
 
 
 class Span(NamedTuple):
-    """An interval with exact ends."""
+    """An interval; an open end does not belong to it."""
 
     lo: Number
     hi: Number
@@ -30,9 +47,8 @@ class Span(NamedTuple):
 
     def plus(self, other: Span) -> Span:
         """Sums of members."""
-        return Span(
-            self.lo + other.lo, self.hi + other.hi, self.lo_open or other.lo_open, self.hi_open or other.hi_open
-        )
+        lo, hi = plus(self.lo, other.lo), plus(self.hi, other.hi)
+        return Span(lo, hi, self.lo_open or other.lo_open, self.hi_open or other.hi_open)
 
     def minus(self) -> Span:
         """Negated members."""
@@ -51,7 +67,7 @@ class Span(NamedTuple):
         return Span(lo, hi, all(o for v, o in ends if v == lo), all(o for v, o in ends if v == hi))
 
     def inverse(self) -> Span:
-        """1 / members, of one sign."""
+        """1 / members, which are all > 0 or all < 0."""
         if not self.positive:
             return self.minus().inverse().minus()
         lo = Fraction(0) if self.hi == inf else 1 / Fraction(self.hi)
@@ -93,6 +109,11 @@ class Span(NamedTuple):
         """Whether all members are > 0, or all < 0."""
         return self.positive or self.minus().positive
 
+    @property
+    def one_way(self) -> bool:
+        """Whether all members are >= 0, or all <= 0."""
+        return self.lo >= 0 or self.hi <= 0
+
 
 ZERO, ONE, UNIT = (
     Span(Fraction(0), Fraction(0)),
@@ -104,3 +125,69 @@ REAL, POSITIVE, NONNEGATIVE = (
     Span(Fraction(0), inf, True, True),
     Span(Fraction(0), inf, False, True),
 )
+
+
+def point(value: float) -> Span:
+    """One number."""
+    return Span(Fraction(value), Fraction(value))
+
+
+Signs = frozenset[tuple[str, tuple[str, ...]]]
+PLUS: Signs = frozenset()
+
+
+class Signed(NamedTuple):
+    """A product of signs, each -1 or +1 (of a parameter's diagonal, at indices), times a number in a span."""
+
+    signs: Signs
+    span: Span
+
+    def times(self, other: Signed) -> Signed:
+        """Products; a sign twice is 1."""
+        span = self.span.by(other.span)
+        return Signed(PLUS if span.zero else self.signs ^ other.signs, span)
+
+    def plus(self, other: Signed) -> Signed:
+        """Sums; where the signs differ, nothing is known of them."""
+        if self.span.zero or other.span.zero:
+            return other if self.span.zero else self
+        if self.signs == other.signs:
+            return Signed(self.signs, self.span.plus(other.span))
+        return Signed(PLUS, self.forgotten.plus(other.forgotten))
+
+    def minus(self) -> Signed:
+        """Negated."""
+        return Signed(self.signs, self.span.minus())
+
+    @property
+    def forgotten(self) -> Span:
+        """Whatever the signs are."""
+        return self.span.symmetric() if self.signs else self.span
+
+    @property
+    def direction(self) -> Signed:
+        """Its sign, where sign(0) = 0."""
+        return Signed(self.signs, Span(Fraction(-(self.span.lo < 0)), Fraction(self.span.hi > 0)))
+
+    def summed(self, indices: Sequence[str]) -> Signed:
+        """Sums over indices with at least one value each."""
+        varies = any(set(where) & set(indices) for _, where in self.signs)
+        signs, s = (PLUS, self.forgotten) if varies else (self.signs, self.span)
+        lo, hi = s.lo if s.lo >= 0 else -inf, s.hi if s.hi <= 0 else inf
+        return Signed(signs, Span(lo, hi, s.lo_open or lo == -inf, s.hi_open or hi == inf))
+
+    def renamed(self, names: Mapping[str, str]) -> Signed:
+        """At other indices; a sign that is then there twice is 1."""
+        signs = PLUS
+        for param, where in self.signs:
+            signs ^= {(param, tuple(names[i] for i in where))}
+        return Signed(signs, self.span)
+
+    def allows(self, found: Signed) -> bool:
+        """Whether what was found implies this."""
+        if self.signs == found.signs and found.span.within(self.span):
+            return True
+        return not self.signs and found.forgotten.within(self.span)
+
+
+ANY = Signed(PLUS, REAL)

@@ -13,30 +13,63 @@ from sys import float_info
 from typing import NamedTuple
 
 from mintdsl.proof.kernel.exact import NONNEGATIVE, ONE, POSITIVE, REAL, UNIT, Number, Span, exact
+from mintdsl.proof.kernel.reading import Refused
 
 TRUSTED = (
-    "reading: the statement, which is compared with the spec read anew, is what its author means",
-    "masks: a masked map keeps exactly the entries later (upper: earlier) in the declared order, and its diagonal",
-    "parametrisations: each keeps its set in floating point, for every raw value of every dtype",
-    "activations: the slopes, images, domains and smoothness in the kernel's own table",
+    "reading: the statement is compared with that of the spec, read anew; how a spec is read, its shapes, sizes and "
+    "indices included, is not checked a second time",
+    "meaning: nodes, maps and steps compute what the language says; a map with a direction keeps the entries later "
+    "(upper: earlier) in the declared order and the diagonal; convolutions have stride 1, zero padding, and their "
+    "anchor at offset 0",
+    "parameters: each stays in the set of its constraint, in floating point and for every raw value; ties are solved "
+    "as the statement writes them; sizes are at least 1",
+    "activations: slopes, values, images, domains and smoothness are those of the kernel's table",
     "numbers: values computed from the C library's functions are within sixteen rounding units, or 4e-16",
-    "rules: as `mint list rules` states and cites them, over the real numbers",
+    "rules: as `mint list rules` states and cites them, over the real numbers, for continuous functions",
+    "Python: its integers, and the standard modules that the kernel imports",
 )
-FREE_SIGN, ASSUMED = ("signed", "signed_exp", "raw"), ("raw",)
 INVERSES, LOG_DETS = ("closed_form", "elementwise", "iterative"), ("exact", "none")
 
-SETS: Mapping[str, Callable[..., Span]] = {
-    ">=": lambda m: Span(m, inf, False, True),
-    "> 0": lambda: POSITIVE,
-    ">= 0": lambda: NONNEGATIVE,
-    "!= 0": lambda: POSITIVE,
-    "== 1": lambda: ONE,
-    ">= <=": lambda m, top: Span(m, top),
+# For each constraint the set that it makes, and the parametrisations that keep it.
+SETS: Mapping[str, tuple[Callable[..., Span], tuple[str, ...]]] = {
+    ">=": (lambda m: Span(m, inf, False, True), ("softplus", "abs", "exp")),
+    "> 0": (lambda: POSITIVE, ("softplus", "exp")),
+    ">= 0": (lambda: NONNEGATIVE, ("abs", "square")),
+    "!= 0": (lambda: POSITIVE, ("signed", "signed_exp", "raw")),
+    "== 1": (lambda: ONE, ("unit",)),
+    ">= <=": (lambda m, top: Span(m, top), ("sigmoid",)),
 }
+FREE_SIGN = ("signed", "signed_exp", "raw")  # the set is that of the magnitude
+ASSUMED = ("raw",)  # the module tests it
+
+
+def constrained(cmp: str, numbers: list[float], via: str) -> tuple[Span, bool]:
+    """The set that a constraint keeps, and whether it is that of the magnitude, with a free sign."""
+    span, known = SETS[cmp]
+    if via not in known:
+        raise Refused(f"nothing is known of a parametrisation {via!r}")
+    return span(*map(Fraction, numbers)), via in FREE_SIGN
+
+
+class Elementwise(NamedTuple):
+    """A function for arguments in some span: slopes and values there; its image of the whole domain; smoothness.
+
+    `domain` is None where the image is not known. `slope` bounds difference quotients, so derivatives are not needed.
+    """
+
+    slope: Span
+    values: Span
+    image: Span
+    domain: Span | None
+    smooth: int
 
 
 class Act(NamedTuple):
-    """Slope everywhere, image, domain, smoothness; value, derivative, its turns, and it at the ends of the domain."""
+    """A registered function: its slope everywhere, image, domain and smoothness (2 analytic, 1 C1, 0 neither).
+
+    Where the `derivative` is known it rises and falls between the `turns` and the ends of the domain, where its limits
+    are `ends`. The image is exact where the slope has one sign, and else a bound.
+    """
 
     slope: Callable[..., Span]
     image: Span
@@ -91,8 +124,8 @@ ACTS: Mapping[str, Act] = {
         lambda: _span("4", "inf", False, True), REAL, UNIT, 2, lambda v: math.log(v) - math.log1p(-v),
         lambda v: 1 / (v * (1 - v)), (0.5,), lambda: (inf, inf),
     ),
-    "gelu": Act(lambda: _span("-0.12905", "1.12905"), _span("-0.17005", "inf", False, True), REAL, 2),
-    "silu": Act(lambda: _span("-0.09984", "1.09984"), _span("-0.27847", "inf", False, True), REAL, 2),
+    "gelu": Act(lambda: _span("-0.1289042", "1.1289042"), _span("-0.1699713", "inf", False, True), REAL, 2),
+    "silu": Act(lambda: _span("-0.0998394", "1.0998394"), _span("-0.2784646", "inf", False, True), REAL, 2),
     "sin": Act(lambda: _BETWEEN, _BETWEEN, REAL, 2),
 }  # fmt: skip
 
@@ -110,24 +143,21 @@ def nearby(function: Callable[..., float], *arguments: float) -> tuple[Number, N
     return Fraction(value) - margin, Fraction(value) + margin
 
 
-def act_on(name: str, options: list[float], argument: Span) -> tuple[Span, Span] | None:
-    """Slope and values of a registered activation for arguments in `argument`; None outside its domain."""
+def registered(name: str, options: list[float], argument: Span) -> Elementwise | None:
+    """A registered function for arguments in `argument`; None outside its domain."""
     act = ACTS[name]
     if not argument.within(act.domain) or (name == "leaky_relu" and not options[0] > 0):
         return None
     slope, values = act.slope(*options), act.image
-    if act.value is None or act.derivative is None:
-        return slope, values
-    found = [nearby(act.derivative, t, *options) for t in act.turns if argument.lo < t < argument.hi]
-    ends: list[tuple[Number, bool]] = []
-    for side, end in enumerate(argument[:2]):
-        reached = not math.isinf(end) and Span(end, end).within(act.domain)
-        limit = exact(act.ends(*options)[side])
-        found.append(nearby(act.derivative, float(end), *options) if reached else (limit, limit))
-        outer = (act.image.lo, act.image.hi)[side]
-        value = nearby(act.value, float(end), *options)[side] if reached else outer
-        ends.append((value, (argument.lo_open, argument.hi_open)[side] or not reached))
-    if slope.lo >= 0:
-        (lo, lo_open), (hi, hi_open) = ends
-        values = Span(lo, hi, lo_open, hi_open).inside(act.image)
-    return Span(min(d[0] for d in found), max(d[1] for d in found)).inside(slope), values
+    if act.value is not None and act.derivative is not None:
+        slopes = [nearby(act.derivative, t, *options) for t in act.turns if argument.lo < t < argument.hi]
+        ends: list[Number] = []
+        for side, end in enumerate(argument[:2]):
+            limit, outer = exact(act.ends(*options)[side]), act.image[side]
+            reached = not math.isinf(end) and Span(end, end).within(act.domain)
+            slopes.append(nearby(act.derivative, float(end), *options) if reached else (limit, limit))
+            ends.append(nearby(act.value, float(end), *options)[side] if reached else outer)
+        if slope.lo >= 0:  # the function rises: its values lie between those at the ends
+            values = Span(ends[0], ends[1], True, True).inside(act.image)
+        slope = Span(min(low for low, _ in slopes), max(high for _, high in slopes)).inside(slope)
+    return Elementwise(slope, values, act.image, act.domain, act.smooth)

@@ -1,69 +1,35 @@
-"""The rules of the calculus, a second time: what follows for a node from the facts of its operands.
+"""The rules of the calculus, a second time: what follows for an expression from the facts of its parts.
 
-`proof/rules/` states and cites them; here they stand as short as they can be read, on exact intervals.
+`proof/rules/` states and cites them; here they stand as short as they can be read, on exact intervals. Each conclusion
+holds whenever the facts that it is drawn from hold, so a weaker fact may stand in a certificate than follows. All
+expressions are continuous: a function x_p -> f_p whose quotients stay away from 0 takes all values of R.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 from math import inf, isqrt
 from typing import NamedTuple
 
-from mintdsl.proof.kernel.exact import ONE, REAL, ZERO, Number, Span, times
+from mintdsl.proof.kernel.exact import ANY, NONNEGATIVE, ONE, PLUS, REAL, ZERO, Number, Signed, Span, plus, times
+from mintdsl.proof.kernel.facts import Elementwise
+from mintdsl.proof.kernel.reading import Json, Refused, read_number, read_signed, read_span
 
-Signs = frozenset[tuple[str, tuple[str, ...]]]
-PLUS: Signs = frozenset()
 NONE, DENSE = "<diagonal>", "<dense>"
-
-
-class Refused(Exception):
-    """A certificate that does not prove what it says; the message names the place and the reason."""
-
-
-class Signed(NamedTuple):
-    """A product of signs (parameter, indices) times a number in a span."""
-
-    signs: Signs
-    span: Span
-
-    def times(self, other: Signed) -> Signed:
-        span = self.span.by(other.span)
-        return Signed(PLUS if span.zero else self.signs ^ other.signs, span)
-
-    def plus(self, other: Signed) -> Signed:
-        if self.span.zero or other.span.zero:
-            return other if self.span.zero else self
-        if self.signs == other.signs:
-            return Signed(self.signs, self.span.plus(other.span))
-        return Signed(PLUS, self.forgotten.plus(other.forgotten))
-
-    def minus(self) -> Signed:
-        return Signed(self.signs, self.span.minus())
-
-    @property
-    def forgotten(self) -> Span:
-        return self.span.symmetric() if self.signs else self.span
-
-    def summed(self, indices: Sequence[str]) -> Signed:
-        """Over indices with at least one value each."""
-        varies = any(set(where) & set(indices) for _, where in self.signs)
-        signs, s = (PLUS, self.forgotten) if varies else (self.signs, self.span)
-        lo, hi = s.lo if s.lo >= 0 else -inf, s.hi if s.hi <= 0 else inf
-        return Signed(signs, Span(lo, hi, s.lo_open or lo == -inf, s.hi_open or hi == inf))
-
-    def renamed(self, names: Mapping[str, str]) -> Signed:
-        return Signed(frozenset((p, tuple(names.get(i, i) for i in where)) for p, where in self.signs), self.span)
-
-    def allows(self, found: Signed) -> bool:
-        """Whether what was found implies this."""
-        if self.signs == found.signs and found.span.within(self.span):
-            return True
-        return not self.signs and found.forgotten.within(self.span)
+ONTO = ("affine", "onto")
 
 
 class Fact(NamedTuple):
-    """The class of an expression, as `proof.jacobian` explains it."""
+    """What holds of an expression f for all inputs x and all admissible values of the parameters.
+
+    `off`: which x_q other than x_p the value f_p depends on: NONE; those before p in a direction of the layer's order;
+    DENSE, any. `diag` has all quotients (f_p(x) - f_p(y)) / (x_p - y_p) for x and y that differ at p alone, its signs
+    the same for all of them. `own` tells of the functions x_p -> f_p, all else held fixed: "constant"; "affine",
+    a x_p + b with a != 0; "onto", each takes all values of R; "injective", each takes those of `image` and no others;
+    "unknown". `values` has all f_p(x). `lip` bounds the Lipschitz constant in the 2-norm. `smooth`: 2 analytic, 1 C1,
+    0 neither.
+    """
 
     off: str
     diag: Signed
@@ -74,143 +40,151 @@ class Fact(NamedTuple):
     smooth: int
 
     @property
+    def strict(self) -> bool:
+        """Whether f_p does not depend on x_p."""
+        return self.diag.span.zero
+
+    @property
     def constant(self) -> bool:
-        return self.off == NONE and self.diag.span.zero
+        """Whether it does not depend on x."""
+        return self.off == NONE and self.strict
+
+    @property
+    def met(self) -> Span | None:
+        """The values that each function x_p -> f_p takes, where they are the same for all."""
+        return REAL if self.own in ONTO else self.image
 
     def settled(self) -> Fact:
+        """With what its parts say of each other."""
+        if self.off == DENSE:
+            return self._replace(diag=ANY, own="unknown", image=None)
+        if self.constant:
+            return constant(self.values)
+        if self.strict:
+            return self._replace(own="constant", image=None)
         away = self.diag.span.lo > 0 or self.diag.span.hi < 0
-        return self._replace(own="onto", image=None) if away and self.own in ("injective", "unknown") else self
+        return self._replace(own="onto", image=None) if away and self.own != "affine" else self
 
     def allows(self, found: Fact) -> bool:
         """Whether what was found implies this."""
         return (
-            (self.off in (found.off, DENSE) or found.off == NONE)
+            self.off == found.off
             and self.diag.allows(found.diag)
-            and (self.own == "unknown" or (self.own, self.image) == (found.own, found.image))
+            and (self.own, self.image) in (("unknown", None), (found.own, found.image))
             and self.values.allows(found.values)
             and self.lip >= found.lip
-            and self.smooth <= found.smooth
+            and self.smooth in range(found.smooth + 1)
         )
 
 
-VARIABLE = Fact(NONE, Signed(PLUS, ONE), "affine", None, Signed(PLUS, REAL), Fraction(1), 2)
+def read_fact(value: Json) -> Fact:
+    """A fact as it stands in a certificate."""
+    if set(value) != {"off", "diag", "own", "image", "range", "lip", "smooth"} or type(value["smooth"]) is not int:
+        raise Refused("a fact has other parts than it should")
+    image = None if value["image"] is None else read_span(value["image"])
+    diag, values = read_signed(value["diag"]), read_signed(value["range"])
+    return Fact(value["off"], diag, value["own"], image, values, read_number(value["lip"]), value["smooth"])
 
 
-# ---------------------------------------------------------------- rules
+VARIABLE = Fact(NONE, Signed(PLUS, ONE), "affine", None, ANY, Fraction(1), 2)
 
 
 def constant(values: Signed) -> Fact:
+    """Rule CONST: what does not depend on x."""
     return Fact(NONE, Signed(PLUS, ZERO), "constant", None, values, Fraction(0), 2)
 
 
-def dense(values: Signed, lip: Number, smooth: int) -> Fact:
-    return Fact(DENSE, Signed(PLUS, REAL), "unknown", None, values, lip, smooth)
-
-
 def joined(a: Fact, b: Fact) -> str:
-    if NONE in (a.off, b.off):
-        return b.off if a.off == NONE else a.off
-    return a.off if a.off == b.off else DENSE
+    """What a function of both depends on."""
+    if b.off in (NONE, a.off):
+        return a.off
+    return b.off if a.off == NONE else DENSE
 
 
 def add(a: Fact, b: Fact) -> Fact:
-    values, off, lip, smooth = a.values.plus(b.values), joined(a, b), a.lip + b.lip, min(a.smooth, b.smooth)
-    if a.constant and b.constant:
-        return constant(values)
-    if off == DENSE:
-        return dense(values, lip, smooth)
-    own, (p, q) = "unknown", (a.diag, b.diag)
-    shifted = a if q.span.zero else b if p.span.zero else None
-    if shifted is not None:
-        own = shifted.own if shifted.own in ("affine", "onto", "constant") else "unknown"
+    """Rule ADD. Where both functions x_p -> f_p go one way, the sum is onto if one of them is."""
+    p, q, kinds = a.diag, b.diag, {a.own, b.own}
+    own = "unknown"
+    if a.strict or b.strict:  # a shift that does not read x_p
+        own = b.own if a.strict else a.own
     elif p.signs == q.signs and (min(p.span.lo, q.span.lo) >= 0 or max(p.span.hi, q.span.hi) <= 0):
-        own = "affine" if a.own == b.own == "affine" else "onto" if {a.own, b.own} & {"affine", "onto"} else "unknown"
-    return Fact(off, p.plus(q), own, None, values, lip, smooth).settled()
+        own = "affine" if kinds == {"affine"} else "onto" if kinds & set(ONTO) else "unknown"
+    own = own if own in ONTO else "unknown"
+    smooth = min(a.smooth, b.smooth)
+    return Fact(joined(a, b), p.plus(q), own, None, a.values.plus(b.values), plus(a.lip, b.lip), smooth).settled()
 
 
 def multiply(a: Fact, b: Fact) -> Fact:
-    values, off, smooth = a.values.times(b.values), joined(a, b), min(a.smooth, b.smooth)
-    lip = times(a.lip, b.values.span.most) + times(b.lip, a.values.span.most)
-    if a.constant and b.constant:
-        return constant(values)
-    if off == DENSE:
-        return dense(values, lip, smooth)
-    for one, factor in ((a, b), (b, a)):
-        if factor.diag.span.zero:
-            own = "constant" if one.diag.span.zero else "unknown"
-            if factor.values.span.one_signed and one.own in ("affine", "onto"):
-                own = one.own
-            return Fact(off, one.diag.times(factor.values), own, None, values, lip, smooth).settled()
-    diag = Signed(PLUS, REAL)
-    if not any(s.signs or s.span.lo < 0 for f in (a, b) for s in (f.diag, f.values)):
-        slope = a.diag.span.by(b.values.span).plus(b.diag.span.by(a.values.span))
-        diag = Signed(PLUS, Span(Fraction(0), slope.hi, False, slope.hi_open))
-    return Fact(off, diag, "unknown", None, values, lip, smooth).settled()
+    """Rule MUL: quotients of a product are a' b + b' a, where a' or b' is 0 if it does not read x_p."""
+    diag = a.diag.times(b.values).plus(b.diag.times(a.values))
+    one, factor = (b, a) if a.strict else (a, b)
+    kept = one.own in ONTO and factor.strict and factor.values.span.one_signed
+    lip = plus(times(a.lip, b.values.span.most), times(b.lip, a.values.span.most))
+    values, smooth = a.values.times(b.values), min(a.smooth, b.smooth)
+    return Fact(joined(a, b), diag, one.own if kept else "unknown", None, values, lip, smooth).settled()
+
+
+def negated(f: Fact) -> Fact:
+    """Rule NEG."""
+    image = None if f.image is None else f.image.minus()
+    return f._replace(diag=f.diag.minus(), values=f.values.minus(), image=image)
+
+
+def subtract(a: Fact, b: Fact) -> Fact:
+    """Rule ADD of a negated term."""
+    return add(a, negated(b))
 
 
 def inverted(f: Fact) -> Fact:
+    """1 / f: its quotients are -f' / (f f), where f has one sign."""
     if not f.values.span.one_signed:
         raise Refused("a divisor may be 0")
     inverse = f.values.span.inverse()
     square = inverse.by(inverse)
-    f = f._replace(values=Signed(f.values.signs, inverse), lip=times(f.lip, square.most))
-    own = f.own if f.diag.span.zero else "unknown"
-    return f if f.off == DENSE else f._replace(diag=f.diag.minus().times(Signed(PLUS, square)), own=own, image=None)
+    diag, values = f.diag.minus().times(Signed(PLUS, square)), Signed(f.values.signs, inverse)
+    return Fact(f.off, diag, "unknown", None, values, times(f.lip, square.most), f.smooth).settled()
+
+
+def divide(a: Fact, b: Fact) -> Fact:
+    """Rule DIV."""
+    return multiply(a, inverted(b))
 
 
 def total(f: Fact, indices: Sequence[str]) -> Fact:
-    if f.constant:
-        return constant(f.values.summed(indices))
-    if f.off == DENSE:
-        return f._replace(values=Signed(PLUS, REAL), lip=inf)
+    """Rule SUM, over indices with at least one value each."""
     free = not any(set(where) & set(indices) for _, where in f.diag.signs)
-    one_way = f.diag.span.lo >= 0 or f.diag.span.hi <= 0
-    own = f.own if free and (f.own == "constant" or (f.own in ("affine", "onto") and one_way)) else "unknown"
+    own = f.own if f.own in ONTO and free and f.diag.span.one_way else "unknown"
     return Fact(f.off, f.diag.summed(indices), own, None, f.values.summed(indices), inf, f.smooth).settled()
 
 
-def activate(f: Fact, slope: Span, image: Span, values: Span, domain: Span | None, smooth: int) -> Fact:
-    if f.constant:
-        return constant(Signed(PLUS, values))
-    smooth, lip = min(f.smooth, smooth), times(f.lip, slope.most)
-    if f.off == DENSE:
-        return f._replace(values=Signed(PLUS, values), lip=lip, smooth=smooth)
-    monotone = slope.lo >= 0 or slope.hi <= 0
-    diag = f.diag.times(Signed(PLUS, slope))
-    own, new = "unknown", None
-    if f.diag.span.zero:
-        own = "constant"
-    elif monotone and f.own != "unknown" and domain == (f.image if f.own == "injective" else REAL):
-        own, new = ("onto", None) if image == REAL else ("injective", image)
-    diag = diag if monotone else Signed(PLUS, diag.span.symmetric())
-    return Fact(f.off, diag, own, new, Signed(PLUS, values), lip, smooth).settled()
+def activate(f: Fact, h: Elementwise) -> Fact:
+    """Rule ACT."""
+    own, image = "unknown", None
+    if h.slope.one_way and f.met is not None and f.met == h.domain:  # then h takes exactly the values of its image
+        own, image = ("onto", None) if h.image == REAL else ("injective", h.image)
+    diag, values = f.diag.times(Signed(PLUS, h.slope)), Signed(PLUS, h.values)
+    return Fact(f.off, diag, own, image, values, times(f.lip, h.slope.most), min(f.smooth, h.smooth)).settled()
 
 
-def normalized(f: Fact, eps: float) -> Fact:
-    top, bottom = (1 / Fraction(eps)).as_integer_ratio()
+def normalized(f: Fact, eps: Fraction) -> Fact:
+    """Rule BN: (f - mean) / sqrt(var + eps), var >= 0."""
+    top, bottom = (1 / eps).as_integer_ratio()
     steepest = Fraction(isqrt((top * bottom) << 200) + 1, bottom << 100)  # above 1 / sqrt(eps)
-    values, lip = Signed(PLUS, REAL), times(f.lip, steepest)
-    if f.off == DENSE or f.constant:
-        return f._replace(values=values, lip=lip)
-    own = "unknown" if f.own == "injective" else f.own
-    slope = Signed(PLUS, Span(Fraction(0), steepest, True))
-    return f._replace(diag=f.diag.times(slope), own=own, image=None, values=values, lip=lip)
+    own = f.own if f.own in ONTO else "unknown"
+    diag = f.diag.times(Signed(PLUS, Span(Fraction(0), steepest, True)))
+    return Fact(f.off, diag, own, None, ANY, times(f.lip, steepest), f.smooth).settled()
 
 
-def mapped(f: Fact, direction: str | None, strict: bool, diagonal: Signed) -> Fact:
-    values = Signed(PLUS, REAL)
-    if f.constant:
-        return constant(values)
-    if direction is None or f.off not in (NONE, direction):
-        return dense(values, inf, f.smooth)
-    own = "unknown"
-    if strict or f.diag.span.zero:
-        own = "constant"
-    elif f.own in ("affine", "onto") and diagonal.span.one_signed:
-        own = f.own
-    return Fact(direction, diagonal.times(f.diag), own, None, values, inf, f.smooth)
+def mapped(f: Fact, direction: str | None, diagonal: Signed) -> Fact:
+    """Rules BASIC and COMP: a masked map with this diagonal after f; without a direction the map is dense."""
+    off = direction if direction is not None and f.off in (NONE, direction) else DENSE
+    own = f.own if f.own in ONTO and diagonal.span.one_signed else "unknown"
+    return Fact(NONE if f.constant else off, diagonal.times(f.diag), own, None, ANY, inf, f.smooth).settled()
 
 
-def negated(f: Fact) -> Fact:
-    image = None if f.image is None else f.image.minus()
-    return f._replace(diag=f.diag.minus(), values=f.values.minus(), image=image)
+def tied(sign: int, others: Sequence[Signed]) -> Signed:
+    """Rule TIE: the diagonal of a pivot is |raw| times `sign` and the signs of the other factors."""
+    result = Signed(PLUS, NONNEGATIVE if sign > 0 else NONNEGATIVE.minus())
+    for other in others:
+        result = result.times(other.direction)
+    return result

@@ -1,0 +1,140 @@
+"""Flows: what follows from the steps, each one to one, and of the seams between them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fractions import Fraction
+from math import inf
+from typing import NamedTuple
+
+from mintdsl.proof.kernel.exact import ONE, REAL, Number, Span, above, times
+from mintdsl.proof.kernel.facts import INVERSES, LOG_DETS
+from mintdsl.proof.kernel.reading import Json, Refused, read_size, text
+from mintdsl.proof.kernel.rules import DENSE, NONE, Fact
+
+
+class Known(NamedTuple):
+    """What is checked of a definition or of steps: one to one on the box `domain`, with values in the box `inside`.
+
+    `domain` None: not known to be one to one; `onto`: it takes all values of `inside`. Of a layer also the fact of its
+    result, and the order in which that is triangular.
+    """
+
+    domain: Span | None
+    inside: Span
+    onto: bool
+    lip: Number
+    preserving: bool = False
+    inverse: str = "closed_form"
+    log_det: str = "exact"
+    evaluation: bool = False
+    assumes: tuple[str, ...] = ()
+    fact: Fact | None = None
+    order: Json = None
+
+    def then(self, step: Known) -> Known:
+        """Rule I-COMP: what arrives must lie in the step's domain; where it is less than that, it is not onto."""
+        if step.domain is None or not self.inside.within(step.domain):
+            raise Refused("a step gets values outside its domain")
+        return Known(
+            self.domain,
+            step.inside,
+            self.onto and self.inside == step.domain and step.onto,
+            above(times(self.lip, step.lip)),
+            self.preserving and step.preserving,
+            max(self.inverse, step.inverse, key=INVERSES.index),
+            max(self.log_det, step.log_det, key=LOG_DETS.index),
+            self.evaluation or step.evaluation,
+            tuple(dict.fromkeys((*self.assumes, *step.assumes))),
+        )
+
+    def copies(self, low: Number, high: Number) -> Known:
+        """As many copies, one after the other; all but the first get what lies inside, so two show every seam."""
+        power = self.lip if self.lip <= 1 else inf
+        if low == high <= 10_000 and self.lip < inf:
+            power = above(Fraction(self.lip) ** int(low))
+        return (self if low == high == 1 else self.then(self))._replace(lip=power)
+
+
+def triangular(fact: Fact) -> Known:
+    """Rule I-TRI: what follows for a layer whose result has this fact."""
+    if fact.off == DENSE or not fact.diag.span.one_signed:
+        return Known(None, REAL, False, fact.lip, fact=fact)
+    whole = fact.met if fact.off == NONE or fact.met == REAL else None
+    return Known(
+        REAL,
+        whole or fact.values.forgotten,
+        whole is not None,
+        fact.lip,
+        preserving=fact.diag.span in (ONE, ONE.minus()),
+        inverse="iterative" if fact.off != NONE else "closed_form" if fact.own == "affine" else "elementwise",
+        fact=fact,
+    )
+
+
+IDENTITY = Known(REAL, REAL, True, Fraction(1), preserving=True)
+
+
+class Flows(NamedTuple):
+    """The definitions of a statement, what is proved so far, and what of that was used."""
+
+    definitions: Mapping[str, Json]
+    done: dict[str, Known]
+    used: set[str]
+
+    def run(self, steps: Json, bindings: Json) -> Known | None:
+        """What is known of steps; None where they only move entries, whatever box they lie in."""
+        known: Known | None = None
+        for _, (word, *rest), _ in steps:
+            step = self.step(word, rest, bindings)
+            known = step if known is None else known if step is None else known.then(step)
+        return known
+
+    def step(self, word: str, rest: Json, bindings: Json) -> Known | None:
+        """Rules SCALE, PAD, LOGIT, PAIR, and what is proved of a definition."""
+        match word, rest:
+            case _ if word in STILL:
+                return None
+            case "standardize", [_, std] if min(std) > 0:
+                return Known(REAL, REAL, True, 1 / Fraction(min(std)))
+            case "pad", _:
+                return Known(REAL, REAL, False, Fraction(1), log_det="none")
+            case "logit", [alpha] if 0 < alpha < 0.5:
+                margin = Fraction(alpha) / (1 - 2 * Fraction(alpha))
+                return Known(Span(-margin, 1 + margin, True, True), REAL, True, inf)
+            case "repeat", [count, inner]:
+                once = self.run(inner, bindings)
+                return once and once.copies(*read_size(count)[:2])
+            case "pair", [inner]:
+                self.pair(inner, bindings)
+                return self.run(inner, bindings)
+            case "use", [name, args]:
+                return self.use(name, args, bindings)
+            case _:
+                raise Refused(f"no rule for a step {word!r}")
+
+    def use(self, name: str, args: Json, bindings: Json) -> Known:
+        """What is known of a definition with the values that a step gives its formals."""
+        types = {formal: kind for formal, kind, _ in self.definitions[name]["formals"]}
+        inner = {n: bindings[v["formal"]] if "formal" in v else v for n, v in args if types[n] in BOUND}
+        place = text([name, inner])
+        if place not in self.done or self.done[place].domain is None:
+            raise Refused(f"nothing is proved of {name} with these arguments")
+        self.used.add(place)
+        return self.done[place]
+
+    def pair(self, steps: Json, bindings: Json) -> None:
+        """Rule PAIR: one lower and one upper layer of one order."""
+        found = []
+        for _, (word, *rest), _ in steps:
+            known = self.step(word, rest, bindings)
+            if word != "use" or known is None or known.fact is None:
+                raise Refused("a pair takes two layers")
+            given = {name: value["direction"] for name, value in rest[1] if "direction" in value}
+            found.append((given.get(known.fact.off, known.fact.off), known.order))
+        if sorted(direction for direction, _ in found) != ["lower", "upper"] or found[0][1] != found[1][1]:
+            raise Refused("a pair takes one lower and one upper layer of one order")
+
+
+STILL = ("dequantize", "prior", "classify", "squeeze", "unsqueeze")  # outside the bijection, or by rule PERM
+BOUND = ("Act", "Order", "Real")  # the types of formals that a proof depends on

@@ -1,0 +1,198 @@
+"""A layer of the statement beside the facts that a certificate gives for the nodes of its formulas."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from graphlib import TopologicalSorter
+from itertools import product
+from math import floor, inf
+from typing import NamedTuple
+
+from mintdsl.proof.kernel.exact import ANY, NONNEGATIVE, PLUS, REAL, ZERO, Signed, Span, point
+from mintdsl.proof.kernel.facts import ASSUMED, Elementwise, constrained, registered
+from mintdsl.proof.kernel.flows import Known, triangular
+from mintdsl.proof.kernel.reading import Json, Refused, read_size
+from mintdsl.proof.kernel.rules import (
+    VARIABLE,
+    Fact,
+    activate,
+    add,
+    constant,
+    divide,
+    mapped,
+    multiply,
+    negated,
+    normalized,
+    read_fact,
+    subtract,
+    tied,
+    total,
+)
+
+BINARY = {"+": ("ADD", add), "-": ("ADD", subtract), "*": ("MUL", multiply), "/": ("DIV", divide)}
+
+
+class Scope(NamedTuple):
+    """What the names in a formula mean. `used` collects the activations that formulas name."""
+
+    bindings: Json
+    params: Mapping[str, Json]
+    diagonals: Mapping[str, Signed]
+    directions: Mapping[str, str | None]
+    acts: dict[str, Fact]
+    lets: dict[str, tuple[list[str], Fact]]
+    used: set[str]
+
+    def formula(self, nodes: Json, steps: Json, where: str) -> Fact:
+        """The fact stated for the last node, each checked against those of its operands."""
+        facts: dict[int, Fact] = {}
+        for k, ((word, *rest), (rule, stated)) in enumerate(zip(nodes, steps, strict=True)):
+            name, found = self.node(word, rest, facts)
+            facts[k] = read_fact(stated)
+            if rule != name or not facts[k].allows(found):
+                raise Refused(f"{where}, node {k}: what is stated does not follow by {name}")
+        return facts[len(nodes) - 1]
+
+    def node(self, word: str, rest: Json, facts: Mapping[int, Fact]) -> tuple[str, Fact]:
+        """The rule of a node, and what follows by it."""
+        match word, rest:
+            case "var", []:
+                return "VAR", VARIABLE
+            case "number", [value]:
+                return "CONST", constant(Signed(PLUS, point(value)))
+            case "formal", [name]:
+                return "CONST", constant(Signed(PLUS, point(self.bindings[name]["real"])))
+            case "size", [size]:
+                return "CONST", constant(Signed(PLUS, read_size(size)))
+            case "value", [name, indices]:
+                bias = self.params[name]["kind"][0] == "bias"
+                return "CONST", constant(ANY if bias else self.diagonal(name, indices))
+            case "let", [name, indices]:
+                own, fact = self.lets[name]
+                names = renaming(own, indices)
+                return "LET", fact._replace(diag=fact.diag.renamed(names), values=fact.values.renamed(names))
+            case "map", [name, indices, arg]:
+                return self.mapped(name, indices, facts[arg])
+            case "act", [act, arg]:
+                return "ACT", activate(facts[arg], self.act(act, facts[arg].values.forgotten))
+            case "neg", [arg]:
+                return "NEG", negated(facts[arg])
+            case "+" | "-" | "*" | "/", [a, b]:
+                name, rule = BINARY[word]
+                return name, rule(facts[a], facts[b])
+            case "sum", [indices, arg]:
+                return "SUM", total(facts[arg], indices)
+            case _:
+                raise Refused(f"no rule for a node {word!r}")
+
+    def diagonal(self, name: str, indices: Sequence[str]) -> Signed:
+        """The diagonal of a parameter, or the values of a scale, at the indices of a use."""
+        return self.diagonals[name].renamed(renaming(self.params[name]["indices"], indices))
+
+    def mapped(self, name: str, indices: Sequence[str], f: Fact) -> tuple[str, Fact]:
+        """A map applied to an expression; BASIC is the rule where that is the variable itself, or has its fact."""
+        kind, *options = self.params[name]["kind"]
+        if kind == "normalize":
+            return "BN", normalized(f, Fraction(options[0]))
+        return "BASIC" if f == VARIABLE else "COMP", mapped(f, self.directions[name], self.diagonal(name, indices))
+
+    def act(self, act: Json, argument: Span) -> Elementwise:
+        """What is known of an activation for arguments in `argument`."""
+        act = self.bindings[act["formal"]] if "formal" in act else act
+        if "defined" in act:
+            place = str(act["defined"])
+            self.used.add(place)
+            body = self.acts[place]
+            values = body.values.forgotten
+            whole = REAL if body.met is not None else None
+            return Elementwise(body.diag.forgotten, values, body.met or values, whole, body.smooth)
+        options = [self.bindings[o]["real"] if isinstance(o, str) else o for o in act["options"]]
+        found = registered(act["act"], options, argument)
+        if found is None:
+            raise Refused(f"{act['act']} gets arguments outside its domain")
+        return found
+
+
+def renaming(names: Sequence[str], indices: Sequence[str]) -> dict[str, str]:
+    """From the indices that something is declared with to those of a use."""
+    return dict(zip(names, indices, strict=True))
+
+
+def diagonals(params: Mapping[str, Json]) -> dict[str, Signed]:
+    """The diagonal of each parameter at the indices it is declared with; pivots of ties after the other factors."""
+    found: dict[str, Signed] = {}
+    factors = {name: param["tie"][1] if param["tie"] else [] for name, param in params.items()}
+    for name in TopologicalSorter({n: [f for f, _ in fs] for n, fs in factors.items()}).static_order():
+        param, sign = params[name], frozenset({(name, tuple(params[name]["indices"]))})
+        if param["tie"]:
+            here = renaming(param["tie"][0], param["indices"])
+            uses = [(f, renaming(params[f]["indices"], [here[i] for i in where])) for f, where in factors[name]]
+            found[name] = tied(param["tie"][2], [found[f].renamed(names) for f, names in uses])
+        elif param["with"]:
+            span, free = constrained(*param["with"])
+            found[name] = Signed(sign if free else PLUS, span)
+        else:
+            strict = param["kind"][-1] is True
+            found[name] = Signed(PLUS, ZERO) if strict else Signed(sign, NONNEGATIVE)
+    return found
+
+
+def check_layer(layer: Json, acts: Json, proof: Json) -> Known:
+    """What is proved of a layer; each formula must be proved node by node."""
+    params = {p["name"]: p for p in layer["params"]}
+    formulas = [*(nodes for _, _, nodes in layer["lets"]), layer["result"]]
+    maps = {node[1] for nodes in formulas for node in nodes if node[0] == "map"}
+    bindings, declared = proof["bindings"], layer["order"]
+    ordered = declared if "order" in declared else bindings[declared["formal"]]
+    if layer["on"][0] not in ("Any", ordered["space"]):
+        raise Refused(f"{layer['name']}: its order is one of {ordered['space']}")
+    order = ordered["order"]
+    kinds = {name: params[name]["kind"] for name in maps}
+    directions = {name: None if kind[0] == "normalize" else kind[-2] for name, kind in kinds.items()}
+    if proof["order"] is not None:
+        masked = [name for name, direction in directions.items() if direction is not None]
+        if {directions[name] for name in masked} != {"lower", "upper"}:
+            raise Refused(f"{layer['name']}: an order is stated where the declared one does")
+        for name in masked:
+            follows(proof["order"], order, params[name])
+        order, directions = proof["order"], directions | dict.fromkeys(masked, "lower")
+    scope = Scope(bindings, params, diagonals(params), directions, {}, {}, set())
+    for place, steps in sorted(proof["acts"].items(), key=lambda item: int(item[0])):
+        scope.acts[place] = scope.formula(acts[int(place)][1], steps, f"activation {place}")
+    for (name, indices, nodes), steps in zip(layer["lets"], proof["lets"], strict=True):
+        scope.lets[name] = (indices, scope.formula(nodes, steps, f"{layer['name']}, {name}"))
+    fact = scope.formula(layer["result"], proof["result"], f"{layer['name']}, result")
+    if scope.used != set(proof["acts"]):
+        raise Refused(f"{layer['name']}: facts of activations that nothing uses")
+    assumed = [p for p in layer["params"] if p["with"] and p["with"][2] in ASSUMED]
+    places = [f"{p['name']}[{', '.join(p['indices'])}]" if p["indices"] else p["name"] for p in assumed]
+    evaluation = any(p["kind"][0] == "normalize" for p in layer["params"])
+    assumes = tuple(f"diag({place}) != 0 of {layer['name'].partition('#')[0]}" for place in places)
+    return triangular(fact)._replace(evaluation=evaluation, assumes=assumes, order=order)
+
+
+def follows(rows: Json, declared: Json, param: Json) -> None:
+    """That every tap that a mask of the declared order lets through is later in the order `rows`, for all channels."""
+    word, (height, width), anchor, direction, _ = param["kind"]
+    sign, corner = {"lower": (1, "bottom_right"), "upper": (-1, "top_left")}[direction]
+    if word != "conv" or any(type(factor) is not int for row in rows for factor in row):
+        raise Refused("an order of another form than it should have")
+    vertical, _, horizontal = (corner if anchor == "corner" else anchor).partition("_")
+    row = {"centre": height // 2, "bottom": height - 1, "top": 0}[vertical]
+    column = {"centre": width // 2, "right": width - 1, "left": 0}[horizontal or vertical]
+    channels = read_size(param["from"][1][0])
+    last = int(channels.hi) - 1 if channels.hi < inf else 2**60
+    for u, v in product(range(height), range(width)):
+        # along a line of channels the signs of both keys are constant between the places where a row is 0
+        turns = [floor(Fraction(-(b * (row - u) + c * (column - v)), a)) for a, b, c in [*declared, *rows] if a]
+        for dc in {n + k for n in turns for k in (-1, 0, 1, 2)} | {-last, last}:
+            tap = (dc, row - u, column - v)
+            if abs(dc) <= last and key_sign(declared, tap) == sign and key_sign(rows, tap) <= 0:
+                raise Refused(f"a tap of {param['name']} is not later in the order stated")
+
+
+def key_sign(rows: Json, tap: Sequence[int]) -> int:
+    """The sign of the first row that is not 0 on a difference of indices."""
+    values = (sum(a * b for a, b in zip(row, tap, strict=True)) for row in rows)
+    return next((1 if v > 0 else -1 for v in values if v), 0)

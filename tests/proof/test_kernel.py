@@ -1,0 +1,511 @@
+"""The kernel: it accepts what is proved, and of changed certificates only those that are still true."""
+
+from __future__ import annotations
+
+import ast
+import json
+import random
+import shutil
+import subprocess
+import sys
+import time
+from collections import Counter
+from itertools import permutations
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kernel_certificates import CLAIMS, MUTATORS, Example, examples, mutant
+from kernel_harmless import harmless
+
+import mintdsl
+from mintdsl.core import ir
+from mintdsl.core.canonical import Statement, digest
+from mintdsl.proof.certificate import certificate
+from mintdsl.proof.check import LayerProof, inverse_kind
+from mintdsl.proof.claims import Proved, check_claim, flow_claim
+from mintdsl.proof.kernel import TRUSTED, Refused, recheck
+from mintdsl.proof.kernel.facts import ACTS, SETS
+from mintdsl.proof.kernel.layers import diagonals
+from mintdsl.proof.prover import Prover
+
+Json = Any
+KERNEL = Path(mintdsl.__file__).parent / "proof" / "kernel"
+
+
+def program(text: str) -> tuple[ir.Program, str]:
+    core, bag = mintdsl.loads("mint 1\n" + text).core()
+    assert not bag.has_errors, bag.sorted()
+    return core, core.main[-1]
+
+
+def statement_of(text: str) -> Json:
+    return json.loads(json.dumps(Statement(*program(text)).data()))
+
+
+def certified(text: str) -> Json:
+    core, key = program(text)
+    return json.loads(json.dumps(certificate(core, key, Prover(core))))
+
+
+def forged(statement: Json, *proofs: Json) -> Json:
+    return {"certificate": 1, "hash": digest(statement), "statement": statement, "proofs": list(proofs)}
+
+
+def refused(certificate: Json, statement: Json) -> str:
+    with pytest.raises(Refused) as problem:
+        recheck(certificate, statement)
+    return str(problem.value)
+
+
+# ---------------------------------------------------------------- what is proved
+
+
+def test_every_proved_program_is_accepted() -> None:
+    found = examples()
+    assert len(found) >= 150
+    for one in found:
+        names = recheck(*one.read())
+        assert names[-1] == one.read()[1]["definitions"][-1]["name"]
+
+
+def test_the_examples_use_every_rule_and_every_claim() -> None:
+    certificates = [one.read()[0] for one in examples()]
+    rules = {
+        step[0]
+        for found in certificates
+        for proof in found["proofs"]
+        for steps in [*proof.get("lets", []), proof.get("result", []), *proof.get("acts", {}).values()]
+        for step in steps
+    }
+    assert rules == {"VAR", "CONST", "LET", "BASIC", "COMP", "ACT", "NEG", "ADD", "SUM", "MUL", "DIV", "BN"}
+    definitions = [d for found in certificates for d in found["statement"]["definitions"]]
+    steps = json.dumps([d["steps"] for d in definitions if d["kind"] == "flow"])
+    assert all(f'"{word}"' in steps for word in ("squeeze", "logit", "standardize", "pad", "repeat", "pair", "use"))
+    claims = {claim[0] for d in definitions for claim in d.get("claims", [])}
+    assert claims >= {claim[0] for claim in CLAIMS}
+    assert any(proof.get("order") for found in certificates for proof in found["proofs"])
+    assert any(proof["assumes"] for found in certificates for proof in found["proofs"])
+
+
+def test_the_kernel_imports_the_standard_library_and_itself() -> None:
+    for path in KERNEL.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            match node:
+                case ast.Import():
+                    names = [alias.name for alias in node.names]
+                case ast.ImportFrom():
+                    assert node.level == 0
+                    names = [node.module or ""]
+                case _:
+                    continue
+            for name in names:
+                assert name.startswith("mintdsl.proof.kernel") or name.split(".")[0] in sys.stdlib_module_names
+
+
+def test_the_kernel_runs_where_nothing_else_is(tmp_path: Path) -> None:
+    folder = tmp_path / "mintdsl" / "proof" / "kernel"
+    shutil.copytree(KERNEL, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    for package in (tmp_path / "mintdsl", tmp_path / "mintdsl" / "proof"):
+        (package / "__init__.py").touch()
+    one = next(e for e in examples() if "Mnist" in e.label)
+    (tmp_path / "certificate.json").write_text(one.certificate)
+    code = (
+        f"import json, sys; sys.path.insert(0, {str(tmp_path)!r}); from mintdsl.proof.kernel import recheck; "
+        f"read = json.load(open({str(tmp_path / 'certificate.json')!r})); print(recheck(read, read['statement'])[-1])"
+    )
+    found = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == one.read()[1]["definitions"][-1]["name"]
+
+
+def test_what_is_trusted_is_listed_by_its_place() -> None:
+    heads = [line.partition(":")[0] for line in TRUSTED]
+    assert heads == ["reading", "meaning", "parameters", "activations", "numbers", "rules", "Python"]
+
+
+# ---------------------------------------------------------------- what is changed
+
+
+def test_mutants_are_refused_or_harmless() -> None:
+    made: Counter[str] = Counter()
+    accepted: Counter[str] = Counter()
+    found = examples()
+    for k, one in enumerate(found):
+        for name in [n for n in MUTATORS if n != "strengthen_a_claim"][k % 2 :: 2]:
+            seed = f"{name} {k}"
+            other = found[random.Random(seed).randrange(len(found))]
+            changed = mutant(name, one, other, seed)
+            if changed is None:
+                continue
+            made[name] += 1
+            original, statement = one.read()
+            try:
+                recheck(changed, statement)
+            except Refused:
+                continue
+            accepted[name] += 1
+            assert harmless(changed, original), (name, one.label)
+    print(f"\n{made.total()} mutants, {made.total() - accepted.total()} refused, {accepted.total()} harmless")
+    print("\n".join(f"  {name}: {made[name]}, harmless {accepted[name]}" for name in MUTATORS if made[name]))
+    assert made.total() >= 2000 and all(made[name] >= 20 for name in MUTATORS if name != "strengthen_a_claim")
+    assert accepted["forget_a_bound"] and accepted["change_number"]  # weaker facts are no errors
+
+
+def test_sharper_numbers_are_found_a_third_way() -> None:
+    """Nudges of bounds and flags: accepted where they widen, or where the checker rounds further than is needed."""
+    made = accepted = sharper = 0
+    found = [one for one in examples() if len(one.certificate) < 20_000]
+    for k, one in enumerate(found):
+        for number in range(12):
+            changed = mutant(("change_number", "flip_a_flag")[number % 2], one, one, f"{k} {number}")
+            original, statement = one.read()
+            if changed is None:
+                continue
+            made += 1
+            try:
+                recheck(changed, statement)
+            except Refused:
+                continue
+            accepted += 1
+            assert harmless(changed, original), one.label
+            sharper += not harmless(original, changed)
+    print(f"\n{made} nudges, {made - accepted} refused, {accepted} harmless")
+    assert accepted >= 50
+
+
+def test_harmless_is_no_empty_word() -> None:
+    """Most mutants are not implied by their original, and none of these is accepted."""
+    found = examples()[:60]
+    harmful = 0
+    for k, one in enumerate(found):
+        for name in ("change_number", "change_off", "change_own", "flip_a_flag", "rename_a_rule", "swap_facts"):
+            changed = mutant(name, one, found[k - 1], f"{name} {k}")
+            original, statement = one.read()
+            if changed is not None and not harmless(changed, original):
+                harmful += 1
+                refused(changed, statement)
+    assert harmful >= 200
+
+
+def test_stronger_claims() -> None:
+    """With a claim more in the statement and its hash, the certificate is refused for the spec; the kernel itself
+    refuses it where the checker would."""
+    held = failed = 0
+    for k, one in enumerate(examples()):
+        for number in range(6):
+            changed = mutant("strengthen_a_claim", one, one, f"{k} {number}")
+            original, statement = one.read()
+            assert changed is not None
+            if changed == original:
+                continue
+            assert "another statement" in refused(changed, statement)
+            try:
+                recheck(changed, changed["statement"])
+            except Refused as problem:
+                failed += 1
+                assert "does not follow" in str(problem)
+            else:
+                held += 1
+                assert claims_hold(one, changed["statement"])
+    print(f"\n{failed} stronger claims refused, {held} hold")
+    assert failed >= 300 and held >= 100
+
+
+def claims_hold(one: Example, statement: Json) -> bool:
+    """Whether the checker proves the claims of a changed statement, of every definition and each of its proofs."""
+    place = one.label.partition(": ")[2]
+    core, _ = one.program.core()
+    for used in Prover(core).used([place]):
+        name = used.key.rpartition("::")[2]
+        definition = next(d for d in statement["definitions"] if d["name"].partition("#")[0] == name)
+        for what, cmp, value, strict, word in definition["claims"]:
+            claim = ir.Claim(what, cmp, value, strict, word)
+            if isinstance(used.proof, LayerProof):
+                j = used.proof.jacobian
+                found = used.proof.working.order if used.proof.working.found else None
+                proved = Proved(j, used.proof.bijection, inverse_kind(j), found)
+                problem = check_claim(used.proof.layer, claim, proved, None)
+            else:
+                problem = flow_claim(claim, used.proof.bijection, used.proof.passage, used.proof.log_det, {})
+            if problem is not None:
+                return False
+    return True
+
+
+def test_certificates_of_other_programs_are_refused() -> None:
+    found = examples()
+    chosen = [found[k] for k in range(0, len(found), len(found) // 14)]
+    assert len(chosen) >= 12
+    for one, other in permutations(chosen, 2):
+        (mine, statement), (theirs, _) = one.read(), other.read()
+        refused(theirs, statement)
+        refused(theirs | {"statement": statement}, statement)
+        mixed = mine | {"proofs": theirs["proofs"]}
+        try:
+            recheck(mixed, statement)
+        except Refused:
+            continue
+        assert harmless(mixed, mine)  # two programs with one formula
+
+
+# ---------------------------------------------------------------- certificates forged by hand
+
+WHOLE = ["-inf", "inf", True, True]
+POSITIVE = [[], [0.0, "inf", True, True]]
+BIJECTION = {"from": WHOLE, "onto": WHOLE}
+
+
+def fact(off: str = "<diagonal>", **parts: Json) -> Json:
+    constant = {"diag": [[], [0.0, 0.0, False, False]], "own": "constant", "image": None, "range": [[], WHOLE]}
+    return {"off": off, **constant, "lip": 0.0, "smooth": 2, **parts}
+
+
+VARIABLE = ["VAR", fact(diag=[[], [1.0, 1.0, False, False]], own="affine", lip=1.0)]
+
+
+def layer_proof(steps: Json, **parts: Json) -> Json:
+    common = {"definition": "L", "bindings": {}, "order": None, "acts": {}, "lets": [], "assumes": []}
+    return common | {"result": steps, "map": BIJECTION} | parts
+
+
+def test_a_constant_stated_weaker_is_not_onto() -> None:
+    statement = statement_of(
+        "layer L on Vec[D] ensures invertible { param b : bias\n map x -> softplus(x) + identity(b) }"
+    )
+    half, image = [[], [0.0, 1.0, True, True]], [0.0, "inf", True, True]
+    steps = [
+        VARIABLE,
+        ["ACT", fact(diag=half, own="injective", image=image, range=[[], image], lip=1.0)],
+        ["CONST", fact(diag=[[], [0.0, 1.0, False, False]])],
+        ["ACT", fact(diag=[[], [0.0, 1.0, False, False]], own="onto")],
+        ["ADD", fact(diag=[[], [0.0, 2.0, True, True]], own="onto", lip=1.0)],
+    ]
+    assert "node 3" in refused(forged(statement, layer_proof(steps)), statement)
+
+
+def test_a_dense_fact_says_nothing_of_the_diagonal() -> None:
+    statement = statement_of("act h(u) = sin(u)\nlayer L on Vec[D] ensures volume_preserving { map x -> h(x) }")
+    one = {"diag": [[], [1.0, 1.0, False, False]], "lip": 1.0}
+    between = [[], [-1.0, 1.0, False, False]]
+    act = [["VAR", fact("<dense>", own="affine", **one)], ["ACT", fact("<dense>", own="affine", range=between, **one)]]
+    steps = [VARIABLE, ["ACT", fact(own="onto", range=between, **one)]]
+    assert "activation 0, node 0" in refused(forged(statement, layer_proof(steps, acts={"0": act})), statement)
+
+
+def test_a_formal_direction_has_no_order_but_the_declared_one() -> None:
+    statement = statement_of(
+        "layer L(tri: Dir) on Image[2, H, W] ensures invertible {\n  param t : scale with diag > 0\n"
+        "  param A : conv 1x1 tri with diag > 0\n  param B : conv 1x1 upper with diag > 0\n"
+        "  map x -> t * x + A(elu(B(x))) }"
+    )
+    above = [-1.0, "inf", True, True]
+    after = {"diag": POSITIVE, "lip": "inf", "smooth": 1}
+    steps = [
+        ["CONST", fact(range=POSITIVE)],
+        VARIABLE,
+        ["MUL", fact(diag=POSITIVE, own="affine", lip="inf")],
+        VARIABLE,
+        ["BASIC", fact("lower", diag=POSITIVE, own="affine", lip="inf")],
+        ["ACT", fact("lower", own="injective", image=above, range=[[], above], **after)],
+        ["COMP", fact("lower", own="unknown", **after)],
+        ["ADD", fact("lower", own="onto", **after)],
+    ]
+    for rows in ([[-1, 0, 0], [0, -1, 0], [0, 0, -1]], [[1, 0, 0], [0, 1, 0], [0, 0, 1]]):
+        refused(forged(statement, layer_proof(steps, order=rows)), statement)
+
+
+def test_a_sign_that_meets_itself_is_one() -> None:
+    """W[i, j] has the sign of A[i] A[j], so W[k, k] and what is tied to it are >= 0, whatever the sign of A[k]."""
+    statement = statement_of(
+        "layer L(K: Nat) on Vec[D] { index i, j, k : K\n  param A[i], W[i, j], P[k] : linear lower\n"
+        "  tie diag(W[i, j]) * diag(A[i]) * diag(A[j]) >= 0\n  tie diag(P[k]) * diag(W[k, k]) >= 0\n"
+        "  map x -> sum[k](A[k](P[k](x))) }"
+    )
+    params = {p["name"]: p for p in statement["definitions"][-1]["params"]}
+    found = diagonals(params)
+    assert found["W"].signs == {("A", ("i",)), ("A", ("j",))}
+    assert found["P"] == (frozenset(), found["A"].span)
+    free = {"own": "unknown", "lip": "inf"}
+    above = [0.0, "inf", False, True]
+    steps = [
+        VARIABLE,
+        ["BASIC", fact("lower", diag=[[["A", ["k"]]], above], **free)],
+        ["COMP", fact("lower", diag=[[], above], **free)],
+        ["SUM", fact("lower", diag=[[], above], **free)],
+    ]
+    assert "node 1" in refused(forged(statement, layer_proof(steps, map=None)), statement)
+    steps[1][1]["diag"][0] = []
+    assert "node 2" in refused(forged(statement, layer_proof(steps, map=None)), statement)
+    steps[2][1]["diag"][0] = [["A", ["k"]]]
+    steps[3][1]["diag"][1][0] = "-inf"
+    steps[3][1]["diag"][1][2] = True
+    assert recheck(forged(statement, layer_proof(steps, map=None)), statement) == ["L"]
+
+
+TWO_WAYS = (
+    "order spatial = (w, h)\nlayer L on Image[C, H, W] ensures invertible {\n  param t : scale with diag >= 1\n"
+    "  param V : conv 3x1 strict lower\n  param W : conv 1x3 strict upper\n  order spatial\n"
+    "  map x -> t * x + V(W(x)) + W(x) }"
+)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        None,
+        [],
+        [[0, 1, 1]],
+        [[0, 1, 0]],
+        [[0, -1, -1]],
+        [[0.0, 1.0, -1.0]],
+        [[0, True, -1]],
+        [[0, 1]],
+        [["0", "1", "-1"]],
+    ],
+)
+def test_an_order_must_be_one_of_the_taps(rows: Json) -> None:
+    written = certified(TWO_WAYS)
+    assert recheck(written, written["statement"]) == ["L"]
+    good = json.loads(json.dumps(written))
+    good["proofs"][0]["order"] = [[5, 1, -1], [0, 1, 0]]
+    with pytest.raises(Refused):
+        recheck(good, good["statement"])  # channels are mixed by both maps, either way
+    written["proofs"][0]["order"] = rows
+    refused(written, written["statement"])
+
+
+@pytest.mark.parametrize("claim", [["contractive", "", 0.0], ["diag", ">", 5.0], ["diag", "!=", 1.0], ["", "", 0.0]])
+def test_claims_without_a_meaning_do_not_hold(claim: Json) -> None:
+    statement = statement_of("layer L on Vec[D] { map x -> x }")
+    written = certified("layer L on Vec[D] { map x -> x }")
+    statement["definitions"][-1]["claims"] = [[*claim, False, ""]]
+    assert "does not follow" in refused(forged(statement, *written["proofs"]), statement)
+
+
+def test_a_second_act_formal_and_unknown_words_are_refused() -> None:
+    text = "layer L on Vec[D] ensures lower { param W : linear lower with diag > 0\n map x -> W(tanh(x)) }"
+    for path, new in (
+        (("params", 0, "with", 0), "<= 0"),
+        (("params", 0, "with", 2), "cosine"),
+        (("result", 1, 0), "pool"),
+        (("result", 1, 1, "act"), "softsign"),
+        (("result", 1, 2), -1),
+        (("result", 2, 1), "V"),
+        (("order", "space"), "Seq"),
+    ):
+        written = certified(text)
+        changed = written["statement"]["definitions"][-1]
+        for step in path[:-1]:
+            changed = changed[step]
+        changed[path[-1]] = new
+        refused(forged(written["statement"], *written["proofs"]), written["statement"])
+
+
+@pytest.mark.parametrize("nothing", [None, [], {}, "", 0, [1, 2, 3, 4], {"certificate": 1}, {"proofs": []}])
+def test_what_is_no_certificate_is_refused(nothing: Json) -> None:
+    statement = statement_of("layer L on Vec[D] { map x -> x }")
+    refused(nothing, statement)
+    for proofs in (nothing, [nothing], [{"definition": nothing}]):
+        refused({**forged(statement), "proofs": proofs}, statement)
+
+
+@pytest.mark.parametrize("field", ["volume_preserving", "evaluation_only", "inverse", "log_det", "lip", "assumes"])
+@pytest.mark.parametrize("value", [None, 5, "no", 1, 0, [], {}, "exact ", 1e400])
+def test_each_part_of_a_conclusion_is_checked(field: str, value: Json) -> None:
+    written = certified(
+        "layer A on Vec[D] { param S : linear strict lower\n map x -> x + S(x) }\nflow F on Vec[3] { A }"
+    )
+    before = written["proofs"][-1][field]
+    if (value, type(value)) != (before, type(before)):
+        written["proofs"][-1][field] = value
+        refused(written, written["statement"])
+
+
+def test_the_tables_are_those_of_the_registries() -> None:
+    """The same names in both; the facts are compared by `test_kernel_rules`."""
+    from mintdsl.core.activations import ACTIVATIONS
+    from mintdsl.core.constraints import CONSTRAINTS
+
+    assert set(ACTS) == set(ACTIVATIONS)
+    ready = [c for c in CONSTRAINTS if c.quantity == "diag" and c.ready]
+    assert {c.cmp: tuple(v.name for v in c.via) for c in ready} == {cmp: via for cmp, (_, via) in SETS.items()}
+
+
+# ---------------------------------------------------------------- size
+
+
+def timed(certificate: Json, statement: Json) -> float:
+    before = time.perf_counter()
+    recheck(certificate, statement)
+    return time.perf_counter() - before
+
+
+def chain(text: str, start: int, block: int, copies: int) -> Json:
+    """The certificate of a formula in which `block` nodes from `start` on stand again and again, each on the last."""
+    written = certified(text)
+    layer, proof = written["statement"]["definitions"][-1], written["proofs"][-1]
+    nodes, steps = layer["result"], proof["result"]
+    for _ in range(copies):
+        base, last = len(nodes), len(nodes) - 1
+        for node in nodes[start : start + block]:
+            # operands inside the block move with it, those before it become the last node so far
+            nodes.append([n if type(n) is not int else n - start + base if n >= start else last for n in node])
+        steps += steps[start : start + block]
+    written["hash"] = digest(written["statement"])
+    return written
+
+
+@pytest.mark.parametrize(
+    ("text", "start", "block", "copies"),
+    [
+        ("layer L on Vec[D] ensures diagonal { map x -> -(-(x)) }", 1, 2, 5000),
+        ("layer L on Vec[D] { map x -> tanh(tanh(x)) }", 2, 1, 10_000),
+        (
+            "layer L on Vec[D] ensures lower, diag > 0, invertible { param t : scale with diag > 0\n"
+            " param W : linear lower with diag >= 0\n map x -> t * x + W(x) + W(x) }",
+            6,
+            3,
+            2000,
+        ),
+    ],
+)
+def test_long_formulas(text: str, start: int, block: int, copies: int) -> None:
+    written = chain(text, start, block, copies)
+    assert timed(written, written["statement"]) < 10
+
+
+def test_long_flows() -> None:
+    text = (
+        "layer A on Vec[D] { param t : scale with diag >= 0.5, diag <= 0.9\n map x -> t * x }\nflow F on Vec[3] { A A }"
+    )
+    written = certified(text)
+    steps = written["statement"]["definitions"][-1]["steps"]
+    steps += steps[1:] * 10_000
+    written["proofs"][-1]["lip"] = 1e-300
+    written["hash"] = digest(written["statement"])
+    assert timed(written, written["statement"]) < 10
+
+
+def test_nested_repeats_have_numbers_of_bounded_size() -> None:
+    for std in ("0.3", "3"):
+        inner = f"standardize(mean = 0.5, std = {std})"
+        for _ in range(6):
+            inner = f"repeat 10000 {{ {inner} }}"
+        written = certified(f"flow F on Image[1, 2, 2] ensures invertible {{ {inner} }}")
+        assert timed(written, written["statement"]) < 5
+
+
+def test_long_chains_of_ties() -> None:
+    """Each pivot's sign is found once, however many ties need it, and without recursion."""
+    n = 1500
+    names = [f"A{k}" for k in range(n)]
+    layer = statement_of("layer L on Vec[D] ensures lower { param A0 : linear lower\n map x -> A0(x) }")
+    definition = layer["definitions"][-1]
+    first = definition["params"][0]
+    ties = [None, *([[], [[a, []], [a, []]], 1] for a in names[:-1])]
+    definition["params"] = [first | {"name": name, "tie": tie} for name, tie in zip(names, ties, strict=True)][::-1]
+    definition["result"][1][1] = names[-1]
+    written = certified("layer L on Vec[D] ensures lower { param A0 : linear lower with diag >= 0\n map x -> A0(x) }")
+    assert timed(forged(layer, *written["proofs"]), layer) < 5
+    definition["params"][-1]["tie"] = [[], [[names[-1], []]], 1]
+    assert "CycleError" in refused(forged(layer, *written["proofs"]), layer)

@@ -1,0 +1,369 @@
+"""The rules of the kernel beside those of the checker, on random facts.
+
+Two copies of the rules, written apart, on floats that are rounded outwards and on exact numbers: what the checker
+concludes must be implied by what the kernel concludes.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from fractions import Fraction
+from math import inf, isinf
+from typing import Any
+
+import pytest
+from kernel_harmless import fact_implied, order_holds
+
+from mintdsl.core import ir
+from mintdsl.core.activations import ACTIVATIONS
+from mintdsl.core.constraints import CONSTRAINTS
+from mintdsl.core.interval import REAL as EVERYTHING, Interval
+from mintdsl.core.nat import Nat
+from mintdsl.proof import jacobian as j, prover
+from mintdsl.proof.acts import defined_facts, registered_facts
+from mintdsl.proof.check import inverse_kind
+from mintdsl.proof.jacobian import Atom, Fibre, Jacobian, Smooth
+from mintdsl.proof.kernel import exact, facts, flows, layers, rules
+from mintdsl.proof.kernel.exact import Signed, Span
+from mintdsl.proof.kernel.reading import Refused, read_size
+from mintdsl.proof.kernel.rules import Fact
+from mintdsl.proof.rules import algebra, flows as flow_rules, modules
+from mintdsl.proof.undefined import Undefined, divides_by_zero
+from mintdsl.source import NOWHERE
+
+Json = Any
+
+# ---------------------------------------------------------------- random facts of the checker
+
+ENDS = (
+    -inf,
+    -1e308,
+    -7.3,
+    -2.0,
+    -1.0,
+    -0.1,
+    -1e-200,
+    -5e-324,
+    0.0,
+    5e-324,
+    1e-200,
+    0.1,
+    0.25,
+    1 / 3,
+    1.0,
+    1.5,
+    1e200,
+    inf,
+)
+ATOMS = (Atom("a", ("i",)), Atom("b", ()), Atom("c", ("i", "k")))
+IMAGES = [a.image for a in ACTIVATIONS.values() if a.image != EVERYTHING]
+
+
+def interval(generator: random.Random) -> Interval:
+    lo, hi = sorted((generator.choice(ENDS), generator.choice(ENDS)))
+    if lo == hi:
+        return Interval(lo, hi) if not isinf(lo) else EVERYTHING
+    return Interval(lo, hi, generator.random() < 0.5, generator.random() < 0.5)
+
+
+def signed(generator: random.Random) -> j.Signed:
+    atoms = frozenset(a for a in ATOMS if generator.random() < 0.2)
+    found = interval(generator)
+    return j.Signed(frozenset() if found.is_zero else atoms, found)
+
+
+def random_fact(generator: random.Random) -> Jacobian:
+    """One that some function has: its parts do not contradict each other."""
+    values, smooth = signed(generator), generator.choice(list(Smooth))
+    lip = generator.choice((0.0, 0.1, 1.0, 1 / 3, 1e200, inf))
+    off = generator.choice((j.NONE, j.NONE, "lower", "upper", "tri", j.DENSE))
+    if off == j.DENSE:
+        return Jacobian(off, j.Signed(j.PLUS, EVERYTHING), Fibre.UNKNOWN, values, lip=lip, smooth=smooth)
+    diag = j.Signed(j.PLUS, j.ZERO) if generator.random() < 0.2 else signed(generator)
+    if diag.interval.is_zero:
+        if off == j.NONE:
+            return j.constant(values)
+        return Jacobian(off, diag, Fibre.CONST, values, lip=lip, smooth=smooth)
+    fibre = generator.choice((Fibre.AFFINE, Fibre.ONTO, Fibre.IMAGE, Fibre.UNKNOWN))
+    image = generator.choice(IMAGES) if fibre is Fibre.IMAGE else EVERYTHING
+    found = j.settled(Jacobian(off, diag, fibre, values, image, lip, smooth))
+    met = {Fibre.AFFINE: EVERYTHING, Fibre.ONTO: EVERYTHING, Fibre.IMAGE: found.image}.get(found.fibre)
+    return found if met is None else j.replace(found, range=j.Signed(j.PLUS, met))
+
+
+def span(found: Interval) -> Span:
+    return Span(exact.exact(found.lo), exact.exact(found.hi), found.lo_open, found.hi_open)
+
+
+def read_signed(found: j.Signed) -> Signed:
+    return Signed(frozenset((a.param, a.indices) for a in found.monomial), span(found.interval))
+
+
+def read(found: Jacobian) -> Fact:
+    """The same fact in the kernel."""
+    image = span(found.image) if found.fibre is Fibre.IMAGE else None
+    lip, smooth = exact.exact(found.lip), int(found.smooth)
+    return Fact(found.off, read_signed(found.diag), found.fibre.value, image, read_signed(found.range), lip, smooth)
+
+
+def write_span(found: Span) -> Json:
+    return list(found)
+
+
+def write_signed(found: Signed) -> Json:
+    return [sorted([param, list(where)] for param, where in found.signs), write_span(found.span)]
+
+
+def write(found: Fact) -> Json:
+    """As in a certificate, except that numbers stay exact."""
+    return {
+        "off": found.off,
+        "diag": write_signed(found.diag),
+        "own": found.own,
+        "image": None if found.image is None else write_span(found.image),
+        "range": write_signed(found.values),
+        "lip": found.lip,
+        "smooth": found.smooth,
+    }
+
+
+SPANS = {"span": NOWHERE, "spans": (NOWHERE, NOWHERE)}
+MAP = {"name": "W", "span": NOWHERE, "declared": NOWHERE, "cycle": ""}
+Pair = tuple[Callable[[], Jacobian], Callable[[], Fact]]
+
+
+def random_rule(name: str, generator: random.Random) -> Pair:
+    """A rule on random facts, in the checker and in the kernel."""
+    a, b = random_fact(generator), random_fact(generator)
+    p, q = read(a), read(b)
+    match name:
+        case "ADD":
+            return lambda: algebra.add(a, b, **SPANS), lambda: rules.add(p, q)
+        case "ADD of a negated term":
+            return lambda: algebra.add(a, algebra.negate(b), **SPANS), lambda: rules.subtract(p, q)
+        case "NEG":
+            return lambda: algebra.negate(a), lambda: rules.negated(p)
+        case "MUL":
+            return lambda: algebra.multiply(a, b, **SPANS), lambda: rules.multiply(p, q)
+        case "DIV":
+            return lambda: divided(a, b), lambda: rules.divide(p, q)
+        case "SUM":
+            indices = generator.choice((("i",), ("k",), ("i", "k"), ("l",)))
+            return lambda: algebra.total(a, indices, span=NOWHERE), lambda: rules.total(p, indices)
+        case "BN":
+            eps = generator.choice((1e-5, 0.3, 4.0, 1e-300, 1e300, 5e-324))
+            return lambda: modules.normalized(a, eps), lambda: rules.normalized(p, Fraction(eps))
+        case "COMP":
+            direction, strict = generator.choice((None, "lower", "upper", "tri")), generator.random() < 0.3
+            diagonal = j.Signed(j.PLUS, j.ZERO) if strict else signed(generator)
+            return (
+                lambda: modules.apply_map(a, direction, strict, diagonal, **MAP),
+                lambda: rules.mapped(p, direction, read_signed(diagonal)),
+            )
+        case "ACT":
+            return acts(generator.choice(list(ACTIVATIONS)), a, p, generator)
+        case _:
+            defined = defined_facts("h", b)
+            body = facts.Elementwise(
+                q.diag.forgotten, q.values.forgotten, q.met or q.values.forgotten, q.met and exact.REAL, q.smooth
+            )
+            return lambda: algebra.activate(a, defined, span=NOWHERE, declared=None), lambda: rules.activate(p, body)
+
+
+def divided(a: Jacobian, b: Jacobian) -> Jacobian:
+    if not b.range.interval.one_signed:
+        raise Undefined(divides_by_zero(b, NOWHERE))
+    return algebra.multiply(a, algebra.reciprocal(b), **SPANS)
+
+
+def acts(name: str, a: Jacobian, p: Fact, generator: random.Random) -> Pair:
+    options = tuple(generator.choice((0.01, 1.0, 2.5, 1e-300)) for _ in ACTIVATIONS[name].options)
+    if (
+        a.fibre in (Fibre.CONST, Fibre.UNKNOWN) and generator.random() < 0.8
+    ):  # arguments in its domain, more often than by chance
+        domain = ACTIVATIONS[name].domain
+        lo, hi = sorted(generator.uniform(0.001, 0.999) if domain.lo == 0 else generator.uniform(-40, 40) for _ in "ab")
+        a = j.replace(a, range=j.Signed(a.range.monomial if domain.lo else j.PLUS, Interval(lo, hi, lo != hi, False)))
+        p = p._replace(values=read_signed(a.range))
+    argument = a.range.forget().interval
+
+    def checker() -> Jacobian:
+        found = registered_facts(ir.BuiltinAct(name, options), argument, {}, NOWHERE)
+        return algebra.activate(a, found, span=NOWHERE, declared=None)
+
+    def kernel() -> Fact:
+        found = facts.registered(name, list(options), span(argument))
+        if found is None:
+            raise Refused
+        return rules.activate(p, found)
+
+    return checker, kernel
+
+
+NAMES = ("ADD", "ADD of a negated term", "NEG", "MUL", "DIV", "SUM", "BN", "COMP", "ACT", "ACT of the program")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_checker_concludes_no_more_than_the_kernel(name: str) -> None:
+    generator = random.Random(name)
+    compared = refused = 0
+    for _ in range(1500):
+        checker, kernel = random_rule(name, generator)
+        try:
+            found = kernel()
+        except Refused:
+            refused += 1
+            with pytest.raises(Undefined):
+                checker()
+            continue
+        compared += 1
+        concluded = checker()
+        assert fact_implied(write(read(concluded)), write(found))
+        assert read(concluded).allows(found)  # and the kernel sees it
+    print(f"\n{name}: {compared} compared, {refused} undefined in both")
+    assert compared >= 300
+
+
+def test_renaming_and_ties() -> None:
+    generator = random.Random(5)
+    for _ in range(500):
+        found = [signed(generator) for _ in range(generator.randrange(3))]
+        one_way = [s for s in found if s.interval.nonnegative or s.interval.nonpositive]
+        sign = generator.choice((-1, 1))
+        assert read_signed(modules.tied(sign, one_way)).allows(rules.tied(sign, [read_signed(s) for s in one_way]))
+        names = {"i": "k", "k": "i"}
+        fact = random_fact(generator)
+        assert read_signed(fact.diag.rename(names)) == read_signed(fact.diag).renamed(names)
+
+
+def test_bijections_are_the_same() -> None:
+    generator = random.Random(6)
+    proved = 0
+    for _ in range(3000):
+        fact = random_fact(generator)
+        bijection, known = flow_rules.triangular(fact), flows.triangular(read(fact))
+        assert (bijection is None) == (known.domain is None)
+        if bijection is not None:
+            proved += 1
+            assert (span(bijection.domain), bijection.codomain is not None) == (known.domain, known.onto)
+            inside = fact.range.forget().interval if bijection.codomain is None else bijection.codomain
+            assert span(inside) == known.inside
+            assert inverse_kind(fact) == known.inverse
+            assert fact.unit == known.preserving
+    assert proved >= 200
+
+
+def test_compositions_are_the_same() -> None:
+    generator = random.Random(7)
+    boxes = (EVERYTHING, Interval(0, 1, True, True), Interval(0, inf, True), Interval(-1, 2, True, True))
+    composed = seams = 0
+    for _ in range(3000):
+        steps = []
+        for _ in range(generator.randrange(2, 5)):
+            padded, lip = generator.random() < 0.2, generator.choice((0.1, 1.0, 1 / 3, 3.0, inf))
+            inside = generator.choice(boxes)
+            image = None if padded else generator.choice((None, inside))
+            kind = generator.choice(facts.INVERSES)
+            flags = {"preserving": generator.random() < 0.5, "evaluation": generator.random() < 0.3}
+            step = flow_rules.Passage(
+                generator.choice(boxes),
+                image,
+                inside,
+                inverse=kind,
+                lip=lip,
+                padded=padded,
+                assumptions=(kind,),
+                **flags,
+            )
+            steps.append(step)
+        checker: flow_rules.Passage | str = steps[0]
+        for step in steps[1:]:
+            checker = flow_rules.compose(checker, step) if isinstance(checker, flow_rules.Passage) else checker
+        try:
+            kernel = known(steps[0])
+            for step in steps[1:]:
+                kernel = kernel.then(known(step))
+        except Refused:
+            seams += 1
+            assert isinstance(checker, str)
+            continue
+        composed += 1
+        assert isinstance(checker, flow_rules.Passage)
+        assert known(checker)._replace(lip=0) == kernel._replace(lip=0)
+        assert kernel.lip <= exact.exact(checker.lip)
+    assert composed >= 300 and seams >= 300
+
+
+def known(passage: flow_rules.Passage) -> flows.Known:
+    assert passage.domain is not None
+    return flows.Known(
+        span(passage.domain),
+        span(passage.inside if passage.image is None else passage.image),
+        passage.image is not None,
+        exact.exact(passage.lip),
+        passage.preserving,
+        passage.inverse,
+        "none" if passage.padded else "exact",
+        passage.evaluation,
+        passage.assumptions,
+    )
+
+
+@pytest.mark.parametrize("lip", [1e-300, 0.3, 0.999, 1.0, 1.001, 3.0, inf])
+@pytest.mark.parametrize("count", [Nat.of(1), Nat.of(7), Nat.of(10_000), Nat.of(10_001), Nat.symbol("K")])
+def test_powers_of_lipschitz_bounds(lip: float, count: Nat) -> None:
+    once = flows.IDENTITY._replace(lip=exact.exact(lip))
+    size = read_size([[r.top, r.bottom, list(m)] for m, r in count.terms])
+    found = once.copies(size.lo, size.hi).lip
+    assert found <= exact.exact(prover._power(lip, count))
+    assert found >= Fraction(lip) ** 10_000 if lip < 1 else found >= lip
+
+
+def test_sizes_and_sets_are_the_same() -> None:
+    from mintdsl.proof.check import _size
+
+    a, b, c = Nat.symbol("A"), Nat.symbol("B"), Nat.of(3)
+    for size in (c, Nat.of(0), a, a * b, a + b, a * c, (a * a).over(3), a - c, Nat.of(-2) * a, Nat.of(5).over(2)):
+        terms = [[r.top, r.bottom, list(m)] for m, r in size.terms]
+        assert read_size(terms).within(span(_size(size)))
+    numbers = {0: (), 1: (0.3,), 2: (0.3, 7.0)}
+    for constraint in CONSTRAINTS:
+        for via in constraint.via if constraint.quantity == "diag" else ():
+            found, free = facts.constrained(constraint.cmp, list(numbers[constraint.bounds]), via.name)
+            assert found == span(constraint.interval(*numbers[constraint.bounds]))
+            assert free == (via.signed or via.assumed) and (via.name in facts.ASSUMED) == via.assumed
+    with pytest.raises(Refused, match="cosine"):
+        facts.constrained("> 0", [], "cosine")
+
+
+def test_orders_found_are_tested_tap_by_tap() -> None:
+    """Against a walk over all taps, for orders that fit and orders that do not."""
+    generator = random.Random(8)
+    fit = other = 0
+    for _ in range(1500):
+        rows, declared = ([row(generator) for _ in range(generator.choice((1, 2, 3)))] for _ in "ab")
+        size = generator.choice(([1, 1], [3, 3], [2, 3], [1, 5]))
+        anchors = ["corner", "top_left", "top_right", "bottom_left", "bottom_right"]
+        anchor = generator.choice([*anchors, *(["centre"] if size != [2, 3] else [])])
+        channels = generator.choice(([[1, 1, []]], [[3, 1, []]], [[1, 1, ["C"]]], [[1, 1, ["A", "B"]], [1, 1, []]]))
+        kind = ["conv", size, anchor, generator.choice(("lower", "upper")), generator.random() < 0.5]
+        param = {"name": "W", "kind": kind, "from": ["Image", [channels, [], []]]}
+        if generator.random() < 0.4:  # one that has a chance
+            rows = [[v * {"lower": 1, "upper": -1}[kind[3]] for v in one] for one in declared]
+            rows.insert(generator.randrange(len(rows) + 1), generator.choice(([0, 0, 0], row(generator))))
+        most = 40 if channels[0][2] else channels[0][0] - 1
+        expected = order_holds(rows, {"order": {"order": declared}, "params": [param]}, {}, most)
+        try:
+            layers.follows(rows, declared, param)
+        except Refused:
+            other += 1
+            assert not expected
+        else:
+            fit += 1
+            assert expected
+    assert fit >= 200 and other >= 200
+
+
+def row(generator: random.Random) -> list[int]:
+    return [generator.choice((-2, -1, 0, 0, 1, 3)) for _ in range(3)]
