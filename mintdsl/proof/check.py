@@ -287,7 +287,7 @@ class _Walk:
         note = f"{direction or 'dense'} map, " + (
             f"diag({param.name}) in {diagonal}" if direction and not kind.strict else "no diagonal"
         )
-        rule = "BASIC" if isinstance(node.arg, ir.Var) else "COMP"
+        rule = "BASIC" if argument == VARIABLE else "COMP"
         return self._node(rule, node.span, result, [below], f"{note}, {_why(param)}" if _why(param) else note)
 
     def _apply(self, node: ir.Apply, below: Proof) -> Proof:

@@ -223,7 +223,7 @@ class _Trial:
         data = json.loads(json.dumps(certificate(subject.core, subject.key, Prover(subject.core))))
         self.verdict.checks["certificate"] += 1
         try:
-            recheck(data["statement"], data["proofs"])
+            recheck(data, data["statement"])
         except Disproved as refused:
             self.verdict.failures.append(Failure("certificate", subject.definition.name, str(refused)))
 
