@@ -104,33 +104,47 @@ def _fix(file: str, form: str) -> None:
         click.echo(f"{file}: {done} edit{'s' * (done != 1)} made" if done else f"{file}: no safe fix to apply")
 
 
-@cli.command(short_help="Print the proof.")
+@cli.command(short_help="Print the proof, or write it as a document.")
 @_program
-@click.option("--brief", is_flag=True, help="Without the statements of the rules.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "markdown", "latex", "svg", "html", "json"]),
+    help="Form of the proof; by default that of the suffix of FILE, else text. json is a certificate.",
+)
+@click.option("-o", "--out", metavar="FILE", help="File to write: .txt .md .tex .svg .html .json.")
+@click.option("--brief", is_flag=True, help="Without the statements of the rules (text).")
+@click.option("--force", is_flag=True, help="Overwrite a file that is not such a proof.")
 @click.pass_context
 def prove(
-    ctx: click.Context, file: str, name: str | None, option: str | None, defines: tuple[str, ...], brief: bool
+    ctx: click.Context,
+    file: str,
+    name: str | None,
+    option: str | None,
+    defines: tuple[str, ...],
+    form: str | None,
+    out: str | None,
+    brief: bool,
+    force: bool,
 ) -> None:
     """Print the proof: every expression, what is known of its Jacobian, and the rule.
 
+    As a certificate (json) it is of NAME or the last definition, and `mint check-proof` checks it.
+
     \b
-    Example: mint prove mintnet/mint.mint Mint
+    Examples: mint prove mintnet/mint.mint Mint; mint prove mintnet/mnist_small.mint -o proof.html
     """
-    from mintdsl.proof.prover import Prover
-    from mintdsl.tools import fixes, proofs
+    from mintdsl.tools import proof_forms
 
     asked = programs.ask(file, name, option, defines)
-    report = asked.program.check(asked.name, **asked.sizes)
-    core, _ = asked.program.core()
-    at = show.terminal()
-    keys = core.main if asked.name is None else (core.find(asked.name),)
-    with fixes.deep():
-        found = Prover(core).used([k for k in keys if k is not None and k in core.definitions])
-        _say(proofs.proof_text(found, core, report.sources, at))
-    if not brief and found:
-        _say([*proofs.rules_text(found, at), ""])
-    if found:
-        _say(proofs.not_claimed(at))
+    chosen, path = proof_forms.chosen(form, out, asked, force=force)
+    report = asked.program.check(asked.target if chosen == "json" else asked.name, **asked.sizes)
+    done = proof_forms.written(asked, report, chosen, brief=brief, at=show.terminal(), to_file=path is not None)
+    if path is not None and done is not None:
+        programs.write_atomically(path, done.encode())
+        click.echo(f"{path}: {proof_forms.FORMS[chosen].title} of {asked.target}")
+    elif done is not None:
+        click.echo(done, nl=False, color=True)
     _say(show.diagnostics(report.diagnostics, report.sources, "text", err=True), err=True)
     ctx.exit(0 if report.ok else 1)
 
