@@ -25,7 +25,7 @@ from mintdsl.records import record
 from mintdsl.source import Source, Span
 from mintdsl.tools.show import class_of, facts, free
 
-LONGEST = 240
+LONGEST = 160
 """Characters of an expression that are shown; the middle of longer ones is left out."""
 
 NOT_CLAIMED = (

@@ -67,15 +67,14 @@ def chosen(form: str | None, out: str | None, asked: Asked, *, force: bool) -> t
     found = form or by_suffix.get(path.suffix.lower())
     if found is None:
         raise Usage(f"{out}: the name must end in {', '.join(by_suffix)}; or choose a form with --format")
-    try:
-        exists = path.exists()
-        own = exists and any(Path(file).exists() and path.samefile(file) for file in asked.program.sources)
-        if own:
-            raise Usage(f"{path} is a file of the program itself")
-        if exists and not force and (path.is_dir() or not _begins(path, FORMS[found].heads)):
-            raise Usage(f"{path} is no {FORMS[found].title} written before; --force overwrites it")
-    except ValueError:
-        raise Usage(f"{out[:200]!r} is no path") from None
+    if "\0" in out:
+        raise Usage(f"{out[:200]!r} is no path")
+    if any(Path(file).exists() and path.exists() and path.samefile(file) for file in asked.program.sources):
+        raise Usage(f"{path} is a file of the program itself")
+    if path.is_dir():
+        raise Usage(f"{path} is a folder; give a file")
+    if path.exists() and not force and not _begins(path, FORMS[found].heads):
+        raise Usage(f"{path} is no {FORMS[found].title} written before; --force overwrites it")
     return found, path
 
 

@@ -147,10 +147,11 @@ class _Part:
     def _expression(self, step: Step) -> str:
         if step.number in self.typeset:
             return f"${self.typeset[step.number].tex}$"
-        match = re.fullmatch(r"(\w+)(?:\[([\w, ]+)\])? =", step.node.title, re.ASCII)
+        match = re.fullmatch(r"(\w+)(?:\[([\w, ]+)\]|\((\w+)\))? =", step.node.title, re.ASCII)
         if match and step.premises:
-            indices = match[2].split(", ") if match[2] else ()
-            return rf"${tex.family(match[1], indices)} = \langle {step.premises[0]} \rangle$"
+            left = tex.family(match[1], match[2].split(", ") if match[2] else ())
+            left = f"{tex.upright(match[1])}({tex.name(match[3])})" if match[3] else left
+            return rf"${left} = \langle {step.premises[0]} \rangle$"
         return code(step.text)
 
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from mintdsl.core import ir
+from mintdsl.diagnostics.render import printable
 from mintdsl.proof.jacobian import family
 from mintdsl.tools.proof_document import NOT_CLAIMED, Document, Section, Step
 from mintdsl.tools.proof_latex import DEFINITION, head, typeset
@@ -64,7 +65,7 @@ def _cell(words: str) -> str:
 
 def _block(words: str, language: str) -> list[str]:
     fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", words)), default=0))
-    return [f"{fence}{language}", *words.splitlines(), fence]
+    return [f"{fence}{language}", *(printable(line) for line in words.splitlines()), fence]
 
 
 # ---------------------------------------------------------------- definitions

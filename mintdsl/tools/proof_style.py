@@ -38,7 +38,8 @@ _REST = """
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--page); color: var(--ink);
   font: 16px/1.5 Inter, "Helvetica Neue", Helvetica, Arial, "Liberation Sans", sans-serif; }
-code, pre, .e { font-family: "JetBrains Mono", "DejaVu Sans Mono", Menlo, Consolas, monospace; font-size: 0.86em; }
+code, pre { font-family: "JetBrains Mono", "DejaVu Sans Mono", Menlo, Consolas, monospace; font-size: 0.86em; }
+pre code { font-size: inherit; }
 a { color: var(--link); text-decoration: none; }
 a:hover { text-decoration: underline; }
 main { padding: 2rem 1.6rem; max-width: 64rem; min-width: 0; }
@@ -84,7 +85,7 @@ summary:focus-visible, a:focus-visible { outline: 2px solid var(--link); outline
 .inference > span { display: block; padding: 0.15rem 0.6rem; }
 .inference > span + span { border-top: 1.5px solid var(--ink); }
 .excerpt { margin: 0.6rem 0 0; overflow-x: auto; unicode-bidi: isolate; direction: ltr; }
-mark, :target > code, .source :target { background: var(--mark); color: inherit; border-radius: 2px; }
+mark, .source :target, li:target > .card > summary { background: var(--mark); color: inherit; border-radius: 2px; }
 .rules dt { font-weight: 600; margin-top: 1.2rem; }
 .rules dd { margin: 0; }
 .rules dt:target { background: var(--mark); }
@@ -99,7 +100,7 @@ mark, :target > code, .source :target { background: var(--mark); color: inherit;
 @media (min-width: 75rem) {
   .page { display: grid; grid-template-columns: minmax(0, 3fr) minmax(0, 2fr); }
   .sources { border-top: 0; border-left: 1px solid var(--rule); position: sticky; top: 0; height: 100vh;
-    overflow: auto; }
+    align-self: start; overflow: auto; }
 }
 @media (max-width: 44rem) {
   .card > summary { grid-template-columns: minmax(0, 1fr) auto; }

@@ -76,6 +76,7 @@ class _Page:
     def words(self, x: float, y: float, text: str, size: float, fill: str, room: float, *, bold: bool = False) -> None:
         """A line of text, cut where there is no room for it; the whole is a tip."""
         cut = fitted(text, size, room, bold=bold)
+        self.right = max(self.right, x + text_width(cut, size, bold=bold) + _PAD)
         self.shapes.append(Words(x, y, cut, size, fill, bold=bold, whole="" if cut == text else text))
 
     # ------------------------------------------------------------ head and foot
@@ -128,7 +129,6 @@ class _Page:
         if found is None:
             found = self.listed(section, left, y)
         low = found + _INSET
-        self.right = max(self.right, left + text_width(section.title, 14.5, bold=True) + _INSET)
         self.frames.append((top, low - top))
         return low
 

@@ -44,6 +44,7 @@ _CHARACTERS = _SPECIAL | _GREEK | _MATHS
 # Letters that LaTeX's own UTF-8 table has in every font encoding: accents on a base letter.
 _ACCENTS = {"\u0300": "`", "\u0301": "'", "\u0302": "^", "\u0303": "~", "\u0308": '"', "\u030a": "r", "\u0327": "c",
             "\u030c": "v", "\u0304": "=", "\u0307": ".", "\u030b": "H"}  # fmt: skip
+_DOTLESS = {"i": r"\i", "j": r"\j"}
 
 
 def text(words: str) -> str:
@@ -57,8 +58,8 @@ def _character(char: str) -> str:
     if " " <= char <= "~":
         return char
     parts = unicodedata.normalize("NFD", char)
-    if len(parts) == 2 and parts[0].isascii() and parts[0].isalpha() and parts[1] in _ACCENTS and parts[0] not in "ij":
-        return rf"\{_ACCENTS[parts[1]]}{{{parts[0]}}}"
+    if len(parts) == 2 and parts[0].isascii() and parts[0].isalpha() and parts[1] in _ACCENTS:
+        return rf"\{_ACCENTS[parts[1]]}{{{_DOTLESS.get(parts[0], parts[0])}}}"
     return "{\\ss}" if char == "\u00df" else f"[U+{ord(char):04X}]"
 
 
@@ -192,14 +193,24 @@ def space(shape: ir.Shape) -> str:
     return rf"\mathbb{{R}}^{{{sizes}}}"
 
 
+_DIAG = r"\operatorname{diag}"
+
+
+def _among(what: str, found: Signed) -> str:
+    """That a quantity lies in a set, or is a number."""
+    if found.interval.lo == found.interval.hi and not found.monomial:
+        return f"${what} = {_short(found.interval.lo)}$" if what else f"${_short(found.interval.lo)}$"
+    return rf"${what} \in {signed(found)}$" if what else f"in ${signed(found)}$"
+
+
 def class_of(fact: Jacobian) -> str:
     """The class of an expression: direction, and the set of its diagonal entries."""
     if fact.constant:
-        return "constant" if fact.range.interval == REAL else f"constant in ${signed(fact.range)}$"
+        return "constant" if fact.range.interval == REAL else f"constant {_among('', fact.range)}"
     if fact.off == DENSE:
         return "dense"
     off = "diagonal" if fact.off == NONE else rf"\textit{{{text(fact.off)}}}"
-    return f"strictly {off}" if fact.strict else rf"{off}, $\operatorname{{diag}} \in {signed(fact.diag)}$"
+    return f"strictly {off}" if fact.strict else f"{off}, {_among(_DIAG, fact.diag)}"
 
 
 # ---------------------------------------------------------------- formulas
