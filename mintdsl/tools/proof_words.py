@@ -26,8 +26,8 @@ def given(section: Section) -> Given:
     """What stands before the statement of a definition."""
     definition = section.definition
     sizes = [s for d in definition.shape.dims for s in sorted(d.symbols)]
-    sizes += [f.name for f in definition.formals if f.type == "Nat" and f.default is None]
-    directions = tuple(f.name for f in definition.formals if f.type == "Dir" and f.default is None)
+    sizes += [f.name for f in definition.formals if f.type == "Nat"]  # a default is one of the values
+    directions = tuple(f.name for f in definition.formals if f.type == "Dir")
     values = tuple((k, v) for k, v in section.proved.bindings.items() if not isinstance(v, ir.FormalOrder))
     shapes = (definition.shape.name,) if definition.shape.kind == "Any" else ()
     return Given(shapes, tuple(dict.fromkeys(sizes)), directions, values)

@@ -15,6 +15,7 @@ from tools_documents import check_html, check_latex, check_markdown
 from mintdsl.tools.cli import cli
 from mintdsl.tools.proof_forms import FORMS
 
+ROOT = Path(__file__).parents[2]
 SMALL = "mintnet/mnist_small.mint"
 UNPROVED = "mint 1\nlayer S on Vec[D] ensures invertible {\n  map x -> tanh(x)\n}\n"
 CHECKS = {
@@ -137,7 +138,22 @@ def test_in_a_process_of_its_own(tmp_path: Path) -> None:
         str(tmp_path / "a.html"),
     ]
     text = "mint 1\n## na\u00efve \u2211\nlayer S on Vec[D] ensures diag > 0, invertible {\n  map x -> 2 * x\n}\n"
-    environment = {"PYTHONPATH": str(Path(__file__).parents[2]), "PYTHONIOENCODING": "ascii", "PATH": ""}
+    environment = {"PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "ascii", "PATH": ""}
     done = subprocess.run(command, input=text.encode(), capture_output=True, env=environment, check=False)
     assert done.returncode == 0, done.stderr
     assert "na\u00efve \u2211" in (tmp_path / "a.html").read_text(encoding="utf-8")
+
+
+def test_the_page_on_proofs_shows_real_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    page = (ROOT / "docs" / "proofs.md").read_text(encoding="utf-8")
+    for form, known in FORMS.items():
+        assert f"| `{form}` |" in page and f"`{known.suffix}`" in page
+    blocks = page.split("```")[1::2]
+    (shown,) = [b.removeprefix("text\n") for b in blocks if b.startswith("text\nMnistSmall")]
+    assert mint("prove", SMALL, "-o", str(tmp_path / "a.json")).exit_code == 0
+    assert mint("check-proof", SMALL, str(tmp_path / "a.json")).output == shown
+    (example,) = [b.removeprefix("python\n") for b in blocks if b.startswith("python\n")]
+    names: dict[str, object] = {}
+    exec(compile(example, "proofs.md", "exec"), names)
+    assert names["checked"].target == "Mint"  # type: ignore[attr-defined]
