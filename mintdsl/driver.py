@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 
 from mintdsl.core import ir
 from mintdsl.core.elaborate import elaborate
-from mintdsl.core.instance import Counts, Instances
-from mintdsl.core.nat import Nat
+from mintdsl.core.instance import Counts, Instances, KnownSizes, known_sizes
 from mintdsl.core.orders import Order
 from mintdsl.diagnostics.model import Bag, Diagnostic, Label, Severity
 from mintdsl.proof.prover import FlowProof, Proof, Prover
@@ -104,6 +103,7 @@ class Program:
         instances = Instances(core, bag)
         with _deep():
             results = [r for key in keys if (r := _check(core, key, prover, instances, sizes, bag)) is not None]
+            _report(prover, bag)
         return Report(bag.sorted(), tuple(results), self.sources)
 
     def _asked(self, core: ir.Program, name: str | None, sizes: Mapping[str, int], bag: Bag) -> tuple[str, ...]:
@@ -210,7 +210,9 @@ class Program:
         with _deep():
             done = recheck.check_certificate(core, recheck.parse(data) if isinstance(data, (str, bytes)) else data)
             for key in self._asked(core, done.target, sizes, bag):
-                _counts(core, key, Instances(core, bag), sizes)
+                known = known_sizes(core.definitions[key], sizes)
+                if known is not None:
+                    _counts(core, key, Instances(core, bag), known)
         self._refuse(bag.sorted())
         return done
 
@@ -369,41 +371,39 @@ def _check(
         )
         return None
     proof = prover.prove(key, bindings)
-    for used in prover.done.values():
-        bag.extend(used.diagnostics)
-    counts = _counts(core, key, instances, sizes) if proof.bijection is not None else None
+    known = known_sizes(definition, sizes)
+    counts = _counts(core, key, instances, known) if known is not None and proof.bijection is not None else None
+    if known is not None and counts is not None and isinstance(definition, ir.Flow):
+        bag.extend(_blind(core, key, definition, *known))
     return Checked(key, definition.name, proof, counts)
 
 
-def _counts(core: ir.Program, key: str, instances: Instances, sizes: Mapping[str, int]) -> Counts | None:
-    """The parameters of a definition whose sizes are known; sizes that do not fit are reported."""
-    definition = core.definitions[key]
-    nats = _nats(definition, sizes)
-    dims = _dims(definition, nats) if nats is not None else None
-    if nats is None or dims is None:
-        return None
-    orders = {f.name: f.default for f in definition.formals if isinstance(f.default, Order)}
+def _counts(core: ir.Program, key: str, instances: Instances, known: KnownSizes) -> Counts | None:
+    """The parameters of a definition; sizes that do not fit are reported."""
+    dims, nats = known
+    orders = {f.name: f.default for f in core.definitions[key].formals if isinstance(f.default, Order)}
     return instances.of(key, dims, nats, orders, NOWHERE)
 
 
-def _nats(definition: ir.Definition, sizes: Mapping[str, int]) -> dict[str, int] | None:
-    values = {}
-    for formal in definition.formals:
-        if formal.type != "Nat":
-            continue
-        default = formal.default.constant if isinstance(formal.default, Nat) else None
-        value = sizes.get(formal.name, default)
-        if value is None:
-            return None
-        values[formal.name] = value
-    return values
+def _blind(
+    core: ir.Program, key: str, flow: ir.Flow, dims: tuple[int, ...], nats: Mapping[str, int]
+) -> tuple[Diagnostic, ...]:
+    """A warning for a density of images that surely has blind spots."""
+    if len(dims) != 3 or not any(isinstance(step.op, ir.Prior) for step in flow.steps):
+        return ()
+    from mintdsl.proof.reach import blind_border
+
+    return blind_border(core, key, dims, nats)
 
 
-def _dims(definition: ir.Definition, nats: Mapping[str, int]) -> tuple[int, ...] | None:
-    if definition.shape.kind == "Any" or not all(d.symbols <= set(nats) for d in definition.shape.dims):
-        return None
-    ratios = [d.evaluate(nats) for d in definition.shape.dims]
-    return tuple(r.top for r in ratios) if all(r.bottom == 1 for r in ratios) else None
+def _report(prover: Prover, bag: Bag) -> None:
+    """What the proofs found, with counter-examples."""
+    for (key, bindings), proof in [*prover.done.items()]:
+        for diagnostic in proof.diagnostics:
+            if diagnostic not in bag:
+                from mintdsl.proof.counterexample.search import with_example
+
+                bag.add(with_example(prover, key, dict(bindings), diagnostic))
 
 
 class _deep:

@@ -41,7 +41,14 @@ WHOLE = 64  # elements of a flow that the interpreter takes as a whole
 INTERPRETED, RUN = 4e8, 1.5e10  # multiplications of the interpreter, and of a module in a round trip
 
 NOTHING, TIGHT, LOOSE = 0.0, 1e-10, 1e-9
-EXTREMES = {"softplus": -25.0, "exp": -25.0, "signed": -25.0, "signed_exp": -25.0, "sigmoid": -30.0}
+EXTREMES = {
+    "softplus": -25.0,
+    "exp": -25.0,
+    "signed": -25.0,
+    "signed_exp": -25.0,
+    "sigmoid": -30.0,
+    "raw": -(2.0**-20),
+}
 """Raw numbers at the end of each parametrisation; 0 for the others."""
 
 
@@ -121,7 +128,7 @@ class _Run:
         """Each distinct layer on a small shape, then the flow as a whole."""
         env = _fitting(flow, self.sizes, lambda e: interpret.parameters(self.core, self.key, e.dims, self.sizes))
         model = _build(self.cls, flow, env, None).eval()
-        uses = interpret._layers(self.core, flow, env, "")
+        uses = interpret.layers(self.core, flow, env, "")
         done: set[str] = set()
         for (_, layer, place), module in zip(uses, _layers(model), strict=True):
             small = _smaller(layer, place)
@@ -180,6 +187,9 @@ class _Run:
                 _to_the_ends(layer, env, module, self.seed)
             with _one_thread():
                 self.drawn(layer, env, proof, module, f"{_title(layer, env)}, {kind} weights")
+        for param in (p for p in layer.params if p.name in getattr(module, "assumed", ())):
+            missed = _unnoticed(module, env, _diagonal(module, param, env))
+            self.row(_title(layer, env), f"calls that take a diag({param.name}) of 0", missed, NOTHING)
 
     def drawn(self, layer: ir.Layer, env: Env, proof: LayerProof, module: nn.Module, where: str) -> None:
         """One layer with one draw of weights."""
@@ -366,20 +376,45 @@ def _draw(model: nn.Module, kind: str, seed: int, std: float = 1.0) -> None:
 def _to_the_ends(layer: ir.Layer, env: Env, module: nn.Module, seed: int) -> None:
     """Half of the diagonals go to an end of their sets: zeros in centre taps, the smallest scales."""
     made = torch.Generator().manual_seed(seed)
-    spec = dict(zip(cast("tuple[str, ...]", module.names), cast("tuple[str, ...]", module.members), strict=True))
     for param in layer.params:
-        match param.kind:
-            case ir.Elementwise(kind="scale"):
-                place = getattr(module, spec[param.name])
-            case ir.Conv(direction=str(direction), strict=False) as conv:
-                row, column = anchor(conv, env.directions.get(direction, direction))
-                place = getattr(module, spec[param.name])[..., row, column].diagonal(dim1=-2, dim2=-1)
-            case ir.Dense(direction=str(), strict=False):
-                place = getattr(module, spec[param.name]).diagonal(dim1=-2, dim2=-1)
-            case _:
-                continue
-        end = EXTREMES.get(param.bound.via, 0.0) if param.bound is not None else 0.0
-        place.copy_(torch.where(torch.rand(place.shape, generator=made) < 0.5, end, place))
+        place = _diagonal(module, param, env)
+        if place is not None:
+            end = EXTREMES.get(param.bound.via, 0.0) if param.bound is not None else 0.0
+            place.copy_(torch.where(torch.rand(place.shape, generator=made) < 0.5, end, place))
+
+
+def _diagonal(module: nn.Module, param: ir.Param, env: Env) -> Tensor | None:
+    """A view of the stored diagonal of a parameter; None where it has none."""
+    names, members = cast("tuple[str, ...]", module.names), cast("tuple[str, ...]", module.members)
+    stored: dict[str, Tensor] = dict(zip(names, (getattr(module, m).detach() for m in members), strict=True))
+    match param.kind:
+        case ir.Elementwise(kind="scale"):
+            return stored[param.name]
+        case ir.Conv(direction=str(direction), strict=False) as conv:
+            row, column = anchor(conv, env.directions.get(direction, direction))
+            return stored[param.name][..., row, column].diagonal(dim1=-2, dim2=-1)
+        case ir.Dense(direction=str(), strict=False):
+            return stored[param.name].diagonal(dim1=-2, dim2=-1)
+        case _:
+            return None
+
+
+def _unnoticed(module: nn.Module, env: Env, diagonal: Tensor | None) -> float:
+    """How many of the calls that must refuse a 0 on an assumed diagonal take it."""
+    assert diagonal is not None
+    z, entry = torch.zeros(1, *env.dims, dtype=torch.float64), (0,) * diagonal.dim()
+    kept, diagonal[entry] = diagonal[entry].clone(), 0.0
+    state = {key: value.clone() for key, value in module.state_dict().items()}
+    missed = 0
+    for call in (lambda: cast("Callable[[Tensor], object]", module.inverse)(z), lambda: module.load_state_dict(state)):
+        try:
+            call()
+            missed += 1
+        except ValueError as error:
+            if type(error).__name__ != "AssumptionError":
+                raise
+    diagonal[entry] = kept
+    return float(missed)
 
 
 def _inside(domain: Interval, shape: tuple[int, ...], seed: int) -> Tensor:

@@ -118,6 +118,9 @@ def write_constructor(c: LayerContext) -> None:
         pairs = ", ".join(f'"{n}": {shapes.size(e, names.argument)}' for n, e in layer.indices)
         write(f"self.extents = {{{pairs}}}")
     _corners(c)
+    if c.assumed:
+        taps = [f'"{p.name}": {_tap(c, p)}' for p in c.assumed]
+        write.braces("self.assumed: dict[str, tuple[int, ...] | None] = ", taps)
     if layer.params:
         write('factory = {"device": device, "dtype": dtype}')
     if c.statistics:
@@ -132,7 +135,9 @@ def write_constructor(c: LayerContext) -> None:
         if param.bound is not None and via(param.bound).signed:
             sign = f"torch.ones({_sign_shape(c, param)}, **factory)"
             write(f'self.register_buffer("{names.member[param.name]}_sign", {sign})')
-    _masks(c)
+    if c.masks:
+        write.tuple("self.masks = ", [f'"{mask}"' for mask in c.masks.values()])
+        write("self.make_masks()")
     _fronts(c)
     write("self.reset_parameters()")
     write.depth -= 1
@@ -177,6 +182,11 @@ def _corners(c: LayerContext) -> None:
             done.add(place)
 
 
+def _tap(c: LayerContext, param: ir.Param) -> str:
+    """Where the diagonal of a parameter is, as the helpers of assumptions want it."""
+    return "None" if isinstance(param.kind, ir.Elementwise) else c.anchors[param.name] or "()"
+
+
 def _lead(c: LayerContext, param: ir.Param) -> list[str]:
     extents = dict(c.layer.indices)
     return [shapes.size(extents[i], c.names.argument) for i in param.indices]
@@ -212,35 +222,44 @@ def _sign_shape(c: LayerContext, param: ir.Param) -> str:
     return shapes.listed([*_lead(c, param), shapes.size(param.target.dims[0], c.names.argument)])
 
 
-def _masks(c: LayerContext) -> None:
-    done = set()
-    for param in c.maps:
-        if not c.directed(param) or c.mask(param) in done:
-            continue
-        mask, kind = c.mask(param), param.kind
-        done.add(mask)
-        assert isinstance(kind, (ir.Conv, ir.Dense)) and kind.direction is not None
-        channels = ", ".join(shapes.size(s.dims[0], c.names.argument) for s in (param.target, param.source))
-        args = [c.order, c.direction(kind.direction), str(kind.strict), f"({channels})"]
-        if isinstance(kind, ir.Conv):
-            args += [str(kind.size), c.anchors[param.name]]
-        c.write.call(f"{mask} = kept_entries", args, "")
-        c.write(f'self.register_buffer("{mask}", {mask}.to(device), persistent=False)')
+def write_masks(c: LayerContext) -> None:
+    """The buffers of the masks, which are not stored: made, and kept through whatever moves the module."""
+    write, done = c.write, set()
+    with write.block("def make_masks(self) -> None:"):
+        write('"""Which entries the order lets through: buffers that are not stored."""')
+        for param in c.maps:
+            if not c.directed(param) or c.mask(param) in done:
+                continue
+            mask, kind = c.mask(param), param.kind
+            done.add(mask)
+            assert isinstance(kind, (ir.Conv, ir.Dense)) and kind.direction is not None
+            channels = ", ".join(shapes.size(s.dims[0], c.members) for s in (param.target, param.source))
+            args = [c.order, c.direction(kind.direction), str(kind.strict), f"({channels})"]
+            if isinstance(kind, ir.Conv):
+                args += [str(kind.size), c.anchors[param.name]]
+            write.call(f"{mask} = kept_entries", args, "")
+            write(f'self.register_buffer("{mask}", {mask}.to({c.member(param.name)}.device), persistent=False)')
+    write()
+    with write.block("def _apply(self, *args: object, **kwargs: object) -> nn.Module:"):
+        write('"""to, to_empty and the like; masks that were lost on the way are made again."""')
+        write("before = masks_of(self)")
+        write("super()._apply(*args, **kwargs)")
+        write("return carry_masks(self, before)")
 
 
 def _fronts(c: LayerContext) -> None:
     if c.affine:
         return
-    proof = next((p for p in c.proofs if p.jacobian.off != NONE), None)
-    if proof is None:
+    if all(p.jacobian.off == NONE for p in c.proofs):
         c.write("self.functional, self.fronts = (0,) * len(self.event_shape), 1")
         return
-    kernels = []
+    masks: dict[tuple[str, ...], None] = {}  # a set that keeps its order
     for param in c.maps:
-        if c.directed(param):
-            size = param.kind.size if isinstance(param.kind, ir.Conv) else ()
-            kernels.append(f"({size}, {c.anchors[param.name] or '()'})")
-    order = shapes.order(proof.order) if proof.working.found and proof.order is not None else c.order
-    args = [order, c.direction(proof.jacobian.off), shapes.listed(list(dict.fromkeys(kernels))), "self.event_shape"]
-    c.write.call("self.functional = front_functional", args, "")
-    c.write("self.fronts = front_count(self.functional, self.event_shape)  # the longest path of dependencies")
+        kind = param.kind
+        if isinstance(kind, (ir.Conv, ir.Dense)) and kind.direction is not None:
+            size = str(kind.size) if isinstance(kind, ir.Conv) else "()"
+            masks[c.order, c.direction(kind.direction), size, c.anchors[param.name] or "()"] = None
+    for position, mask in enumerate(masks):
+        c.write.call(f"differences {'|=' if position else '='} kept_differences", [*mask, "self.event_shape"], "")
+    c.write("self.functional = front_functional(differences, self.event_shape)")
+    c.write("self.fronts = front_count(self.functional, self.event_shape)  # no dependency path is longer")

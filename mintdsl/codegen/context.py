@@ -88,6 +88,11 @@ class LayerContext:
         return [p for p in self.layer.params if isinstance(p.kind, ir.Normalize)]
 
     @property
+    def assumed(self) -> list[ir.Param]:
+        """Parameters whose diagonal is stored as it is and assumed not to be 0."""
+        return [p for p in self.params if p.bound is not None and via(p.bound).assumed]
+
+    @property
     def maps(self) -> list[ir.Param]:
         """Parameters that are applied."""
         return [p for p in self.params if not isinstance(p.kind, ir.Elementwise)]

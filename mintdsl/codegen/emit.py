@@ -46,6 +46,17 @@ class Writer:
             self(f"    {arg},")
         self(")" + after)
 
+    def braces(self, before: str, items: Sequence[str]) -> None:
+        """The items of a dictionary after `before`."""
+        line = f"{before}{{{', '.join(items)}}}"
+        if len(line) + 4 * self.depth <= WIDTH:
+            self(line)
+            return
+        self(before + "{")
+        for item in items:
+            self(f"    {item},")
+        self("}")
+
     def tuple(self, before: str, items: Sequence[str]) -> None:
         """A tuple of items after `before`."""
         if len(items) == 1:

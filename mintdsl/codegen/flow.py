@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from mintdsl.codegen import shapes
 from mintdsl.codegen.constructor import concrete, drop_unused_sizes, signature, write_formals, write_sizes
 from mintdsl.codegen.emit import Writer
-from mintdsl.codegen.layer import INVERSE
+from mintdsl.codegen.layer import INVERSE, assumption_lines, write_loading
 from mintdsl.codegen.naming import LOCALS, Names, flow_names, layer_names
 from mintdsl.core import ir
 from mintdsl.proof.prover import FlowProof
@@ -72,6 +72,7 @@ class FlowWriter:
         lines.append(f"Proved ({self.where(flow.name_span)}): {self.proof.derivation.conclusion}.")
         if self.proof.evaluation_only:
             lines.append("This holds in evaluation mode, for frozen statistics (rule BN).")
+        lines += assumption_lines(self.proof.assumptions)
         log_det = "none, the dimension grows" if self.proof.padded else "exact"
         lines.append(f"log_det: {log_det}; inverse: {self.proof.inverse}.")
         self.write.doc("\n".join(part for line in lines for part in line.split("\n")))
@@ -101,6 +102,8 @@ class FlowWriter:
             self._modules([self._head], [])
         listed = self._names(self._body)
         write.tuple("self.steps = ", listed)
+        if self._prior and self.proof.assumptions:
+            write("self.checks = False  # inside checking() densities test the assumptions too")
         if self._prior:
             write("name_paths(self)")
         write.depth -= 1
@@ -275,6 +278,9 @@ class FlowWriter:
             with write.block("def logits(self, x: Tensor) -> Tensor:"):
                 write('"""The head of the last z, [*, classes]: for cross-entropy."""')
                 write("return self.head(self.forward(x)[0])")
+        if self.proof.assumptions:
+            write()
+            write_loading(write, assuming=True, masked=False)
         if not self._prior:
             return
         data = f"integers 0..{self._levels - 1} [*, *event_shape]" if self._levels else "x [*, *event_shape]"
@@ -312,7 +318,15 @@ class FlowWriter:
             write.call(f"def {name}", ["self", *args], f" -> {result}:")
             with write.indented():
                 write(f'"""{doc}"""')
+                if self.proof.assumptions and "x: Tensor" in args:
+                    with write.block("if self.checks:"):
+                        write("check_assumptions(self)")
                 write(f"return flow_{name}(self, {passed})")
+        if self.proof.assumptions:
+            write()
+            with write.block("def checking(self) -> AbstractContextManager[nn.Module]:"):
+                write('"""Inside `with model.checking():` densities test what the proof assumes, and raise."""')
+                write("return checking_assumptions(self)")
         write()
         with write.block("def transform(self, context: Tensor | None = None) -> FlowTransform:"):
             write('"""The bijection data -> latent for torch.distributions."""')

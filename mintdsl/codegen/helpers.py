@@ -25,6 +25,7 @@ FILES = (
     "implicit",
     "protocols",
     "statistics",
+    "assumptions",
     "layer",
     "flow",
 )
@@ -82,11 +83,15 @@ def needed(text: str) -> list[Helper]:
 IMPORTS = (
     ("math", "import math"),
     ("functools", "import functools"),
+    ("heapq", "import heapq"),
+    ("itertools", "import itertools"),
     ("Callable", "from collections.abc import Callable"),
     ("Iterator", "from collections.abc import Iterator"),
+    ("Mapping", "from collections.abc import Mapping"),
     ("Sequence", "from collections.abc import Sequence"),
     ("AbstractContextManager", "from contextlib import AbstractContextManager"),
     ("contextmanager", "from contextlib import contextmanager"),
+    ("Fraction", "from fractions import Fraction"),
     ("partial", "from functools import partial"),
     ("NamedTuple", "from typing import NamedTuple"),
     ("Protocol", "from typing import Protocol"),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mintdsl.codegen.constructor import write_constructor
+from mintdsl.codegen.constructor import write_constructor, write_masks
 from mintdsl.codegen.context import LayerContext
+from mintdsl.codegen.emit import Writer
 from mintdsl.codegen.lower.code import Code
 from mintdsl.codegen.lower.formula import Lowering
 from mintdsl.codegen.naming import class_name
@@ -39,8 +40,19 @@ def _docstring(c: LayerContext) -> None:
         "",
         f"Proved ({c.where(layer.name_span)}): {shape}, diagonal in {proof.jacobian.diag};",
         f"{proof.derivation.conclusion}{', in evaluation mode' if c.statistics else ''}.",
+        *assumption_lines(proof.assumptions),
     ]
     c.write.doc("\n".join(lines))
+
+
+def assumption_lines(assumptions: Sequence[str]) -> list[str]:
+    """What a docstring says of the assumptions of a proof."""
+    if not assumptions:
+        return []
+    return [
+        f"The proof assumes {', '.join(assumptions)}; tested when weights are loaded or set and before each inverse, "
+        "not by forward, whose log_det is -inf where such a diagonal is 0."
+    ]
 
 
 def _forward(c: LayerContext) -> None:
@@ -90,11 +102,41 @@ def write_net(c: LayerContext) -> None:
         for part in (write_weights, write_constructor, write_reset):
             write()
             part(c)
+        if c.masks:
+            write()
+            write_masks(c)
+            write()
+            write_loading(write, assuming=False, masked=True)
 
 
 def _frozen_statistics(c: LayerContext) -> None:
     if c.statistics:
         c.write("frozen_statistics(self)  # rule BN: the proof is of evaluation mode")
+
+
+def _checked_assumptions(c: LayerContext) -> None:
+    if c.assumed:
+        c.write("check_assumptions(self)  # what the proof assumes of stored numbers")
+
+
+def write_loading(write: Writer, *, assuming: bool, masked: bool) -> None:
+    """Methods around stored numbers: what is assumed of them, and the masks, which are not among them."""
+    if assuming:
+        with write.block("def check_assumptions(self) -> None:"):
+            write('"""Test what the proof assumes of stored numbers; AssumptionError names the worst one."""')
+            write("check_assumptions(self)")
+        write()
+    arguments = ("self", "state_dict: dict[str, object]", "prefix: str", "*rest: object")
+    write.call("def _load_from_state_dict", arguments, " -> None:")
+    with write.indented():
+        if assuming:
+            write('"""A state that breaks an assumption is refused before anything of it is copied."""')
+            write("check_state(self, state_dict, prefix, rest[0])")
+        else:
+            write('"""Masks are not stored: a module from the meta device gets them with its numbers."""')
+        write("super()._load_from_state_dict(state_dict, prefix, *rest)")
+        if masked:
+            write("carry_masks(self, masks_of(self))")
 
 
 def _inverse(c: LayerContext) -> None:
@@ -115,6 +157,7 @@ def _inverse(c: LayerContext) -> None:
             write('"""')
         write("no_context(context, type(self).__name__)")
         _frozen_statistics(c)
+        _checked_assumptions(c)
         write(f'z, lead = flatten_batch(z, self.event_shape, "z", "{c.where(c.layer.shape_span)}")')
         if c.affine:
             write("x, log_det = invert_affine(self, z)")
@@ -222,6 +265,12 @@ def _protocol(c: LayerContext) -> None:
     with write.block("def set_effective(self, name: str, value: Tensor) -> None:"):
         write('"""Make `value` the effective value of a parameter; ValueError, and no change, if it cannot be."""')
         write("set_effective_value(self, name, value)")
+    if c.masks:
+        write()
+        write_masks(c)
+    if c.assumed or c.masks:
+        write()
+        write_loading(write, assuming=bool(c.assumed), masked=bool(c.masks))
 
 
 def _words(text: str) -> list[str]:

@@ -43,6 +43,10 @@ def _effective(c: LayerContext, param: ir.Param) -> None:
         write(f"# rule TIE, {c.where(param.pivot.span)}")
         write(f"sign = {_tie_sign(c, param)}")
         value = f"tied({c.diagonal(param, raw)}, sign)"
+    elif param.bound is not None and via(param.bound).assumed:
+        write(f"# diag {_constraint(param.bound)} is assumed, {c.where(param.bound.span)}: check_assumptions tests it")
+        write(f"{name} = {masked}")
+        return
     elif param.bound is not None:
         write(f"# diag {_constraint(param.bound)}, {c.where(param.bound.span)}")
         value = _constrained(c, param, c.diagonal(param, raw))
@@ -109,9 +113,12 @@ def write_reset(c: LayerContext) -> None:
     c.write("@torch.no_grad()")
     with c.write.block("def reset_parameters(self) -> None:"):
         c.write('"""Draw initial values (`init` in the spec)."""')
+        for param in c.statistics:
+            for name, fill in (("mean", "0.0"), ("var", "1.0"), ("count", "0")):
+                c.write(f"self.{param.name}_{name}.fill_({fill})")
         for param in c.params:
             _initialise(c, param)
-        if not c.params:
+        if not c.params and not c.statistics:
             c.write("return")
 
 
@@ -133,15 +140,21 @@ def _initialise(c: LayerContext, param: ir.Param) -> None:
     write(f"{function}(value, {place})")
     how, bound = via(param.bound), param.bound
     drawn = c.diagonal(param, "value")
+    if how.assumed:
+        inverse = f"away_from_zero({drawn})"
+        if not isinstance(param.kind, ir.Elementwise):
+            inverse = f"with_diagonal({', '.join(c.with_diagonal(param, 'value', inverse))})"
+        write.call(f"{raw}.copy_", [inverse], "")
+        return
     low = bound.numbers[0] if bound.numbers else 0.0 if bound.cmp == ">= 0" else 2.0**-19
-    high = f", max={bound.numbers[1]!r}" if len(bound.numbers) == 2 else ""
-    write(f"drawn = {drawn}.abs().clamp(min={low!r}{high})")
-    folded = "drawn"
+    low += 2.0**-86 if how.name == "exp" else 0.0  # exp of at least -60 gives no less
+    high = f", {bound.numbers[1]!r}" if len(bound.numbers) == 2 else ""
+    write(f"drawn = folded({drawn}, {low!r}{high})")
     if how.signed:
         write(f"{raw}_sign.copy_(torch.where({drawn} < 0, -1.0, 1.0))")
-        inverse = f"{how.runtime}_inverse({folded})[0]"
+        inverse = f"{how.runtime}_inverse(drawn)[0]"
     else:
-        inverse = f"{how.runtime}_inverse({folded}{_numbers(bound)})"
+        inverse = f"{how.runtime}_inverse(drawn{_numbers(bound)})"
     if not isinstance(param.kind, ir.Elementwise):
         inverse = f"with_diagonal({', '.join(c.with_diagonal(param, 'value', inverse))})"
     write.call(f"{raw}.copy_", [inverse], "")
@@ -186,6 +199,10 @@ def _raw(c: LayerContext, param: ir.Param) -> None:
         return
     with write.block(f'if name == "{param.name}":'):
         drawn, signs = c.diagonal(param, "value"), ""
+        if how is not None and how.assumed:
+            write(f'assume_nonzero(self.path or type(self).__name__, name, {drawn}, "given")')
+            write(f'return {{"{key}": value}}')
+            return
         if how is None:
             raw = f"{drawn}.abs()"  # the sign follows the tie; set_effective tests the result
         elif how.signed:

@@ -106,7 +106,7 @@ _ALL = (
                 "signed", "sign * (2^-20 + softplus(r))", "nonzero_signed", lambda r: TINY + _softplus(r), signed=True
             ),
             Parametrisation("signed_exp", "sign * exp(clip r)", "nonzero_signed_exp", _exp, signed=True),
-            Parametrisation("raw", "r, a checked assumption", "", lambda r: r, ready=False),
+            Parametrisation("raw", "r, a checked assumption", "", lambda r: r, assumed=True),
         ),
     ),
     Constraint("diag", "== 1", "diag == 1", lambda: ONE, (Parametrisation("unit", "1", "", lambda r: 1.0),)),

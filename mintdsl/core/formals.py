@@ -36,6 +36,9 @@ def bind_formals(formals: tuple[ast.Formal, ...], values: Values) -> tuple[ir.Fo
             default = argument(formal.default, formal.type.id, formal.name.id, values)
             if default is not None and mentions_formals(default):
                 not_yet(values.bag, formal.default.span, "a default that depends on another formal")
+            if isinstance(default, Nat) and default.constant is not None and default.constant < 1:
+                title = f"the default of `{formal.name.id}` is {default.constant}"
+                values.bag.error("E0305", formal.default.span, title, "sizes are at least 1")
         values.names.define(formal.name, _symbol(formal), values.bag)
         result.append(ir.Formal(formal.name.id, formal.type.id, default, formal.span))
     return tuple(result)

@@ -15,11 +15,12 @@ from typing import NamedTuple, assert_never
 
 from mintdsl.core import ir
 from mintdsl.core.dual import Determinant, Dual, chain, combine, constant, determinant, variables
-from mintdsl.core.interpret_layer import Tensor, apply_layer
+from mintdsl.core.interpret_layer import Tensor, Watch, apply_layer, apply_weights
 from mintdsl.core.interpret_weights import (
     Argument,
     Env,
     Raw,
+    Weights,
     bind,
     channel_of,
     effective,
@@ -40,6 +41,7 @@ __all__ = [
     "evaluate_flow",
     "evaluate_layer",
     "evaluate_size",
+    "layers",
     "param_shape",
     "parameters",
 ]
@@ -96,14 +98,20 @@ def evaluate_layer(
 
 
 def evaluate_flow(
-    program: ir.Program, key: str, x: Sequence[float], shape: Sequence[int], args: Mapping[str, Argument], raw: Raw
+    program: ir.Program,
+    key: str,
+    x: Sequence[float],
+    shape: Sequence[int],
+    args: Mapping[str, Argument],
+    raw: Raw,
+    watch: Watch | None = None,
 ) -> FlowResult:
     """The bijection of the flow `key` at `x`, flat in `shape`: its steps without `dequantize` and `prior`.
 
     A layer is taken as a flow of one step with the empty path. ValueError as for `evaluate_layer`.
     """
     definition = _find(program, key)
-    walk = _Walk(program, raw, _input(x, shape), tuple(shape))
+    walk = _Walk(program, raw, _input(x, shape), tuple(shape), watch)
     walk.definition(definition, bind(definition, shape, args), "")
     result = _result(walk.value, len(x))
     # `pad` raises the dimension: there is no determinant then
@@ -121,7 +129,7 @@ def parameters(
     """
     definition = _find(program, key)
     found: dict[str, tuple[int, ...]] = {}
-    for prefix, layer, env in _layers(program, definition, bind(definition, shape, args), ""):
+    for prefix, layer, env in layers(program, definition, bind(definition, shape, args), ""):
         for param in layer.params:
             shape_ = param_shape(layer, param, env.dims, env.sizes)
             if isinstance(param.kind, ir.Normalize):
@@ -163,6 +171,7 @@ class _Walk:
     raw: Raw
     value: Tensor
     dims: tuple[int, ...]
+    watch: Watch | None = None
     trace: list[Traced] = field(default_factory=list)
 
     def definition(self, definition: ir.Definition, env: Env, prefix: str) -> None:
@@ -170,7 +179,7 @@ class _Walk:
         if isinstance(definition, ir.Flow):
             self.steps(definition.steps, env, prefix, ())
             return
-        self.value = apply_layer(definition, env, self.value, self.raw, prefix)
+        self.value = apply_weights(Weights(definition, env, self.raw, prefix), self.value, self.watch)
         self._leave(prefix.removesuffix("."))
 
     def steps(self, steps: Sequence[ir.Step], env: Env, prefix: str, copies: tuple[int, ...]) -> None:
@@ -251,7 +260,7 @@ def _squeeze(op: ir.Squeeze, dims: tuple[int, ...]) -> tuple[tuple[int, ...], li
     return ((channels, height, width) if op.undo else squeezed), sources
 
 
-def _layers(program: ir.Program, definition: ir.Definition, env: Env, prefix: str) -> list[tuple[str, ir.Layer, Env]]:
+def layers(program: ir.Program, definition: ir.Definition, env: Env, prefix: str) -> list[tuple[str, ir.Layer, Env]]:
     """Every layer below a definition with the prefix of its keys, by steps in the text, then by copies."""
     if isinstance(definition, ir.Layer):
         return [(prefix, definition, env)]
@@ -274,7 +283,7 @@ def _uses(
                 callee = program.definitions[use.definition]
                 inner = bind(callee, dims, dict(use.args), env)
                 for copy in copies:
-                    found += _layers(program, callee, inner, _path(prefix, step, copy) + ".")
+                    found += layers(program, callee, inner, _path(prefix, step, copy) + ".")
                 if isinstance(callee, ir.Flow):
                     dims = _uses(program, callee.steps, inner, prefix, [], dims)[1]
             case ir.Repeat(count=count, steps=block):

@@ -12,7 +12,7 @@ from itertools import product
 from typing import TypeAlias, assert_never
 
 from mintdsl.core import ir
-from mintdsl.core.activations import ACTIVATIONS
+from mintdsl.core.activations import ACTIVATIONS, Activation
 from mintdsl.core.dual import Dual, chain, combine, constant, divide, multiply
 from mintdsl.core.instance import anchor
 from mintdsl.core.interpret_weights import BoundAct, Env, Member, Raw, Weights, channel_of, evaluate_size
@@ -22,9 +22,19 @@ from mintdsl.core.nat import Nat
 Tensor: TypeAlias = list[Dual]  # flat, row-major; one element also stands for a number, which fits every shape
 
 
+# Called with each registered activation and each argument that it is about to meet; it may raise.
+Watch: TypeAlias = Callable[[Activation, Dual], None]
+
+
 def apply_layer(layer: ir.Layer, env: Env, x: Tensor, raw: Raw, prefix: str) -> Tensor:
     """The layer at `x`, flat in the shape that `env` binds. ValueError where it has no value there."""
-    formula = _Formula(env, x, Weights(layer, env, raw, prefix))
+    return apply_weights(Weights(layer, env, raw, prefix), x)
+
+
+def apply_weights(weights: Weights, x: Tensor, watch: Watch | None = None) -> Tensor:
+    """The same with weights that are made already, for one layer at many inputs."""
+    layer = weights.layer
+    formula = _Formula(weights.env, x, weights, watch)
     for let in layer.lets:
         for member in formula.members(let.indices):
             formula.lets[(let.name, member)] = formula.expr(let.value, dict(zip(let.indices, member, strict=True)))
@@ -39,6 +49,7 @@ class _Formula:
     env: Env
     variable: Tensor
     weights: Weights | None = None
+    watch: Watch | None = None
     lets: dict[tuple[str, Member], Tensor] = field(default_factory=dict)
 
     def members(self, indices: Sequence[str]) -> Iterator[Member]:
@@ -59,7 +70,7 @@ class _Formula:
             case ir.Linear():
                 return self._linear(node, self.expr(node.arg, at), _member(node.indices, at))
             case ir.Apply():
-                return activate(BoundAct(node.act, self.env), self.expr(node.arg, at))
+                return activate(BoundAct(node.act, self.env), self.expr(node.arg, at), self.watch)
             case ir.Neg():
                 return [combine(((-1.0, a),)) for a in self.expr(node.arg, at)]
             case ir.Binary():
@@ -167,19 +178,21 @@ def _convolve(
     ]
 
 
-def activate(bound: BoundAct, argument: Tensor) -> Tensor:
+def activate(bound: BoundAct, argument: Tensor, watch: Watch | None = None) -> Tensor:
     """An activation at each element. ValueError outside its domain."""
     act, env = bound
     match act:
         case ir.FormalAct():
-            return activate(env.look(env.acts, act.name), argument)
+            return activate(env.look(env.acts, act.name), argument, watch)
         case ir.DefinedAct():
-            result = _Formula(env, argument).expr(act.body, {})
+            result = _Formula(env, argument, watch=watch).expr(act.body, {})
             return result * len(argument) if len(result) == 1 else result
         case ir.BuiltinAct():
             info = ACTIVATIONS[act.name]
             options = [env.look(env.numbers, o) if isinstance(o, str) else o for o in act.options]
             for a in argument:
+                if watch is not None:
+                    watch(info, a)
                 if not Interval(a.value, a.value).within(info.domain):
                     raise ValueError(f"`{act.name}` is defined on {info.domain}, not at {a.value!r}")
             return [chain(a, info.value(a.value, *options), info.derivative(a.value, *options)) for a in argument]

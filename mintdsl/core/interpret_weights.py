@@ -85,6 +85,9 @@ class Env:
 
 def evaluate_size(size: Nat, env: Mapping[str, int]) -> int:
     """The whole number >= 1 that `size` is where its symbols have the values in `env`; ValueError otherwise."""
+    constant = size.constant
+    if constant is not None and constant >= 1:
+        return constant
     missing = sorted(size.symbols - set(env))
     if missing:
         raise ValueError(f"the size `{size}` needs a value of {', '.join(f'`{m}`' for m in missing)}")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from mintdsl.core.activations import ACTIVATIONS
-from mintdsl.core.claim_words import CLAIMS
+from mintdsl.core.claim_words import CLAIMS, KINDS_OF
 from mintdsl.core.inits import INITS
 from mintdsl.core.kinds import KINDS
 from mintdsl.core.nat import Nat
@@ -28,7 +28,7 @@ BUILTIN: dict[str, str] = {
     **{name: "an order" for name in ORDERS},
     **{name: "a mask" for name in MASKS},
     **{name: "a prior" for name in PRIORS},
-    **{name: "a word of claims and constraints" for name in ("det", *CLAIMS) if name not in (*DIRECTIONS, "log_det")},
+    **{name: "a word of claims and constraints" for name in ("det", *CLAIMS) if name not in (*DIRECTIONS, *KINDS_OF)},
 }
 
 ItemKind = Literal["const", "space", "order", "mask", "act", "layer", "net", "flow"]

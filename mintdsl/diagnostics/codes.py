@@ -80,6 +80,7 @@ CODES: dict[str, Code] = _all(
     ("W0201", "a parameter is never used", ""),
     ("W0402", "a bias is summed over an index it need not carry", ""),
     ("W0601", "a definition is proved only where it is used", ""),
+    ("W0602", "some outputs never see a border of the image", ""),
 )
 
 

@@ -1,7 +1,8 @@
 """The data of a diagnostic.
 
 The title states the fact and must still make sense alone (an editor's problem list shows nothing else);
-labels point at the causes, exactly one of them primary; notes give the rule; fixes give the edit.
+labels point at the causes, exactly one of them primary; notes give the rule; fixes give the edit; an example shows
+numbers for which a claim fails.
 """
 
 from __future__ import annotations
@@ -54,6 +55,33 @@ class Fix:
 
 
 @record
+class Tensor:
+    """Numbers with a name, flat in row-major order."""
+
+    name: str
+    shape: tuple[int, ...]
+    numbers: tuple[float, ...]
+
+
+@record
+class Example:
+    """Numbers for which what is claimed of `definition` fails; the interpreter confirmed them.
+
+    `settings` are sizes and values of formals, `parameters` effective tensors, and `raw` the stored ones that give
+    them, by their keys in the state dict. `inputs` are x, and x' or a value z that is never reached. `kind` says in a
+    word what fails, `seen` what is to be seen there.
+    """
+
+    definition: str
+    settings: tuple[tuple[str, str | int | float], ...]
+    parameters: tuple[Tensor, ...]
+    raw: tuple[Tensor, ...]
+    inputs: tuple[Tensor, ...]
+    kind: str
+    seen: str
+
+
+@record
 class Diagnostic:
     """One message. `code` is listed in `mintdsl.diagnostics.codes`, which also gives the severity."""
 
@@ -63,6 +91,7 @@ class Diagnostic:
     notes: tuple[str, ...] = ()
     fixes: tuple[Fix, ...] = ()
     severity: Severity = Severity.ERROR
+    example: Example | None = None
 
     @property
     def primary(self) -> Span:
@@ -79,6 +108,10 @@ class Bag:
     def add(self, diagnostic: Diagnostic) -> None:
         """Keep `diagnostic`, unless the same code was reported at the same place."""
         self._seen.setdefault((diagnostic.code, diagnostic.primary), diagnostic)
+
+    def __contains__(self, diagnostic: Diagnostic) -> bool:
+        """Whether the same code was reported at the same place."""
+        return (diagnostic.code, diagnostic.primary) in self._seen
 
     def error(
         self,

@@ -9,10 +9,11 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 from unicodedata import category, combining, east_asian_width
 
-from mintdsl.diagnostics.model import Diagnostic, Fix, Label, Safety, Severity
+from mintdsl.diagnostics.model import Diagnostic, Example, Fix, Label, Safety, Severity, Tensor
 from mintdsl.source import Position, Source
 
 TAB = 4
+FEW = 4  # numbers of a tensor that are all shown
 _STYLES = {
     "error": "\x1b[1;31m",
     "warning": "\x1b[1;33m",
@@ -54,6 +55,45 @@ def summary(diagnostics: Sequence[Diagnostic]) -> str:
         if count:
             parts.append(f"{count} {severity.value}{'s' * (count > 1)}")
     return ", ".join(parts)
+
+
+def numbers(example: Example) -> list[str]:
+    """What a counter-example is made of, `D = 2`, `W = [[1, 0], [2, 1]]`, `x = 0`; of large tensors the non-zeros."""
+    parts = [f"{name} = {_number(v) if isinstance(v, float) else v}" for name, v in example.settings]
+    taken = {name for name, _ in example.settings} | {tensor.name for tensor in example.inputs}
+    named = [(f"param {t.name}" if t.name in taken else t.name, t) for t in example.parameters]
+    rest = False
+    for name, tensor in (*named, *((t.name, t) for t in example.inputs)):
+        if len(tensor.numbers) <= FEW:
+            parts.append(f"{name} = {_nested(tensor)}")
+            continue
+        shown = [(k, v) for k, v in enumerate(tensor.numbers) if v]
+        parts += [f"{name}[{', '.join(map(str, _index(k, tensor.shape)))}] = {_number(v)}" for k, v in shown]
+        rest = rest or len(shown) < len(tensor.numbers)
+    return [*parts, *["all others 0"] * rest]
+
+
+def _nested(tensor: Tensor) -> str:
+    """`2`, `[1, 2]`, or `[[1, 0], [0, 1]]`; sizes of 1 in front are left out."""
+    sizes = list(tensor.shape)
+    while sizes and sizes[0] == 1:
+        del sizes[0]
+    parts = list(map(_number, tensor.numbers))
+    for size in reversed(sizes):
+        parts = [f"[{', '.join(parts[k : k + size])}]" for k in range(0, len(parts), size)]
+    return parts[0]
+
+
+def _number(value: float) -> str:
+    return f"{value:.6g}"
+
+
+def _index(place: int, shape: Sequence[int]) -> list[int]:
+    found: list[int] = []
+    for size in reversed(shape):
+        place, position = divmod(place, size)
+        found.insert(0, position)
+    return found
 
 
 def printable(text: str) -> str:
@@ -133,10 +173,12 @@ class _Page:
                 lines.append(" " * gutter + self.style("frame", "::: ") + _position(file, first, self.sources))
             lines.extend(self._snippet(self.sources[file], labels, gutter))
         bar = " " * (gutter + 1) + self.style("frame", "|")
-        if shown and (diagnostic.notes or diagnostic.fixes):
+        if shown and (diagnostic.notes or diagnostic.fixes or diagnostic.example):
             lines.append(bar)
         for note in diagnostic.notes:
             lines.extend(self._remark("note", note, gutter))
+        if diagnostic.example is not None:
+            lines.extend(self._example(diagnostic.example, gutter))
         for fix in diagnostic.fixes:
             lines.extend(self._remark("help", fix.title + _SAFETY[fix.safety] * bool(fix.edits), gutter))
             lines.extend(self._difference(fix, gutter))
@@ -221,10 +263,16 @@ class _Page:
 
     def _remark(self, kind: str, text: str, gutter: int) -> list[str]:
         head = " " * (gutter + 1) + self.style("frame", "= ")
-        room = max(self.width - gutter - 10, 20)
+        indent = gutter + len(kind) + 5
+        room = max(self.width - indent - 1, 20)
         lines = [part for line in text.split("\n") for part in _wrapped(printable(line), room)]
         first, *rest = lines
-        return [head + self.style("help", f"{kind}:") + " " + first, *(" " * (gutter + 9) + line for line in rest)]
+        return [head + self.style("help", f"{kind}:") + " " + first, *(" " * indent + line for line in rest)]
+
+    def _example(self, example: Example, gutter: int) -> list[str]:
+        """The numbers, broken between them, and what is to be seen with them."""
+        shown = _packed([f"{part}," for part in numbers(example)], max(self.width - gutter - 13, 20))
+        return self._remark("example", "\n".join(shown).removesuffix(",") + f"\n{example.seen}", gutter)
 
     def _difference(self, fix: Fix, gutter: int) -> list[str]:
         """The lines that the edits of `fix` change, before and after."""
@@ -286,10 +334,12 @@ def _mark(source: Source, label: Label) -> tuple[int, _Mark]:
 
 def _wrapped(text: str, room: int) -> list[str]:
     """`text` broken at spaces into lines of at most `room` columns; indented text keeps its shape."""
-    if _cells(text) <= room or text.startswith(" "):
-        return [text]
+    return [text] if _cells(text) <= room or text.startswith(" ") else _packed(text.split(" "), room)
+
+
+def _packed(words: Sequence[str], room: int) -> list[str]:
     lines = [""]
-    for word in text.split(" "):
+    for word in words:
         if lines[-1] and _cells(lines[-1]) + 1 + _cells(word) > room:
             lines.append(word)
         else:

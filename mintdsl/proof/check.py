@@ -106,7 +106,7 @@ def inverse_kind(jacobian: Jacobian) -> str:
 def check_layer(layer: ir.Layer, bindings: Bindings) -> LayerProof:
     """Prove what the formula gives, then compare with the claims."""
     declared = resolved_order(layer, bindings)
-    walk = _Walk(layer, bindings, working_order(layer, declared, _applied(layer)), {}, {})
+    walk = _Walk(layer, bindings, working_order(layer, declared, _applied(layer)), {}, {}, {})
     try:
         _fitting_order(layer, declared)
         proofs = [walk.let(item) for item in layer.lets]
@@ -129,7 +129,8 @@ def check_layer(layer: ir.Layer, bindings: Bindings) -> LayerProof:
     note = f"in the order {found}, found from the taps" if found is not None and jacobian.off != NONE else ""
     premises = (*proofs, derivation)
     whole = Derivation(rule, layer.name_span, conclusion, premises, note, title=f"layer {layer.name}")
-    assumed = tuple(_assumption(p) for p in layer.params if p.bound is not None and _via(p.bound).assumed)
+    raw = [p for p in layer.params if p.bound is not None and _via(p.bound).assumed]
+    assumed = tuple(f"diag({family(p.name, p.indices)}) != 0 of {layer.name}" for p in raw)
     acts = tuple(walk.acts.values())
     return LayerProof(layer, jacobian, bijection, whole, bag.sorted(), blame, walk.working, assumed, acts)
 
@@ -138,10 +139,6 @@ def _applied(layer: ir.Layer) -> list[str]:
     """The maps that the formula applies."""
     formulas = [*(item.value for item in layer.lets), layer.result]
     return [n.expr.param for f in formulas for n in postorder(f) if isinstance(n.expr, ir.Linear)]
-
-
-def _assumption(param: ir.Param) -> str:
-    return f"diag({family(param.name, param.indices)}) != 0"
 
 
 def _fitting_order(layer: ir.Layer, order: Order | None) -> None:
@@ -172,6 +169,7 @@ class _Walk:
     working: Working
     lets: dict[str, Jacobian]
     acts: dict[int, tuple[ir.DefinedAct, Derivation]]
+    diagonals: dict[str, Signed]
 
     def let(self, item: ir.Let) -> Derivation:
         jacobian, derivation = self.formula(item.value)
@@ -236,16 +234,21 @@ class _Walk:
 
     def _diagonal(self, param: ir.Param, indices: tuple[str, ...]) -> Signed:
         """The diagonal of a map, or the values of a scale, at the indices of the use."""
+        if param.name not in self.diagonals:  # ties of ties: each is followed once
+            self.diagonals[param.name] = self._own_diagonal(param)
+        return self.diagonals[param.name].rename(dict(zip(param.indices, indices, strict=True)))
+
+    def _own_diagonal(self, param: ir.Param) -> Signed:
         if param.pivot is not None:
             assert self.layer is not None
-            renaming = dict(zip(param.pivot.indices, indices, strict=True))
+            renaming = dict(zip(param.pivot.indices, param.indices, strict=True))
             places = [(self.layer.param(o.name), tuple(renaming[i] for i in o.indices)) for o in param.pivot.others]
             return modules.tied(param.pivot.sign, [self._diagonal(other, where) for other, where in places])
         if param.bound is None:
-            return Signed(frozenset({Atom(param.name, indices)}), NONNEGATIVE)
+            return Signed(frozenset({Atom(param.name, param.indices)}), NONNEGATIVE)
         via = _via(param.bound)
         free_sign = via.signed or via.assumed
-        return Signed(frozenset({Atom(param.name, indices)}) if free_sign else PLUS, param.bound.interval)
+        return Signed(frozenset({Atom(param.name, param.indices)}) if free_sign else PLUS, param.bound.interval)
 
     def _value(self, node: ir.Value) -> Proof:
         assert self.layer is not None
@@ -301,7 +304,7 @@ class _Walk:
                 return replace(self.act_facts(bound, argument, span), name=f"{act.name} = {bound}")
             case ir.DefinedAct():
                 if id(act) not in self.acts:
-                    inner = _Walk(None, self.bindings, self.working, {}, self.acts)
+                    inner = _Walk(None, self.bindings, self.working, {}, self.acts, {})
                     self.acts[id(act)] = (act, inner.formula(act.body)[1])
                 body = self.acts[id(act)][1].fact
                 assert body is not None
@@ -367,6 +370,6 @@ def act_slope(act: ir.BuiltinAct | ir.DefinedAct) -> Interval | None:
         numbers = tuple(o for o in act.options if isinstance(o, float))
         return ACTIVATIONS[act.name].slope_bounds(numbers) if len(numbers) == len(act.options) else None
     try:
-        return _Walk(None, {}, Working(None), {}, {}).act_facts(act, REAL, NOWHERE).slope
+        return _Walk(None, {}, Working(None), {}, {}, {}).act_facts(act, REAL, NOWHERE).slope
     except KeyError:  # a formal without a value
         return None

@@ -210,10 +210,10 @@ class _FlowWalk:
                 return leaf("LOGIT", logit(alpha), f"bijection of {logit_domain(alpha)} onto R, elementwise")
             case ir.Repeat(count=count, steps=steps):
                 once, inner = self._block(steps, replace(before, lip=1.0))
-                after = once
-                if (once.domain, once.image) != (before.domain, before.image) and not self.broken:
-                    # the second copy meets what the first leaves; a third would meet the same
-                    after, _ = self._block(steps, once)
+                last, after, copies = before, once, 1
+                while _boxes(after) != _boxes(last) and not self.broken and copies != count.constant:
+                    last, copies = after, copies + 1  # what a copy meets is settled after a few
+                    after, _ = self._block(steps, after)
                 lip = product_above(before.lip, _power(once.lip, count))
                 text = f"{count} copies, proved once"
                 return replace(after, lip=lip), Derivation("REPEAT", step.span, text, inner, title=f"repeat {count}")
@@ -251,7 +251,7 @@ class _FlowWalk:
             self.broken = True
             self._not_invertible(step, name, proof)
             return before, Derivation("USE", step.span, "nothing is proved", (), title=name)
-        after = self._after(before, _passage(name, proof, proof.bijection), step.span)
+        after = self._after(before, _passage(proof, proof.bijection), step.span)
         return after, Derivation("USE", step.span, proof.derivation.conclusion, (), title=self._title(step, use))
 
     def _title(self, step: ir.Step, use: ir.Use) -> str:
@@ -300,15 +300,22 @@ class _FlowWalk:
         )
 
 
-def _passage(name: str, proof: Proof, bijection: Bijection) -> Passage:
+def _passage(proof: Proof, bijection: Bijection) -> Passage:
     """A definition as a step."""
-    assumed = tuple(a if " in " in a else f"{a} in {name}" for a in proof.assumptions)
-    box = Passage(bijection.domain, bijection.codomain, why=bijection.why_not_onto, assumptions=assumed)
     if isinstance(proof, FlowProof):
-        own = proof.passage
-        return replace(own, domain=box.domain, image=box.image, why=box.why, assumptions=assumed)
-    lip, evaluation = proof.jacobian.lip, proof.evaluation_only
-    return replace(box, preserving=proof.jacobian.unit, inverse=proof.inverse, lip=lip, evaluation=evaluation)
+        return replace(proof.passage, domain=bijection.domain, image=bijection.codomain)
+    jacobian = proof.jacobian
+    return Passage(
+        bijection.domain,
+        bijection.codomain,
+        jacobian.range.forget().interval if bijection.codomain is None else bijection.codomain,
+        jacobian.unit,
+        proof.inverse,
+        jacobian.lip,
+        evaluation=proof.evaluation_only,
+        why=bijection.why_not_onto,
+        assumptions=proof.assumptions,
+    )
 
 
 def _conclusion(bijection: Bijection | None) -> str:
@@ -321,6 +328,10 @@ def _conclusion(bijection: Bijection | None) -> str:
     return (
         f"bijection of {bijection.domain}^D onto {'R^D' if bijection.codomain == REAL else f'{bijection.codomain}^D'}"
     )
+
+
+def _boxes(passage: Passage) -> tuple[Interval | None, Interval | None, Interval]:
+    return passage.domain, passage.image, passage.inside
 
 
 def _power(lip: float, count: Nat) -> float:

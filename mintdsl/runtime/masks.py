@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from mintdsl.runtime.protocols import MaskedLike
+
 
 def index_differences(
     channels: tuple[int, int],
@@ -22,11 +24,13 @@ def index_differences(
     """
     outputs, inputs = positions if positions is not None else (range(channels[0]), range(channels[1]))
     rank = len(size)
-    across = torch.tensor(list(outputs), dtype=torch.int64)[:, None] - torch.tensor(list(inputs), dtype=torch.int64)
+    # on the CPU, whatever the default device is: masks are made there and moved
+    rows, columns = (torch.tensor(list(p), dtype=torch.int64, device="cpu") for p in (outputs, inputs))
+    across = rows[:, None] - columns
     shape = (*channels, *size)
     parts = [across.reshape(*channels, *[1] * rank).expand(shape)]
     for axis, (extent, centre) in enumerate(zip(size, anchor, strict=True)):
-        parts.append((centre - torch.arange(extent)).reshape(-1, *[1] * (rank - 1 - axis)).expand(shape))
+        parts.append((centre - torch.arange(extent, device="cpu")).reshape(-1, *[1] * (rank - 1 - axis)).expand(shape))
     return torch.stack(parts, dim=-1)
 
 
@@ -48,14 +52,14 @@ def kept_entries(
     """
     differences = index_differences(channels, size, anchor, positions)
     if direction is None:
-        return torch.ones(differences.shape[:-1], dtype=torch.bool)
+        return torch.ones(differences.shape[:-1], dtype=torch.bool, device="cpu")
     if direction not in ("lower", "upper"):
         raise ValueError(f"direction must be lower, upper or None, not {direction!r}")
     # a sum of products, not a matmul: integer matmul does not exist on every device
-    keys = (differences.unsqueeze(-2) * torch.tensor(order)).sum(-1)
+    keys = (differences.unsqueeze(-2) * torch.tensor(order, device="cpu")).sum(-1)
     if direction == "upper":
         keys = -keys
-    kept = torch.zeros(keys.shape[:-1], dtype=torch.bool)
+    kept = torch.zeros(keys.shape[:-1], dtype=torch.bool, device="cpu")
     tied = torch.ones_like(kept)
     for key in keys.unbind(-1):
         kept = kept | (tied & (key > 0))
@@ -71,6 +75,24 @@ def diagonal_entries(
 ) -> Tensor:
     """Mask of the entries from an index to itself: bool [O, I, *size]."""
     return (index_differences(channels, size, anchor, positions) == 0).all(-1)
+
+
+def masks_of(layer: MaskedLike) -> dict[str, Tensor]:
+    """The masks of a layer by name."""
+    return {name: getattr(layer, name) for name in layer.masks}
+
+
+def carry_masks(layer: MaskedLike, before: dict[str, Tensor]) -> MaskedLike:
+    """Give the masks of a layer that was moved or loaded the entries that they had, or that the meta device had not.
+
+    Masks are not in a state dict, and `to_empty` leaves them unset: then any weight could reach any output.
+    """
+    if any(mask.is_meta for mask in before.values()):
+        layer.make_masks()
+    for name, mask in before.items():
+        if not mask.is_meta:
+            getattr(layer, name).copy_(mask)
+    return layer
 
 
 def kernel_box(mask: Tensor) -> tuple[int, int, int, int]:

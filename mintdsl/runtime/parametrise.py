@@ -1,8 +1,11 @@
 """Raw tensors into constrained values, and back.
 
-Each function is total: every finite raw tensor, in every floating dtype, maps into the closed set as numbers of that
-dtype, with finite gradients. Each inverse is a right inverse: function(inverse(value)) is value up to rounding; a value
-that the parametrisation does not reach is refused, never moved.
+Each function is total: every finite raw tensor, in every floating dtype, maps into the set as numbers of that dtype,
+with finite gradients. A set of which the dtype holds no number is refused.
+
+Each inverse is a right inverse: function(inverse(value)) is value up to rounding. That is exact for abs, within 4 units
+of the upper bound for sigmoid, and else within 3 units of the value plus |raw| units of the part that an exp makes,
+since raw is rounded too. A value that the parametrisation does not reach is refused, never moved.
 """
 
 from __future__ import annotations
@@ -16,30 +19,41 @@ from mintdsl.runtime.activations import softplus_value
 
 
 def round_up(number: float, dtype: torch.dtype) -> float:
-    """Smallest number of `dtype` that is >= `number`, so that a stored bound keeps the promise of the real one."""
-    if number == 0.0:
-        return 0.0
+    """Smallest number of `dtype` that is >= `number`, so that a stored bound keeps the promise of the real one.
+
+    ValueError if all finite ones are smaller.
+    """
     info = torch.finfo(dtype)
+    if number > info.max:
+        raise ValueError(f"no number of {dtype} is >= {number!r}")
+    if number == 0.0 or number < -info.max:
+        return 0.0 if number == 0.0 else -info.max
     exponent = math.frexp(number)[1]
     spacing = max(math.ldexp(info.eps, exponent - 1), info.smallest_normal * info.eps)
     return math.ceil(number / spacing) * spacing
 
 
 def softplus_inverse(value: Tensor) -> Tensor:
-    """Raw r with softplus(r) = value >= 0; -200 for 0, where softplus is far below any rounding unit."""
-    return torch.where(value > 0, value + torch.log(-torch.expm1(-value)), -200.0).clamp(min=-200.0)
+    """Raw r with softplus(r) = value >= 0; -800 for 0, where softplus is 0 in every dtype."""
+    return torch.where(value > 0, value + torch.log(-torch.expm1(-value)), -800.0)
 
 
 def bounded_exp(raw: Tensor) -> Tensor:
-    """exp(raw) with raw cut to [-60, 60] and the result to the positive finite numbers of the dtype."""
+    """exp(raw) with raw cut to [-60, 60], in float16 to where exp is finite, and the result to positive numbers."""
     info = torch.finfo(raw.dtype)
-    return raw.clamp(-60.0, 60.0).exp().clamp(info.smallest_normal, info.max)
+    top = min(60.0, -round_up(-math.log(info.max), raw.dtype))
+    return raw.clamp(-60.0, top).exp().clamp(min=info.smallest_normal * info.eps)
+
+
+def readable(value: Tensor) -> bool:
+    """Whether a tensor's numbers can be looked at: not on the meta device, not fake, not while a graph is traced."""
+    return not (value.is_meta or torch.compiler.is_compiling() or type(value).__name__ == "FakeTensor")
 
 
 def bounded_log(value: Tensor, what: str) -> Tensor:
     """Raw r with bounded_exp(r) = value. ValueError names `what` for values outside [exp(-60), exp(60)]."""
     raw = value.log()
-    if not raw.is_meta and not bool((raw.abs() <= 60.0 + 1e-6).all()):
+    if readable(raw) and not bool((raw.abs() <= 60.0 + 1e-6).all()):
         raise ValueError(f"{what} must lie in [exp(-60), exp(60)] to be stored by exp")
     return raw.clamp(-60.0, 60.0)
 
@@ -47,7 +61,7 @@ def bounded_log(value: Tensor, what: str) -> Tensor:
 def wide_values(value: Tensor, low: float, high: float, what: str) -> Tensor:
     """`value` in float64, where the inverses work; ValueError if an entry is not finite or outside [low, high]."""
     wide = value.detach().double()
-    if not wide.is_meta and bool((~torch.isfinite(wide) | (wide < low) | (wide > high)).any()):
+    if readable(wide) and bool((~torch.isfinite(wide) | (wide < low) | (wide > high)).any()):
         upper = "" if high == math.inf else f" and <= {high!r}"
         raise ValueError(f"{what} must be finite, >= {low!r}{upper}")
     return wide
@@ -165,6 +179,17 @@ def between_sigmoid_inverse(value: Tensor, m: float, M: float) -> Tensor:
     if low == high:
         return torch.zeros_like(value)
     return ((wide - low) / (high - wide)).log().clamp(-200.0, 200.0).to(value.dtype)
+
+
+def folded(value: Tensor, low: float, high: float = math.inf) -> Tensor:
+    """|value| cut to the numbers of its dtype in [low, high]: initial values that a parametrisation can store."""
+    most = torch.finfo(value.dtype).max if high == math.inf else -round_up(-high, value.dtype)
+    return value.abs().clamp(round_up(low, value.dtype), most)
+
+
+def away_from_zero(value: Tensor) -> Tensor:
+    """`value` with entries nearer to 0 than 2^-19 moved there: for initial values that are stored as they are."""
+    return value.abs().clamp(min=2.0**-19).copysign(value)
 
 
 def tied(raw: Tensor, sign: Tensor) -> Tensor:

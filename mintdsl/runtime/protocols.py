@@ -33,6 +33,24 @@ class LayerLike(Protocol):
     def parameters(self) -> Iterator[nn.Parameter]: ...
 
 
+class AssumingLike(Protocol):
+    """A layer whose proof assumes that some diagonals are not 0: parameters by name, and the tap of their diagonal."""
+
+    assumed: dict[str, tuple[int, ...] | None]
+    names: tuple[str, ...]
+    members: tuple[str, ...]
+    path: str
+    kept_weights: tuple[Tensor, ...] | None
+
+
+class MaskedLike(Protocol):
+    """A layer with masks, buffers that are not stored."""
+
+    masks: tuple[str, ...]
+
+    def make_masks(self) -> None: ...
+
+
 class StatisticsLike(Protocol):
     """A layer with running statistics."""
 

@@ -68,8 +68,13 @@ def check(
     report = asked.program.check(asked.name, **asked.sizes)
     _say(show.diagnostics(report.diagnostics, report.sources, form))
     if report.ok and form == "json":
+        from mintdsl.proof.prover import Prover
+        from mintdsl.tools import numerics
+
         core, _ = asked.program.core()
-        _say(show.dumps(show.result_json(r, core, asked.sizes)) for r in report.results)
+        for r in report.results:
+            bounds = numerics.numerics_json(numerics.of_definition(core, Prover(core), r.key, asked.sizes))
+            _say([show.dumps({**show.result_json(r, core, asked.sizes), "numerical": bounds})])
     elif report.ok:
         _summary(asked, report)
     ctx.exit(0 if report.ok else 1)
@@ -114,6 +119,7 @@ def _fix(file: str, form: str) -> None:
 )
 @click.option("-o", "--out", metavar="FILE", help="File to write: .txt .md .tex .svg .html .json.")
 @click.option("--brief", is_flag=True, help="Without the statements of the rules (text).")
+@click.option("--support", "seen", is_flag=True, help="Also what each output can see, through the masks (text).")
 @click.option("--force", is_flag=True, help="Overwrite a file that is not such a proof.")
 @click.pass_context
 def prove(
@@ -125,6 +131,7 @@ def prove(
     form: str | None,
     out: str | None,
     brief: bool,
+    seen: bool,
     force: bool,
 ) -> None:
     """Print the proof: every expression, what is known of its Jacobian, and the rule.
@@ -132,14 +139,20 @@ def prove(
     As a certificate (json) it is of NAME or the last definition, and `mint check-proof` checks it.
 
     \b
-    Examples: mint prove mintnet/mint.mint Mint; mint prove mintnet/mnist_small.mint -o proof.html
+    Examples: mint prove mintnet/mint.mint Mint; mint prove mintnet/mnist_small.mint -o proof.html;
+    mint prove mintnet/mnist.mint --brief --support
     """
     from mintdsl.tools import proof_forms
 
     asked = programs.ask(file, name, option, defines)
     chosen, path = proof_forms.chosen(form, out, asked, force=force)
+    if seen and chosen != "text":
+        raise Usage("--support goes with the text of a proof; `mint draw --support` draws it")
     report = asked.program.check(asked.target if chosen == "json" else asked.name, **asked.sizes)
-    done = proof_forms.written(asked, report, chosen, brief=brief, at=show.terminal(), to_file=path is not None)
+    at = show.terminal() if path is None else show.Terminal(color=False, width=110, boxes=True)
+    done = proof_forms.written(asked, report, chosen, proof_forms.Wanted(brief, seen), at)
+    if path is not None and done == proof_forms.NOTHING:
+        raise Usage("nothing to prove: the file defines no layer and no flow")
     if path is not None and done is not None:
         programs.write_atomically(path, done.encode())
         click.echo(f"{path}: {proof_forms.FORMS[chosen].title} of {asked.target}")
@@ -324,20 +337,41 @@ def new(name: str, out: str | None) -> None:
     type=click.Choice(["mint", "dot"]),
     help="mint draws by itself (.svg, .png); dot needs Graphviz (.dot, .pdf, .svg, .png).",
 )
+@click.option(
+    "--support",
+    "output",
+    is_flag=False,
+    flag_value="centre",
+    metavar="[C,H,W]",
+    help="Draw what an output can see instead, the centre by default.",
+)
 def draw(
-    file: str, name: str | None, option: str | None, defines: tuple[str, ...], out: str | None, engine: str | None
+    file: str,
+    name: str | None,
+    option: str | None,
+    defines: tuple[str, ...],
+    out: str | None,
+    engine: str | None,
+    output: str | None,
 ) -> None:
-    """Draw the architecture with shapes, proofs and parameters.
+    """Draw the architecture with shapes, proofs and parameters, or what its outputs can see.
 
     \b
-    Example: mint draw mintnet/mnist_small.mint -o mnist_small.svg
+    Examples: mint draw mintnet/mnist_small.mint -o mnist_small.svg
+              mint draw mintnet/mnist.mint -o seen.png --support
     """
     from mintdsl.tools import draw as drawing
 
+    if output is not None and engine == "dot":
+        raise Usage("--support is drawn by mint itself, not by dot")
     asked = programs.ask(file, name, option, defines)
     target = checked_target(asked)
     try:
-        path = drawing.draw(asked.program, target, asked.sizes, out or f"{target}.svg", engine)
+        if output is None:
+            path = drawing.draw(asked.program, target, asked.sizes, out or f"{target}.svg", engine)
+        else:
+            out = out or f"{target}-support.svg"
+            path = drawing.draw_support(asked.program, target, asked.sizes, out, output)
     except drawing.DrawingError as error:
         raise Usage(str(error)) from None
     if path is not None:

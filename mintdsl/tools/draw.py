@@ -10,11 +10,12 @@ from mintdsl.driver import Program
 from mintdsl.tools.architecture import Architecture, Block, TooLarge, architecture
 from mintdsl.tools.layout import COLOURS, layout
 from mintdsl.tools.programs import write_atomically
-from mintdsl.tools.scene import png, svg
+from mintdsl.tools.scene import Scene, png, svg
 
 if TYPE_CHECKING:
     from graphviz import Digraph
 
+CENTRE = "centre"
 _OWN, _DOT = (".svg", ".png"), (".dot", ".pdf", ".svg", ".png")
 
 
@@ -40,13 +41,41 @@ def draw(program: Program, name: str, sizes: Mapping[str, int], out: str, engine
         raise DrawingError(str(problem)) from None
     if engine == "dot":
         _graphviz(found, path, to_stdout=out == "-")
-    elif out == "-":
-        print(svg(layout(found)), end="")
-    elif kind == ".svg":
-        write_atomically(path, svg(layout(found)).encode())
+        return None if out == "-" else path
+    return _write(layout(found), path, out)
+
+
+def draw_support(program: Program, name: str, sizes: Mapping[str, int], out: str, output: str) -> Path | None:
+    """Draw what an output of the definition `name` can see. Raises DrawingError, OSError."""
+    from mintdsl.proof.stages import network
+    from mintdsl.tools import support
+    from mintdsl.tools.support_picture import middle, picture, scene
+
+    path = Path("-.svg" if out == "-" else out)
+    if path.suffix.lower() not in _OWN:
+        raise DrawingError(f"{out}: with --support the name must end in .svg or .png")
+    core, _ = program.core()
+    key = core.find(name)
+    assert key is not None, name
+    definition = core.definitions[key]
+    try:
+        net = network(core, key, support.known_sizes(definition, sizes), support.of_formals(definition, sizes))
+        chosen = middle(net) if output == CENTRE else support.index(output, net.outputs)
+        found = picture(net, name, chosen)
+    except ValueError as problem:
+        raise DrawingError(str(problem)) from None
+    return _write(scene(found), path, out)
+
+
+def _write(page: Scene, path: Path, out: str) -> Path | None:
+    if out == "-":
+        print(svg(page), end="")
+        return None
+    if path.suffix.lower() == ".svg":
+        write_atomically(path, svg(page).encode())
     else:
-        png(layout(found), path)
-    return None if out == "-" else path
+        png(page, path)
+    return path
 
 
 # ---------------------------------------------------------------- Graphviz

@@ -23,7 +23,7 @@ from mintdsl.proof.rules import RULES
 from mintdsl.proof.rules.model import Rule
 from mintdsl.records import record
 from mintdsl.source import Source, Span
-from mintdsl.tools.show import class_of, facts, free
+from mintdsl.tools.show import class_of, facts, free, proved_word
 
 LONGEST = 160
 """Characters of an expression that are shown; the middle of longer ones is left out."""
@@ -35,6 +35,9 @@ NOT_CLAIMED = (
     "bound below 3e-4, the root of float32's rounding unit), x itself is not determined in float32: the residual is "
     "met, x may differ. Which inputs an output depends on is not claimed either."
 )
+
+NUMERICAL = "Numerical: bounds over all inputs and weights, in the Euclidean and the maximum norm"
+ASSUMED = "what is assumed, the module checks when weights are loaded and before each inverse"
 
 BOOKKEEPING = {
     "LET": "names a subformula; its proof stands above",
@@ -103,6 +106,11 @@ class Section:
         return f"{self.kind} {self.name} on {self.definition.shape}"
 
     @property
+    def verdict(self) -> str:
+        """`proved`, under which checked assumptions, or `NOT PROVED`."""
+        return proved_word(self.proved.proof) if self.holds else "NOT PROVED"
+
+    @property
     def assumptions(self) -> tuple[str, ...]:
         """What the proof takes for granted and the module tests."""
         return self.proved.proof.assumptions
@@ -114,8 +122,19 @@ class Section:
 
 
 @record
+class Numbers:
+    """What is known of one definition in floating point, name and words."""
+
+    title: str
+    rows: tuple[tuple[str, str], ...]
+
+
+@record
 class Document:
-    """All that is shown: the definitions, those used first first, and the rules; `hash` when all is proved."""
+    """All that is shown: the definitions, those used first first, and the rules; `hash` when all is proved.
+
+    `numerical` has bounds over all inputs and weights, and `formula` says what the errors in them mean.
+    """
 
     sections: tuple[Section, ...]
     rules: tuple[Rule, ...]
@@ -123,6 +142,8 @@ class Document:
     sources: Mapping[str, Source]
     diagnostics: tuple[Diagnostic, ...] = ()
     hash: str = ""
+    numerical: tuple[Numbers, ...] = ()
+    formula: str = ""
 
     @property
     def name(self) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from mintdsl.core import ir
 from mintdsl.driver import Report, SpecError
-from mintdsl.records import record
+from mintdsl.records import record, replace
 from mintdsl.tools.programs import Asked, Usage
 from mintdsl.tools.proof_document import Document, document
 from mintdsl.tools.show import Terminal
@@ -47,6 +48,7 @@ def _html(found: Document) -> str:
     return html(found)
 
 
+NOTHING = "nothing to prove\n"
 # Text needs a terminal's width, and a certificate the program itself: these two have no function of the document.
 FORMS = {
     "text": Form("proof", ".txt", (b"layer ", b"flow ")),
@@ -84,33 +86,50 @@ def _begins(path: Path, heads: tuple[bytes, ...]) -> bool:
     return not start or start.startswith(heads)
 
 
-def written(asked: Asked, report: Report, form: str, *, brief: bool, at: Terminal, to_file: bool) -> str | None:
+@record
+class Wanted:
+    """What the text of a proof leaves out (`brief`: the rules) and adds (`support`: what outputs can see)."""
+
+    brief: bool = False
+    support: bool = False
+
+
+def written(asked: Asked, report: Report, form: str, wanted: Wanted, at: Terminal) -> str | None:
     """The proof in a form; None when there is nothing to show, as the diagnostics say."""
     from mintdsl.proof.prover import Prover
-    from mintdsl.tools import fixes
+    from mintdsl.tools import fixes, numerics
 
     core, _ = asked.program.core()
-    keys = core.main if asked.name is None else (core.find(asked.name),)
+    names = core.main if asked.name is None else (core.find(asked.name),)
+    keys = [key for key in names if key is not None and key in core.definitions]
     with fixes.deep():
         if form == "json":
-            if not report.ok:
-                return None
-            from mintdsl.tools.certificates import text
-
-            try:
-                return text(asked.program.certificate(asked.target))
-            except SpecError as error:
-                raise Usage(error.diagnostics[-1].title) from None
-        found = Prover(core).used([key for key in keys if key is not None and key in core.definitions])
-        if not found and report.ok and to_file:
-            raise Usage("nothing to prove: the file defines no layer and no flow")
+            return _certificate(asked) if report.ok else None
+        prover = Prover(core)
+        found = prover.used(keys)
         if not found:
-            return "nothing to prove\n" if report.ok else None
+            return NOTHING if report.ok else None
         shown = document(found, core, report.sources, report.diagnostics)
+        if report.ok:
+            numerical, formula = numerics.numerics_of(core, prover, keys, asked.sizes)
+            shown = replace(shown, numerical=numerical, formula=formula)
         write = FORMS[form].write
-        if write is not None:
-            return write(shown)
-        from mintdsl.tools import proofs
+        return write(shown) if write is not None else _text(shown, core, keys, asked, wanted, at)
 
-        plain = Terminal(color=False, width=110, boxes=True)
-        return "\n".join(proofs.text(shown, plain if to_file else at, brief=brief)) + "\n"
+
+def _certificate(asked: Asked) -> str:
+    from mintdsl.tools.certificates import text
+
+    try:
+        return text(asked.program.certificate(asked.target))
+    except SpecError as error:
+        raise Usage(error.diagnostics[-1].title) from None
+
+
+def _text(shown: Document, core: ir.Program, keys: Sequence[str], asked: Asked, wanted: Wanted, at: Terminal) -> str:
+    from mintdsl.tools import numerics, proofs, support
+
+    more = numerics.numerics_text(shown, at) if shown.numerical else []
+    if wanted.support and shown.holds:
+        more += support.support_text(core, keys, asked.sizes, at)
+    return "\n".join(proofs.text(shown, at, more, brief=wanted.brief)) + "\n"

@@ -13,7 +13,7 @@ from html import escape
 from mintdsl.diagnostics.render import printable, render
 from mintdsl.proof.rules.model import Rule
 from mintdsl.source import Source, Span
-from mintdsl.tools.proof_document import NOT_CLAIMED, Document, Row, Section, Step, shortened, trees
+from mintdsl.tools.proof_document import NOT_CLAIMED, NUMERICAL, Document, Row, Section, Step, shortened, trees
 from mintdsl.tools.proof_style import style
 from mintdsl.tools.proof_words import consequences, kind_of_step, known
 
@@ -45,6 +45,7 @@ def html(document: Document) -> str:
         *page.header(),
         *(line for place, section in enumerate(document.sections) for line in page.section(place, section)),
         *page.rules(),
+        *page.numbers(),
         "<h2>Not claimed</h2>",
         f"<p>{text(NOT_CLAIMED)}</p>",
         "</main>",
@@ -129,6 +130,16 @@ class _Page:
         for name, words in self.document.bookkeeping:
             yield f'<dt id="rule-{text(name)}">{text(name)}</dt><dd>no rule: {text(words)}</dd>'
         yield "</dl>"
+
+    def numbers(self) -> Iterator[str]:
+        if self.document.numerical:
+            yield f"<h2>{text(NUMERICAL)}</h2>"
+        for one in self.document.numerical:
+            yield f'<p class="settled">{text(one.title)}</p>'
+            rows = "".join(f"<dt>{text(name)}</dt><dd>{text(said)}</dd>" for name, said in one.rows)
+            yield f'<dl class="facts">{rows}</dl>'
+        if self.document.formula:
+            yield f'<p class="small">{text(self.document.formula)}</p>'
 
     def sources(self) -> Iterator[str]:
         yield '<aside class="sources">'
@@ -282,7 +293,8 @@ def _lines(words: str) -> str:
 def _verdict(section: Section) -> str:
     if not section.claims:
         return '<span class="small">claims nothing</span>'
-    return '<span class="good">proved</span>' if section.holds else '<span class="bad">not proved</span>'
+    word = "good" if section.holds else "bad"
+    return f'<span class="{word}">{text(section.verdict)}</span>'
 
 
 def _inference(rule: Rule) -> str:

@@ -12,7 +12,7 @@ from typing import assert_never
 from mintdsl.core import ir
 from mintdsl.proof.rules import RULES
 from mintdsl.tools import tex
-from mintdsl.tools.proof_document import NOT_CLAIMED, Document, Formula, Section, Step
+from mintdsl.tools.proof_document import NOT_CLAIMED, NUMERICAL, Document, Formula, Section, Step
 from mintdsl.tools.proof_words import consequences, given, kind_of, numbers
 from mintdsl.tools.tex import Typeset, code, prose, text
 
@@ -54,7 +54,7 @@ def latex(document: Document) -> str:
     ]
     for section in document.sections:
         lines += ["", *_Part(section).lines()]
-    lines += ["", *_rules(document, sources)]
+    lines += ["", *_rules(document, sources), *_numerical(document)]
     lines += ["", r"\section*{Not claimed}", prose(NOT_CLAIMED), *sources.bibliography(), r"\end{document}"]
     return "\n".join(lines) + "\n"
 
@@ -115,7 +115,8 @@ class _Part:
         lines += [rf"\item {prose(said)}" for said in consequences(section)]
         lines.append(r"\end{itemize}")
         if section.claims:
-            word = "Claimed and proved" if section.holds else "Claimed"
+            word = f"Claimed and {section.verdict}" if section.holds else "Claimed"
+            word = prose(word)
             lines.append(rf"{word}: {code(', '.join(section.claims))}.")
         return lines
 
@@ -245,6 +246,19 @@ def _rules(document: Document, sources: _Sources) -> list[str]:
         lines.append(f"Source: {sources.cited(rule.citation)}.")
     words = "; ".join(rf"\by{{{text(name)}}}: {prose(said)}" for name, said in document.bookkeeping)
     return [*lines, rf"\paragraph{{No rules}} {words}."] if words else lines
+
+
+def _numerical(document: Document) -> Iterator[str]:
+    if document.numerical:
+        title, _, words = NUMERICAL.partition(": ")
+        yield from ("", rf"\section*{{{title}}}", f"{words.capitalize()}.")
+    for one in document.numerical:
+        yield rf"\paragraph{{{text(one.title)}}}"
+        yield r"\begin{itemize}\setlength{\itemsep}{0pt}"
+        yield from (rf"\item {text(name)}: {prose(said)}" for name, said in one.rows)
+        yield r"\end{itemize}"
+    if document.formula:
+        yield prose(document.formula)
 
 
 class _Sources:

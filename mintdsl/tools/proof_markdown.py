@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from mintdsl.core import ir
 from mintdsl.diagnostics.render import printable
 from mintdsl.proof.jacobian import family
-from mintdsl.tools.proof_document import NOT_CLAIMED, Document, Section, Step
+from mintdsl.tools.proof_document import NOT_CLAIMED, NUMERICAL, Document, Section, Step
 from mintdsl.tools.proof_latex import DEFINITION, head, typeset
 from mintdsl.tools.proof_words import consequences, kind_of, numbers
 
@@ -26,7 +26,8 @@ def markdown(document: Document) -> str:
     )
     for section in document.sections:
         lines += ["", *_section(section)]
-    lines += ["", "## Rules", "", *_rules(document), "", "## Not claimed", "", escaped(NOT_CLAIMED)]
+    lines += ["", "## Rules", "", *_rules(document), *_numerical(document)]
+    lines += ["", "## Not claimed", "", escaped(NOT_CLAIMED)]
     if document.hash:
         lines += ["", "## Certificate", "", *_certificate(document)]
     return "\n".join(lines) + "\n"
@@ -87,7 +88,8 @@ def _section(section: Section) -> Iterator[str]:
     yield "| claim | verdict |"
     yield "| --- | --- |"
     for claim in section.claims or ("none",):
-        word = "" if not section.claims else "proved" if section.holds else "**not proved**"
+        word = escaped(section.verdict) if section.holds else "**NOT PROVED**"
+        word = word if section.claims else ""
         yield f"| {_cell(code(claim))} | {word} |"
     yield ""
     yield "What follows:"
@@ -156,6 +158,17 @@ def _rules(document: Document) -> Iterator[str]:
         yield f"  Source: {_linked(rule.citation)}."
     for name, words in document.bookkeeping:
         yield f"* {name} (no rule): {escaped(words)}."
+
+
+def _numerical(document: Document) -> Iterator[str]:
+    if document.numerical:
+        yield from ("", f"## {NUMERICAL}")
+    for one in document.numerical:
+        yield from ("", code(one.title), "")
+        for name, said in one.rows:
+            yield f"* {name}: {escaped(said)}"
+    if document.formula:
+        yield from ("", escaped(document.formula))
 
 
 def _linked(citation: str) -> str:

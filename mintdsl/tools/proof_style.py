@@ -77,9 +77,10 @@ summary:focus-visible, a:focus-visible { outline: 2px solid var(--link); outline
 .sub > summary:hover { color: var(--ink); }
 .why { border: 1px solid var(--rule); border-radius: 8px; padding: 0.7rem 0.9rem; margin: 0.2rem 0 0.6rem;
   font-size: 0.9rem; background: var(--panel); }
-.why dl { display: grid; grid-template-columns: max-content minmax(0, 1fr); gap: 0.1rem 1rem; margin: 0 0 0.6rem; }
-.why dt { color: var(--soft); }
-.why dd { margin: 0; overflow-wrap: anywhere; }
+.why dl, .facts { display: grid; grid-template-columns: max-content minmax(0, 1fr); gap: 0.1rem 1rem;
+  margin: 0 0 0.6rem; }
+.why dt, .facts dt { color: var(--soft); }
+.why dd, .facts dd { margin: 0; overflow-wrap: anywhere; }
 .why p { margin: 0.4rem 0; }
 .inference { display: inline-block; max-width: 100%; margin: 0.5rem 0; text-align: center; }
 .inference > span { display: block; padding: 0.15rem 0.6rem; }

@@ -119,11 +119,10 @@ class _Page:
         for i, line in enumerate(lines):
             y += 19 if i else 21
             verdict = section.claims and i == len(lines) - 1
-            self.words(left, y, line, 11.5, SOFT, _PAGE - 2 * _INSET - 90)
+            self.words(left, y, line, 11.5, SOFT, _PAGE - 2 * _INSET - 320)
             if verdict:
-                end = left + text_width(fitted(line, 11.5, _PAGE - 2 * _INSET - 90), 11.5) + 3
-                word, colour = ("proved", "#24805a") if section.holds else ("NOT PROVED", "#bb3530")
-                self.shapes.append(Words(end, y, word, 11.5, colour, bold=True))
+                end = left + text_width(fitted(line, 11.5, _PAGE - 2 * _INSET - 320), 11.5) + 3
+                self.words(end, y, section.verdict, 11.5, "#24805a" if section.holds else "#bb3530", 320, bold=True)
         y += 22
         found = self.side_by_side(section, left, y)
         if found is None:

@@ -9,7 +9,7 @@ from mintdsl.core import ir
 from mintdsl.core.interval import REAL
 from mintdsl.proof.check import LayerProof
 from mintdsl.proof.jacobian import DENSE, NONE, Fibre, Jacobian, Smooth
-from mintdsl.tools.proof_document import Section, Step
+from mintdsl.tools.proof_document import ASSUMED, Section, Step
 from mintdsl.tools.show import class_of, facts
 
 
@@ -44,7 +44,7 @@ def consequences(section: Section) -> list[str]:
     if said.proved:
         found += [f"log-determinant: {said.log_det}", f"inverse: {said.inverse}"]
     if section.assumptions:
-        found.append(f"assumed, and tested by the module: {', '.join(section.assumptions)}")
+        found.append(f"assumed: {', '.join(section.assumptions)}; {ASSUMED}")
     return found
 
 

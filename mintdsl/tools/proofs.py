@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mintdsl.tools.proof_document import NOT_CLAIMED, Document, Row, Section, trees
+from mintdsl.tools.proof_document import ASSUMED, NOT_CLAIMED, Document, Row, Section, trees
 from mintdsl.tools.show import Terminal, wrap
 
 DEEPEST = 20
 """Branches below each other; what is deeper stands in a tree of its own."""
 
 
-def text(document: Document, at: Terminal, *, brief: bool = False) -> list[str]:
-    """The proofs one after the other, the rules unless `brief`, and what is not claimed."""
+def text(document: Document, at: Terminal, more: Sequence[str] = (), *, brief: bool = False) -> list[str]:
+    """The proofs one after the other, the rules unless `brief`, `more`, and what is not claimed."""
     lines: list[str] = []
     for section in document.sections:
         lines += [*_heading(section, at), ""]
@@ -22,7 +22,13 @@ def text(document: Document, at: Terminal, *, brief: bool = False) -> list[str]:
             lines.append("")
     if not brief:
         lines += [*_rules(document, at), ""]
-    return [*lines, at.style("bold", "Not claimed"), "", *(f"  {part}" for part in wrap(NOT_CLAIMED, at.width - 2))]
+    return [
+        *lines,
+        *more,
+        at.style("bold", "Not claimed"),
+        "",
+        *(f"  {part}" for part in wrap(NOT_CLAIMED, at.width - 2)),
+    ]
 
 
 def _heading(section: Section, at: Terminal) -> list[str]:
@@ -34,13 +40,13 @@ def _heading(section: Section, at: Terminal) -> list[str]:
         lines = [at.style("bold", title), f"  {at.style('faint', place)}"]
     if section.settled:
         lines += [f"  {part}" for part in wrap("; ".join(section.settled), at.width - 2)]
-    word = at.style("green", "proved") if section.holds else at.style("red", "NOT PROVED")
-    claims = ", ".join(section.claims)
-    lines.append(f"  claims {claims}: {word}" if claims else "  claims nothing")
+    word = at.style("green" if section.holds else "red", section.verdict)
+    claims = f"claims {', '.join(section.claims)}: {word}" if section.claims else "claims nothing"
+    lines += [f"  {part}" for part in wrap(claims, at.width - 2)]
+    lines += [f"  {part}" for part in wrap(f"follows: {section.follows}", at.width - 2)]
     if section.assumptions:
-        assumed = f"assumes, and the module tests: {', '.join(section.assumptions)}"
-        lines += [f"  {part}" for part in wrap(assumed, at.width - 2)]
-    return [*lines, *(f"  {part}" for part in wrap(f"follows: {section.follows}", at.width - 2))]
+        lines.append(f"  {ASSUMED}")
+    return lines
 
 
 def tree(rows: Sequence[Row], at: Terminal) -> list[str]:

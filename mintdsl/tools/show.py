@@ -12,7 +12,7 @@ from typing import Protocol
 from mintdsl.core import ir
 from mintdsl.core.claim_words import INVERSES, LOG_DETS
 from mintdsl.core.interval import REAL
-from mintdsl.diagnostics.model import Diagnostic
+from mintdsl.diagnostics.model import Diagnostic, Example, Tensor
 from mintdsl.diagnostics.render import concise, render, summary
 from mintdsl.driver import Checked, Report
 from mintdsl.proof.check import LayerProof
@@ -106,6 +106,30 @@ def as_json(diagnostic: Diagnostic, sources: Mapping[str, Source]) -> dict[str, 
         "labels": labels,
         "notes": list(diagnostic.notes),
         "fixes": fixes,
+        "example": None if diagnostic.example is None else _example(diagnostic.example),
+    }
+
+
+def _example(example: Example) -> dict[str, Json]:
+    """A counter-example: tensors as nested lists; `raw` by the keys of the state dict."""
+
+    def nested(numbers: Sequence[float], shape: Sequence[int]) -> Json:
+        if not shape:
+            return numbers[0]
+        of_one = len(numbers) // shape[0]
+        return [nested(numbers[k * of_one : (k + 1) * of_one], shape[1:]) for k in range(shape[0])]
+
+    def by_name(tensors: Sequence[Tensor]) -> dict[str, Json]:
+        return {tensor.name: nested(tensor.numbers, tensor.shape) for tensor in tensors}
+
+    return {
+        "definition": example.definition,
+        "settings": dict(example.settings),
+        "parameters": by_name(example.parameters),
+        "raw": by_name(example.raw),
+        "inputs": by_name(example.inputs),
+        "kind": example.kind,
+        "seen": example.seen,
     }
 
 
@@ -141,6 +165,14 @@ def facts(proof: Proof, dims: int | None, order: str = "") -> Facts:
     same = bijection.domain == bijection.codomain
     where = box(bijection.domain) if same else f"{box(bijection.domain)} onto {box(bijection.codomain)}"
     return Facts(True, f"bijection of {where}{mode}", jacobian, log_det, inverse)
+
+
+def proved_word(proof: Proof) -> str:
+    """`proved`, or under which checked assumptions."""
+    named = ", ".join(proof.assumptions)
+    if not named:
+        return "proved"
+    return f"proved under {'a checked assumption' if len(proof.assumptions) == 1 else 'checked assumptions'} {named}"
 
 
 def class_of(proof: LayerProof, order: str = "") -> str:
@@ -212,7 +244,7 @@ def line(result: Checked, program: ir.Program, sizes: Mapping[str, int]) -> str:
         parts.append(f"for all {free(definition)}")
     bijection = result.proof.bijection
     whole = bijection is not None and bijection.codomain is not None
-    return ("proved: " if whole else "") + " | ".join(parts)
+    return (f"{proved_word(result.proof)}: " if whole or result.proof.assumptions else "") + " | ".join(parts)
 
 
 def result_json(result: Checked, program: ir.Program, sizes: Mapping[str, int]) -> dict[str, Json]:
@@ -228,6 +260,7 @@ def result_json(result: Checked, program: ir.Program, sizes: Mapping[str, int]) 
         "injective": bijection is not None,
         "bijection": bijection is not None and bijection.codomain is not None,
         "conclusion": said.conclusion,
+        "assumptions": list(result.proof.assumptions),
         "jacobian": said.jacobian or None,
         "order": order or None,
         "log_det": said.log_det or None,

@@ -21,6 +21,8 @@ PARAMETRISATIONS = {
         ("signed", "", "diag != 0", ""),
         ("signed_channel", " (per = channel)", "diag != 0", ""),
         ("signed_exp", " (per = channel)", "diag != 0 via signed_exp", ""),
+        ("raw", "", "diag != 0 via raw", ""),
+        ("raw_channel", " (per = channel)", "diag != 0 via raw", " (per = element)"),
         ("unit", "", "diag == 1", ""),
         ("sigmoid", "", "diag >= 0.5, diag <= 2", ""),
         ("negative_interval_of_sigmoid", " (per = channel)", "diag >= 0.25, diag <= 0.75", ""),
@@ -53,6 +55,14 @@ layer A on Image[C, H, W] ensures lower, invertible {
   param l : conv 1x1 lower with diag != 0 via signed_exp
   map x -> k(l(x))
 }""",
+    "conv_raw": """
+layer A(tri: Dir) on Image[C, H, W] ensures tri, diag != 0, invertible {
+  order corner
+  param k : conv 2x2 tri (anchor = corner) with diag != 0 via raw init near_identity(std = 0.02)
+  param s : scale (per = channel) with diag != 0 via raw
+  map x -> k(x) / s
+}
+flow F on Image[2, 2, 3] { pair { A(tri = upper)  A(tri = lower) } }""",
     "conv_signed_family": """
 layer A on Image[C, H, W] {
   order channel_major
@@ -156,6 +166,13 @@ layer A on Vec[D] ensures lower, invertible {
   param V : linear lower with diag > 0
   param b : bias
   map x -> V(x) + b
+}""",
+    "linear_raw": """
+layer A on Vec[D] ensures lower, invertible {
+  param V : linear lower with diag != 0 via raw init identity
+  param W : linear lower
+  tie diag(W) * diag(V) >= 0
+  map x -> V(x) + W(tanh(x))
 }""",
     "linear_upper_signed": """
 layer A on Vec[D] ensures upper, diag != 0, invertible {

@@ -546,6 +546,50 @@ def test_meta_device(name: str) -> None:
     loaded.load_state_dict(real.state_dict(), strict=True, assign=True)
 
 
+DEFERRED = ["images", "reals", "layer", "conv_signed", "flow_batch_norm", "conv_corner", "flow_classifier"]
+
+
+@pytest.mark.parametrize("name", DEFERRED)
+@pytest.mark.parametrize("how", ["reset", "load", "assign", "context", "moved"])
+def test_masks_survive_deferred_construction(name: str, how: str) -> None:
+    """Masks are not in a state dict: left unset by to_empty, they would let any weight reach any output."""
+    text = {"images": IMAGES, "reals": REALS, "layer": LAYER}.get(name)
+    at = compiled(name) if text is None else compile_text(text)
+    real = near_initial(at.build())
+    if how == "context":
+        with torch.device("meta"):
+            model = at.build()
+    else:
+        model = at.build(device=None if how == "moved" else "meta")
+    if how != "assign":
+        model.to_empty(device="cpu")
+    poison(model)
+    if how == "reset":
+        for m in model.modules():
+            if hasattr(m, "reset_parameters"):
+                m.reset_parameters()
+    else:
+        model.load_state_dict(real.state_dict(), assign=how == "assign")
+        x = some(real, 2)
+        assert torch.equal(model(x)[0], real(x)[0])
+    wanted = {k: v for k, v in real.named_buffers() if v.dtype == torch.bool}
+    found = dict(model.named_buffers())
+    assert all(torch.equal(found[k], v) for k, v in wanted.items())
+    fresh = dict(at.build().named_buffers())
+    if how == "reset":
+        assert all(torch.equal(v, fresh[k]) for k, v in found.items() if k.endswith(("_mean", "_var", "_count")))
+    model.half().double().to("cpu")
+    assert all(torch.equal(dict(model.named_buffers())[k], v) for k, v in wanted.items())
+
+
+@torch.no_grad()
+def poison(model: nn.Module) -> None:
+    """What memory may hold after to_empty, wherever a state dict or reset_parameters has to write."""
+    for t in (*model.parameters(), *model.buffers()):
+        if not t.is_meta and t.dtype != torch.bool:
+            t.fill_(77)
+
+
 @pytest.mark.parametrize("name", EVERYTHING)
 def test_new_tensors_are_made_where_the_arguments_are(name: str) -> None:
     """With another default device, a tensor made without a device would meet those of the arguments and raise."""

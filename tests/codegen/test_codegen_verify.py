@@ -103,8 +103,8 @@ TAMPERED = {
     ),
     "a mask that lets an entry through": (
         TIED,
-        'self.register_buffer("kept", kept.to(device), persistent=False)',
-        'self.register_buffer("kept", torch.ones_like(kept).to(device), persistent=False)',
+        'self.register_buffer("kept", kept.to(',
+        'self.register_buffer("kept", torch.ones_like(kept).to(',
         "structure",
     ),
     "a tie that is not kept": (
@@ -121,6 +121,18 @@ TAMPERED = {
         "return x, -log_abs_det(layer.value(x, w)[1])",
         "return x, log_abs_det(layer.value(x, w)[1])",
         "log_det of both directions",
+    ),
+    "an inverse that does not test what is assumed": (
+        PROGRAMS["linear_raw"],
+        "        check_assumptions(self)  # what the proof assumes of stored numbers\n",
+        "",
+        "calls that take a diag(V) of 0",
+    ),
+    "a state that is loaded without a test": (
+        PROGRAMS["linear_raw"],
+        "        check_state(self, state_dict, prefix, rest[0])\n",
+        "",
+        "calls that take a diag(V) of 0",
     ),
     "steps in the wrong order": (
         PROGRAMS["linear_twice"],

@@ -5,8 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from math import inf, isinf
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from mintdsl.core.interval import NONNEGATIVE, ONE, POSITIVE, REAL, UNIT, ZERO, Interval
 

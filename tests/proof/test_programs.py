@@ -2,7 +2,7 @@
 
 `# error: [E0403] W(x)` is one error and the text under its primary label, white space folded; `# error: [*]` is any
 error. `# proves: A: lower, diag > 0` are the claims that are proved, `# class: A: lower, diag in (0, inf)` the class
-of the map that is derived.
+of the map that is derived, `# assumes: A: diag(s) != 0 of A` what the proof takes for granted of stored numbers.
 """
 
 from __future__ import annotations
@@ -59,14 +59,17 @@ def test_accepted_programs(path: Path) -> None:
     assert errors(report) == []
     claims = []
     classes = []
+    assumed = []
     for result in report.results:
         proof = result.proof
         definition = proof.layer if isinstance(proof, LayerProof) else proof.flow
         claims.append(f"{result.name}: {', '.join(map(str, definition.claims))}")
         derived = proof.jacobian.describe() if isinstance(proof, LayerProof) else proof.derivation.conclusion
         classes.append(f"{result.name}: {derived}")
+        assumed += [f"{result.name}: {'; '.join(proof.assumptions)}"] if proof.assumptions else []
     assert claims == header(path, "proves")
     assert classes == header(path, "class")
+    assert assumed == header(path, "assumes")
 
 
 def test_there_are_enough_programs() -> None:

@@ -48,7 +48,9 @@ def check_layer(statement: Json, layer: Json, proof: Json) -> Known:
     inverse = "iterative" if fact.off != NONE else "closed_form" if fact.own == "affine" else "elementwise"
     assumed = [p for p in layer["params"] if p["with"] is not None and p["with"][2] in ASSUMED]
     where = (f"[{', '.join(p['indices'])}]" if p["indices"] else "" for p in assumed)
-    assumes = tuple(f"diag({p['name']}{at}) != 0" for p, at in zip(assumed, where, strict=True))
+    assumes = tuple(
+        f"diag({p['name']}{at}) != 0 of {layer['name'].partition('#')[0]}" for p, at in zip(assumed, where, strict=True)
+    )
     evaluation = any(p["kind"][0] == "normalize" for p in layer["params"])
     order = proof["order"] or order_of(layer, proof["bindings"])
     return Known(domain, image, unit, inverse, "exact", fact.lip, evaluation, assumes, fact, order)
@@ -104,7 +106,6 @@ def use(known: Known, state: Known, name: str) -> Known:
     if known.domain is None:
         raise Refused(f"nothing is proved of {name}")
     state = enter(state, known.domain)
-    fresh = (a if " in " in a else f"{a} in {name.partition('#')[0]}" for a in known.assumes)
     return state._replace(
         image=known.image if state.image is not None else None,
         preserving=state.preserving and known.preserving,
@@ -112,7 +113,7 @@ def use(known: Known, state: Known, name: str) -> Known:
         log_det=max(state.log_det, known.log_det, key=LOG_DETS.index),
         lip=times(state.lip, known.lip),
         evaluation=state.evaluation or known.evaluation,
-        assumes=tuple(dict.fromkeys((*state.assumes, *fresh))),
+        assumes=tuple(dict.fromkeys((*state.assumes, *known.assumes))),
     )
 
 

@@ -205,7 +205,11 @@ def activate(e: Jacobian, h: ActFacts, *, span: Span, declared: Span | None) -> 
     fibre, image = Fibre.UNKNOWN, REAL
     if e.strict:
         fibre = Fibre.CONST
-    elif monotone and e.fibre is not Fibre.UNKNOWN and h.domain == (e.image if e.fibre is Fibre.IMAGE else REAL):
+    elif (
+        monotone
+        and e.fibre in (Fibre.AFFINE, Fibre.ONTO, Fibre.IMAGE)
+        and h.domain == (e.image if e.fibre is Fibre.IMAGE else REAL)
+    ):
         # only where h meets its whole domain is its image known exactly
         image = h.image
         fibre = Fibre.ONTO if image == REAL else Fibre.IMAGE

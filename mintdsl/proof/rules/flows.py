@@ -40,14 +40,15 @@ def triangular(jacobian: Jacobian) -> Bijection | None:
 class Passage:
     """What is known of a chain of steps: one to one on `domain` (None: it moves entries, whatever box they lie in).
 
-    `image` is the box that it is onto, None when that is no fixed box; `why` says what is missed. The rest is that of
-    the weakest step: `preserving` volumes, the kind of its `inverse`, a bound `lip` of its Lipschitz constant (in the
-    2-norm), `padded` when the dimension grows, `evaluation` when it holds for frozen statistics only, `assumptions`
-    that the module tests.
+    Its values lie in the box `inside`; `image` is the box that it is onto, None when that is no fixed box; `why` says
+    what is missed. The rest is that of the weakest step: `preserving` volumes, the kind of its `inverse`, a bound `lip`
+    of its Lipschitz constant (in the 2-norm), `padded` when the dimension grows, `evaluation` when it holds for frozen
+    statistics only, `assumptions` that the module tests.
     """
 
     domain: Interval | None = None
     image: Interval | None = None
+    inside: Interval = REAL
     preserving: bool = True
     inverse: str = CLOSED
     lip: float = 1.0
@@ -62,22 +63,20 @@ IDENTITY = Passage()
 
 def compose(before: Passage, step: Passage) -> Passage | str:
     """Rule I-COMP: a step after a chain; what arrives, in words, when it does not lie in the step's domain."""
-    why, image = before.why or step.why, step.image
+    why, image, inside = before.why or step.why, step.image, step.inside
     if step.domain is None:
-        image = before.image
-    elif before.domain is not None and before.image is None:
-        if step.domain != REAL:
-            return "values that are not known to lie in a smaller set"
-        image = None
-    elif before.domain is not None and before.image is not None:
-        if not before.image.within(step.domain):
-            return f"values in {before.image}"
+        image, inside = before.image, before.inside
+    elif before.domain is not None:
+        if not before.inside.within(step.domain):
+            return f"values in {before.inside}"
         if before.image != step.domain:
             image = None
-            why = before.why or f"a step leaves {before.image}, the next one is a bijection of {step.domain}"
+            arriving = f"a step leaves {before.inside}, the next one is a bijection of {step.domain}"
+            why = before.why or arriving
     return Passage(
         step.domain if before.domain is None else before.domain,
         image,
+        inside,
         before.preserving and step.preserving,
         weakest(INVERSES, before.inverse, step.inverse),
         product_above(before.lip, step.lip),

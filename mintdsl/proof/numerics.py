@@ -1,0 +1,316 @@
+"""Numerical invertibility, beside the algebraic one: Lipschitz bounds of a map and its inverse, and what rounding does.
+
+The bounds hold for all inputs and all admissible weights, in the Euclidean and in the maximum norm alike, as each
+step that has one acts on every element alone or moves elements. A triangular layer has none: 1/lo of its diagonal
+bounds the diagonal of the inverse, not the inverse.
+
+Round trip. Let P_k be the product of the inverse bounds of the first k steps, P_0 = 1. If step k is evaluated within
+a_k u m forth and b_k u m back, in the maximum norm, u the unit of rounding and m >= 1 the largest term that occurs
+(products of sums multiplied out), then to first order in u the recovered x is off by at most
+
+    sum over k of (P_k a_k + P_(k-1) b_k) u m.
+
+A step that is inverted by a solve to a residual of r (1 + |z|) has P_k r (1 + |z_k|) in place of the term of b_k.
+For e_(k-1) <= b_k u m + lip(F_k^-1) (a_k u m + e_k), where e_k is the error behind step k, and e_n = 0.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import assert_never
+
+from mintdsl.core import ir
+from mintdsl.core.interval import Interval
+from mintdsl.core.nat import Nat
+from mintdsl.proof.check import Bindings, LayerProof, act_slope
+from mintdsl.proof.jacobian import NONE
+from mintdsl.proof.prover import Prover
+from mintdsl.records import record, replace
+
+LEAVES = (ir.Var, ir.Value, ir.Scalar, ir.Ref)
+UNITS = {"float32": 2.0**-24, "float64": 2.0**-53}
+
+
+@record
+class Numerics:
+    """What is known of a map made of `steps` steps.
+
+    `lip` and `inverse` are Lipschitz bounds, `data` one of the map on inputs in [0, 1]; inf where there is none, and
+    then `why_lip`, `why_inverse`, `why_data` say why. `rounding` and `solved` bound the error of a round trip by
+    rounding * u * m + solved * r (1 + |z|). `unit`: inputs in [0, 1] stay there.
+    """
+
+    steps: int = 0
+    lip: float = 1.0
+    data: float = 1.0
+    inverse: float = 1.0
+    rounding: float = 0.0
+    solved: float = 0.0
+    unit: bool = True
+    why_lip: str = ""
+    why_inverse: str = ""
+    why_data: str = ""
+
+    @property
+    def condition(self) -> float:
+        """lip(F) lip(F^-1): how much larger a relative error may become; inf without a bound."""
+        return times(self.lip, self.inverse)
+
+    @property
+    def data_condition(self) -> float:
+        """The same with the map on inputs in [0, 1] only."""
+        return times(self.data, self.inverse)
+
+    def round_trip(self, dtype: str) -> float:
+        """The part of the error that rounding makes, for m = 1."""
+        return times(self.rounding, UNITS[dtype])
+
+    def then(self, after: Numerics) -> Numerics:
+        """The composition, this map first."""
+        return Numerics(
+            self.steps + after.steps,
+            times(self.lip, after.lip),
+            times(self.data, after.data if self.unit else after.lip),
+            times(self.inverse, after.inverse),
+            plus(self.rounding, times(self.inverse, after.rounding)),
+            plus(self.solved, times(self.inverse, after.solved)),
+            self.unit and after.unit,
+            self.why_lip or after.why_lip,
+            self.why_inverse or after.why_inverse,
+            self.why_data or (after.why_data if self.unit else after.why_lip),
+        )
+
+    def power(self, count: int) -> Numerics:
+        """`count` copies in a row, by repeated squaring."""
+        result, square = Numerics(), self
+        while count:
+            if count % 2:
+                result = result.then(square)
+            square, count = square.then(square), count // 2
+        return result
+
+
+def times(a: float, b: float) -> float:
+    """An upper bound of the product of two numbers >= 0; 0 times no bound is 0."""
+    if a == 0 or b == 0:
+        return 0.0
+    product = a * b
+    return product if a == 1 or b == 1 or math.isinf(product) else math.nextafter(product, math.inf)
+
+
+def plus(a: float, b: float) -> float:
+    """An upper bound of the sum of two numbers >= 0."""
+    return a + b if a == 0 or b == 0 else math.nextafter(a + b, math.inf)
+
+
+def over(a: float, b: float) -> float:
+    """An upper bound of the quotient of two numbers > 0."""
+    return a if b == 1 else math.nextafter(a / b, math.inf) if b else math.inf
+
+
+# ---------------------------------------------------------------- definitions
+
+
+def numerics(prover: Prover, key: str, bindings: Bindings, sizes: Mapping[str, int]) -> Numerics:
+    """What is known of the definition `key`, which is proved; `sizes` are the sizes that are known."""
+    definition = prover.program.definitions[key]
+    match definition:
+        case ir.Layer():
+            proof = prover.prove(key, bindings)
+            assert isinstance(proof, LayerProof)
+            return layer_numerics(proof, bindings, sizes)
+        case ir.Flow():
+            return _steps(prover, definition.steps, bindings, sizes)
+        case other:
+            assert_never(other)
+
+
+def _steps(prover: Prover, steps: Sequence[ir.Step], bindings: Bindings, sizes: Mapping[str, int]) -> Numerics:
+    total = Numerics()
+    for step in steps:
+        total = total.then(_step(prover, step, bindings, sizes))
+    return total
+
+
+def _step(prover: Prover, step: ir.Step, bindings: Bindings, sizes: Mapping[str, int]) -> Numerics:
+    match step.op:
+        case ir.Dequantize() | ir.Prior() | ir.Classify():
+            return Numerics()  # outside the bijection
+        case ir.Squeeze() | ir.Pad():
+            return Numerics(steps=1)  # moves entries and adds zeros, exactly
+        case ir.Standardize(std=std):
+            return _affine(std)
+        case ir.Logit(alpha=alpha):
+            return logit_numerics(alpha)
+        case ir.Repeat(count=count, steps=inner):
+            block = _steps(prover, inner, bindings, sizes)
+            copies = _number(count, sizes)
+            return block.power(copies) if copies is not None else _open(block, count)
+        case ir.Pair(steps=inner):
+            return _steps(prover, inner, bindings, sizes)
+        case ir.Use(definition=key, args=args):
+            callee = prover.program.definitions[key]
+            known = {name: n for name, v in args if isinstance(v, Nat) and (n := _number(v, sizes)) is not None}
+            for pattern, size in zip(callee.shape.dims, step.shape.dims, strict=False):
+                value = _number(size, sizes)
+                if value is not None and len(pattern.symbols) == 1 and pattern == Nat.symbol(*pattern.symbols):
+                    known.setdefault(next(iter(pattern.symbols)), value)
+            return numerics(prover, key, prover.bindings_of(step.op, bindings), known)
+        case other:
+            assert_never(other)
+
+
+def _number(size: Nat, sizes: Mapping[str, int]) -> int | None:
+    if not size.symbols <= set(sizes):
+        return None
+    ratio = size.evaluate(sizes)
+    return ratio.top if ratio.bottom == 1 and ratio.top >= 1 else None
+
+
+def _open(block: Numerics, count: Nat) -> Numerics:
+    """A number of copies that is not known: only what does not grow with it."""
+    why = f"`repeat {count}` is not a known number of copies"
+    lip = 1.0 if block.lip <= 1 else math.inf
+    inverse = 1.0 if block.inverse <= 1 else math.inf
+    return replace(
+        block,
+        lip=lip,
+        data=lip,
+        inverse=inverse,
+        rounding=math.inf if block.rounding else 0.0,
+        solved=math.inf if block.solved else 0.0,
+        why_lip=block.why_lip or (why if lip > 1 else ""),
+        why_inverse=block.why_inverse or (why if inverse > 1 else ""),
+        why_data=block.why_lip or (why if lip > 1 else ""),
+    )
+
+
+# ---------------------------------------------------------------- steps
+
+
+def _affine(std: tuple[float, ...]) -> Numerics:
+    """(x - mean) / std, and z std + mean."""
+    lip, inverse = over(1.0, min(std)), max(std)
+    return Numerics(1, lip, lip, inverse, plus(2.0, times(inverse, 2.0)), unit=False)
+
+
+def logit_numerics(alpha: float) -> Numerics:
+    """log(s / (1 - s)), s = a + (1 - 2a) x: slope (1 - 2a) / (s (1 - s)), least in the middle, no bound at the ends.
+
+    Both logarithms are taken of numbers within 3 roundings. On the way back s - a loses digits where a is near 1/2.
+    """
+    inner = Interval(1.0, 1.0) - Interval(2 * alpha, 2 * alpha)
+    product = Interval(alpha, alpha) * (Interval(1.0, 1.0) - Interval(alpha, alpha))
+    data = (inner * product.reciprocal()).hi
+    inverse = (Interval(4.0, 4.0) * inner).reciprocal().hi
+    back = times(6.0, inner.reciprocal().hi)
+    why = f"`logit({alpha:g})` grows without bound towards the ends of its domain"
+    return Numerics(1, math.inf, data, inverse, plus(back, times(inverse, 16.0)), unit=False, why_lip=why)
+
+
+def layer_numerics(proof: LayerProof, bindings: Bindings, sizes: Mapping[str, int]) -> Numerics:
+    """A layer that acts on every element alone has the bounds of its slopes; a triangular one has none.
+
+    An operation is one rounding and a function counts for 4, in each term of a sum. What is affine in each element
+    is inverted as (z - f(0)) / slope, anything else by a solve.
+    """
+    layer, jacobian = proof.layer, proof.jacobian
+    if jacobian.off != NONE:
+        return _triangular(layer)
+    slopes = jacobian.diag.interval
+    low, high = sorted((abs(slopes.lo), abs(slopes.hi)))
+    if not slopes.one_signed:
+        low = 0.0
+    inverse = over(1.0, low) if low else math.inf
+    count = sum(4.0 if isinstance(n, (ir.Apply, ir.Linear)) else 1.0 for n in nodes(layer) if not isinstance(n, LEAVES))
+    for _, extent in layer.indices:
+        count = times(count, float(_number(extent, sizes) or math.inf))
+    rounding, solved = plus(count + 2, times(inverse, 2 * count)), 0.0
+    if not proof.closed_form:
+        rounding, solved = times(inverse, count), inverse
+    why_lip = "" if math.isfinite(high) else _unbounded(layer, bindings)
+    why_inverse = "" if low else _vanishing(layer, bindings)
+    return Numerics(1, high, high, inverse, rounding, solved, False, why_lip, why_inverse, why_lip)
+
+
+def _triangular(layer: ir.Layer) -> Numerics:
+    free = [p.name for p in layer.params if isinstance(p.kind, (ir.Conv, ir.Dense))]
+    weights = f"nothing bounds the weights of `{free[0]}` off the diagonal" if free else "its off-diagonal part is free"
+    why = f"`{layer.name}` is triangular and {weights}; a bound on them would give one, which this version cannot state"
+    none = math.inf
+    return Numerics(1, none, none, none, none, none, False, why, why, why)
+
+
+# ---------------------------------------------------------------- why there is no bound
+
+
+def nodes(layer: ir.Layer) -> Iterator[ir.Expr]:
+    """Every expression of a layer."""
+    stack = [layer.result, *(item.value for item in layer.lets)]
+    while stack:
+        node = stack.pop()
+        yield node
+        match node:
+            case ir.Linear() | ir.Apply() | ir.Neg() | ir.Pool():
+                stack.append(node.arg)
+            case ir.Sum():
+                stack.append(node.body)
+            case ir.Binary():
+                stack += [node.left, node.right]
+            case ir.Var() | ir.Scalar() | ir.Value() | ir.Ref():
+                pass
+            case other:
+                assert_never(other)
+
+
+def _unbounded(layer: ir.Layer, bindings: Bindings) -> str:
+    """Why a layer has no bound of its slope, and what would give one."""
+    scale = _scale(layer, lambda bound: math.isinf(bound.hi)) or _scale(layer, lambda bound: bound.lo <= 0)
+    if scale is not None:
+        return f"`{scale}` of `{layer.name}` may be as large as it likes; `with diag >= m, diag <= M` bounds it"
+    act = _act(layer, bindings, lambda slope: math.isinf(slope.hi) or math.isinf(slope.lo))
+    if act is not None:
+        return f"the slope of `{act}` in `{layer.name}` has no upper bound; an activation of bounded slope has one"
+    total = next((node for node in nodes(layer) if isinstance(node, ir.Sum)), None)
+    if total is not None:
+        names = ", ".join(total.indices)
+        return (
+            f"`{layer.name}` sums over {names}, and its proof holds for any number of terms; two or three `+` have one"
+        )
+    return f"the slope of `{layer.name}` has no upper bound"
+
+
+def _vanishing(layer: ir.Layer, bindings: Bindings) -> str:
+    """Why the slope of a layer comes near 0, and what would keep it away."""
+    scale = _scale(layer, lambda bound: bound.lo <= 0)
+    if scale is not None:
+        return f"`{scale}` of `{layer.name}` may be as near to 0 as it likes; `with diag >= m` gives it a floor"
+    normal = next((p.name for p in layer.params if isinstance(p.kind, ir.Normalize)), None)
+    if normal is not None:
+        return f"the running variance of `{normal}` in `{layer.name}` has no upper bound, so its slope has no floor"
+    act = _act(layer, bindings, lambda slope: slope.lo <= 0 <= slope.hi)
+    if act is not None:
+        return f"the slope of `{act}` in `{layer.name}` comes near 0; a term `t * x`, t with `diag >= m`, gives a floor"
+    return f"the slope of `{layer.name}` has no lower bound away from 0"
+
+
+def _scale(layer: ir.Layer, loose: Callable[[Interval], bool]) -> str | None:
+    """The first scale whose values are kept in no interval that is tight enough."""
+    for param in layer.params:
+        if isinstance(param.kind, ir.Elementwise) and param.kind.kind == "scale":
+            if param.bound is None or loose(param.bound.interval):
+                return param.name
+    return None
+
+
+def _act(layer: ir.Layer, bindings: Bindings, loose: Callable[[Interval], bool]) -> str | None:
+    """The first activation whose slope is loose."""
+    for node in nodes(layer):
+        if isinstance(node, ir.Apply):
+            act = bindings.get(node.act.name) if isinstance(node.act, ir.FormalAct) else node.act
+            if isinstance(act, (ir.BuiltinAct, ir.DefinedAct)):
+                slope = act_slope(act)
+                if slope is not None and loose(slope):
+                    return str(act)
+    return None

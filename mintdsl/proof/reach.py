@@ -1,0 +1,202 @@
+"""Blind borders: flows whose convolutions cannot reach across an image, whatever the weights.
+
+A bound, not a walk over the grid: the first output of an axis sees no input beyond what the layers reach together,
+the last one none before. It costs a few steps for each layer, and where it decides nothing, nothing is said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
+from typing import assert_never
+
+from mintdsl.core import ir
+from mintdsl.core.instance import Sizes, anchor
+from mintdsl.core.interpret_weights import Argument, Env
+from mintdsl.core.orders import Order
+from mintdsl.diagnostics.model import Diagnostic, Fix, Label, Severity
+from mintdsl.proof.stages import Append, Apply, Copies, Move, Pair, Stage, network
+from mintdsl.records import record
+
+MAX_COPIES = 1000
+
+
+@record
+class Window:
+    """The rows and columns that an output may see; of what a layer adds, how far it reads from its own place."""
+
+    top: int
+    left: int
+    bottom: int
+    right: int
+
+    def moved(self, by: Window, times: int = 1) -> Window:
+        """Wider by `times` the offsets of `by`."""
+        return Window(
+            self.top + times * by.top,
+            self.left + times * by.left,
+            self.bottom + times * by.bottom,
+            self.right + times * by.right,
+        )
+
+    def united(self, other: Window) -> Window:
+        """The smallest window around both."""
+        return Window(
+            min(self.top, other.top),
+            min(self.left, other.left),
+            max(self.bottom, other.bottom),
+            max(self.right, other.right),
+        )
+
+
+HERE = Window(0, 0, 0, 0)
+
+
+def blind_border(program: ir.Program, key: str, dims: Sizes, args: Mapping[str, Argument]) -> tuple[Diagnostic, ...]:
+    """W0602 for a flow on an image, when some of its outputs surely miss a border of the image."""
+    flow = program.definitions[key]
+    net = network(program, key, dims, args)
+    if not any(isinstance(p.kind, ir.Conv) for layer in _layers(net.stages) for p in layer.params):
+        return ()
+    _, height, width = net.outputs
+    first = _back(net.stages, HERE)
+    last = _back(net.stages, Window(height - 1, width - 1, height - 1, width - 1))
+    missed = (
+        (dims[1] - 1 - first.bottom, dims[1], "first", "last", "row"),
+        (last.top, dims[1], "last", "first", "row"),
+        (dims[2] - 1 - first.right, dims[2], "first", "last", "column"),
+        (last.left, dims[2], "last", "first", "column"),
+    )
+    count, size, end, other, axis = max(missed, key=lambda row: row[0] / row[1])
+    if count <= 0:
+        return ()
+    seen = size - count
+    return (
+        Diagnostic(
+            "W0602",
+            f"no output in the {end} {axis} of the latent sees the {other} {count} of {size} {axis}s, for any weights",
+            (
+                Label(flow.name_span, f"its layers reach over {seen} {axis}s at most", primary=True),
+                Label(flow.shape_span, f"{size} {axis}s"),
+            ),
+            ("a bound from kernels, masks and squeezes alone; `mint prove --support` shows what each output can see",),
+            (Fix("repeat the layers more often, take larger kernels, or squeeze between them"),),
+            Severity.WARNING,
+        ),
+    )
+
+
+def _layers(stages: Sequence[Stage]) -> Iterator[ir.Layer]:
+    for stage in stages:
+        match stage:
+            case Apply(layer=layer):
+                yield layer
+            case Copies(stages=inner) | Pair(stages=inner):
+                yield from _layers(inner)
+            case Move() | Append():
+                pass
+            case other:
+                assert_never(other)
+
+
+def _back(stages: Sequence[Stage], window: Window) -> Window:
+    """What may be seen in front of the stages of what may be seen behind them; it may stand over the borders."""
+    for stage in reversed(stages):
+        match stage:
+            case Apply(layer=layer, env=env):
+                window = window.moved(_reach(layer, env))
+            case Move(op=op):
+                f = op.factor
+                top, left, bottom, right = window.top, window.left, window.bottom, window.right
+                if op.undo:
+                    window = Window(top // f, left // f, bottom // f, right // f)
+                else:  # a channel may stand for any pixel of its block
+                    window = Window(top * f, left * f, bottom * f + f - 1, right * f + f - 1)
+            case Append():
+                pass
+            case Pair(stages=inner):
+                window = _back(inner, window)
+            case Copies(count=count, stages=inner):
+                window = _copies(inner, count, window)
+            case other:
+                assert_never(other)
+    return window
+
+
+def _copies(stages: Sequence[Stage], count: int, window: Window) -> Window:
+    """Copies of layers add up; with squeezes between them they are taken one by one, a huge number as seeing all."""
+    if not any(isinstance(s, Move) for s in _flattened(stages)):
+        return window.moved(_back(stages, HERE), count)
+    if count > MAX_COPIES:
+        far = 2**62
+        return Window(-far, -far, far, far)
+    for _ in range(count):
+        window = _back(stages, window)
+    return window
+
+
+def _flattened(stages: Sequence[Stage]) -> Iterator[Stage]:
+    for stage in stages:
+        if isinstance(stage, (Copies, Pair)):
+            yield from _flattened(stage.stages)
+        else:
+            yield stage
+
+
+# ---------------------------------------------------------------- layers
+
+
+def _reach(layer: ir.Layer, env: Env) -> Window:
+    """How far a layer reads at most."""
+    lets: dict[str, Window | None] = {}
+
+    def of(node: ir.Expr) -> Window | None:
+        """None for what does not depend on the variable."""
+        match node:
+            case ir.Var():
+                return HERE
+            case ir.Scalar() | ir.Value():
+                return None
+            case ir.Ref(name=name):
+                return lets[name]
+            case ir.Linear():
+                inner, kind = of(node.arg), layer.param(node.param).kind
+                if inner is None or not isinstance(kind, ir.Conv):
+                    return inner
+                param = layer.param(node.param)
+                return inner.moved(_kernel(kind, env.shape(param.source)[0], env.shape(param.target)[0], layer, env))
+            case ir.Apply() | ir.Neg() | ir.Pool():
+                return of(node.arg)
+            case ir.Sum():
+                return of(node.body)
+            case ir.Binary():
+                left, right = of(node.left), of(node.right)
+                return left.united(right) if left is not None and right is not None else left or right
+            case other:
+                assert_never(other)
+
+    for item in layer.lets:
+        lets[item.name] = of(item.value)
+    return of(layer.result) or HERE
+
+
+def _kernel(conv: ir.Conv, inputs: int, outputs: int, layer: ir.Layer, env: Env) -> Window:
+    """How far the entries that a mask keeps read from their own place.
+
+    A key grows or falls with the channel, so at each place the kept differences of channels go on to one of the two
+    ends, which are therefore the only ones to look at.
+    """
+    order, later, word = None, 1, "lower"
+    if conv.direction is not None:
+        order = layer.order if isinstance(layer.order, Order) else env.look(env.orders, layer.order.name)
+        fixed = conv.direction in ("lower", "upper")
+        word = conv.direction if fixed else env.look(env.directions, conv.direction)
+        later = 1 if word == "lower" else -1
+    row, column = anchor(conv, word)
+    reach = HERE
+    for u, v in product(*map(range, conv.size)):
+        down, right = u - row, v - column
+        ends = (1 - inputs, outputs - 1)
+        if order is None or any(order.compare((channel, -down, -right)) == later for channel in ends):
+            reach = reach.united(Window(down, right, down, right))
+    return reach

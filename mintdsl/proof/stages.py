@@ -1,0 +1,235 @@
+"""A definition at concrete sizes as a chain of stages on index grids, and the numbering of a grid's cells."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from itertools import product
+from math import prod
+from typing import TypeAlias, assert_never
+
+from mintdsl.core import ir
+from mintdsl.core.instance import Sizes
+from mintdsl.core.interpret_weights import Argument, Env, bind, evaluate_size
+from mintdsl.records import record
+
+
+@record
+class Apply:
+    """A layer, its formals bound in `env`."""
+
+    layer: ir.Layer
+    env: Env
+
+
+@record
+class Move:
+    """A squeeze or its inverse, entered by a grid of sizes `dims`."""
+
+    op: ir.Squeeze
+    dims: Sizes
+
+    @property
+    def result(self) -> Sizes:
+        """The sizes that leave."""
+        (c, h, w), f = self.dims, self.op.factor
+        return (c // f**2, h * f, w * f) if self.op.undo else (c * f**2, h // f, w // f)
+
+
+@record
+class Append:
+    """`extra` constant channels after those of a grid of sizes `dims`."""
+
+    dims: Sizes
+    extra: int
+
+    @property
+    def result(self) -> Sizes:
+        """The sizes that leave."""
+        return (self.dims[0] + self.extra, *self.dims[1:])
+
+
+@record
+class Copies:
+    """`count` copies of stages that keep the shape."""
+
+    count: int
+    stages: tuple[Stage, ...]
+
+
+@record
+class Pair:
+    """A `pair`, on a grid of sizes `dims`."""
+
+    stages: tuple[Stage, ...]
+    dims: Sizes
+
+
+Stage: TypeAlias = Apply | Move | Append | Copies | Pair
+
+
+@record
+class Network:
+    """A layer or flow at concrete sizes: its stages, the sizes that enter and leave, and the most cells between."""
+
+    stages: tuple[Stage, ...]
+    inputs: Sizes
+    outputs: Sizes
+    largest: int
+
+
+def network(program: ir.Program, key: str, dims: Sizes, args: Mapping[str, Argument]) -> Network:
+    """The definition `key` on a shape. ValueError where a formal that decides has no value, or a size is not whole."""
+    definition = program.definitions[key]
+    env = bind(definition, dims, args)
+    build = _Build(program)
+    build.enter(dims)
+    if isinstance(definition, ir.Layer):
+        return Network((build.apply(definition, env),), dims, dims, build.largest)
+    stages, outputs = build.steps(definition.steps, env, dims)
+    return Network(stages, dims, outputs, build.largest)
+
+
+def pairs(stages: Sequence[Stage]) -> Iterator[Pair]:
+    """Each pair below the stages once, whatever the number of its copies, in order."""
+    for stage in stages:
+        match stage:
+            case Pair():
+                yield stage
+            case Copies(stages=inner):
+                yield from pairs(inner)
+            case Apply() | Move() | Append():
+                pass
+            case other:
+                assert_never(other)
+
+
+def unrolled(net: Network) -> tuple[Stage, ...]:
+    """The stages with their copies one by one; pairs stay whole."""
+    return tuple(_unrolled(net.stages))
+
+
+def _unrolled(stages: Sequence[Stage]) -> Iterator[Stage]:
+    for stage in stages:
+        match stage:
+            case Copies(count=count, stages=inner):
+                for _ in range(count):
+                    yield from _unrolled(inner)
+            case Apply() | Move() | Append() | Pair():
+                yield stage
+            case other:
+                assert_never(other)
+
+
+def entered_from(stage: Stage, cell: int) -> int:
+    """The cell in front of a stage at the place of a cell behind it; a channel that is appended stands on another."""
+    match stage:
+        case Move():
+            return sources(stage)[cell]
+        case Append():
+            return cell % prod(stage.dims)
+        case Apply() | Copies() | Pair():
+            return cell
+        case other:
+            assert_never(other)
+
+
+# ---------------------------------------------------------------- cells
+
+
+def centre(dims: Sizes) -> int:
+    """The cell in the middle."""
+    return flat(tuple(n // 2 for n in dims), dims)
+
+
+def flat(place: Sequence[int], dims: Sizes) -> int:
+    """The row-major index of a cell."""
+    index = 0
+    for position, size in zip(place, dims, strict=True):
+        index = index * size + position
+    return index
+
+
+def place(index: int, dims: Sizes) -> tuple[int, ...]:
+    """The coordinates of a cell."""
+    found: list[int] = []
+    for size in reversed(dims):
+        index, position = divmod(index, size)
+        found.append(position)
+    return tuple(reversed(found))
+
+
+# ---------------------------------------------------------------- the steps of a flow
+
+
+class _Build:
+    """Makes the stages of a flow at concrete sizes; `largest` is the most cells met."""
+
+    def __init__(self, program: ir.Program) -> None:
+        self.program = program
+        self.largest = 0
+
+    def enter(self, *grids: Sizes) -> None:
+        """Note the grids that are met."""
+        self.largest = max([self.largest, *map(prod, grids)])
+
+    def apply(self, layer: ir.Layer, env: Env) -> Apply:
+        """A layer and the grids inside it."""
+        self.enter(*(env.shape(s) for p in layer.params for s in (p.source, p.target)))
+        return Apply(layer, env)
+
+    def steps(self, steps: Sequence[ir.Step], env: Env, dims: Sizes) -> tuple[tuple[Stage, ...], Sizes]:
+        """The stages of `steps`, entered with sizes `dims`; and the sizes that leave."""
+        found: list[Stage] = []
+        for step in steps:
+            match step.op:
+                case ir.Use(definition=key, args=args):
+                    callee = self.program.definitions[key]
+                    inner = bind(callee, dims, dict(args), env)
+                    if isinstance(callee, ir.Layer):
+                        found.append(self.apply(callee, inner))
+                    else:
+                        more, dims = self.steps(callee.steps, inner, dims)
+                        found += more
+                case ir.Repeat(count=count, steps=block):
+                    more, dims = self.steps(block, env, dims)
+                    found.append(Copies(evaluate_size(count, env.sizes), more))
+                case ir.Pair(steps=block):
+                    before = dims
+                    more, dims = self.steps(block, env, dims)
+                    found.append(Pair(more, before))
+                case ir.Squeeze() as squeeze:
+                    move = Move(squeeze, dims)
+                    found.append(move)
+                    dims = move.result
+                case ir.Pad(extra=extra):
+                    append = Append(dims, extra)
+                    found.append(append)
+                    dims = append.result
+                case ir.Logit() | ir.Standardize() | ir.Dequantize() | ir.Prior() | ir.Classify():
+                    pass  # elementwise, or outside the bijection
+                case other:
+                    assert_never(other)
+            self.enter(dims)
+        return tuple(found), dims
+
+
+@lru_cache(maxsize=16)
+def sources(move: Move) -> tuple[int, ...]:
+    """For each cell that leaves, the cell that it was on entering."""
+    f, area = move.op.factor, move.op.factor**2
+    wide, deep = (move.result, move.dims) if move.op.undo else (move.dims, move.result)
+    found = []
+    for channel, row, column in product(*map(range, deep)):
+        if move.op.layout == "colour_fast":
+            block, colour = divmod(channel, wide[0])
+        else:
+            colour, block = divmod(channel, area)
+        down, right = divmod(block, f)
+        found.append(flat((colour, row * f + down, column * f + right), wide))
+    if not move.op.undo:
+        return tuple(found)
+    inverse = [0] * len(found)
+    for target, source in enumerate(found):
+        inverse[source] = target
+    return tuple(inverse)

@@ -1,0 +1,92 @@
+"""What a proof assumes of stored numbers (`via raw`): diagonals that are finite and not 0.
+
+Nothing enforces it, so it is tested: when weights are loaded or set, and before each inverse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from mintdsl.runtime.families import diagonal_of
+from mintdsl.runtime.parametrise import readable
+from mintdsl.runtime.protocols import AssumingLike
+
+
+class AssumptionError(ValueError):
+    """A number that a proof assumes to be finite and not 0 is not. Carries its facts as fields; pickles."""
+
+    def __init__(self, layer: str, parameter: str, element: tuple[int, ...], value: float, which: str) -> None:
+        super().__init__(layer, parameter, element, value, which)
+        self.layer, self.parameter, self.element, self.value, self.which = layer, parameter, element, value, which
+
+    def __str__(self) -> str:
+        return (
+            f"{self.layer}: the proof assumes that diag({self.parameter}) is finite and not 0; "
+            f"the {self.which} one is {self.value!r} at {list(self.element)}"
+        )
+
+
+def assume_nonzero(layer: str, parameter: str, diagonal: Tensor, which: str = "stored") -> None:
+    """AssumptionError for the entry of `diagonal` that is nearest to 0, or not finite, if one breaks the assumption.
+
+    Where the numbers cannot be looked at (a graph is traced, meta or fake tensors), the test becomes a part of the
+    graph, and a RuntimeError says the same.
+    """
+    diagonal = diagonal.detach()
+    finite = torch.isfinite(diagonal)
+    holds = finite & (diagonal != 0)
+    if not readable(holds):
+        if not holds.is_meta:
+            torch._assert_async(holds.all(), f"{layer}: the proof assumes that diag({parameter}) is finite and not 0")
+    elif not bool(holds.all()):
+        worst = torch.where(finite, diagonal.abs(), -1.0).argmin()
+        element = tuple(int(i) for i in torch.unravel_index(worst, diagonal.shape))
+        raise AssumptionError(layer, parameter, element, float(diagonal.flatten()[worst]), which)
+
+
+def diagonal_at(value: Tensor, tap: tuple[int, ...] | None) -> Tensor:
+    """The diagonal of a parameter: of a kernel at its anchor `tap`, of a matrix (), or the value itself (None)."""
+    return value if tap is None else diagonal_of(value, tap)
+
+
+def check_assumptions(model: nn.Module) -> None:
+    """Test what the proofs of all layers in `model` assume. AssumptionError names layer, parameter and element."""
+    layers: list[AssumingLike] = [m for m in model.modules() if hasattr(m, "assumed")]  # type: ignore[misc]
+    for layer in layers:
+        for name, tap in layer.assumed.items():
+            place = layer.names.index(name)
+            kept = layer.kept_weights
+            value = getattr(layer, layer.members[place]) if kept is None else kept[place]
+            assume_nonzero(layer.path or type(layer).__name__, name, diagonal_at(value, tap))
+
+
+def check_state(model: nn.Module, state: Mapping[str, object], prefix: str, metadata: object) -> None:
+    """The same test of a state dict before anything of it is copied, so that a refused one leaves no trace.
+
+    Values count as what they become in the dtype of the model, unless `metadata` says that they are assigned.
+    """
+    assign = isinstance(metadata, dict) and bool(metadata.get("assign_to_params_buffers"))
+    named = model.named_modules(prefix=prefix.rstrip("."))
+    layers: list[tuple[str, AssumingLike]] = [(p, m) for p, m in named if hasattr(m, "assumed")]
+    for path, layer in layers:
+        for name, tap in layer.assumed.items():
+            member = layer.members[layer.names.index(name)]
+            value, own = state.get(f"{path}.{member}" if path else member), getattr(layer, member)
+            if isinstance(value, Tensor) and value.shape == own.shape:  # torch says what is missing or does not fit
+                value = value.detach() if assign else value.detach().to(own.dtype)
+                assume_nonzero(path or type(layer).__name__, name, diagonal_at(value, tap), "loaded")
+
+
+@contextmanager
+def checking_assumptions(model: nn.Module) -> Iterator[nn.Module]:
+    """Inside, `model.checks` is set: densities test the assumptions too."""
+    before = model.checks
+    model.checks = True  # type: ignore[assignment]
+    try:
+        yield model
+    finally:
+        model.checks = before

@@ -1,0 +1,3 @@
+# error: [E0214] strict invertible
+mint 1
+layer Scale on Vec[D] ensures strict invertible { map x -> x }

@@ -1,0 +1,220 @@
+"""Every rule against random instances: what it concludes must hold of numbers, by secants and dense Jacobians.
+
+Layers of one rule each are evaluated by the reference interpreter with weights from the whole admissible set. Secants,
+not only tangents: `diag in [lo, hi]` speaks of difference quotients.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Iterator, Mapping
+
+import pytest
+
+import mintdsl
+from mintdsl.core import interpret, ir
+from mintdsl.core.interpret_weights import sign_shape
+from mintdsl.core.interval import Interval
+from mintdsl.core.orders import Order
+from mintdsl.proof.check import LayerProof
+from mintdsl.proof.jacobian import DENSE, NONE
+from mintdsl.proof.prover import FlowProof, Prover
+from mintdsl.proof.rules import RULES
+
+PARAMS = """
+  param s : scale
+  param t : scale with diag > 0
+  param n : scale with diag != 0
+  param r : scale with diag >= 0.5, diag <= 2
+  param A, B : linear lower
+  param P : linear lower with diag >= 0
+  param S : linear strict lower
+  param c : bias (per = element)
+"""
+
+TERMS = {
+    "VAR": ("x",),
+    "CONST": ("x + c", "x + 3", "2 * x"),
+    "BASIC": ("A(x)", "S(x)", "P(x)"),
+    "ADD": ("t * x + P(x)", "A(x) + B(x)", "P(x) - t * x", "n * x + A(x)", "x + S(x)", "tanh(x) + r * x"),
+    "NEG": ("-x", "-A(x)", "-(-P(x))"),
+    "SUM": ("sum[i](F[i](x))", "sum[i](G[i](x))", "sum[i](d[i])+ x"),
+    "COMP": ("A(B(x))", "P(S(x))", "P(P(x))", "A(t * x)"),
+    "ACT": ("elu(A(x))", "tanh(n * x)", "sin(P(x))", "gelu(x)", "abs(t * x)", "exp(tanh(x))", "log(1 + softplus(x))"),
+    "MUL": ("n * A(x)", "x * exp(S(x))", "s * x", "softplus(x) * exp(x)", "A(x) * S(x)", "tanh(x) * r"),
+    "DIV": ("x / (1 + sigmoid(S(x)))", "A(x) / t", "1 / (1 + softplus(x))", "3 / r + x", "x / (2 + tanh(x))"),
+    "TIE": ("t * x + U(elu(V(x)))", "U(V(x))", "V(x)"),
+    "BN": ("m(x)", "t * m(A(x))", "n * m(x) + c"),
+}
+"""For each rule of formulas, layers on a vector in which it is applied."""
+
+EXTRA = {
+    "SUM": "  index i : K\n  param F[i] : linear lower with diag > 0\n  param G[i] : linear lower\n"
+    "  param d[i] : bias (per = element)\n",
+    "TIE": "  param U, V : linear lower\n  tie diag(U) * diag(V) >= 0\n",
+    "BN": "  param m : normalize\n",
+}
+
+
+def one_layer(rule: str, term: str) -> mintdsl.driver.Program:
+    return mintdsl.loads(
+        f"mint 1\nlayer L{'(K: Nat = 2)' if rule == 'SUM' else ''} on Vec[D] {{\n{PARAMS}{EXTRA.get(rule, '')}"
+        f"  map x -> {term}\n}}\n"
+    )
+
+
+Raw = dict[str, list[float]]
+
+
+def draws(layer: ir.Layer, dims: tuple[int, ...], sizes: Mapping[str, int], seed: int) -> Iterator[Raw]:
+    """Raw tensors: normal, wide, extreme."""
+    generator = random.Random(seed)
+    for scale in (0.5, 3.0, 40.0):
+        raw: Raw = {}
+        for param in layer.params:
+            count = math.prod(interpret.param_shape(layer, param, dims, sizes))
+            if isinstance(param.kind, ir.Normalize):
+                raw[f"{param.name}_mean"] = [generator.gauss(0, scale) for _ in range(count)]
+                raw[f"{param.name}_var"] = [abs(generator.gauss(0, scale)) for _ in range(count)]
+                continue
+            raw[param.name] = [generator.choice((0.0, generator.gauss(0, scale))) for _ in range(count)]
+            signs = sign_shape(layer, param, dims, sizes)
+            if signs is not None:
+                raw[f"{param.name}_sign"] = [generator.choice((-1.0, 1.0)) for _ in range(math.prod(signs))]
+        yield raw
+
+
+def contains(interval: Interval, value: float, slack: float) -> bool:
+    return interval.lo - slack <= value <= interval.hi + slack
+
+
+@pytest.mark.parametrize(("rule", "term"), [(r, t) for r, terms in TERMS.items() for t in terms])
+def test_rules_of_formulas(rule: str, term: str) -> None:
+    program = one_layer(rule, term)
+    core, bag = program.core()
+    assert not bag.has_errors, bag.sorted()
+    (key,) = core.main
+    proof = Prover(core).prove(key, {})
+    assert isinstance(proof, LayerProof)
+    used = {node.rule for node in proof.derivation.nodes()} | {
+        "TIE" for node in proof.derivation.nodes() if "TIE" in node.note
+    }
+    assert rule in used
+    layer, dims, sizes = proof.layer, (3,), {"K": 2} if rule == "SUM" else {}
+    jacobian = proof.jacobian
+    generator = random.Random(7)
+    checked = 0
+    for raw in draws(layer, dims, sizes, 11):
+
+        def at(x: list[float], raw: Mapping[str, list[float]] = raw) -> interpret.Result:
+            return interpret.evaluate_layer(core, key, x, dims, sizes, raw)
+
+        signs: dict[int, int] = {}
+        for scale in (0.1, 1.0, 20.0):
+            x = [generator.gauss(0, scale) for _ in range(3)]
+            here = at(x)
+            for p in range(3):
+                other = [v + generator.choice((1e-3, 0.7, -5.0)) * (q == p) for q, v in enumerate(x)]
+                there = at(other)
+                if not all(map(math.isfinite, (*here.value, *there.value))):
+                    continue
+                checked += 1
+                # structure: what an entry may not read does not move it, exactly
+                for q in range(3):
+                    if q != p and (jacobian.off == NONE or (jacobian.off != DENSE and q < p)):
+                        assert here.value[q] == there.value[q]
+                        assert here.jacobian[q][p] == 0
+                if jacobian.off == DENSE:
+                    continue
+                secant = (there.value[p] - here.value[p]) / (other[p] - x[p])
+                noise = 1e-12 * (1 + abs(here.value[p]) + abs(there.value[p])) / abs(other[p] - x[p])
+                signed = jacobian.diag
+                for slope, slack in ((secant, noise), (here.diagonal[p], 1e-12 * (1 + abs(here.diagonal[p])))):
+                    if not signed.monomial:
+                        assert contains(signed.interval, slope, slack)
+                        continue
+                    # with a sign that the weights decide: one sign for each entry, for all inputs
+                    assert contains(signed.interval.hull(-signed.interval), slope, slack)
+                    if abs(slope) > slack and (signed.interval.nonnegative or signed.interval.nonpositive):
+                        assert signs.setdefault(p, int(math.copysign(1, slope))) == math.copysign(1, slope)
+                if not jacobian.range.monomial:
+                    assert contains(jacobian.range.interval, here.value[p], 1e-12 * (1 + abs(here.value[p])))
+            apart = math.dist(x, other)
+            if math.isfinite(jacobian.lip) and apart:
+                assert math.dist(here.value, there.value) <= jacobian.lip * apart * (1 + 1e-9) + 1e-9
+    assert checked >= 20
+
+
+FLOWS: dict[str, Callable[[], str]] = {
+    "I-TRI": lambda: (
+        "layer A on Vec[D] { param t : scale with diag > 0  param W : linear lower with diag >= 0\n"
+        "map x -> t * x + W(tanh(x)) }\nflow F on Vec[3] { A }"
+    ),
+    "I-COMP": lambda: (
+        "layer A on Vec[D] { param t : scale with diag != 0  map x -> t * x }\n"
+        "layer B on Vec[D] { map x -> x + tanh(x) }\nflow F on Vec[3] { A B A }"
+    ),
+    "PAIR": lambda: (
+        "layer A(tri: Dir) on Vec[D] { param W : linear tri with diag > 0  map x -> W(x) }\n"
+        "flow F on Vec[3] { pair { A(tri = lower) A(tri = upper) } }"
+    ),
+    "PERM": lambda: "flow F on Image[1, 2, 2] { squeeze 2 unsqueeze 2 (layout = colour_slow) }",
+    "LOGIT": lambda: "flow F on Image[1, 1, 2] { logit(0.1) }",
+    "SCALE": lambda: "flow F on Image[1, 1, 2] { standardize(mean = 0.5, std = 0.25) }",
+    "PAD": lambda: "flow F on Image[1, 1, 2] { pad channels to 3 }",
+}
+
+
+def test_every_rule_has_instances() -> None:
+    assert set(TERMS) | set(FLOWS) == set(RULES)
+
+
+@pytest.mark.parametrize("rule", FLOWS)
+def test_rules_of_flows(rule: str) -> None:
+    core, bag = mintdsl.loads("mint 1\n" + FLOWS[rule]()).core()
+    assert not bag.has_errors, bag.sorted()
+    key = core.find("F")
+    assert key is not None
+    proof = Prover(core).prove(key, {})
+    assert isinstance(proof, FlowProof) and proof.bijection is not None
+    steps = [node.rule for one in Prover(core).used([key]) for node in one.proof.derivation.nodes()]
+    assert rule in steps
+    dims = tuple(d.constant or 0 for d in core.definitions[key].shape.dims)
+    generator = random.Random(3)
+    domain = proof.bijection.domain
+    low, high = max(domain.lo, -3.0), min(domain.hi, 3.0)
+    for _ in range(20):
+        raw: Raw = {}
+        for name, count in tensors(core, key, dims):
+            values = [generator.gauss(0, 1) for _ in range(count)]
+            raw[name] = [math.copysign(1.0, v) for v in values] if name.endswith("_sign") else values
+        points = [[generator.uniform(low + 0.01, high - 0.01) for _ in range(math.prod(dims))] for _ in range(2)]
+        one, two = (interpret.evaluate_flow(core, key, x, dims, {}, raw) for x in points)
+        assert one.value != two.value  # injective
+        if len(one.value) == len(points[0]):
+            assert math.isfinite(one.log_det)
+            assert not proof.passage.preserving or abs(one.log_det) < 1e-12
+            if rule != "LOGIT":
+                assert math.dist(one.value, two.value) <= proof.passage.lip * math.dist(*points) * (1 + 1e-9)
+        else:
+            assert proof.padded and proof.bijection.codomain is None
+
+
+def tensors(core: ir.Program, key: str, dims: tuple[int, ...]) -> list[tuple[str, int]]:
+    found = []
+    definition = core.definitions[key]
+    for prefix, layer, env in interpret.layers(core, definition, interpret.bind(definition, dims, {}), ""):
+        for param in layer.params:
+            found.append((prefix + param.name, math.prod(interpret.param_shape(layer, param, env.dims, env.sizes))))
+            signs = sign_shape(layer, param, env.dims, env.sizes)
+            if signs is not None:
+                found.append((f"{prefix}{param.name}_sign", math.prod(signs)))
+    return found
+
+
+def test_an_order_is_a_key() -> None:
+    """Tied indices are no later than each other: (h + w, c) does not tell (0, 1) from (1, 0)."""
+    corner = Order("corner", "Image", ((0, 1, 1), (1, 0, 0)))
+    assert corner.compare((0, 1, -1)) == 0
+    assert corner.compare((1, 1, -1)) == 1
