@@ -15,12 +15,13 @@ from mintdsl.core import ir
 from mintdsl.core.elaborate import elaborate
 from mintdsl.core.instance import Counts, Instances, KnownSizes, known_sizes
 from mintdsl.core.orders import Order
-from mintdsl.diagnostics.model import Bag, Diagnostic, Label, Severity
+from mintdsl.core.scope import article
+from mintdsl.diagnostics.model import Bag, Diagnostic, Fix, Label, Severity
 from mintdsl.proof.prover import FlowProof, Proof, Prover
 from mintdsl.records import record
 from mintdsl.resources import resource
 from mintdsl.source import NOWHERE, Source, Span
-from mintdsl.syntax import ast
+from mintdsl.syntax import allow, ast
 from mintdsl.syntax.parse import parse
 
 if TYPE_CHECKING:
@@ -104,7 +105,16 @@ class Program:
         with _deep():
             results = [r for key in keys if (r := _check(core, key, prover, instances, sizes, bag)) is not None]
             _report(prover, bag)
-        return Report(bag.sorted(), tuple(results), self.sources)
+        whole = self.main if name is None and not sizes and not bag.has_errors else None
+        shown = allow.apply(self._repaired(bag.sorted()), self.modules, self.sources, whole)
+        return Report(shown, tuple(results), self.sources)
+
+    def _repaired(self, found: tuple[Diagnostic, ...]) -> tuple[Diagnostic, ...]:
+        if not found:
+            return found
+        from mintdsl.syntax.repairs import complete
+
+        return complete(found, self.modules, self.sources)
 
     def _asked(self, core: ir.Program, name: str | None, sizes: Mapping[str, int], bag: Bag) -> tuple[str, ...]:
         if name is None:
@@ -305,7 +315,7 @@ class _Loader:
             bag.error(
                 "E0205",
                 item.path_span,
-                "this import leaves the program" if relative else "this import leaves the packaged library",
+                f'the import "{item.path}" leaves the {"program" if relative else "packaged library"}',
                 "a relative import stays below the root of the program" if relative else "not below specs/",
                 notes=("a path that starts with ./ or ../ is relative; any other names a file of the packaged specs",),
             )
@@ -314,7 +324,7 @@ class _Loader:
         shown = known or self._shown(path)
         if shown in chain:
             cycle = " -> ".join([*chain[chain.index(shown) :], shown])
-            bag.error("E0203", item.path_span, "these files import each other", "closes the circle", notes=(cycle,))
+            bag.error("E0203", item.path_span, f"files import each other: {cycle}", "closes the circle")
             return
         if known is None:
             if len(self.by_path) >= MAX_FILES:
@@ -342,13 +352,14 @@ class _Loader:
         )
 
     def _missing(self, item: ast.Import, relative: bool, problem: str) -> None:
-        from mintdsl.syntax.suggest import suggest
+        from mintdsl.syntax.suggest import meant, others, suggest
 
         names = [p.relative_to(self.library).as_posix() for p in sorted(self.library.glob("*/*.mint"))]
         close = () if relative else suggest(item.path, names)
         title = f'cannot import "{item.path}"' + (f'; did you mean "{close[0]}"?' if close else "")
         label = "no such file" if "no such file" in problem else problem
-        self.program.loading.error("E0202", item.path_span, title, label)
+        fixes = meant(item.path_span, close, quote='"')
+        self.program.loading.error("E0202", item.path_span, title, label, notes=others(close), fixes=fixes)
 
 
 # ---------------------------------------------------------------- checking
@@ -366,7 +377,8 @@ def _check(
             definition.name_span,
             f"`{definition.name}` is not checked by itself: `{formal.name}` has no value here",
             "checked only where it is used",
-            also=(Label(formal.span, f"an {formal.type} without a default"),),
+            also=(Label(formal.span, f"{article(formal.type)} without a default"),),
+            fixes=(Fix(f"a default, `{formal.name}: {formal.type} = ...`, lets it be checked here too"),),
             severity=Severity.WARNING,
         )
         return None

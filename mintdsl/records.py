@@ -39,7 +39,7 @@ def record(cls: type[T]) -> type[T]:
     return cast("type[T]", type(cls.__name__, cls.__bases__, space))
 
 
-def replace(value: T, **changes: object) -> T:
+def replace(value: T, /, **changes: object) -> T:
     """A copy of a record with some fields changed."""
     names = type(value).__match_args__  # type: ignore[attr-defined]
     kept = {name: getattr(value, name) for name in names}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 import mintdsl
 from mintdsl.diagnostics import codes
 from mintdsl.diagnostics.model import Severity
+from mintdsl.diagnostics.render import render
 from mintdsl.proof.rules import RULES
 
 PACKAGE = Path(codes.__file__).parents[1]
@@ -75,6 +77,17 @@ def test_the_mistake_gives_this_code(code: str, tmp_path: Path) -> None:
     assert {d.code for d in report.diagnostics} == {code}
     assert {d.severity for d in report.diagnostics} == {codes.CODES[code].severity}
     assert report.ok == (code[0] == "W")
+
+
+@pytest.mark.parametrize("code", codes.CODES)
+def test_what_the_mistake_looks_like(code: str, golden: Callable[[str, str], None]) -> None:
+    program = mintdsl.loads(blocks(code)["refused" if code[0] == "E" else "warned"], "page.mint")
+    report = program.check()
+    golden(f"codes/{code}.txt", render(report.diagnostics, report.sources, color=False, width=100))
+
+
+def test_every_golden_has_a_code() -> None:
+    assert {path.stem for path in (Path(__file__).parent / "golden" / "codes").glob("*")} == set(codes.CODES)
 
 
 @pytest.mark.parametrize("code", codes.CODES)

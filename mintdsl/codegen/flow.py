@@ -12,6 +12,7 @@ from mintdsl.codegen.emit import Writer
 from mintdsl.codegen.layer import INVERSE, assumption_lines, write_loading
 from mintdsl.codegen.naming import LOCALS, Names, flow_names, layer_names
 from mintdsl.core import ir
+from mintdsl.core.interval import REAL
 from mintdsl.proof.prover import FlowProof
 from mintdsl.source import Span
 
@@ -95,7 +96,7 @@ class FlowWriter:
             write(f"self.levels = {self._levels}  # of the integers that log_prob takes; 0: reals")
             write(f'self.spec_hash = "{self.digest}"')
             write(f"self.not_onto = {self._not_onto()}")
-        if _uses(self._body):
+        if _uses(self._body) or self._head is not None:
             write('factory = {"device": device, "dtype": dtype}')
         self._modules(self._body, [])
         if self._head is not None:
@@ -111,7 +112,7 @@ class FlowWriter:
 
     def _not_onto(self) -> str:
         bijection = self.proof.bijection
-        if bijection is None or (bijection.codomain is not None and "inf" in str(bijection.codomain)):
+        if bijection is None or bijection.codomain == REAL:
             return '""'
         return '"' + bijection.why_not_onto.replace('"', "'") + '"'
 
@@ -223,7 +224,7 @@ class FlowWriter:
                     how = "" if layout == "colour_fast" else f', "{layout}"'
                     note = f"  # {step.shape} to {step.result}" if forward else ""
                     self.write(f"x = {name}(x, {factor}{how}){note}")
-                case ir.Repeat():
+                case ir.Repeat() if not _empty(step):
                     self._loop(step.op, forward=forward, lists=lists)
                 case ir.Pair():
                     self._run(step.op.steps, forward=forward, lists=lists)
@@ -339,6 +340,11 @@ class FlowWriter:
 
 def _numbers(values: tuple[float, ...]) -> str:
     return f"({values[0]!r},)" if len(values) == 1 else repr(values)
+
+
+def _empty(step: ir.Step) -> bool:
+    """Whether a step is a repeat of nothing."""
+    return isinstance(step.op, ir.Repeat) and all(map(_empty, step.op.steps))
 
 
 def _uses(steps: Sequence[ir.Step]) -> list[str]:

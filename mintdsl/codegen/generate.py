@@ -10,7 +10,7 @@ from mintdsl.codegen.act import write_act
 from mintdsl.codegen.context import LayerContext
 from mintdsl.codegen.emit import Writer
 from mintdsl.codegen.flow import FlowWriter
-from mintdsl.codegen.helpers import imports, needed
+from mintdsl.codegen.helpers import imports, mentioned, needed
 from mintdsl.codegen.layer import write_layer, write_net
 from mintdsl.codegen.naming import class_name, flow_names, layer_names
 from mintdsl.core import ir
@@ -77,10 +77,10 @@ class _Generator:
             body()
             write_act(act, f"own_{act.name}", body, self._steepest(act))
         text = body.text().lstrip("\n")
-        helpers = needed(text)
+        mentions = mentioned(text)
+        helpers = needed(mentions)
         rest = "\n\n\n".join(h.text for h in helpers)
-        everything = text + "\n\n" + rest + "\n"
-        parts = [self._header(digest), "from __future__ import annotations", imports(everything)]
+        parts = [self._header(digest), "from __future__ import annotations", imports(mentions, helpers)]
         title = "# ---- helpers: the same for every module that mintdsl generates"
         tail = f"\n\n{title}\n\n\n{rest}\n" if helpers else "\n"
         return "\n\n".join(parts) + "\n\n\n" + text.rstrip("\n") + "\n" + tail

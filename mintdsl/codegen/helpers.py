@@ -6,6 +6,7 @@ The runtime is read, not imported: it needs torch, the generator does not.
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -67,11 +68,16 @@ def _mentions(node: ast.AST) -> frozenset[str]:
     return frozenset(names)
 
 
-def needed(text: str) -> list[Helper]:
-    """The helpers that `text` uses, directly or through others, in the order of the runtime."""
+def mentioned(text: str) -> frozenset[str]:
+    """Every name that `text` mentions."""
+    return _mentions(ast.parse(text))
+
+
+def needed(names: frozenset[str]) -> list[Helper]:
+    """The helpers that a text with these names uses, directly or through others, in the order of the runtime."""
     table = helpers()
     wanted: set[str] = set()
-    stack = [n for n in _mentions(ast.parse(text)) if n in table]
+    stack = [n for n in names if n in table]
     while stack:
         name = stack.pop()
         if name not in wanted:
@@ -107,9 +113,9 @@ IMPORTS = (
 )
 
 
-def imports(text: str) -> str:
-    """The import lines that `text` needs, grouped and sorted as linters want them."""
-    used = _mentions(ast.parse(text))
+def imports(names: frozenset[str], used_helpers: Sequence[Helper]) -> str:
+    """The import lines that a text with these names and its helpers need, grouped and sorted as linters want them."""
+    used = names.union(*(h.mentions for h in used_helpers))
     plain: dict[bool, list[str]] = {False: [], True: []}
     froms: dict[tuple[bool, str], list[str]] = {}
     for name, line in IMPORTS:

@@ -14,12 +14,14 @@ from mintdsl.core.values import RealFormal, Values, describe, not_yet
 from mintdsl.source import Span
 from mintdsl.syntax import ast
 
+ACTS = (ir.BuiltinAct, ir.DefinedAct, ir.FormalAct)
+
 
 def find_act(name: ast.Name, args: tuple[ast.Arg, ...], span: Span, values: Values) -> ir.Act | None:
     """An activation: registered (with options), defined by the program, or a formal."""
     local = values.names.values.get(name.id)
     if local is not None:
-        if isinstance(local, (ir.BuiltinAct, ir.DefinedAct, ir.FormalAct)) and not args:
+        if isinstance(local, ACTS) and not args:
             return local
         return values.wrong(span, "an activation", f"`{name.id}` is {describe(local)}")
     if values.names.silent(name.id):
@@ -36,7 +38,9 @@ def find_act(name: ast.Name, args: tuple[ast.Arg, ...], span: Span, values: Valu
             if BUILTIN[name.id] == "a function":
                 not_yet(values.bag, span, f"the function `{name.id}`")
             return values.wrong(span, "an activation", f"`{name.id}` is {BUILTIN[name.id]}")
-        unknown(name, [*ACTIVATIONS, *values.names.candidates()], values.bag, values.names.where, what="activation")
+        unknown(
+            name, [*ACTIVATIONS, *values.names.named(ACTS, "act")], values.bag, values.names.where, what="activation"
+        )
         return None
     options = bind_options(args, info.options, f"`{info.name}`", span, values)
     if options is None:

@@ -11,6 +11,8 @@ from mintdsl.diagnostics.model import Bag, Fix
 from mintdsl.source import Span
 from mintdsl.syntax import ast
 
+REMOVE = Fix("remove the constraint")
+
 
 def bind_bound(nodes: tuple[ast.Constraint, ...], kind: ir.Kind, info: Kind, values: Values) -> ir.Bound | None:
     """The bound that the constraints of one parameter make together; None without constraints, or a report."""
@@ -24,15 +26,17 @@ def bind_bound(nodes: tuple[ast.Constraint, ...], kind: ir.Kind, info: Kind, val
             unknown(node.name, ("diag", "det", "lip"), values.bag, "the constraints", code="E0701", what="constraint")
             return None
     if isinstance(kind, ir.Normalize):
-        values.bag.error("E0701", span, "`normalize` takes no constraint", "its slope is positive by itself")
+        label = "its slope is positive by itself"
+        values.bag.error("E0701", span, "`normalize` takes no constraint", label, fixes=(REMOVE,))
         return None
     if isinstance(kind, ir.Elementwise):
         if kind.kind == "bias":
-            values.bag.error("E0701", span, "a bias has no diagonal", "it is added, not multiplied")
+            label = "it is added, not multiplied"
+            values.bag.error("E0701", span, "a bias has no diagonal to constrain", label, fixes=(REMOVE,))
             return None
     elif kind.strict or kind.direction is None:
         why = "it is strict, its diagonal is 0" if kind.strict else "it is dense"
-        fixes = () if kind.strict else (Fix(f"give it a direction: `{info.name} ... lower`"),)
+        fixes = (REMOVE if kind.strict else Fix(f"give it a direction: `{info.name} ... lower`", text="lower"),)
         values.bag.error(
             "E0701",
             span,
@@ -51,7 +55,7 @@ def bind_bound(nodes: tuple[ast.Constraint, ...], kind: ir.Kind, info: Kind, val
         values.bag.error(
             "E0701",
             span,
-            "no parametrisation keeps this constraint",
+            f"no parametrisation keeps `{', '.join(map(_shown, nodes, known))}`",
             "not one of the constraints of `mint list constraints`",
             notes=("constraints: " + "; ".join(c.text for c in CONSTRAINTS if c.quantity == "diag"),),
         )
@@ -62,6 +66,10 @@ def bind_bound(nodes: tuple[ast.Constraint, ...], kind: ir.Kind, info: Kind, val
         )
         return None
     return _via(constraint, bounds, nodes, span, values.bag)
+
+
+def _shown(node: ast.Constraint, value: float) -> str:
+    return f"{node.name.id} {node.cmp} {value:g}"
 
 
 def _via(

@@ -12,7 +12,7 @@ from mintdsl.core.formals import bind_formals
 from mintdsl.core.header import bind_claims, bind_shape
 from mintdsl.core.scope import Locals, Scope
 from mintdsl.core.values import Stop, Values, not_yet
-from mintdsl.diagnostics.model import Bag, Label
+from mintdsl.diagnostics.model import Bag, Fix, Label
 from mintdsl.source import Span
 from mintdsl.syntax import ast
 
@@ -68,18 +68,22 @@ class _Flow:
                     self.bag.error(
                         "E0605",
                         step.span,
-                        "`dequantize` may only stand first",
-                        "not the first step",
-                        also=(Label(flat[0][1].span, "the first step"),) if position else (),
+                        "`dequantize` may only stand first" + (", outside of every block" if depth else ""),
+                        "inside of a block" if depth else "not the first step",
+                        also=() if depth else (Label(flat[0][1].span, "the first step"),),
                         notes=("it turns integers of the data into reals; after another step there are none",),
+                        fixes=(Fix("make it the first step"),),
                     )
-                case ast.Classify() if depth or position < len(flat) - 1:
+                case ast.Classify() | ast.Prior() if depth or position < len(flat) - 1:
+                    word = "prior" if isinstance(step.op, ast.Prior) else "classify"
+                    after = next((s for _, s in flat[position + 1 :]), None)
                     self.bag.error(
-                        "E0604", step.span, "`classify` may only stand last", "steps follow, or a block is around it"
-                    )
-                case ast.Prior() if depth or position < len(flat) - 1:
-                    self.bag.error(
-                        "E0604", step.span, "`prior` may only stand last", "steps follow, or a block is around it"
+                        "E0604",
+                        step.span,
+                        f"`{word}` may only stand last" + (", outside of every block" if depth else ""),
+                        "inside of a block" if depth else "not the last step",
+                        also=() if depth or after is None else (Label(after.span, "this step follows"),),
+                        fixes=(Fix("make it the last step"),),
                     )
                 case _:
                     pass

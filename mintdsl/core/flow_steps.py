@@ -44,8 +44,11 @@ def _dequantize(op: ast.Simple, shape: ir.Shape, values: Values) -> Made | None:
 def _standardize(op: ast.Simple, step: ast.Step, shape: ir.Shape, values: Values) -> Made | None:
     found: dict[str, tuple[float, ...]] = {}
     for arg in op.args:
-        if arg.name is None or arg.name.id not in ("mean", "std") or arg.cmp != "=" or arg.name.id in found:
+        if arg.name is None or arg.cmp != "=" or arg.name.id in found:
             values.bag.error("E0209", arg.span, "`standardize` takes `mean = ...` and `std = ...`", "not one of these")
+            return None
+        if arg.name.id not in ("mean", "std"):
+            unknown(arg.name, ("mean", "std"), values.bag, "`standardize`", code="E0209", what="option")
             return None
         if isinstance(arg.value, ast.Name) and arg.value.id == "data":
             not_yet(values.bag, arg.span, "`standardize` from the data")
@@ -119,13 +122,13 @@ def _squeeze(op: ast.Simple, step: ast.Step, shape: ir.Shape, flow: ast.Flow, va
 def _indivisible(
     step: ast.Step, word: str, factor: int, shape: ir.Shape, size: int, by: int, flow: ast.Flow, bag: Bag
 ) -> None:
-    also = [Label(flow.shape.span, "starts here")]
-    also += [
-        Label(other.span, "halves height and width" if other.op.value else "")
-        for other in flow.steps
-        if isinstance(other.op, ast.Simple) and other.op.word == word and other.span.end <= step.span.start
-    ]
     what = "channels" if word == "unsqueeze" else "height and width"
+    also = [Label(flow.shape.span, "starts here")]
+    for other in flow.steps:
+        same = isinstance(other.op, ast.Simple) and other.op.word == word and other.span.end <= step.span.start
+        if same and isinstance(other.op, ast.Simple) and isinstance(number := other.op.value, ast.Number):
+            divisor = number.value**2 if word == "unsqueeze" else number.value
+            also.append(Label(other.span, f"divides {what} by {divisor}"))
     bag.error(
         "E0302",
         step.span,

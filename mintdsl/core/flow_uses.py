@@ -41,6 +41,9 @@ def use(op: ast.Use, step: ast.Step, shape: ir.Shape, resolve: Resolve, values: 
             f"a step of a flow is a layer or a flow; `{name.id}` is {article(entry.kind)}"
             + (" and claims nothing" if net else ""),
             f"not a step: {article(entry.kind)}",
+            fixes=(Fix(f"put it into a layer: `layer NAME on S {{ map x -> {name.id}(x) }}`"),)
+            if entry.kind == "act"
+            else (),
         )
         return None
     callee = resolve(entry, name.span)
@@ -129,9 +132,7 @@ def _arguments(
         elif position < len(callee.formals):
             formal = callee.formals[position]
         else:
-            values.bag.error(
-                "E0209", arg.span, f"`{callee.name}` takes {len(callee.formals)} arguments", "one too many"
-            )
+            values.bag.error("E0209", arg.span, f"`{callee.name}` takes {_count(len(callee.formals))}", "one too many")
             good = False
             continue
         value = argument(arg.value, formal.type, formal.name, values)
@@ -148,12 +149,16 @@ def _arguments(
             values.bag.error(
                 "E0210",
                 call.span,
-                f"`{callee.name}` needs `{formal.name}`",
-                f"write `{callee.name}({formal.name} = ...)`",
+                f"`{callee.name}` needs the argument `{formal.name}`",
+                f"add `{formal.name} = ...`" if call.args else f"write `{callee.name}({formal.name} = ...)`",
                 also=(Label(formal.span, "declared without a default"),),
             )
             good = False
     return tuple((f.name, found[f.name]) for f in callee.formals) if good else None
+
+
+def _count(number: int) -> str:
+    return f"{number or 'no'} argument{'s' * (number != 1)}"
 
 
 def _binding(
@@ -186,13 +191,11 @@ def _enters(
         dims = tuple(d.substitute(bound) for d in wanted.dims)
         if dims == shape.dims:
             return True
-    fixes: tuple[Fix, ...] = ()
     bag.error(
         "E0301",
         step.span,
         f"`{name.id}` is on `{wanted}`, here it gets `{shape}`",
         f"gets {shape}",
         also=(Label(callee.name_span, f"declared on {wanted}"),),
-        fixes=fixes,
     )
     return False

@@ -100,13 +100,19 @@ def find_direction(name: ast.Name, values: Values) -> ir.Direction | None:
         unknown(name, candidates, values.bag, values.names.where, what="direction")
         return None
     kind = describe(value) if value is not None else BUILTIN[name.id]
+    title = (
+        "the order of a layer is given by its member `order NAME`; a direction is lower, upper or a formal of type Dir"
+    )
+    fixes: tuple[Fix, ...] = (Fix(title),)
+    if isinstance(value, ir.FormalOrder):
+        fixes = (Fix(f"make it a direction: `{name.id}: Dir`", text="Dir"), *fixes)
     values.bag.error(
         "E0211",
         name.span,
         f"a direction (lower or upper) is needed here; `{name.id}` is {kind}",
         "not a direction",
         also=(Label(values.names.places[name.id], "declared here"),) if name.id in values.names.places else (),
-        fixes=(Fix("a direction has type Dir; the order of a layer is given once, by its member `order NAME`"),),
+        fixes=fixes,
     )
     return None
 

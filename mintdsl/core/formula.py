@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from mintdsl.core import ir
+from mintdsl.core.activations import ACTIVATIONS
 from mintdsl.core.nat import Nat
 from mintdsl.core.scope import BUILTIN, article, unknown
 from mintdsl.core.steps import CONDITIONER_FUNCTIONS, STRUCTURAL
@@ -125,7 +126,7 @@ class Formula:
             case ir.Param():
                 self.used.add(name.id)
                 if not isinstance(value.kind, ir.Elementwise):
-                    return self._bad(span, f"`{name.id}` is a map: apply it, as in `{name.id}(x)`")
+                    return self._bad(span, f"`{name.id}` is a map, and is not applied", Fix("apply it to the variable"))
                 if not self._family(name, value.indices, indices, span):
                     return None
                 if value.kind.kind == "bias" and any(i in self.direct for i in indices):
@@ -135,6 +136,7 @@ class Formula:
                         span,
                         f"`{name.id}` is summed over `{summed}`: one bias without that index says the same",
                         "every value of the index adds a bias of its own",
+                        fixes=(Fix(f"declare `{name.id}` without `{summed}`"),),
                         severity=Severity.WARNING,
                     )
                 return Typed(ir.Value(name.id, indices, span), value.target)
@@ -168,15 +170,23 @@ class Formula:
                 self._bad(span, f"`{name.id}` is {article(entry.kind)}, not a value")
             return None
         if name.id in BUILTIN:
-            return self._bad(span, f"`{name.id}` is {BUILTIN[name.id]}: apply it, as in `{name.id}(x)`")
+            fixes = (Fix("apply it to the variable"),) if name.id in ACTIVATIONS else ()
+            return self._bad(span, f"`{name.id}` is {BUILTIN[name.id]}, not a value", *fixes)
         self._unknown(name)
         return None
 
-    def _unknown(self, name: ast.Name) -> None:
-        unknown(name, self.values.names.candidates(), self.values.bag, self.values.names.where)
+    def _unknown(self, name: ast.Name, *, applied: bool = False) -> None:
+        names = self.values.names
+        params = [(n, v) for n, v in names.values.items() if isinstance(v, ir.Param)]
+        known = [n for n, param in params if isinstance(param.kind, ir.Elementwise) is not applied]
+        if applied:
+            known += [*names.named((ir.BuiltinAct, ir.DefinedAct, ir.FormalAct), "act"), *ACTIVATIONS]
+        else:
+            known += [*names.sizes, *names.named((Variable, Bound, Nat, float, RealFormal), "const")]
+        unknown(name, known, self.values.bag, names.where, what="function" if applied else "name")
 
-    def _bad(self, span: Span, label: str) -> None:
-        self.values.bag.error("E0213", span, "this is not a formula", label)
+    def _bad(self, span: Span, title: str, *fixes: Fix) -> None:
+        self.values.bag.error("E0213", span, title, "not a formula", fixes=fixes)
 
     def _no_indices(self, name: ast.Name, indices: tuple[str, ...], span: Span, typed: Typed) -> Typed | None:
         return typed if self._family(name, (), indices, span) else None
@@ -280,7 +290,7 @@ class Formula:
             f"shapes do not match: `{left.shape}` {node.op} `{right.shape}`",
             "elementwise",
             also=(Label(node.left.span, str(left.shape)), Label(node.right.span, str(right.shape))),
-            notes=(f"`{node.op}` is elementwise and never broadcasts over channels",),
+            notes=(f"`{node.op}` is elementwise and never broadcasts",),
         )
         return _MISMATCH
 
@@ -310,6 +320,8 @@ class Formula:
         if value is None and self.values.names.silent(name.id):
             self._arguments(node)
             return None
+        if self.values.names.unknown(name.id) and name.id not in BUILTIN:
+            return self._unknown(name, applied=True)
         if indices:
             return self._bad(node.fn.span, f"`{name.id}` takes no indices")
         act = self.act(name, node.args[1:], node.fn.span, self.values)
@@ -352,7 +364,8 @@ class Formula:
         if isinstance(param.kind, ir.Elementwise):
             self._arguments(node)
             word, sign = ("scale", "*") if param.kind.kind == "scale" else ("bias", "+")
-            return self._bad(node.span, f"`{name.id}` is a {word}: write `{name.id} {sign} ...`")
+            title = f"`{name.id}` is a {word}, which is {'multiplied' if sign == '*' else 'added'} and not applied"
+            return self._bad(node.span, title, Fix(f"write `{name.id} {sign} ...`", text=sign))
         if len(node.args) != 1 or node.args[0].name is not None:
             self.values.bag.error("E0210", node.span, f"`{name.id}` takes one argument", f"{len(node.args)} given")
             return None
@@ -363,7 +376,7 @@ class Formula:
             if used in self.direct:
                 self.summed.setdefault(name.id, set()).add(own)
         if argument.shape is None:
-            return self._bad(node.args[0].span, "a number: a map acts on a tensor")
+            return self._bad(node.args[0].span, f"`{name.id}` acts on a tensor, this is a number")
         if argument.shape != param.source:
             self.values.bag.error(
                 "E0301",

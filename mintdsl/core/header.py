@@ -41,7 +41,8 @@ def bind_claims(items: Sequence[ast.Claim], values: Values, allowed: Sequence[st
         formal = isinstance(values.names.values.get(name), DirFormal) and "lower" in allowed
         if name not in allowed and not formal:
             if not values.names.silent(name):
-                unknown(item.name, allowed, values.bag, f"the claims of {what}", code="E0214", what="claim")
+                known = [*allowed, *(values.names.named((DirFormal,)) if "lower" in allowed else ())]
+                unknown(item.name, known, values.bag, f"the claims of {what}", code="E0214", what="claim")
             continue
         match item:
             case ast.ClaimBound():

@@ -74,8 +74,9 @@ class Instances:
             title = f"{shown} is not a whole number: `{value}`" + (f" with {where}" if where else "")
             label, code = f"`{top}` does not divide exactly", "E0303"
         else:
-            title = f"{what} is {ratio.top}: `{value}`" + (f" with {where}" if where else "")
-            label, code = "sizes are at least 1" if ratio.top < 1 else f"sizes go up to {MAX_SIZE}", "E0305"
+            title = f"{what} is {ratio.top}" + (f": `{value}` with {where}" if where else "")
+            label, code = "too small" if ratio.top < 1 else "too large", "E0305"
+            title += "; sizes are at least 1" if ratio.top < 1 else f"; sizes go up to {MAX_SIZE:,}"
         also = (Label(use, "at this use"),) if use not in (span, Span("", 0, 0)) else ()
         self.bag.error(code, span, title, label, also=also)
         return None
@@ -107,10 +108,10 @@ class Instances:
                 self.bag.error(
                     "E0307",
                     param.span,
-                    f"`{param.name}` alone would hold {one.stored * copies:.3g} numbers",
-                    f"{one.stored * copies * 4 / 2**30:.3g} GiB in float32",
+                    f"`{param.name}` alone would hold {one.stored * copies:,} numbers",
+                    f"{one.stored * copies * 4 / 2**30:,.0f} GiB in float32",
                     also=(Label(use, "at this use"),) if use.file else (),
-                    notes=(f"the limit of one layer is {MAX_PARAMETERS} parameters; nothing was allocated",),
+                    notes=(f"the limit of one layer is {MAX_PARAMETERS:,} parameters; nothing was allocated",),
                 )
                 return None
         return total
@@ -140,8 +141,8 @@ class Instances:
                 self.bag.error(
                     "E0307",
                     step.span,
-                    f"the steps up to here hold {total.modules} layers and {total.stored:.3g} parameters",
-                    f"limits: {MAX_MODULES} layers, {MAX_PARAMETERS} parameters",
+                    f"the steps up to here hold {total.modules:,} layers and {total.stored:,} parameters",
+                    f"limits: {MAX_MODULES:,} layers, {MAX_PARAMETERS:,} parameters",
                     notes=("nothing was allocated",),
                 )
                 return None

@@ -13,7 +13,7 @@ from mintdsl.core.orders import DEFAULT_ORDER, Order
 from mintdsl.core.params import check_inits, declare
 from mintdsl.core.scope import Locals, Scope
 from mintdsl.core.values import IndexName, Stop, Values, not_yet
-from mintdsl.diagnostics.model import Bag, Label, Severity
+from mintdsl.diagnostics.model import Bag, Fix, Label, Severity
 from mintdsl.records import replace
 from mintdsl.source import Span
 from mintdsl.syntax import ast
@@ -217,5 +217,6 @@ class _Layer:
                     param.span,
                     f"the parameter `{param.name}` is never used",
                     "not in the formula",
+                    fixes=(Fix("remove it"),),
                     severity=Severity.WARNING,
                 )

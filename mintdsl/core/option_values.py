@@ -7,6 +7,7 @@ from mintdsl.core.scope import unknown
 from mintdsl.core.values import RealFormal, Values
 from mintdsl.source import Span
 from mintdsl.syntax import ast
+from mintdsl.syntax.suggest import meant, others, suggest
 
 
 def bind_options(
@@ -57,13 +58,10 @@ def _option(option: Option, expr: ast.Expr, values: Values) -> OptionValue | Non
     if option.type in ("choice", "param"):
         if isinstance(expr, ast.Name) and (option.type == "param" or expr.id in option.choices):
             return expr.id
-        shown = expr.id if isinstance(expr, ast.Name) else "this"
-        values.bag.error(
-            "E0209",
-            expr.span,
-            f"`{shown}` is no value of the option `{option.name}`",
-            f"one of: {', '.join(option.choices)}",
-        )
+        known = f"one of: {', '.join(option.choices)}"
+        title = f"`{expr.id if isinstance(expr, ast.Name) else 'this'}` is no value of the option `{option.name}`"
+        close = suggest(expr.id, option.choices) if isinstance(expr, ast.Name) else ()
+        values.bag.error("E0209", expr.span, title, known, notes=others(close), fixes=meant(expr.span, close))
         return None
     if option.type == "nat":
         return values.whole(expr)

@@ -27,7 +27,7 @@ def find_order(name: ast.Name, shape: ir.Shape, values: Values) -> Order | ir.Fo
         if name.id == "parts":
             not_yet(values.bag, name.span, "the order `parts`")
         if not values.names.silent(name.id):
-            declared = [n for n, e in values.names.scope.entries.items() if e.kind == "order"]
+            declared = values.names.named((ir.FormalOrder,), "order")
             unknown(name, [*ORDERS, *declared], values.bag, "the orders", what="order")
         return None
     if shape.kind not in ("Any", order.space):

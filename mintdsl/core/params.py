@@ -12,7 +12,7 @@ from mintdsl.core.kinds import KINDS, Kind
 from mintdsl.core.option_values import bind_options
 from mintdsl.core.scope import unknown
 from mintdsl.core.values import IndexName, Values, not_yet
-from mintdsl.diagnostics.model import Bag, Fix, Label
+from mintdsl.diagnostics.model import Bag, Edit, Fix, Label, Safety
 from mintdsl.records import replace
 from mintdsl.source import Span
 from mintdsl.syntax import ast
@@ -75,14 +75,22 @@ def _kind(node: ast.KindMap, values: Values) -> tuple[Kind, ir.Kind] | None:
     if options is None or (node.direction is not None and direction is None):
         return None
     if (node.size is None) is info.sized:
-        label = f"write `{info.name} 3x3`" if info.sized else "this kind has no size"
-        values.bag.error("E0306", node.span, f"`{info.name}` {'needs' if info.sized else 'takes no'} size", label)
+        name = node.name.span
+        title = f"`{info.name}` needs a size, such as 3x3" if info.sized else f"`{info.name}` takes no size"
+        fix = Fix("remove the size")
+        if info.sized:
+            fix = Fix(f"write `{info.name} 3x3`", (Edit(Span(name.file, name.end, name.end), " 3x3"),), Safety.UNSAFE)
+        values.bag.error("E0306", node.span, title, "no size here" if info.sized else "a size", fixes=(fix,))
         return None
     if not info.directed and (node.direction is not None or node.strict):
-        values.bag.error("E0211", node.span, f"a {info.name} has no direction", "it is diagonal")
+        end = node.direction.span if node.direction is not None else None
+        gone = (Edit(Span(end.file, node.name.span.end, end.end), ""),) if end is not None else ()
+        fix = Fix("leave the direction out", gone, Safety.SAFE if gone else Safety.DISPLAY)
+        values.bag.error("E0211", node.span, f"a {info.name} has no direction", "it is diagonal", fixes=(fix,))
         return None
     if node.strict and direction is None:
-        values.bag.error("E0211", node.span, "`strict` needs a direction", "write `strict lower` or `strict upper`")
+        fix = Fix("write `strict lower` or `strict upper`", text="lower")
+        values.bag.error("E0211", node.span, "`strict` needs a direction", "none here", fixes=(fix,))
         return None
     if options.get("norm", "none") != "none":
         not_yet(values.bag, node.span, "the option `norm = weight`")
@@ -113,13 +121,29 @@ def _conv(node: ast.KindMap, info: Kind, anchor: str, direction: str | None, bag
             f"a {rows}x{columns} kernel has no centre",
             "even size",
             notes=("the anchor is the tap that meets the pixel itself; the padding follows from it",),
-            fixes=(Fix("name the anchor: `(anchor = corner)`, or bottom_right, bottom_left, top_right, top_left"),),
+            fixes=(_anchored(node, "corner" if direction is not None else "bottom_right"),),
         )
         return None
     if anchor == "corner" and direction is None:
-        bag.error("E0306", node.span, "`anchor = corner` follows a direction, and there is none", "name a corner")
+        bag.error(
+            "E0306",
+            node.span,
+            "`anchor = corner` follows a direction, and there is none",
+            "name a corner",
+            fixes=(_anchored(node, "bottom_right"),),
+        )
         return None
     return info, ir.Conv(node.size, anchor, direction, node.strict)
+
+
+def _anchored(node: ast.KindMap, corner: str) -> Fix:
+    """The fix that names the anchor."""
+    given = next((arg.value.span for arg in node.args if arg.name is not None and arg.name.id == "anchor"), None)
+    end = node.args[-1].span if node.args else node.span
+    text = corner if given else f", anchor = {corner}" if node.args else f" (anchor = {corner})"
+    edit = Edit(given or Span(end.file, end.end, end.end), text)
+    title = f"name the anchor: `(anchor = {corner})`, or another corner"
+    return Fix(title, (edit,), Safety.UNSAFE)
 
 
 def _place(node: ast.Param, shape: ir.Shape, values: Values) -> tuple[ir.Shape, ir.Shape] | None:
@@ -141,8 +165,17 @@ def _fits(
         if side.kind not in info.spaces:
             also = (Label(shape_span, "the shape it acts on"),) if node.place is None else ()
             wanted = " or ".join(info.spaces)
+            fixes: tuple[Fix, ...] = ()
+            if info.name == "linear" and side.kind == "Image" and isinstance(node.kind, ast.KindMap):
+                edit = Edit(node.kind.name.span, "conv 1x1")
+                fixes = (Fix("a matrix of the channels, at every pixel, is `conv 1x1`", (edit,), Safety.UNSAFE),)
             bag.error(
-                "E0304", place, f"`{info.name}` acts on {wanted}, not on `{side}`", "wrong kind of shape", also=also
+                "E0304",
+                place,
+                f"`{info.name}` acts on {wanted}, not on `{side}`",
+                "wrong kind of shape",
+                also=also,
+                fixes=fixes,
             )
             return False
     if source.kind == "Seq" and info.name == "linear":

@@ -13,11 +13,11 @@ from mintdsl.core.kinds import KINDS
 from mintdsl.core.nat import Nat
 from mintdsl.core.orders import DIRECTIONS, ORDERS
 from mintdsl.core.steps import CONDITIONER_FUNCTIONS, MASKS, PRIORS, SHAPES, STRUCTURAL
-from mintdsl.diagnostics.model import Bag, Edit, Fix, Label, Safety
+from mintdsl.diagnostics.model import Bag, Label
 from mintdsl.records import record
 from mintdsl.source import Span
 from mintdsl.syntax import ast
-from mintdsl.syntax.suggest import suggest
+from mintdsl.syntax.suggest import meant, others, suggest
 
 BUILTIN: dict[str, str] = {
     **{name: "a shape" for name in SHAPES},
@@ -61,7 +61,7 @@ class Scope:
 
 def article(kind: str) -> str:
     """`a layer`, `an order`."""
-    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
+    return f"{'an' if kind[0].lower() in 'aeiou' else 'a'} {kind}"
 
 
 def kind_of(item: ast.Item) -> ItemKind:
@@ -150,18 +150,20 @@ def scopes(modules: Mapping[str, ast.Module], resolved: Mapping[tuple[str, str],
     return result
 
 
+FEW = 8
+"""So many names are listed where none is close."""
+
+
 def unknown(
     name: ast.Name, candidates: Iterable[str], bag: Bag, where: str, *, code: str = "E0201", what: str = "name"
 ) -> None:
-    """Report that `name` is not defined, with the names that are close."""
-    close = suggest(name.id, list(candidates))
-    fixes: tuple[Fix, ...] = ()
-    title = f"unknown {what} `{name.id}`"
-    if close:
-        title += f"; did you mean `{close[0]}`?"
-        fixes = (Fix(f"did you mean `{close[0]}`?", (Edit(name.span, close[0]),), Safety.SAFE),)
-    notes = (f"similar names: {', '.join(f'`{c}`' for c in close)}",) if len(close) > 1 else ()
-    bag.error(code, name.span, title, f"not found in {where}", notes=notes, fixes=fixes)
+    """Report that `name` is not defined, with the names that are close; `candidates` are all of the right kind."""
+    known = list(dict.fromkeys(candidates))
+    close = suggest(name.id, known)
+    title = f"unknown {what} `{name.id}`" + (f"; did you mean `{close[0]}`?" if close else "")
+    few = (f"known here: {', '.join(f'`{k}`' for k in known)}",) if not close and 0 < len(known) <= FEW else ()
+    fixes = meant(name.span, close, everywhere=code == "E0207")
+    bag.error(code, name.span, title, f"not found in {where}", notes=others(close) or few, fixes=fixes)
 
 
 @dataclass(slots=True)
@@ -199,6 +201,7 @@ class Locals:
         """Whether an error about `name` was reported already."""
         return name in self.poisoned or name in self.scope.poisoned
 
-    def candidates(self) -> list[str]:
-        """Every name that could have been meant."""
-        return [*self.values, *self.sizes, *self.scope.entries, *ACTIVATIONS]
+    def named(self, types: tuple[type, ...], *kinds: ItemKind) -> list[str]:
+        """The names that may have been meant: of local values of these types, of definitions of these kinds."""
+        local = [name for name, value in self.values.items() if isinstance(value, types)]
+        return [*local, *(name for name, entry in self.scope.entries.items() if entry.kind in kinds)]

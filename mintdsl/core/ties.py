@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from mintdsl.core import ir
 from mintdsl.core.scope import unknown
 from mintdsl.core.values import IndexName, Values
-from mintdsl.diagnostics.model import Label
+from mintdsl.diagnostics.model import Fix, Label
 from mintdsl.records import record, replace
 from mintdsl.source import Span
 from mintdsl.syntax import ast
@@ -76,10 +76,11 @@ def _factor(node: ast.Expr, params: Mapping[str, ir.Param], values: Values) -> _
     if isinstance(node, ast.At):
         for index in node.indices:
             if not isinstance(index, ast.Name) or not isinstance(values.names.values.get(index.id), IndexName):
-                if not (isinstance(index, ast.Name) and values.names.silent(index.id)):
-                    values.bag.error(
-                        "E0408", index.span, "an index of this layer is needed here", "declare it with `index i : K`"
-                    )
+                if not isinstance(index, ast.Name):
+                    values.bag.error("E0408", index.span, "an index is a name", "declare it with `index i : K`")
+                elif not values.names.silent(index.id):
+                    known = values.names.named((IndexName,))
+                    unknown(index, known, values.bag, "the indices of this layer", what="index")
                 return None
             indices.append(index.id)
     if not isinstance(name, ast.Name):
@@ -164,12 +165,15 @@ def _pivot(tie: ast.Tie, found: list[_Found], params: Mapping[str, ir.Param], va
             "diagonals of different sizes",
         )
         return None
-    for candidate in reversed(found):
+    for candidate in reversed(found):  # the last factor that can take the sign of the others
         param = params[candidate.param.name]
         indices = candidate.factor.indices
-        missing = sorted((explicit - set(indices)) | (implicit - carried(param)))
+        missing, fixed = sorted(explicit - set(indices)), sorted(implicit - carried(param))
         if missing:
-            reasons.append(f"`{param.name}` lacks the index {', '.join(f'`{m}`' for m in missing)}")
+            listed = ", ".join(f"`{m}`" for m in missing)
+            reasons.append(f"`{param.name}` lacks the {'index' if len(missing) == 1 else 'indices'} {listed}")
+        elif fixed:
+            reasons.append(f"the diagonal of `{param.name}` has one value for all of {', '.join(fixed)}")
         elif len(set(indices)) != len(indices):
             reasons.append(f"`{param.name}` repeats an index")
         elif sum(f.param.name == param.name for f in found) > 1:
@@ -186,8 +190,9 @@ def _pivot(tie: ast.Tie, found: list[_Found], params: Mapping[str, ir.Param], va
         "E0405",
         tie.span,
         "this tie cannot be solved: no factor can take the sign of the others",
-        "no factor carries all indices and is free",
-        notes=tuple(reasons),
+        f"no factor carries {', '.join(sorted(explicit))} and is free" if explicit else "no factor is free",
+        notes=(*reversed(reasons), "the factor that takes the sign carries all indices and is bound by nothing else"),
+        fixes=(Fix("bind the other signs by themselves, with `diag > 0`, and tie what is left"),),
     )
     return None
 

@@ -94,9 +94,9 @@ class Values:
                             )
                         return left.over(divisor)
             case ast.Neg():
-                return self.wrong(expr.span, "a size", "sizes are not negative")
+                return self.wrong(expr.span, "a size", "a size is not negative")
             case _:
-                return self.wrong(expr.span, "a size", "not a whole number")
+                return self.wrong(expr.span, "a size", "this is no whole number")
 
     def number(self, expr: ast.Expr) -> float | None:
         """A number: literals, constants and arithmetic; no formals. It must keep its value in every dtype."""
@@ -136,7 +136,7 @@ class Values:
                     not_yet(self.bag, expr.span, f"a number that depends on the formal `{expr.id}`")
                 return self.wrong(expr.span, "a number", f"`{expr.id}` is {describe(found)}")
             case _:
-                return self.wrong(expr.span, "a number", "not a number")
+                return self.wrong(expr.span, "a number", "this is none")
 
     def whole(self, expr: ast.Expr) -> int | None:
         """A size without symbols."""
@@ -162,7 +162,8 @@ class Values:
             return self.entry(entry)
         if name.id in BUILTIN:
             return BUILTIN[name.id]
-        unknown(name, self.names.candidates(), self.bag, self.names.where)
+        numbers = [*self.names.sizes, *self.names.named((Nat, float, RealFormal), "const")]
+        unknown(name, numbers, self.bag, self.names.where)
         return None
 
     def entry(self, entry: Entry) -> object | None:
@@ -182,8 +183,8 @@ class Values:
         return Values(locals_, self.bag, (*self.active, entry.key))
 
     def wrong(self, span: Span, wanted: str, label: str) -> None:
-        """Report a value of the wrong type."""
-        self.bag.error("E0211", span, f"{wanted} is needed here", label)
+        """Report a value of the wrong type; `label` says what it is."""
+        self.bag.error("E0211", span, f"{wanted} is needed here: {label}", f"not {wanted}")
 
     # ------------------------------------------------------------ shapes
 
@@ -211,7 +212,8 @@ class Values:
             return None
         entry = self.names.scope.entries.get(name.id)
         if entry is None:
-            unknown(name, [*SHAPES, *self.names.candidates()], self.bag, self.names.where, what="shape")
+            shapes = [*SHAPES, *self.names.named((ir.Shape,), "space")]
+            unknown(name, shapes, self.bag, self.names.where, what="shape")
             return None
         if isinstance(entry.item, ast.Space):
             if entry.item.options:

@@ -6,7 +6,6 @@ flows, 07 constraints, 09 constructs that are only read; E is an error, W a warn
 
 from __future__ import annotations
 
-from importlib.resources import files
 from typing import NamedTuple
 
 from mintdsl.diagnostics.model import Severity
@@ -77,6 +76,7 @@ CODES: dict[str, Code] = _all(
     ("E0606", "values outside the domain of the next step", "I-COMP"),
     ("E0701", "a constraint that cannot be kept", ""),
     ("E0901", "not yet in this version", ""),
+    ("W0101", "an allow comment that allows nothing", ""),
     ("W0201", "a parameter is never used", ""),
     ("W0402", "a bias is summed over an index it need not carry", ""),
     ("W0601", "a definition is proved only where it is used", ""),
@@ -86,5 +86,7 @@ CODES: dict[str, Code] = _all(
 
 def page(code: str) -> str:
     """The explanation of `code` in Markdown; raises KeyError for a code that does not exist."""
+    from importlib.resources import files  # slow to import, and needed by nobody else
+
     known = CODES[code].code
     return files("mintdsl.diagnostics").joinpath("pages", f"{known}.md").read_text(encoding="utf-8")

@@ -47,11 +47,16 @@ class Edit:
 
 @record
 class Fix:
-    """A repair: a title that reads after "help:", and the edits that make it."""
+    """A repair: a title that reads after "help:", and the edits that make it.
+
+    Where the stage at fault knows what to add and not where, `text` is what: a member of the definition, or a function
+    around an argument. `syntax/repairs.py` finds the place.
+    """
 
     title: str
     edits: tuple[Edit, ...] = ()
     safety: Safety = Safety.DISPLAY
+    text: str = ""
 
 
 @record

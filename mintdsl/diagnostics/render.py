@@ -26,8 +26,8 @@ _STYLES = {
 }
 _RESET = "\x1b[0m"
 _SAFETY = {
-    Safety.SAFE: "  (safe fix, `mint check --fix`)",
-    Safety.UNSAFE: "  (unsafe fix: changes the model)",
+    Safety.SAFE: "(safe fix, `mint check --fix`)",
+    Safety.UNSAFE: "(changes the program, `--fix --unsafe-fixes`)",
     Safety.DISPLAY: "",
 }
 
@@ -71,6 +71,11 @@ def numbers(example: Example) -> list[str]:
         parts += [f"{name}[{', '.join(map(str, _index(k, tensor.shape)))}] = {_number(v)}" for k, v in shown]
         rest = rest or len(shown) < len(tensor.numbers)
     return [*parts, *["all others 0"] * rest]
+
+
+def in_words(example: Example) -> str:
+    """A counter-example in one line: its numbers, and what is to be seen."""
+    return f"{', '.join(numbers(example))}: {example.seen}"
 
 
 def _nested(tensor: Tensor) -> str:
@@ -125,11 +130,11 @@ def _position(file: str, offset: int, sources: Mapping[str, Source]) -> str:
     source = sources.get(file)
     if source is None:
         return printable(file) or "<unknown>"
-    line, column = _place(source, offset)
+    line, column = place(source, offset)
     return f"{printable(file)}:{line}:{column}"
 
 
-def _place(source: Source, offset: int) -> Position:
+def place(source: Source, offset: int) -> Position:
     """The line and column to show: after the last newline of a file stands nothing to see, so the line before it."""
     offset = min(offset, len(source.text))
     place = source.position(offset)
@@ -180,7 +185,7 @@ class _Page:
         if diagnostic.example is not None:
             lines.extend(self._example(diagnostic.example, gutter))
         for fix in diagnostic.fixes:
-            lines.extend(self._remark("help", fix.title + _SAFETY[fix.safety] * bool(fix.edits), gutter))
+            lines.extend(self._remark("help", fix.title, gutter, _SAFETY[fix.safety] if fix.edits else ""))
             lines.extend(self._difference(fix, gutter))
         return "\n".join(line.rstrip() for line in lines) + "\n"
 
@@ -261,11 +266,16 @@ class _Page:
 
     # ------------------------------------------------------------ notes and fixes
 
-    def _remark(self, kind: str, text: str, gutter: int) -> list[str]:
+    def _remark(self, kind: str, text: str, gutter: int, tail: str = "") -> list[str]:
+        """`= note: text`, wrapped; `tail` stands behind it, or on a line of its own."""
         head = " " * (gutter + 1) + self.style("frame", "= ")
         indent = gutter + len(kind) + 5
         room = max(self.width - indent - 1, 20)
         lines = [part for line in text.split("\n") for part in _wrapped(printable(line), room)]
+        if tail and _cells(lines[-1]) + 2 + _cells(tail) <= room:
+            lines[-1] += f"  {tail}"
+        elif tail:
+            lines += _wrapped(tail, room)
         first, *rest = lines
         return [head + self.style("help", f"{kind}:") + " " + first, *(" " * indent + line for line in rest)]
 
@@ -324,7 +334,7 @@ def _mark(source: Source, label: Label) -> tuple[int, _Mark]:
     """The line of a label, and the columns that it covers there: of several lines, the first."""
     start = min(label.span.start, len(source.text))
     end = min(max(label.span.end, start), len(source.text))
-    number, column = _place(source, start)
+    number, column = place(source, start)
     text = source.line(number)
     until = min(column - 1 + end - start, len(text))
     left = _cells(printable(text[: column - 1]))
@@ -332,9 +342,20 @@ def _mark(source: Source, label: Label) -> tuple[int, _Mark]:
     return number, _Mark(left, max(right, left + 1), label)
 
 
+def _words(text: str, room: int) -> list[str]:
+    """The parts of `text` between its spaces; what stands in backquotes is one part, unless it fills a line."""
+    words: list[str] = []
+    for part in text.split(" "):
+        if words and words[-1].count("`") % 2 and _cells(words[-1]) + 1 + _cells(part) <= room:
+            words[-1] += f" {part}"
+        else:
+            words.append(part)
+    return words
+
+
 def _wrapped(text: str, room: int) -> list[str]:
     """`text` broken at spaces into lines of at most `room` columns; indented text keeps its shape."""
-    return [text] if _cells(text) <= room or text.startswith(" ") else _packed(text.split(" "), room)
+    return [text] if _cells(text) <= room or text.startswith(" ") else _packed(_words(text, room), room)
 
 
 def _packed(words: Sequence[str], room: int) -> list[str]:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from mintdsl.core import ir
 from mintdsl.core.claim_words import EXACT, INVERSES, LOG_DETS, at_least
 from mintdsl.core.interval import REAL, number
 from mintdsl.core.orders import Order
 from mintdsl.diagnostics.model import Diagnostic, Fix, Label
 from mintdsl.proof.jacobian import DENSE, NONE, Jacobian
+from mintdsl.proof.rules.algebra import tie_of
 from mintdsl.proof.rules.flows import Bijection, Passage
+from mintdsl.proof.weaker import instead, weaker
 from mintdsl.records import record, replace
+from mintdsl.source import Span
 
 
 def blame_of(layer: ir.Layer, jacobian: Jacobian, bijection: Bijection | None) -> Diagnostic | None:
@@ -25,18 +30,13 @@ def blame_of(layer: ir.Layer, jacobian: Jacobian, bijection: Bijection | None) -
 
 def _vanishing(layer: ir.Layer, jacobian: Jacobian) -> Diagnostic:
     span = layer.result.span
-    notes = (f"the diagonal lies in {jacobian.diag}, which holds 0",)
+    fix = Fix("add a positive scale of the input: `t * x + ...` with `param t : scale with diag > 0`")
     return Diagnostic(
         "E0401",
         "the diagonal of the Jacobian may vanish",
         (Label(span, f"diagonal in {jacobian.diag}: 0 is possible", primary=True),),
-        notes,
-        (
-            Fix(
-                "add a positive scale of the input: `t * x + ...` with `param t : scale with diag > 0`, "
-                "or strengthen a parameter"
-            ),
-        ),
+        ("rule I-TRI needs a diagonal of one sign that is never 0",),
+        (fix,) if jacobian.diag.interval.nonnegative else (),
     )
 
 
@@ -68,13 +68,13 @@ def check_claim(layer: ir.Layer, claim: ir.Claim, proved: Proved, blame: Diagnos
     if cause is not None:
         return replace(cause, labels=(*cause.labels, label))
     code = "E0602" if bijection is not None and claim.what in ("invertible", "onto") else "E0601"
-    fixes: tuple[Fix, ...] = ()
-    if code == "E0602":
-        fixes = (Fix("add a positive scale of the input: `t * x + ...`; or claim `injective`"),)
+    fixes = weaker(claim, layer.claims, jacobian, bijection)
+    if code == "E0602" and jacobian.diag.interval.positive and not jacobian.diag.monomial:
+        fixes = (*fixes, Fix("or add a positive scale of the input: `t * x + ...`"))
     return Diagnostic(
         code,
         f"`{claim}` is not proved: {why}",
-        (Label(claim.span, why, primary=True), Label(layer.result.span, jacobian.describe())),
+        (Label(claim.span, "claimed here", primary=True), Label(layer.result.span, jacobian.describe())),
         (),
         fixes,
     )
@@ -82,13 +82,16 @@ def check_claim(layer: ir.Layer, claim: ir.Claim, proved: Proved, blame: Diagnos
 
 def _diagonal_cause(layer: ir.Layer, claim: ir.Claim, jacobian: Jacobian) -> Diagnostic | None:
     if jacobian.diag.interval.one_signed and jacobian.diag.monomial and claim.cmp != "!=":
-        free = ", ".join(str(a) for a in sorted(jacobian.diag.monomial))
+        free, tie = ", ".join(str(a) for a in sorted(jacobian.diag.monomial)), tie_of(jacobian.diag.monomial)
         return Diagnostic(
             "E0404",
             "the sign of the diagonal depends on free signs of parameters",
             (Label(layer.result.span, f"diagonal in {jacobian.diag}", primary=True),),
-            (f"free: {free}",),
-            (Fix("claim `diag != 0`, or constrain the parameter: `with diag > 0`"),),
+            (f"nothing binds {free}",),
+            (
+                *weaker(claim, layer.claims, jacobian, None),
+                Fix("or constrain the parameter: `with diag > 0`", text=tie),
+            ),
         )
     return _vanishing(layer, jacobian) if not jacobian.diag.interval.one_signed else None
 
@@ -149,7 +152,9 @@ def _too_steep(claim: ir.Claim, lip: float) -> str | None:
     return f"the Lipschitz bound is {number(lip)}"
 
 
-def flow_claim(claim: ir.Claim, bijection: Bijection | None, passage: Passage, log_det: str) -> Diagnostic | None:
+def flow_claim(
+    claim: ir.Claim, bijection: Bijection | None, passage: Passage, log_det: str, lost: Mapping[str, Span]
+) -> Diagnostic | None:
     """The diagnostic of a claim that does not hold of a flow whose steps have no error of their own."""
     fixes: tuple[Fix, ...] = ()
     why, code = "", "E0601"
@@ -158,7 +163,7 @@ def flow_claim(claim: ir.Claim, bijection: Bijection | None, passage: Passage, l
             why = "a step is not invertible"
         case "invertible" | "onto" if bijection is not None and bijection.codomain != REAL:
             why, code = f"injective, but not onto: {bijection.why_not_onto}", "E0602"
-            fixes = (Fix("claim `injective`: log_prob stays, sample raises"),)
+            fixes = (instead(claim, "injective", "claim `injective`: log_prob stays, sample raises"),)
         case "volume_preserving" if not passage.preserving:
             why = "a step changes volume"
         case "log_det" if not at_least(LOG_DETS, log_det, claim.word):
@@ -171,5 +176,6 @@ def flow_claim(claim: ir.Claim, bijection: Bijection | None, passage: Passage, l
             pass
     if not why:
         return None
-    label = Label(claim.span, "claimed here", primary=True)
-    return Diagnostic(code, f"`{claim}` is not proved: {why}", (label,), (), fixes)
+    label, step = Label(claim.span, "claimed here", primary=True), lost.get("onto" if code == "E0602" else claim.what)
+    also = (Label(step, "lost at this step"),) if step is not None and bijection is not None else ()
+    return Diagnostic(code, f"`{claim}` is not proved: {why}", (label, *also), (), fixes)

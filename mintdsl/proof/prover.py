@@ -155,7 +155,8 @@ class Prover:
 
 @dataclass(slots=True)
 class _FlowWalk:
-    """One run over the steps of a flow; `broken` once a step is not known to be one to one."""
+    """One run over the steps of a flow; `broken` once a step is not known to be one to one, `lost` tells the steps at
+    which what a claim says was lost."""
 
     prover: Prover
     flow: ir.Flow
@@ -163,6 +164,7 @@ class _FlowWalk:
     bag: Bag = field(default_factory=Bag)
     excused: bool = False
     broken: bool = False
+    lost: dict[str, Span] = field(default_factory=dict)
 
     def run(self) -> FlowProof:
         passage, premises = self._block(self.flow.steps, IDENTITY)
@@ -174,7 +176,7 @@ class _FlowWalk:
         whole = Derivation("I-COMP", self.flow.name_span, conclusion, premises, title=f"flow {self.flow.name}")
         proof = FlowProof(self.flow, bijection, passage, whole, (), self.excused)
         for claim in self.flow.claims if not (self.bag.has_errors or self.excused) else ():
-            failed = flow_claim(claim, bijection, passage, proof.log_det)
+            failed = flow_claim(claim, bijection, passage, proof.log_det, self.lost)
             if failed is not None:
                 self.bag.add(failed)
         return replace(proof, diagnostics=self.bag.sorted())
@@ -230,6 +232,12 @@ class _FlowWalk:
         """Rule I-COMP; a seam that does not fit is reported, and the chain goes on as it was."""
         after = compose(before, step)
         if isinstance(after, Passage):
+            if after.why and not before.why:
+                self.lost.setdefault("onto", span)
+            if before.preserving and not after.preserving:
+                self.lost.setdefault("volume_preserving", span)
+            if after.inverse != before.inverse:
+                self.lost["inverse"] = span
             return after
         self.broken = True
         domain, arriving = step.domain, after
@@ -280,7 +288,7 @@ class _FlowWalk:
             proof = self.prover.prove(inner.op.definition, self.prover.bindings_of(inner.op, self.bindings))
             if not isinstance(proof, LayerProof):
                 return self._bad_pair(inner.span, "a flow, not a layer")
-            direction = dict(inner.op.args).get(proof.jacobian.off, proof.jacobian.off)
+            direction = dict(inner.op.args).get(proof.jacobian.off, proof.jacobian.off.strip("<>"))
             found.append((str(direction), str(proof.order)))
             labels.append(Label(inner.span, f"{direction} in {proof.order}"))
         why = paired(found)
@@ -296,7 +304,7 @@ class _FlowWalk:
             f"`pair` takes one lower and one upper layer of one order; {why}",
             why,
             also=tuple(also),
-            fixes=(Fix("use `tri = lower` for one and `tri = upper` for the other"),),
+            fixes=(Fix("use `tri = lower` for one and `tri = upper` for the other"),) if also else (),
         )
 
 

@@ -5,6 +5,8 @@ No class of Jacobians describes such a formula, so the walk over it ends there.
 
 from __future__ import annotations
 
+from math import inf
+
 from mintdsl.core.interval import Interval
 from mintdsl.diagnostics.model import Diagnostic, Fix, Label
 from mintdsl.proof.jacobian import Jacobian
@@ -20,12 +22,13 @@ class Undefined(Exception):
 
 
 def outside(name: str, argument: Interval, domain: Interval, span: Span) -> Diagnostic:
+    inside = "softplus" if domain.hi == inf else "sigmoid"
     return Diagnostic(
         "E0407",
         f"`{name}` is defined on {domain}, its argument takes values in {argument}",
         (Label(span, f"argument in {argument}", primary=True),),
         ("outside its domain the function has no value, so the layer has none",),
-        (Fix("bring the argument into the domain first, for example by softplus(...) or sigmoid(...)"),),
+        (Fix(f"bring the argument into {domain} first, for example by `{inside}(...)`", text=inside),),
     )
 
 
@@ -43,6 +46,6 @@ def divides_by_zero(right: Jacobian, span: Span) -> Diagnostic:
         "E0411",
         "the divisor may be 0",
         (Label(span, f"values in {right.range}", primary=True),),
-        ("rule DIV needs a divisor of one sign",),
-        (Fix("bound it: `with diag > 0` on a scale, `exp(...)` or `softplus(...)` around an expression"),),
+        ("rule DIV needs a divisor of one sign that is never 0",),
+        (Fix("make it positive: `with diag > 0` on a scale, `exp(...)` around an expression"),),
     )

@@ -71,8 +71,10 @@ def with_diagonal(weight: Tensor, diagonal: Tensor, anchor: tuple[int, ...] = ()
 
 
 def by_channel(value: Tensor, event_shape: tuple[int, ...]) -> Tensor:
-    """One number a channel, [*families, C], ready to meet a tensor of the event's shape: [*, C, 1, 1] on images."""
-    return value[..., None, None] if len(event_shape) == 3 else value
+    """One number a channel, [*families, C], ready to meet a tensor of the event's shape: [*, C, 1, 1] or [*, 1, C]."""
+    if len(event_shape) == 3:
+        return value[..., None, None]
+    return value[..., None, :] if len(event_shape) == 2 else value
 
 
 def channel_count(event_shape: tuple[int, ...]) -> int:

@@ -49,7 +49,7 @@ class Page:
     def blank_before(self, offset: int) -> bool:
         """Whether the source has an empty line before the text at `offset`."""
         text = self.source.text
-        end = offset
+        end = min(offset, len(text))  # a tree that was made or changed has places of its own
         while end and text[end - 1] in " \t\r\n":
             end -= 1
         return text.count("\n", end, offset) > 1

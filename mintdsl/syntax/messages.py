@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -10,7 +11,7 @@ from mintdsl.source import Source, Span
 from mintdsl.syntax import words
 from mintdsl.syntax.lexer import UNKNOWN, Token
 from mintdsl.syntax.lr import Machine
-from mintdsl.syntax.suggest import suggest
+from mintdsl.syntax.suggest import meant, others, suggest
 from mintdsl.syntax.tables import END
 
 DIGITS_HELP = "integers go up to 10^15; a float is finite and has digits on both sides of its point"
@@ -31,8 +32,8 @@ _SIGNS = {
     ".": "a name has no dots",
     "!": "the only use of `!` is `!=`",
     "&": "claims and constraints are separated by commas",
-    "$": "names are letters, digits and underscores",
-    "?": "names are letters, digits and underscores",
+    "$": "names are the letters a to z and A to Z, digits and underscores",
+    "?": "names are the letters a to z and A to Z, digits and underscores",
 }
 _LOOKALIKES = {"×": "*", "·": "*", "−": "-", "–": "-", "÷": "/", "≥": ">=", "≤": "<=", "≠": "!=", "→": "->"}
 _LOOKALIKE_KINDS = {"*": "STAR", "-": "MINUS", "/": "SLASH", ">=": "CMP", "<=": "CMP", "!=": "CMP", "->": "ARROW"}
@@ -81,10 +82,11 @@ class Place:
         """The characters of a token."""
         return Span(self.source.file, token.start, token.end)
 
-    def first_on_line(self, token: Token) -> bool:
-        """Whether nothing but space stands before `token` on its line."""
+    def begins(self, token: Token) -> bool:
+        """Whether nothing but space stands before `token` on its line, or a brace."""
         line = self.source.text.rfind("\n", 0, token.start) + 1
-        return not self.source.text[line : token.start].strip()
+        before = self.source.text[line : token.start].strip()
+        return not before or before[-1] in "{}"
 
     def survives(self, *instead: str) -> bool:
         """Whether reading `instead` of the token leads on for two more tokens."""
@@ -145,14 +147,28 @@ def _strange(place: Place) -> Fault | None:
         fix = Fix(f"write `{plain}`", (Edit(span, plain),), Safety.SAFE)
         return Fault(place.error("E0103", f"`{text}` is written `{plain}`", fix=fix), (_LOOKALIKE_KINDS[plain],))
     if text == "." and (place.before.kind == "INT" or place.following.kind == "INT"):
-        return Fault(place.error("E0106", "a number has digits on both sides of its point", notes=(DIGITS_HELP,)), ())
+        fix = _digit(place)
+        title = "a number has digits on both sides of its point"
+        return Fault(place.error("E0106", title, "a digit is missing", notes=(DIGITS_HELP,), fix=fix), ())
     shown = f"`{text}`" if len(text) < 20 and text.isprintable() else f"U+{ord(sign):04X}"
     times = f", {len(text)} times" if len(text) > 1 and shown[0] != "`" else ""
     fix = Fix("remove it", (Edit(span, ""),), Safety.SAFE) if sign == ";" else None
-    notes = (_SIGNS[sign],) if sign in _SIGNS else ()
+    notes = (_SIGNS[sign],) if sign in _SIGNS else (_SIGNS["$"],) if sign.isalpha() else ()
     return Fault(
         place.error("E0103", f"unknown character {shown}{times}", notes=notes, fix=fix), _operator(place, sign)
     )
+
+
+def _digit(place: Place) -> Fix | None:
+    """The digit 0 that `.1` or `1.` lacks."""
+    token, before, after = place.token, place.before, place.following
+    left = before.kind == "INT" and before.end == token.start
+    right = after.kind == "INT" and after.start == token.end
+    if left == right:
+        return None
+    at = token.end if left else token.start
+    number = f"{before.text}.0" if left else f"0.{after.text}"
+    return Fix(f"write `{number}`", (Edit(Span(place.source.file, at, at), "0"),), Safety.SAFE)
 
 
 def _operator(place: Place, sign: str = "@") -> tuple[str, ...]:
@@ -191,7 +207,8 @@ def _python(place: Place) -> Fault | None:
     # After a name, `in` and `if` continue something of the same kind; anywhere else they begin it.
     if text in _LOOPS and (place.token.kind != "NAME" or not place.survives("NAME")):
         title = "the language has no loops; declare `index i : K` and use sum[i] or chain[i]"
-        return Fault(place.error("E0105", title, "loops are indices here"), None)
+        note = "in a flow, `repeat K { ... }` makes copies of a block"
+        return Fault(place.error("E0105", title, "loops are indices here", notes=(note,)), None)
     if text in _PYTHON and not (place.token.kind == "NAME" and place.survives("NAME")):
         return Fault(place.error("E0105", f"`{text}` is not a word of the language", notes=(_PYTHON[text],)), None)
     if place.token.kind == "COLON" and place.word == "REPEAT" and "LBRACE" in place.expected:
@@ -226,24 +243,27 @@ def _keyword_as_name(place: Place) -> Fault | None:
 def _misspelled(place: Place) -> Fault | None:
     """`parm W : linear`"""
     token = place.token
-    if token.kind != "NAME":
-        if token.kind in words.LATER:
-            title = f"`{token.text}` is reserved for a later edition"
-            return Fault(place.error("E0104", title, "not a word of edition 1"), None)
-        return None
-    if place.before.kind == "NAME" and place.first_on_line(place.before):
+    if token.kind in words.LATER:
+        title = f"`{token.text}` is reserved for a later edition"
+        return Fault(place.error("E0104", title, "not a word of edition 1"), None)
+    if token.kind in ("NAME", "INT", "STRING") and place.before.kind == "NAME" and place.begins(place.before):
         # `parm W : linear` after a member that a name may continue: the mistake is one token back.
         keywords = words.ITEMS | words.MEMBERS | words.LETS | words.STEPS
-        for word in suggest(place.before.text, [kind.lower() for kind in keywords & place.expected]):
+        close = suggest(place.before.text, [kind.lower() for kind in keywords & place.expected])
+        if close:
             span = place.span(place.before)
-            fix = Fix(f"did you mean `{word}`?", (Edit(span, word),), Safety.SAFE)
-            return Fault(place.error("E0101", f"unknown word `{place.before.text}`", fix=fix, span=span), None)
+            title = f"unknown word `{place.before.text}`"
+            (fix,) = meant(span, close)
+            return Fault(place.error("E0101", title, notes=others(close), fix=fix, span=span), None)
+    if token.kind != "NAME":
+        return None
     wanted = [kind for kind in place.expected if kind.lower() in place.machine.table.words]
-    for word in suggest(token.text, [kind.lower() for kind in wanted]):
-        if place.survives(word.upper()):
-            fix = Fix(f"did you mean `{word}`?", (Edit(place.span(token), word),), Safety.SAFE)
-            title = f"unknown word `{token.text}`"
-            return Fault(place.error("E0101", title, _reading(place), fix=fix), (word.upper(),))
+    close = tuple(w for w in suggest(token.text, [kind.lower() for kind in wanted]) if place.survives(w.upper()))
+    if close:
+        title = f"unknown word `{token.text}`"
+        (fix,) = meant(place.span(token), close)
+        fault = place.error("E0101", title, _reading(place), notes=others(close), fix=fix)
+        return Fault(fault, (close[0].upper(),))
     return None
 
 
@@ -254,14 +274,14 @@ def _unclosed(place: Place) -> Fault | None:
     if where is None:
         if token.kind not in words.CLOSERS:
             return None
-        return Fault(place.error("E0102", f"`{token.text}` closes nothing", "no bracket is open here"), ())
+        return Fault(_too_many(place), ())
     kind = machine.symbols[where]
     closer = words.OPENERS[kind]
     mark, end = words.PUNCTUATION[kind], words.PUNCTUATION[closer]
     if kind == "LBRACE":
         cut = token.kind == END or token.kind in words.ONLY_ITEMS or token.kind in ("RPAR", "RSQB")
         if token.kind in ("RPAR", "RSQB"):
-            return Fault(place.error("E0102", f"`{token.text}` closes nothing", "no bracket is open here"), ())
+            return Fault(_too_many(place), ())
     else:
         word = token.kind.lower() in machine.table.words and token.kind not in ("PRIOR", "LOGIT", "SUM", "CHAIN")
         cut = token.kind == END or (word and closer in place.expected) or token.kind in set(words.CLOSERS) - {closer}
@@ -272,8 +292,21 @@ def _unclosed(place: Place) -> Fault | None:
     opened = Span(place.source.file, machine.starts[where], machine.ends[where])
     also = (Label(opened, f"this `{mark}` is never closed"),)
     label = f"expected `{end}` before {words.found(token)}"
-    fault = place.error("E0102", f"unclosed `{mark}`: {label}", f"`{end}` is missing before this", also=also)
-    return Fault(fault, _inserted(place))
+    instead = _inserted(place)
+    fix = _mark(place, instead, sure=_one_place(place, where))
+    title = f"unclosed `{mark}`: {label}"
+    return Fault(place.error("E0102", title, f"`{end}` is missing before this", also=also, fix=fix), instead)
+
+
+def _too_many(place: Place) -> Diagnostic:
+    fix = Fix("remove it", (Edit(place.span(place.token), ""),), Safety.UNSAFE)
+    return place.error("E0102", f"`{place.token.text}` closes nothing", "no bracket is open here", fix=fix)
+
+
+def _one_place(place: Place, where: int) -> bool:
+    """Whether the bracket at `where` can be closed in one place only: nothing after it ends a shorter argument."""
+    inside = place.source.text[place.machine.ends[where] : place.before.end]
+    return place.machine.symbols[where] != "LBRACE" and not re.search(r"[-+*/,{}]", inside)
 
 
 def _inserted(place: Place) -> tuple[str, ...] | None:
@@ -282,6 +315,21 @@ def _inserted(place: Place) -> tuple[str, ...] | None:
         if place.survives(*marks, place.token.kind):
             return (*marks, place.token.kind)
     return None
+
+
+def _mark(place: Place, instead: tuple[str, ...] | None, *, sure: bool) -> Fix | None:
+    """The fix that puts the marks of `instead` before the token, if reading goes on well after them."""
+    if not instead or instead[-1] != place.token.kind or not place.survives(*instead):
+        return None
+    marks = "".join(words.PUNCTUATION[kind] for kind in instead[:-1])
+    if instead[0] in ("COLON", "EQUAL", "ARROW"):
+        edit = Edit(place.span(place.token).begin(), f"{marks} ")
+    else:
+        at = place.before.end
+        between = "\n" if instead[0] == "RBRACE" else ""
+        edit = Edit(Span(place.source.file, at, at), between + between.join(marks))
+    safe = sure and instead[0] != "COMMA"  # two names side by side may lack an operator as well
+    return Fix(f"write `{marks}` here", (edit,), Safety.SAFE if safe else Safety.UNSAFE)
 
 
 def _unexpected(place: Place) -> Fault:
@@ -294,9 +342,12 @@ def _unexpected(place: Place) -> Fault:
     title = f"expected {wanted}, found {words.found(token)}"
     if not wanted:
         title = f"unexpected {words.found(token)}"
+    fix = _mark(place, instead, sure=True)
     if token.kind == "MINT":
         title, note = "the edition stands first in a file, and once", ""
-    return Fault(place.error("E0101", title, _reading(place), notes=(note,) if note else ()), instead)
+    elif wanted.startswith("`return`") and place.survives("RETURN", token.kind):
+        fix = Fix("write `return` here", (Edit(place.span(token).begin(), "return "),), Safety.SAFE)
+    return Fault(place.error("E0101", title, _reading(place), notes=(note,) if note else (), fix=fix), instead)
 
 
 def _reading(place: Place) -> str:
@@ -310,7 +361,7 @@ def _wanted(place: Place) -> tuple[str, str]:
         return _AFTER[last], ""
     if word in ("PARAM", "INDEX") and "COLON" in expected:
         return f"`:` after the {words.NAMED[word].split()[-1]}'s name", ""
-    if "COLON" in expected and word in ("LAYER", "NET", "FLOW", "GIVEN"):
+    if "COLON" in expected and word in ("LAYER", "NET", "FLOW", "GIVEN") and "LBRACE" not in above:
         return "`:` and a type" if word != "GIVEN" else "`:` and a shape", ""
     if word in ("LAYER", "FLOW") and "ON" in expected:
         return f"`on SHAPE` after the {word.lower()}'s name", f"write `{word.lower()} NAME on Image[C, H, W] {{ ... }}`"

@@ -120,7 +120,9 @@ class _Reader:
             self.bag.error("E0110", shown, title, "the edition stands before this", fixes=(fix,))
         elif module.edition != EDITION:
             title = f"edition {module.edition} is not known; this version reads edition {EDITION}"
-            self.bag.error("E0111", span, title)
+            edit = Edit(span, f"mint {EDITION}")
+            fix = Fix(f"read it as edition {EDITION}", (edit,), Safety.UNSAFE)
+            self.bag.error("E0111", span, title, "not known here", fixes=(fix,))
 
     # ------------------------------------------------------------ reading
 

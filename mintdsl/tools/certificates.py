@@ -50,7 +50,7 @@ def checked(asked: Asked, proof: str, *, trusted: bool, at: Terminal) -> tuple[b
     try:
         found = asked.program.check_certificate(data, **asked.sizes)
     except SpecError as error:
-        return False, list(show.diagnostics(error.diagnostics, asked.program.sources, "text", err=True))
+        return False, list(show.diagnostics(error.diagnostics, asked.program.sources, err=True))
     except CertificateError as error:
         return False, [f"mint: {printable(proof)}: {printable(str(error))}"]
     return True, [*_report(found, at), *(_trusted(at) if trusted else ())]

@@ -11,8 +11,7 @@ from typing import TypeVar
 import click
 
 import mintdsl
-from mintdsl.driver import Report
-from mintdsl.tools import programs, show
+from mintdsl.tools import forms, programs, show
 from mintdsl.tools.group import Mint, run
 from mintdsl.tools.programs import STDIN, Asked, Usage
 
@@ -30,7 +29,11 @@ def _program(command: F) -> F:
 
 
 _output = click.option(
-    "--output", "form", type=click.Choice(["text", "concise", "json"]), default="text", help="Form of the messages."
+    "--output",
+    "form",
+    type=click.Choice(list(forms.FORMS)),
+    default="text",
+    help="Form of the answer (docs/output.md).",
 )
 
 
@@ -53,42 +56,35 @@ def cli() -> None:
 @_program
 @_output
 @click.option("--fix", is_flag=True, help="Apply the safe fixes to FILE, then check again.")
+@click.option("--unsafe-fixes", "unsafe", is_flag=True, help="With --fix, also those that make another program.")
 @click.pass_context
 def check(
-    ctx: click.Context, file: str, name: str | None, option: str | None, defines: tuple[str, ...], form: str, fix: bool
+    ctx: click.Context,
+    file: str,
+    name: str | None,
+    option: str | None,
+    defines: tuple[str, ...],
+    form: str,
+    fix: bool,
+    unsafe: bool,
 ) -> None:
     """Prove that a network is invertible, or show where the proof breaks.
 
     \b
     Example: mint check mintnet/mnist_small.mint -D K=32
     """
+    if unsafe and not fix:
+        raise Usage("--unsafe-fixes says which fixes --fix may apply; give both")
     if fix:
-        _fix(file, form)
+        _fix(file, form, unsafe=unsafe)
     asked = programs.ask(file, name, option, defines)
     report = asked.program.check(asked.name, **asked.sizes)
-    _say(show.diagnostics(report.diagnostics, report.sources, form))
-    if report.ok and form == "json":
-        from mintdsl.proof.prover import Prover
-        from mintdsl.tools import numerics
-
-        core, _ = asked.program.core()
-        for r in report.results:
-            bounds = numerics.numerics_json(numerics.of_definition(core, Prover(core), r.key, asked.sizes))
-            _say([show.dumps({**show.result_json(r, core, asked.sizes), "numerical": bounds})])
-    elif report.ok:
-        _summary(asked, report)
+    _say(forms.FORMS[form](asked, report))
     ctx.exit(0 if report.ok else 1)
 
 
-def _summary(asked: Asked, report: Report) -> None:
-    core, _ = asked.program.core()
-    lines = show.lines(report, core, asked.sizes)
-    if not lines and not report.diagnostics:
-        lines = ["nothing to prove: the file defines no layer and no flow"]
-    _say(lines)
-
-
-def _fix(file: str, form: str) -> None:
+def _fix(file: str, form: str, *, unsafe: bool) -> None:
+    from mintdsl.diagnostics.model import Safety
     from mintdsl.tools import fixes
 
     if file == "-":
@@ -96,17 +92,19 @@ def _fix(file: str, form: str) -> None:
     if not Path(file).exists():
         programs.locate(file)
         raise Usage(f"{file} is a packaged spec; copy it to change it")
+    allowed = (Safety.SAFE, Safety.UNSAFE) if unsafe else (Safety.SAFE,)
     done = 0
     for _ in range(8):  # a fix may bring to light what another one repairs
         program = programs.open_program(file)
-        edits = fixes.safe_edits(program.check().diagnostics, program.main)
+        edits = fixes.edits_of(program.check().diagnostics, program.main, allowed)
         if not edits:
             break
         text = fixes.applied(program.sources[program.main].text, edits)
         programs.write_atomically(Path(file), text.encode())
         done += len(edits)
     if form == "text":
-        click.echo(f"{file}: {done} edit{'s' * (done != 1)} made" if done else f"{file}: no safe fix to apply")
+        nothing = f"{file}: no {'' if unsafe else 'safe '}fix to apply"
+        click.echo(f"{file}: {done} edit{'s' * (done != 1)} made" if done else nothing)
 
 
 @cli.command(short_help="Print the proof, or write it as a document.")
@@ -158,7 +156,7 @@ def prove(
         click.echo(f"{path}: {proof_forms.FORMS[chosen].title} of {asked.target}")
     elif done is not None:
         click.echo(done, nl=False, color=True)
-    _say(show.diagnostics(report.diagnostics, report.sources, "text", err=True), err=True)
+    _say(show.diagnostics(report.diagnostics, report.sources, err=True), err=True)
     ctx.exit(0 if report.ok else 1)
 
 
@@ -252,7 +250,7 @@ def build(
 def checked_target(asked: Asked) -> str:
     """The definition to work on; shows the diagnostics and exits with 1 when it is not proved."""
     report = asked.program.check(asked.target, **asked.sizes)
-    _say(show.diagnostics(report.diagnostics, report.sources, "text", err=True), err=True)
+    _say(show.diagnostics(report.diagnostics, report.sources, err=True), err=True)
     if not report.ok:
         raise click.exceptions.Exit(1)
     if asked.target is None:
@@ -284,7 +282,7 @@ def _format(file: str, *, write: bool, diff: bool) -> int:
     source = program.sources[program.main]
     errors = fixes.syntax_errors(program)
     if errors:
-        _say(show.diagnostics(errors, program.sources, "text", err=True), err=True)
+        _say(show.diagnostics(errors, program.sources, err=True), err=True)
         return 1
     text = fixes.formatted(program)
     changed = text != source.text

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
 
@@ -12,12 +12,12 @@ from mintdsl.driver import RECURSION, Program
 from mintdsl.syntax.format import format_module
 
 
-def safe_edits(found: Sequence[Diagnostic], file: str) -> list[Edit]:
-    """The edits of all safe fixes in `file`, by place; a fix that overlaps one already taken is left out."""
+def edits_of(found: Sequence[Diagnostic], file: str, allowed: Collection[Safety]) -> list[Edit]:
+    """The edits of the fixes in `file` that are allowed, by place; a fix that overlaps one taken before is left out."""
     taken: list[Edit] = []
     for diagnostic in found:
         for fix in diagnostic.fixes:
-            if fix.safety is not Safety.SAFE or not fix.edits:
+            if fix.safety not in allowed or not fix.edits:
                 continue
             if all(e.span.file == file for e in fix.edits) and not _overlap([*taken, *fix.edits]):
                 taken += fix.edits

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from mintdsl.core import ir
-from mintdsl.diagnostics.render import printable
+from mintdsl.diagnostics.render import printable, render
 from mintdsl.proof.jacobian import family
 from mintdsl.tools.proof_document import NOT_CLAIMED, NUMERICAL, Document, Section, Step
 from mintdsl.tools.proof_latex import DEFINITION, head, typeset
@@ -24,6 +24,9 @@ def markdown(document: Document) -> str:
         "sizes, and for all weights that the constraints allow; *diag* is the set of difference quotients of an "
         "element in its own coordinate, D the number of elements."
     )
+    if not document.holds and document.diagnostics:
+        shown = render(document.diagnostics, document.sources, color=False, width=100)
+        lines += ["", *_block(shown.rstrip("\n"), "text")]
     for section in document.sections:
         lines += ["", *_section(section)]
     lines += ["", "## Rules", "", *_rules(document), *_numerical(document)]

@@ -1,4 +1,4 @@
-"""Text for terminals and machines: colours, diagnostics, one line for each result, tables."""
+"""Text for terminals: colours, diagnostics, one line for each result, tables."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from typing import Protocol
 from mintdsl.core import ir
 from mintdsl.core.claim_words import INVERSES, LOG_DETS
 from mintdsl.core.interval import REAL
-from mintdsl.diagnostics.model import Diagnostic, Example, Tensor
-from mintdsl.diagnostics.render import concise, render, summary
+from mintdsl.diagnostics.model import Diagnostic
+from mintdsl.diagnostics.render import render, summary
 from mintdsl.driver import Checked, Report
 from mintdsl.proof.check import LayerProof
 from mintdsl.proof.jacobian import DENSE, NONE
 from mintdsl.proof.prover import Proof, Prover
-from mintdsl.source import Source, Span
+from mintdsl.source import Source
 
 Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
 
@@ -52,85 +52,12 @@ def terminal(*, err: bool = False) -> Terminal:
     return Terminal(color, max(60, min(width, 120)), boxes)
 
 
-# ---------------------------------------------------------------- diagnostics
-
-
-def diagnostics(
-    found: Sequence[Diagnostic], sources: Mapping[str, Source], form: str, *, err: bool = False
-) -> Iterator[str]:
-    """The lines of all diagnostics: `text` in full, `concise` one line each, `json` one object a line."""
-    if form == "json":
-        yield from (dumps(as_json(d, sources)) for d in found)
-    elif form == "concise":
-        yield from concise(found, sources).splitlines()
-    elif found:
+def diagnostics(found: Sequence[Diagnostic], sources: Mapping[str, Source], *, err: bool = False) -> Iterator[str]:
+    """The lines of all diagnostics in full, and how many there are."""
+    if found:
         at = terminal(err=err)
         yield render(found, sources, color=at.color, width=at.width)
         yield at.style("bold", summary(found))
-
-
-def dumps(value: Json) -> str:
-    """One line of JSON."""
-    import json
-
-    return json.dumps(value, ensure_ascii=False, allow_nan=False)
-
-
-def as_json(diagnostic: Diagnostic, sources: Mapping[str, Source]) -> dict[str, Json]:
-    """A diagnostic as an object; lines and columns count from 1, offsets (characters) from 0."""
-
-    def place(span: Span) -> dict[str, Json]:
-        source = sources.get(span.file)
-
-        def position(offset: int) -> dict[str, Json]:
-            at = source.position(min(offset, len(source.text))) if source else (1, 1)
-            return {"line": at[0], "column": at[1], "offset": offset}
-
-        return {"start": position(span.start), "end": position(span.end)}
-
-    def located(span: Span, text: str) -> dict[str, Json]:
-        return {"file": span.file, "range": place(span), "text": text}
-
-    labels: list[Json] = [{**located(x.span, x.text), "primary": x.primary} for x in diagnostic.labels]
-    fixes: list[Json] = [
-        {"title": f.title, "safety": f.safety.value, "edits": [located(e.span, e.text) for e in f.edits]}
-        for f in diagnostic.fixes
-    ]
-    return {
-        "kind": "diagnostic",
-        "code": diagnostic.code,
-        "severity": diagnostic.severity.value,
-        "title": diagnostic.title,
-        "file": diagnostic.primary.file,
-        "range": place(diagnostic.primary),
-        "labels": labels,
-        "notes": list(diagnostic.notes),
-        "fixes": fixes,
-        "example": None if diagnostic.example is None else _example(diagnostic.example),
-    }
-
-
-def _example(example: Example) -> dict[str, Json]:
-    """A counter-example: tensors as nested lists; `raw` by the keys of the state dict."""
-
-    def nested(numbers: Sequence[float], shape: Sequence[int]) -> Json:
-        if not shape:
-            return numbers[0]
-        of_one = len(numbers) // shape[0]
-        return [nested(numbers[k * of_one : (k + 1) * of_one], shape[1:]) for k in range(shape[0])]
-
-    def by_name(tensors: Sequence[Tensor]) -> dict[str, Json]:
-        return {tensor.name: nested(tensor.numbers, tensor.shape) for tensor in tensors}
-
-    return {
-        "definition": example.definition,
-        "settings": dict(example.settings),
-        "parameters": by_name(example.parameters),
-        "raw": by_name(example.raw),
-        "inputs": by_name(example.inputs),
-        "kind": example.kind,
-        "seen": example.seen,
-    }
 
 
 # ---------------------------------------------------------------- results
@@ -245,28 +172,6 @@ def line(result: Checked, program: ir.Program, sizes: Mapping[str, int]) -> str:
     bijection = result.proof.bijection
     whole = bijection is not None and bijection.codomain is not None
     return (f"{proved_word(result.proof)}: " if whole or result.proof.assumptions else "") + " | ".join(parts)
-
-
-def result_json(result: Checked, program: ir.Program, sizes: Mapping[str, int]) -> dict[str, Json]:
-    """A result as an object."""
-    definition = program.definitions[result.key]
-    order = order_of(program, result.key, Prover(program))
-    said = facts(result.proof, coordinates(definition, sizes), order)
-    bijection, counts = result.proof.bijection, result.counts
-    return {
-        "kind": "result",
-        "name": result.name,
-        "definition": "layer" if isinstance(definition, ir.Layer) else "flow",
-        "injective": bijection is not None,
-        "bijection": bijection is not None and bijection.codomain is not None,
-        "conclusion": said.conclusion,
-        "assumptions": list(result.proof.assumptions),
-        "jacobian": said.jacobian or None,
-        "order": order or None,
-        "log_det": said.log_det or None,
-        "inverse": said.inverse or None,
-        "parameters": {"stored": counts.stored, "live": counts.live} if counts else None,
-    }
 
 
 # ---------------------------------------------------------------- tables

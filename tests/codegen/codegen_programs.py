@@ -318,6 +318,13 @@ layer A(K: Nat = 2, M: Nat = 3) on Vec[D] ensures lower, invertible {
 }
 
 FAMILIES = {
+    "statistics_in_a_sum": """
+layer A on Image[C, H, W] ensures lower, invertible {
+  index i, j : 3
+  param n : normalize (eps = 0.1)
+  param k[j] : conv 1x1 lower with diag > 0
+  map x -> sum[i](n(tanh(x)) + x) + sum[j](n(k[j](x)))
+}""",
     "family_one": """
 layer A(K: Nat = 3) on Vec[D] ensures lower, invertible {
   index i : K
@@ -968,6 +975,29 @@ layer A on S ensures diagonal, invertible {
   map x -> s * (x + b) + r * x
 }
 flow F on Seq[3, 2] ensures invertible { A  A  prior normal }""",
+    "flow_families_per_channel_of_sequences": """
+layer A on S ensures diagonal, invertible {
+  index i : 3
+  param s[i] : scale (per = channel) with diag > 0
+  param b[i] : bias (per = channel)
+  map x -> sum[i](softplus(s[i] * x + b[i])) + x
+}
+layer B on Seq[T, D] ensures diagonal, invertible {
+  index i : 3
+  param s[i] : scale (per = channel) with diag > 0
+  param b[i] : bias
+  map x -> sum[i](elu(s[i] * x / softplus(b[i]))) + x
+}
+flow F on Seq[3, 2] ensures invertible { A  B }""",
+    "flow_repeats_of_nothing": """
+layer A on S ensures diagonal, invertible { param s : scale with diag > 0 map x -> s * x }
+flow F on Vec[3] ensures invertible { repeat 2 { } A  repeat 2 { repeat 3 { } } repeat 2 { A  repeat 2 { } } }""",
+    "flow_head_without_layers": """
+net Head(n: Nat) from Image[C, H, W] to Vec[n] {
+  param W : linear from Vec[C] to Vec[n]
+  map x -> W(mean_pool(relu(x)))
+}
+flow F on Image[1, 2, 2] ensures injective { pad channels to 2  classify Head(n = 3) }""",
     "flow_on_any_vector": """
 layer A on S ensures diagonal, invertible {
   param a : scale (per = channel) with diag > 0

@@ -455,6 +455,24 @@ def test_injective_flows_have_a_density_but_no_samples() -> None:
             call()
 
 
+def test_an_image_that_is_half_a_line_gives_no_samples() -> None:
+    text = "mint 1\nlayer A on S ensures injective { map x -> exp(x) }\nflow F on Vec[2] { A  prior normal }\n"
+    with pytest.raises(RuntimeError, match="cannot sample"):
+        compile_text(text).build().sample((2,))
+
+
+def test_initial_values_at_a_bound_that_float32_rounds() -> None:
+    text = (
+        "mint 1\nlayer A on Vec[D] ensures diagonal, diag >= 0.9, invertible {\n"
+        "  param s : scale with diag >= 0.9 init zeros\n  param t : scale with diag >= 0.1, diag <= 0.7 init zeros\n"
+        "  param r : scale with diag >= 0.1, diag <= 0.7 init ones\n  map x -> s * x + r * x + t * x\n}\n"
+    )
+    for dtype in (torch.bfloat16, torch.float32, torch.float64):
+        model = compile_text(text, (3,)).build(dtype)
+        assert (model.effective("s").double() >= 0.9).all()
+        assert (model.effective("t").double() >= 0.1).all() and (model.effective("r").double() <= 0.7).all()
+
+
 def test_distribution_and_transform() -> None:
     model = model_of("reals")
     density = model.distribution()

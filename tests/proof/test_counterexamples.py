@@ -1,6 +1,6 @@
 """Counter-examples: each is verified anew from its numbers, by evaluation without derivatives, and by hand for some.
 
-Set UPDATE_GOLDENS=1 to write tests/golden/counterexamples anew after a wanted change, and read the difference.
+The goldens are tests/golden/counterexamples.
 """
 
 from __future__ import annotations
@@ -28,12 +28,11 @@ from mintdsl.proof.check import Bindings
 from mintdsl.proof.counterexample import points, search
 from mintdsl.proof.counterexample.knobs import preimage
 from mintdsl.proof.prover import Prover
-from mintdsl.tools.show import as_json
+from mintdsl.tools.forms import diagnostic_json
 
 ROOT = Path(__file__).parents[2]
 REFUSED = sorted([*(ROOT / "tests/proof/refused").glob("*.mint"), *(ROOT / "tests/programs/refused").glob("*.mint")])
 ACCEPTED = sorted([*(ROOT / "tests/proof/accepted").glob("*.mint"), *(ROOT / "specs/mintnet").glob("*.mint")])
-GOLDEN = ROOT / "tests" / "golden" / "counterexamples"
 
 # Codes of claims and formulas that numbers can refute.
 REFUTABLE = {"E0401", "E0402", "E0403", "E0404", "E0406", "E0407", "E0409", "E0410", "E0411", "E0601", "E0602"}
@@ -401,21 +400,17 @@ def test_a_proved_program_searches_nothing() -> None:
 
 
 @pytest.mark.parametrize("name", ["mixed_sum", "untied_families", "step_not_onto"])
-def test_the_text(name: str) -> None:
+def test_the_text(name: str, golden: Callable[[str, str], None]) -> None:
     path = ROOT / "tests/proof/refused" / f"{name}.mint"
     report = mintdsl.loads(path.read_text(encoding="utf-8"), f"{name}.mint").check()
     text = render(report.diagnostics, report.sources, color=False, width=100)
-    golden = GOLDEN / f"{name}.txt"
-    if os.environ.get("UPDATE_GOLDENS"):
-        golden.parent.mkdir(exist_ok=True)
-        golden.write_text(text, encoding="utf-8")
-    assert text == golden.read_text(encoding="utf-8")
+    golden(f"counterexamples/{name}.txt", text)
 
 
 def test_json() -> None:
     report = mintdsl.load(ROOT / "tests/proof/refused/mixed_sum.mint").check()
     (diagnostic,) = report.diagnostics
-    shown = json.loads(json.dumps(as_json(diagnostic, report.sources)["example"]))
+    shown = json.loads(json.dumps(diagnostic_json(diagnostic, report.sources)["example"]))
     example = diagnostic.example
     assert example is not None
     assert list(shown) == ["definition", "settings", "parameters", "raw", "inputs", "kind", "seen"]
@@ -439,7 +434,7 @@ def test_json() -> None:
 def test_json_says_when_there_is_none() -> None:
     report = mintdsl.load(ROOT / "tests/proof/refused/bound_equal_to_slope.mint").check()
     (diagnostic,) = report.diagnostics
-    assert as_json(diagnostic, report.sources)["example"] is None
+    assert diagnostic_json(diagnostic, report.sources)["example"] is None
 
 
 def test_the_language_page_shows_a_real_one() -> None:

@@ -1,8 +1,9 @@
 """The checker by programs: each file of `refused/` and `accepted/` says in its first lines what must come out.
 
 `# error: [E0403] W(x)` is one error and the text under its primary label, white space folded; `# error: [*]` is any
-error. `# proves: A: lower, diag > 0` are the claims that are proved, `# class: A: lower, diag in (0, inf)` the class
-of the map that is derived, `# assumes: A: diag(s) != 0 of A` what the proof takes for granted of stored numbers.
+error. `# warning: [W0201] b` in `warned/` is one warning of a program that is accepted. `# proves: A: lower, diag > 0`
+are the claims that are proved, `# class: A: lower, diag in (0, inf)` the class of the map that is derived,
+`# assumes: A: diag(s) != 0 of A` what the proof takes for granted of stored numbers.
 """
 
 from __future__ import annotations
@@ -13,12 +14,14 @@ import pytest
 from _pytest.mark import ParameterSet
 
 import mintdsl
+from mintdsl.diagnostics.codes import CODES
 from mintdsl.diagnostics.model import Severity
 from mintdsl.driver import Report
 from mintdsl.proof.check import LayerProof
 
 FOLDER = Path(__file__).parent
 REFUSED = sorted((FOLDER / "refused").glob("*.mint"))
+WARNED = sorted((FOLDER / "warned").glob("*.mint"))
 ACCEPTED = sorted((FOLDER / "accepted").glob("*.mint"))
 
 OPEN: dict[str, str] = {}
@@ -31,10 +34,10 @@ def header(path: Path, word: str) -> list[str]:
     return [line.removeprefix(start) for line in lines if line.startswith(start)]
 
 
-def errors(report: Report) -> list[str]:
+def errors(report: Report, severity: Severity = Severity.ERROR) -> list[str]:
     found = []
     for d in report.diagnostics:
-        if d.severity is Severity.ERROR:
+        if d.severity is severity:
             found.append(f"[{d.code}] " + " ".join(report.sources[d.primary.file].slice(d.primary).split()))
     return found
 
@@ -51,6 +54,19 @@ def test_refused_programs(path: Path) -> None:
     assert not report.ok
     if expected != ["[*]"]:
         assert errors(report) == expected
+
+
+@pytest.mark.parametrize("path", WARNED, ids=lambda path: path.stem)
+def test_programs_that_are_warned_of(path: Path) -> None:
+    report = mintdsl.load(path).check()
+    assert report.ok
+    assert errors(report, Severity.WARNING) == header(path, "warning")
+
+
+def test_every_code_has_a_program() -> None:
+    shown = {line[1:6] for path in REFUSED for line in header(path, "error")}
+    shown |= {line[1:6] for path in WARNED for line in header(path, "warning")}
+    assert set(CODES) <= shown
 
 
 @pytest.mark.parametrize("path", ACCEPTED, ids=lambda path: path.stem)

@@ -1,11 +1,8 @@
-"""What a diagnostic looks like in a terminal: goldens under tests/golden/render.
-
-Set UPDATE_GOLDENS=1 to write them anew after a wanted change, and read the difference.
-"""
+"""What a diagnostic looks like in a terminal: goldens under tests/golden/render."""
 
 from __future__ import annotations
 
-import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,8 +11,6 @@ from mintdsl.diagnostics.model import Diagnostic, Edit, Fix, Label, Safety, Seve
 from mintdsl.diagnostics.render import concise, printable, render, summary
 from mintdsl.source import Source, Span
 from mintdsl.syntax.parse import parse
-
-GOLDEN = Path(__file__).parents[1] / "golden" / "render"
 
 
 class Example:
@@ -134,15 +129,14 @@ EXAMPLES = [
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.__name__)
-def test_goldens(example) -> None:  # type: ignore[no-untyped-def]
+def test_goldens(
+    example: Callable[[], tuple[list[Diagnostic], list[Source]]], golden: Callable[[str, str], None]
+) -> None:
     diagnostics, files = example()
     sources = {source.file: source for source in files}
     text = render(diagnostics, sources, color=False, width=90)
     text += "\n" + concise(diagnostics, sources) + summary(diagnostics) + "\n"
-    path = GOLDEN / f"{example.__name__}.txt"
-    if os.environ.get("UPDATE_GOLDENS"):
-        path.write_text(text, encoding="utf-8")
-    assert text == path.read_text(encoding="utf-8")
+    golden(f"render/{example.__name__}.txt", text)
 
 
 def test_no_control_characters_reach_the_terminal() -> None:

@@ -117,6 +117,24 @@ def test_what_has_no_proof(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("form", ["text", "markdown", "latex", "html"])
+def test_numerical_bounds_stand_apart(form: str) -> None:
+    text = "mint 1\nlayer S on Vec[3] ensures invertible {\n  param t : scale with diag >= 0.5, diag <= 2\n"
+    text += "  map x -> t * x\n}\n"
+    result = mint("prove", "-", "--format", form, stdin=text)
+    assert result.exit_code == 0
+    CHECKS[form](result.output)
+    after = result.output[result.output.index("Numerical") :]
+    assert "Lipschitz bound 2" in after and "condition" in after and "round trip" in after and "Not claimed" in after
+
+
+def test_support_goes_with_text(tmp_path: Path) -> None:
+    assert "Support: " in mint("prove", SMALL, "--brief", "--support").output
+    assert mint("prove", SMALL, "--support", "-o", str(tmp_path / "a.txt")).exit_code == 0
+    assert "Support: " in (tmp_path / "a.txt").read_text()
+    assert mint("prove", SMALL, "--support", "--format", "html").exit_code == 2
+
+
 def test_there_and_back(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     assert mint("prove", "mintnet/mint.mint", "Mint", "-o", str(path)).exit_code == 0

@@ -159,7 +159,7 @@ def test_what_is_not_proved_is_not_called_proved() -> None:
     text = text_of(found)
     assert text.count("NOT PROVED") == 2 and ": proved" not in text
     written = markdown(found)
-    assert "| proved |" not in written and written.count("**NOT PROVED**") == 4 and "E0401" in written
+    assert "| proved |" not in written and written.count("**NOT PROVED**") == 4 and "error[E0401]" in written
     assert "begin{theorem}" not in latex(found) and "E0401" in latex(found)
     page = check_html(html(found))
     assert "bad" in html(found) and '<span class="good">' not in html(found)
@@ -179,8 +179,8 @@ def test_a_formula_without_a_value_is_shown() -> None:
 def test_assumptions_are_named() -> None:
     found = shown("mint 1\nlayer S on Vec[D] ensures injective {\n  param n : normalize\n  map x -> n(x)\n}\n")
     assert "in evaluation mode" in text_of(found) and "evaluation mode" in latex(found)
-    raw = "mint 1\nlayer S on Vec[D] ensures invertible {\n  param w : scale with diag != 0 via raw\n  map x -> w * x\n}\n"
-    found = shown(raw)
+    raw = "param w : scale with diag != 0 via raw\n  map x -> w * x"
+    found = shown(f"mint 1\nlayer S on Vec[D] ensures invertible {{\n  {raw}\n}}\n")
     verdict = "proved under a checked assumption diag(w) != 0 of S"
     assert found.sections[0].verdict == verdict
     for write in (text_of, markdown, html):

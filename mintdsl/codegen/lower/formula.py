@@ -177,6 +177,8 @@ class Lowering:
             return replace(code, text=f"by_channel({code.text}, self.event_shape)")
         if param.kind.per == "channel" and param.target.kind == "Image":
             return replace(code, text=f"{code.text}[..., None, None]")
+        if param.kind.per == "channel" and param.target.kind == "Seq" and code.families:
+            return replace(code, text=f"{code.text}[..., None, :]")
         return code
 
     def _ref(self, node: ir.Ref) -> tuple[Code, Code]:
@@ -294,7 +296,8 @@ class Lowering:
         param = self.layer.param(node.param)
         kind = param.kind
         if isinstance(kind, ir.Normalize):
-            return self._normalize(param, kind, argument, diagonal)
+            value, slope = self._normalize(param, kind, argument, diagonal)
+            return self.algebra.total(value, summed), self.algebra.total(slope, summed)
         assert isinstance(kind, (ir.Conv, ir.Dense))
         has_diagonal = kind.direction is not None and not kind.strict
         d_param = Code(f"d_{self.local[param.name]}", node.indices, False, 1)

@@ -61,7 +61,7 @@ def _joined(
     if NONE in (left.off, right.off) or left.off == right.off:
         return (right.off if left.off == NONE else left.off), None
     labels = (
-        Label(span, "lower and upper together: dense here", primary=True),
+        Label(span, f"{left.off} and {right.off} together: dense here", primary=True),
         Label(spans[0], f"{left.off} triangular"),
         Label(spans[1], f"{right.off} triangular"),
     )
@@ -112,9 +112,10 @@ def _sign_lost(left: Jacobian, right: Jacobian, span: Span, spans: tuple[Span, S
                 Label(spans[0], f"diagonal in {a}"),
             ),
             ("the sum is zero wherever the two cancel, so the map may fold space there",),
-            (Fix("give both terms one sign, for example by `+` instead of `-`"),),
+            (Fix("give both terms one sign" + (": `+` instead of `-`" if op == "-" else "")),),
         )
     free = sorted({str(atom) for atom in a.monomial | b.monomial})
+    tie = tie_of(a.monomial ^ b.monomial, same=a.interval.nonnegative == b.interval.nonnegative)
     return Diagnostic(
         "E0404",
         "the signs of the terms of this sum are not tied to each other",
@@ -123,13 +124,14 @@ def _sign_lost(left: Jacobian, right: Jacobian, span: Span, spans: tuple[Span, S
             Label(spans[0], f"diagonal in {a}"),
         ),
         ("terms of different sign can cancel, so the sign of the diagonal is unknown",),
-        (Fix(f"bind the signs: {_tie_hint(a.monomial | b.monomial)}"),),
+        (Fix(f"bind the signs: `{tie}`", text=tie),),
     )
 
 
-def _tie_hint(atoms: frozenset[Atom]) -> str:
+def tie_of(atoms: frozenset[Atom], *, same: bool = True) -> str:
+    """The tie that gives the product of `atoms` the sign +, or - where it stands against the other term."""
     factors = [f"diag({family(name, indices)})" for name, indices in sorted(atoms)]
-    return f"`tie {' * '.join(factors)} >= 0`"
+    return f"tie {' * '.join(factors)} {'>=' if same else '<='} 0"
 
 
 def total(body: Jacobian, indices: tuple[str, ...], *, span: Span) -> Jacobian:
@@ -141,18 +143,14 @@ def total(body: Jacobian, indices: tuple[str, ...], *, span: Span) -> Jacobian:
     free = _free_of(body.diag, indices)
     lost = None
     if free != body.diag:
+        tie = tie_of(body.diag.monomial)
         varying = sorted(str(a) for a in body.diag.monomial if set(a.indices) & set(indices))
         lost = Diagnostic(
             "E0404",
             "the signs in this sum are not tied to each other",
             (Label(span, f"each term has its own sign: {' * '.join(varying)}", primary=True),),
             ("terms of different sign can cancel, so the sign of the diagonal of the sum is unknown",),
-            (
-                Fix(
-                    f"bind the signs of all factors along the path: {_tie_hint(body.diag.monomial)}, "
-                    "with the maps that follow"
-                ),
-            ),
+            (Fix(f"bind the signs of all factors along the path: `{tie}`, with the maps that follow", text=tie),),
         )
     fibre = body.fibre if free == body.diag and body.fibre in (Fibre.AFFINE, Fibre.ONTO, Fibre.CONST) else Fibre.UNKNOWN
     one_way = body.diag.interval.nonnegative or body.diag.interval.nonpositive
@@ -265,7 +263,7 @@ def multiply(left: Jacobian, right: Jacobian, *, span: Span, spans: tuple[Span, 
             Label(spans[1], right.describe()),
         ),
         ("rule MUL needs one factor that is constant or strict, or both increasing with values >= 0",),
-        (Fix("make one factor strict: `linear strict lower`, `conv 3x3 strict lower`"),),
+        (Fix("make one factor strict: `linear strict lower`, `conv 3x3 strict lower`"),) if off != NONE else (),
     )
     return replace(whole, sign_why=left.sign_why or right.sign_why or lost)
 

@@ -117,7 +117,7 @@ def logit_domain(alpha: float) -> Interval:
 def paired(found: Sequence[tuple[str, str]]) -> str:
     """Rule PAIR: why layers with these directions and orders are no pair; nothing if they are."""
     if len(found) != 2:
-        return f"{len(found)} steps"
+        return f"this one has {len(found)}"
     (a, order_a), (b, order_b) = found
     if {a, b} != {"lower", "upper"}:
         return f"both are {a}" if a == b else f"they are {a} and {b}"

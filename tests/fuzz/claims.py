@@ -1,0 +1,62 @@
+"""Claims of layers and flows against numbers, each from the meaning of its words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from mintdsl.proof.check import LayerProof
+
+from .facts import Failure, Sight
+from .meaning import Used
+from .tensors import Field
+
+
+def claims_hold(used: Used, proof: LayerProof, sight: Sight, found: Field, where: str) -> Iterator[Failure]:
+    """Every claim of a layer that is proved."""
+    tangent = found.diagonal
+    secant, slack = sight.secants(found)
+    rounding = 1e-9 * found.steep + 1e-300
+    size = tangent.shape[-1]
+    later = sight.later
+    for claim in proof.layer.claims:
+        at = f"claim `{claim}` of {where}"
+        match claim.what:
+            case "diag":
+                for values, allowed in ((tangent, rounding), (secant, slack)):
+                    yield from _bounded(claim.cmp, claim.value, values, allowed, at)
+            case "diagonal":
+                yield from _zero(found.jacobian, torch.eye(size, dtype=torch.bool), at)
+            case "volume_preserving":
+                yield from _bounded("unit", 1.0, tangent, rounding, at)
+            case "invertible" | "injective":
+                pass  # the fibres and the inverse are tested
+            case word:
+                direction = used.env.directions.get(word, word)
+                kept = later if direction == "lower" else later.T
+                own = torch.zeros(size, size, dtype=torch.bool) if claim.strict else torch.eye(size, dtype=torch.bool)
+                yield from _zero(found.jacobian, kept | own, at)
+
+
+def _zero(jacobian: Tensor, allowed: Tensor, where: str) -> Iterator[Failure]:
+    outside = jacobian * ~allowed
+    if bool(((outside != 0) & ~torch.isnan(outside)).any()):
+        yield Failure("claim", where, "a forbidden entry is not 0")
+
+
+def _bounded(cmp: str, value: float, values: Tensor, slack: Tensor, where: str) -> Iterator[Failure]:
+    good = torch.isfinite(values) & torch.isfinite(slack)
+    match cmp:
+        case ">" | ">=":
+            bad = values < value - slack
+        case "==":
+            bad = (values - value).abs() > slack
+        case "unit":
+            bad = (values.abs() - value).abs() > slack
+        case _:  # != 0: of one sign along each fibre, which the class says; here only that it is not 0 throughout
+            bad = torch.zeros_like(good)
+    if bool((bad & good).any()):
+        place = (bad & good).nonzero()[0]
+        yield Failure("claim", where, f"found {float(values[tuple(place)]):.9g}")

@@ -1,0 +1,121 @@
+"""Which constructs a checked program uses: registry entries from its typed core, rules from its derivations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mintdsl.core import ir
+from mintdsl.core.constraints import CONSTRAINTS
+from mintdsl.core.orders import DIRECTIONS, ORDERS, Order
+from mintdsl.proof.derivation import Derivation
+
+from .subject import Subject
+
+NOTED = ("TIE",)
+"""Rules that a derivation names in the note of the leaf where they apply."""
+
+
+def rules_of(tree: Derivation) -> Iterator[str]:
+    """The rules that a derivation uses, once for each use."""
+    yield tree.rule
+    yield from (rule for rule in NOTED if rule in tree.note)
+    for premise in tree.premises:
+        yield from rules_of(premise)
+
+
+def constructs_of(subject: Subject) -> set[str]:
+    """The constructs that an accepted program uses."""
+    found: set[str] = set()
+    for result in subject.report.results:
+        found |= {f"rule:{rule}" for rule in rules_of(result.proof.derivation)}
+    for definition in subject.core.definitions.values():
+        found |= {f"formal:{f.type}" for f in definition.formals}
+        found |= {f"shape:{definition.shape.kind}"}
+        for formal in definition.formals:
+            if formal.default is not None:
+                found |= set(_argument(formal.default))
+        if isinstance(definition, ir.Layer):
+            found |= set(_layer(definition))
+        else:
+            found |= {f"flow claim:{c.what}" for c in definition.claims}
+            found |= set(_steps(definition.steps))
+    return found
+
+
+def _layer(layer: ir.Layer) -> Iterator[str]:
+    for claim in layer.claims:
+        yield f"claim:{claim.what}"
+    if isinstance(layer.order, Order):
+        yield from _argument(layer.order)
+    for param in layer.params:
+        yield f"shape:{param.target.kind}"
+        yield from _argument(param.init)
+        match param.kind:
+            case ir.Elementwise(kind=word):
+                yield f"kind:{word}"
+            case ir.Conv(anchor=anchor, direction=direction):
+                yield "kind:conv"
+                yield f"anchor:{anchor}"
+                yield f"direction:{direction}"
+            case ir.Dense(direction=direction):
+                yield "kind:linear"
+                yield f"direction:{direction}"
+            case ir.Normalize():
+                yield "kind:normalize"
+        if param.bound is not None:
+            text = next(c.text for c in CONSTRAINTS if c.quantity == "diag" and c.cmp == param.bound.cmp)
+            yield f"constraint:{text}:{param.bound.via}"
+    for root in (*(item.value for item in layer.lets), layer.result):
+        yield from _expression(root)
+
+
+def _expression(node: ir.Expr) -> Iterator[str]:
+    match node:
+        case ir.Apply(act=act, arg=inner):
+            yield from _argument(act)
+            yield from _expression(inner)
+        case ir.Linear(arg=inner) | ir.Neg(arg=inner) | ir.Sum(body=inner) | ir.Pool(arg=inner):
+            yield from _expression(inner)
+        case ir.Binary(left=left, right=right):
+            yield from _expression(left)
+            yield from _expression(right)
+        case _:
+            pass
+
+
+def _argument(value: ir.Argument) -> Iterator[str]:
+    match value:
+        case ir.BuiltinAct(name=name):
+            yield f"act:{name}"
+        case ir.DefinedAct(body=body):
+            yield from _expression(body)
+        case ir.InitCall(name=name, formal=False):
+            yield f"init:{name}"
+        case Order(name=name):
+            yield f"order:{name if name in ORDERS else 'declared'}"
+        case str() if value in DIRECTIONS:
+            yield f"direction:{value}"
+        case _:
+            pass
+
+
+def _steps(steps: tuple[ir.Step, ...]) -> Iterator[str]:
+    for step in steps:
+        yield f"shape:{step.shape.kind}"
+        match step.op:
+            case ir.Use(args=args):
+                for _, value in args:
+                    yield from _argument(value)
+            case ir.Squeeze(undo=undo):
+                yield "step:unsqueeze" if undo else "step:squeeze"
+            case ir.Repeat(steps=inner):
+                yield "step:repeat"
+                yield from _steps(inner)
+            case ir.Pair(steps=inner):
+                yield "step:pair"
+                yield from _steps(inner)
+            case ir.Prior(name=name):
+                yield "step:prior"
+                yield f"prior:{name}"
+            case other:
+                yield f"step:{type(other).__name__.lower()}"

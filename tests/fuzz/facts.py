@@ -1,0 +1,189 @@
+"""What the checker derived of an expression against numbers: structure, diagonal, secants, range, own coordinate.
+
+This file is the only one that reads the checker's abstract domain, and it reads its conclusions, not its rules.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from mintdsl.core.interval import REAL, Interval
+from mintdsl.proof.jacobian import DENSE, NONE, Fibre, Jacobian, Monomial
+
+from .draws import POINTS, Inputs
+from .meaning import Weights
+from .tensors import Field
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Something false: which check, where, and the numbers."""
+
+    check: str
+    where: str
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{self.check}: {self.where}: {self.detail}"
+
+
+@dataclass
+class Sight:
+    """How to judge expressions of one layer at given inputs: its weights, the order, the neighbours."""
+
+    weights: Weights
+    inputs: Inputs
+    later: Tensor
+    checks: int = 0
+
+    def direction(self, word: str) -> Tensor:
+        """Which entries may differ from 0 beside the diagonal: a matrix [p, q]."""
+        return self.later if self.weights.direction(word) == "lower" else self.later.T
+
+    def signs(self, monomial: Monomial, at: Mapping[str, int]) -> Tensor:
+        """The product of the atoms, [R, 1, D]; 0 where a weight is 0, so that either sign may stand."""
+        result = torch.ones_like(self.inputs.x[:, :1])
+        for atom in monomial:
+            values = self.weights.diagonal(atom.param, tuple(at[i] for i in atom.indices))
+            result = result * values.sign().unsqueeze(1)
+        return result
+
+    def judge(self, fact: Jacobian, found: Field, at: Mapping[str, int], where: str) -> Iterator[Failure]:
+        """Every way in which an expression does not have the class that was derived."""
+        size = self.inputs.x.shape[-1]
+        yield from self._range(fact, found, at, where)
+        if fact.off == DENSE:
+            return
+        if found.value.shape[-1] != size:  # a number, or a value of another shape: it must be constant
+            self.checks += 1
+            if not fact.constant or bool((found.jacobian != 0).any()):
+                yield Failure("structure", where, "a value of another shape reads the variable")
+            return
+        yield from self._structure(fact, found, where)
+        sign = self.signs(fact.diag.monomial, at)
+        tangent = found.diagonal
+        slack = 1e-9 * found.steep + 1e-300
+        yield from self._within("diagonal", fact.diag.interval, tangent, sign, slack, where)
+        secant, slack = self.secants(found)
+        yield from self._within("secant", fact.diag.interval, secant, sign, slack, where)
+        yield from self._fibre(fact, found, where)
+
+    def secants(self, found: Field) -> tuple[Tensor, Tensor]:
+        """Difference quotients along each own coordinate, [R, POINTS, D], and what rounding may do to them."""
+        draws, _, size = self.inputs.x.shape
+        beside = slice(POINTS, POINTS + POINTS * size)
+
+        def own(values: Tensor) -> Tensor:
+            return values[:, beside].reshape(draws, POINTS, size, size).diagonal(dim1=-2, dim2=-1)
+
+        change = own(found.value) - found.value[:, :POINTS]
+        error = own(found.error) + found.error[:, :POINTS]
+        quotient = change / self.inputs.steps
+        return quotient, 4 * error / self.inputs.steps.abs() + 1e-9 * quotient.abs() + 1e-300
+
+    def _structure(self, fact: Jacobian, found: Field, where: str) -> Iterator[Failure]:
+        size = self.inputs.x.shape[-1]
+        allowed = torch.eye(size, dtype=torch.bool)
+        if fact.strict:
+            allowed = torch.zeros_like(allowed)
+        if fact.off != NONE:
+            allowed = allowed | self.direction(fact.off)
+        self.checks += 2
+        outside = found.jacobian * ~allowed
+        if bool(((outside != 0) & ~torch.isnan(outside)).any()):
+            yield Failure("structure", where, f"{fact.describe()}, but entries {_places(outside)} are not 0")
+        draws = len(self.inputs.x)
+        beside = found.value[:, POINTS : POINTS + POINTS * size].reshape(draws, POINTS, size, size)
+        error = found.error[:, POINTS : POINTS + POINTS * size].reshape(draws, POINTS, size, size)
+        # row: the coordinate that moved, column: the output
+        change = (beside - found.value[:, :POINTS].unsqueeze(2)).abs() * ~allowed.T
+        allowance = 4 * (error + found.error[:, :POINTS].unsqueeze(2))
+        if bool(((change > allowance) & torch.isfinite(change)).any()):
+            yield Failure("structure", where, f"{fact.describe()}, but an output moves with another coordinate")
+
+    def _within(
+        self, check: str, interval: Interval, values: Tensor, sign: Tensor, slack: Tensor, where: str
+    ) -> Iterator[Failure]:
+        self.checks += 1
+        excess = [excess_of(interval, s * values) for s in (torch.where(sign == 0, 1.0, sign), -1.0)]
+        over = torch.where(sign == 0, torch.minimum(*excess), excess[0]) - slack
+        over = torch.where(torch.isfinite(values) & torch.isfinite(slack), over, -1.0)
+        if bool((over > 0).any()):
+            worst = int(over.argmax())
+            shown = (
+                f"{values.flatten()[worst]:.6g} is not in {interval} (rounding explains {slack.flatten()[worst]:.2g})"
+            )
+            yield Failure(check, where, f"{shown} at {_place(over)}")
+
+    def _range(self, fact: Jacobian, found: Field, at: Mapping[str, int], where: str) -> Iterator[Failure]:
+        if fact.range.interval == REAL:
+            return
+        sign = self.signs(fact.range.monomial, at) if fact.range.monomial else torch.ones_like(found.value[:, :1, :1])
+        slack = 4 * found.error + 1e-12 * found.value.abs() + 1e-300
+        yield from self._within("range", fact.range.interval, found.value, sign, slack, where)
+
+    def _fibre(self, fact: Jacobian, found: Field, where: str) -> Iterator[Failure]:
+        if fact.fibre is not Fibre.AFFINE:
+            return
+        self.checks += 1
+        draws, _, size = self.inputs.x.shape
+        start = POINTS + POINTS * size
+
+        def own(values: Tensor, first: int) -> Tensor:
+            return values[:, first : first + size].reshape(draws, size, size).diagonal(dim1=-2, dim2=-1)
+
+        zero, one, two = found.value[:, 0], own(found.value, POINTS), own(found.value, start)
+        error = found.error[:, 0] + 2 * own(found.error, POINTS) + own(found.error, start)
+        bend = (two - 2 * one + zero).abs() - 4 * error - 1e-9 * (two.abs() + zero.abs() + one.abs())
+        if bool(((bend > 0) & torch.isfinite(bend)).any()):
+            yield Failure(
+                "affine", where, f"a second difference is off by {float(bend[torch.isfinite(bend)].max()):.3g}"
+            )
+
+
+def excess_of(interval: Interval, values: Tensor) -> Tensor:
+    """How far values lie outside an interval."""
+    return torch.maximum(interval.lo - values, values - interval.hi)
+
+
+def grows(fact: Jacobian, evaluate: Callable[[Tensor], Field], base: Tensor, where: str) -> Iterator[Failure]:
+    """Whether the fibres reach as far as is claimed: past every number if onto R, to the ends of a box if onto that."""
+    if fact.fibre not in (Fibre.AFFINE, Fibre.ONTO, Fibre.IMAGE):
+        return
+    from .draws import outward
+
+    distances = (0.0, 1e6, 1e12, 1e60, -1e6, -1e12, -1e60)
+    size = base.shape[-1]
+    found = evaluate(outward(base, distances))
+    draws = len(base)
+    if found.value.shape[-1] != size:
+        return
+    values = found.value.reshape(draws, len(distances), size, size).diagonal(dim1=-2, dim2=-1)
+    errors = found.error.reshape(draws, len(distances), size, size).diagonal(dim1=-2, dim2=-1)
+    for first in (1, 4):
+        near, far = values[:, first + 1], values[:, first + 2]
+        gone = [(v - values[:, 0]).abs() for v in (near, far)]
+        measured = gone[0] > 100 * (errors[:, 0] + errors[:, first + 1])
+        stuck = measured & (gone[1] < 1.2 * gone[0]) & torch.isfinite(near) & torch.isfinite(far)
+        if fact.fibre is Fibre.IMAGE:
+            ends = [e for e in (fact.image.lo, fact.image.hi) if math.isfinite(e)]
+            for end in ends:
+                stuck = stuck & ((far - end).abs() > 1e-6 * (1 + abs(end)))
+        if bool(stuck.any()):
+            place = tuple(int(i) for i in stuck.nonzero()[0])
+            yield Failure("onto", where, f"a fibre ends near {float(far[place]):.6g}, {fact.fibre.value} was derived")
+
+
+def _places(values: Tensor) -> str:
+    bad = ((values != 0) & ~torch.isnan(values)).flatten(0, 1).any(0)
+    return ", ".join(str(tuple(int(i) for i in p)) for p in bad.nonzero()[:3])
+
+
+def _place(values: Tensor) -> str:
+    where = torch.unravel_index(values.argmax(), values.shape)
+    return f"draw {int(where[0])}, input {int(where[1])}, element {int(where[2])}"

@@ -1,0 +1,482 @@
+"""What a program means, evaluated a second time: its formulas on tensors, straight from the typed core.
+
+Written from the definitions, apart from the generator, and from the reference interpreter with which it is compared.
+Every linear map is a dense matrix here, its mask is decided on pairs of places and not on taps.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import product
+
+import torch
+from torch import Tensor
+
+from mintdsl.core import ir
+from mintdsl.core.interpret_weights import BoundAct, Env, bind, evaluate_size, extents
+from mintdsl.core.nat import Nat
+from mintdsl.core.orders import DEFAULT_ORDER, Order
+
+from . import tensors
+from .tensors import Field
+
+Raw = Mapping[str, Tensor]
+"""Stored tensors by their key in the state dict (names as in the program), [R, *shape]."""
+Member = tuple[int, ...]
+
+HALF = 0.5
+
+
+def _elu(v: Tensor) -> tuple[Tensor, Tensor]:
+    low = v.clamp(max=0.0)
+    return torch.where(v > 0, v, torch.expm1(low)), torch.exp(low)
+
+
+def _softplus(v: Tensor) -> tuple[Tensor, Tensor]:
+    return v.clamp(min=0.0) + torch.log1p(torch.exp(-v.abs())), torch.sigmoid(v)
+
+
+def _tanh(v: Tensor) -> tuple[Tensor, Tensor]:
+    return torch.tanh(v), 4 * torch.sigmoid(2 * v) * torch.sigmoid(-2 * v)
+
+
+def _sigmoid(v: Tensor) -> tuple[Tensor, Tensor]:
+    return torch.sigmoid(v), torch.sigmoid(v) * torch.sigmoid(-v)
+
+
+def _gelu(v: Tensor) -> tuple[Tensor, Tensor]:
+    share = HALF * torch.erfc(-v / math.sqrt(2))
+    density = torch.exp(-HALF * v * v) / math.sqrt(2 * math.pi)
+    return v * share, share + tensors.times(v, density)
+
+
+def _silu(v: Tensor) -> tuple[Tensor, Tensor]:
+    s = torch.sigmoid(v)
+    return tensors.times(v, s), s + tensors.times(v, s * torch.sigmoid(-v))
+
+
+def _logit(v: Tensor) -> tuple[Tensor, Tensor]:
+    return torch.log(v) - torch.log1p(-v), 1 / (v * (1 - v))
+
+
+ACTS: dict[str, Callable[..., tuple[Tensor, Tensor]]] = {
+    "identity": lambda v: (v, torch.ones_like(v)),
+    "exp": lambda v: (torch.exp(v), torch.exp(v)),
+    "log": lambda v: (torch.log(v), 1 / v),
+    "abs": lambda v: (v.abs(), 2.0 * (v > 0).to(v.dtype) - 1.0),
+    "elu": _elu,
+    "relu": lambda v: (v.clamp(min=0.0), (v > 0).to(v.dtype)),
+    "leaky_relu": lambda v, a: (torch.where(v > 0, v, a * v), torch.full_like(v, a).masked_fill(v > 0, 1.0)),
+    "softplus": _softplus,
+    "tanh": _tanh,
+    "sigmoid": _sigmoid,
+    "logit": _logit,
+    "gelu": _gelu,
+    "silu": _silu,
+    "sin": lambda v: (torch.sin(v), torch.cos(v)),
+}
+KINKS = {"abs": (0.0,), "relu": (0.0,), "leaky_relu": (0.0,)}
+
+TINY = 2.0**-20
+CONSTRAINED: dict[tuple[str, str], Callable[..., Tensor]] = {
+    (">=", "softplus"): lambda r, m: m + _softplus(r)[0],
+    (">=", "abs"): lambda r, m: r.abs().clamp(min=m),
+    (">=", "exp"): lambda r, m: m + torch.exp(r.clamp(-60, 60)),
+    ("> 0", "softplus"): lambda r: TINY + _softplus(r)[0],
+    ("> 0", "exp"): lambda r: torch.exp(r.clamp(-60, 60)),
+    (">= 0", "abs"): lambda r: r.abs(),
+    (">= 0", "square"): lambda r: r * r,
+    ("!= 0", "signed"): lambda r: TINY + _softplus(r)[0],
+    ("!= 0", "signed_exp"): lambda r: torch.exp(r.clamp(-60, 60)),
+    ("== 1", "unit"): lambda r: torch.ones_like(r),
+    (">= <=", "sigmoid"): lambda r, m, top: (m + (top - m) * torch.sigmoid(r)).clamp(m, top),
+}
+SIGNED = {"signed", "signed_exp"}
+
+
+# ---------------------------------------------------------------- weights
+
+
+@dataclass
+class Weights:
+    """The effective values of one layer's parameters, every one as its definition says."""
+
+    layer: ir.Layer
+    env: Env
+    raw: Raw
+    prefix: str = ""
+    made: dict[tuple[str, Member], Tensor] = field(default_factory=dict)
+    places: list[tuple[int, ...]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.places = list(product(*map(range, self.env.dims)))
+
+    def order(self) -> Order:
+        """The order of the layer."""
+        order = self.layer.order
+        found = self.env.orders[order.name] if isinstance(order, ir.FormalOrder) else order
+        if len(found.rows[0]) != len(self.env.dims):  # `on S`: no map reads another place there
+            found = DEFAULT_ORDER[{1: "Vec", 2: "Seq", 3: "Image"}[len(self.env.dims)]]
+        return found
+
+    def keys(self) -> list[tuple[int, ...]]:
+        """The key of every place."""
+        rows = self.order().rows
+        return [tuple(sum(a * b for a, b in zip(row, p, strict=True)) for row in rows) for p in self.places]
+
+    def later(self) -> Tensor:
+        """Whether place p comes after place q: a matrix [p, q]."""
+        keys = self.keys()
+        return torch.tensor([[p > q for q in keys] for p in keys])
+
+    def stored(self, name: str, member: Member) -> Tensor:
+        """The raw tensor of one member of a family, [R, *shape of its map]."""
+        return self.raw[self.prefix + name][(slice(None), *member)]
+
+    def slots(self, param: ir.Param) -> list[int]:
+        """For each place of the target, the entry of the stored diagonal that stands there."""
+        dims = self.env.shape(param.target)
+        places = list(product(*map(range, dims)))
+        if isinstance(param.kind, ir.Elementwise) and param.kind.per == "element":
+            return list(range(len(places)))
+        return [p[0] if len(dims) == 3 else p[-1] for p in places]
+
+    def diagonal(self, name: str, member: Member) -> Tensor:
+        """The values of a scale, or the diagonal of a masked map, [R, D]."""
+        place = (f"diag {name}", member)
+        if place not in self.made:
+            self.made[place] = self._diagonal(self.layer.param(name), member)
+        return self.made[place]
+
+    def _diagonal(self, param: ir.Param, member: Member) -> Tensor:
+        raw = self.stored(param.name, member)
+        match param.kind:
+            case ir.Elementwise():
+                own = raw.flatten(1)
+            case ir.Conv() as conv:
+                row, column = self.anchor(conv)
+                own = raw[..., row, column].diagonal(dim1=-2, dim2=-1)
+            case ir.Dense():
+                own = raw.diagonal(dim1=-2, dim2=-1)
+            case _:
+                raise AssertionError(param)
+        slots = self.slots(param)
+        own = own[:, slots]
+        if param.pivot is not None:
+            renamed = dict(zip(param.pivot.indices, member, strict=True))
+            own = own.abs() * param.pivot.sign
+            for other in param.pivot.others:
+                own = own * self.diagonal(other.name, tuple(renamed[i] for i in other.indices)).sign()
+            return own
+        if param.bound is None:
+            return own
+        value = CONSTRAINED[param.bound.cmp, param.bound.via](own, *param.bound.numbers)
+        if param.bound.via in SIGNED:
+            signs = self.stored(f"{param.name}_sign", member).flatten(1)
+            value = value * signs[:, slots]
+        return value
+
+    def anchor(self, conv: ir.Conv) -> tuple[int, int]:
+        """The tap that meets the pixel itself."""
+        rows, columns = conv.size
+        word = conv.anchor
+        if word == "centre":
+            return rows // 2, columns // 2
+        if word == "corner":
+            word = "bottom_right" if self.direction(conv.direction or "") == "lower" else "top_left"
+        return (rows - 1 if word.startswith("bottom") else 0), (columns - 1 if word.endswith("right") else 0)
+
+    def direction(self, word: str) -> str:
+        """`lower` or `upper`."""
+        return word if word in ("lower", "upper") else self.env.directions[word]
+
+    def matrix(self, name: str, member: Member) -> Tensor:
+        """A map as a dense matrix, [R, places of the target, places of the source]."""
+        place = (name, member)
+        if place not in self.made:
+            self.made[place] = self._matrix(self.layer.param(name), member)
+        return self.made[place]
+
+    def _matrix(self, param: ir.Param, member: Member) -> Tensor:
+        kind = param.kind
+        assert isinstance(kind, (ir.Conv, ir.Dense))
+        raw = self.stored(param.name, member)
+        targets = list(product(*map(range, self.env.shape(param.target))))
+        sources = list(product(*map(range, self.env.shape(param.source))))
+        if isinstance(kind, ir.Dense):
+            full = raw
+        else:
+            row, column = self.anchor(kind)
+            index, inside = [], []
+            for o, h, w in targets:
+                for i, hh, ww in sources:
+                    u, v = hh - h + row, ww - w + column
+                    good = 0 <= u < kind.size[0] and 0 <= v < kind.size[1]
+                    inside.append(good)
+                    index.append(((o * raw.shape[2] + i) * kind.size[0] + u) * kind.size[1] + v if good else 0)
+            full = raw.flatten(1)[:, index].masked_fill(~torch.tensor(inside), 0.0)
+            full = full.reshape(len(raw), len(targets), len(sources))
+        if kind.direction is None:
+            return full
+        later = self.later()
+        kept = later if self.direction(kind.direction) == "lower" else later.T
+        full = full.masked_fill(~kept, 0.0)
+        return full if kind.strict else full + torch.diag_embed(self.diagonal(param.name, member))
+
+    def members(self, indices: tuple[str, ...]) -> Iterator[Member]:
+        """All values of indices."""
+        return product(*map(range, extents(self.layer, indices, self.env.sizes)))
+
+
+# ---------------------------------------------------------------- formulas
+
+
+@dataclass
+class Formula:
+    """A formula at many inputs, under many draws of weights. `watch` sees the value of every node of a layer."""
+
+    env: Env
+    x: Field
+    weights: Weights | None = None
+    watch: Callable[[ir.Expr, Mapping[str, int], Field], None] | None = None
+    lets: dict[tuple[str, Member], Field] = field(default_factory=dict)
+
+    def layer(self) -> Field:
+        """The whole layer."""
+        assert self.weights is not None
+        for let in self.weights.layer.lets:
+            for member in self.weights.members(let.indices):
+                at = dict(zip(let.indices, member, strict=True))
+                self.lets[let.name, member] = self.expr(let.value, at)
+        return self._full(self.expr(self.weights.layer.result, {}))
+
+    def _full(self, found: Field) -> Field:
+        return tensors.add(found, tensors.constant(torch.zeros_like(self.x.value[:, :1]), self.x))
+
+    def expr(self, node: ir.Expr, at: Mapping[str, int]) -> Field:
+        """The value of a node where the indices are `at`."""
+        result = self._expr(node, at)
+        if self.watch is not None:
+            self.watch(node, at, result)
+        return result
+
+    def _expr(self, node: ir.Expr, at: Mapping[str, int]) -> Field:
+        match node:
+            case ir.Var():
+                return self.x
+            case ir.Scalar(value=value):
+                return tensors.constant(torch.full_like(self.x.value[:, :1, :1], self._number(value)), self.x)
+            case ir.Value(param=name):
+                return tensors.constant(self._values(name, _member(node.indices, at)).unsqueeze(1), self.x)
+            case ir.Ref():
+                return self.lets[node.name, _member(node.indices, at)]
+            case ir.Linear():
+                return self._linear(node, self.expr(node.arg, at), _member(node.indices, at))
+            case ir.Apply():
+                return activate(BoundAct(node.act, self.env), self.expr(node.arg, at))
+            case ir.Neg():
+                return tensors.negate(self.expr(node.arg, at))
+            case ir.Binary(op=op):
+                left, right = self.expr(node.left, at), self.expr(node.right, at)
+                match op:
+                    case "+":
+                        return tensors.add(left, right)
+                    case "-":
+                        return tensors.add(left, tensors.negate(right))
+                    case "*":
+                        return tensors.multiply(left, right)
+                    case _:
+                        return tensors.multiply(left, tensors.reciprocal(right))
+            case ir.Sum(indices=indices):
+                assert self.weights is not None
+                total = None
+                for member in self.weights.members(indices):
+                    term = self.expr(node.body, {**at, **dict(zip(indices, member, strict=True))})
+                    total = term if total is None else tensors.add(total, term)
+                assert total is not None
+                return total
+            case _:
+                raise AssertionError(node)
+
+    def _number(self, value: float | Nat | str) -> float:
+        match value:
+            case Nat():
+                return float(evaluate_size(value, self.env.sizes))
+            case str():
+                return self.env.numbers[value]
+            case _:
+                return float(value)
+
+    def _values(self, name: str, member: Member) -> Tensor:
+        assert self.weights is not None
+        param = self.weights.layer.param(name)
+        assert isinstance(param.kind, ir.Elementwise)
+        if param.kind.kind == "bias":
+            return self.weights.stored(name, member).flatten(1)[:, self.weights.slots(param)]
+        return self.weights.diagonal(name, member)
+
+    def _linear(self, node: ir.Linear, argument: Field, member: Member) -> Field:
+        assert self.weights is not None
+        param = self.weights.layer.param(node.param)
+        if isinstance(param.kind, ir.Normalize):
+            slots = self.weights.slots(param)
+            mean = self.weights.stored(f"{param.name}_mean", member).flatten(1)[:, slots].unsqueeze(1)
+            var = self.weights.stored(f"{param.name}_var", member).flatten(1)[:, slots].unsqueeze(1)
+            factor = tensors.constant((var.clamp(min=0.0) + param.kind.eps).rsqrt(), self.x)
+            return tensors.multiply(tensors.add(argument, tensors.constant(-mean, self.x)), factor)
+        return tensors.linear(self.weights.matrix(node.param, member), argument)
+
+
+def _member(indices: tuple[str, ...], at: Mapping[str, int]) -> Member:
+    return tuple(at[i] for i in indices)
+
+
+def activate(bound: BoundAct, argument: Field) -> Field:
+    """An activation, elementwise."""
+    act, env = bound
+    match act:
+        case ir.FormalAct():
+            return activate(env.acts[act.name], argument)
+        case ir.DefinedAct():
+            result = Formula(env, argument).expr(act.body, {})
+            return tensors.add(result, tensors.constant(torch.zeros_like(argument.value[:, :1]), argument))
+        case _:
+            options = [env.numbers[o] if isinstance(o, str) else o for o in act.options]
+            return tensors.apply(argument, lambda v: ACTS[act.name](v, *options), KINKS.get(act.name, ()))
+
+
+# ---------------------------------------------------------------- flows
+
+
+@dataclass(frozen=True)
+class Used:
+    """A layer of a flow: the prefix of its keys, its definition, its environment."""
+
+    prefix: str
+    layer: ir.Layer
+    env: Env
+
+
+def uses(program: ir.Program, definition: ir.Definition, env: Env, prefix: str = "") -> list[Used]:
+    """Every layer below a definition: steps as in the text, copies of a step side by side."""
+    if isinstance(definition, ir.Layer):
+        return [Used(prefix, definition, env)]
+    found: list[Used] = []
+    _walk(program, definition.steps, env, prefix, [()], env.dims, found)
+    return found
+
+
+def _walk(program, steps, env, prefix, copies, dims, found):  # type: ignore[no-untyped-def]
+    for step in steps:
+        match step.op:
+            case ir.Use(definition=key, args=args):
+                callee = program.definitions[key]
+                inner = bind(callee, dims, dict(args), env)
+                for copy in copies:
+                    found += uses(program, callee, inner, prefix + ".".join([step.name, *map(str, copy)]) + ".")
+                dims = leaves(program, callee, inner)
+            case ir.Repeat(count=count, steps=block):
+                more = [(*copy, k) for copy in copies for k in range(evaluate_size(count, env.sizes))]
+                _walk(program, block, env, prefix, more, dims, found)
+            case ir.Pair(steps=block):
+                dims = _walk(program, block, env, prefix, copies, dims, found)
+            case op:
+                dims = moved(op, dims)[0]
+    return dims
+
+
+def leaves(program: ir.Program, definition: ir.Definition, env: Env) -> tuple[int, ...]:
+    """The sizes that leave a definition."""
+    if isinstance(definition, ir.Layer):
+        return env.dims
+    return _walk(program, definition.steps, env, "", [()], env.dims, [])
+
+
+def moved(op: ir.Op, dims: tuple[int, ...]) -> tuple[tuple[int, ...], list[int] | None]:
+    """The sizes after a built-in step, and where each entry comes from, if it moves entries."""
+    match op:
+        case ir.Pad(extra=extra):
+            return (dims[0] + extra, *dims[1:]), None
+        case ir.Squeeze(factor=f, layout=layout, undo=undo):
+            c, h, w = dims
+            if undo:
+                c, h, w = c // (f * f), h * f, w * f  # the wide side
+            deep = (c * f * f, h // f, w // f)
+            wide_of: dict[int, int] = {}
+            for k, y, x in product(range(c), range(h), range(w)):
+                corner = (y % f) * f + x % f
+                channel = corner * c + k if layout == "colour_fast" else k * f * f + corner
+                place = (channel * deep[1] + y // f) * deep[2] + x // f
+                wide_of[place] = (k * h + y) * w + x
+            if not undo:
+                return deep, [wide_of[p] for p in range(len(wide_of))]
+            deep_of = {wide: place for place, wide in wide_of.items()}
+            return (c, h, w), [deep_of[p] for p in range(len(deep_of))]
+        case _:
+            return dims, None
+
+
+def run_flow(program: ir.Program, definition: ir.Definition, env: Env, raw: Raw, x: Field, prefix: str = "") -> Field:
+    """The bijection of a definition at x."""
+    if isinstance(definition, ir.Layer):
+        return Formula(env, x, Weights(definition, env, raw, prefix)).layer()
+    return _run(program, definition.steps, env, raw, x, prefix, (), env.dims)[0]
+
+
+def _run(program, steps, env, raw, x, prefix, copy, dims):  # type: ignore[no-untyped-def]
+    for step in steps:
+        path = prefix + ".".join([step.name, *map(str, copy)]) + "."
+        match step.op:
+            case ir.Use(definition=key, args=args):
+                callee = program.definitions[key]
+                inner = bind(callee, dims, dict(args), env)
+                x = run_flow(program, callee, inner, raw, x, path)
+                dims = leaves(program, callee, inner)
+            case ir.Repeat(count=count, steps=block):
+                for k in range(evaluate_size(count, env.sizes)):
+                    x, dims = _run(program, block, env, raw, x, prefix, (*copy, k), dims)
+            case ir.Pair(steps=block):
+                x, dims = _run(program, block, env, raw, x, prefix, copy, dims)
+            case op:
+                x = _built_in(op, x, dims)
+                dims = moved(op, dims)[0]
+    return x, dims
+
+
+def _built_in(op: ir.Op, x: Field, dims: tuple[int, ...]) -> Field:
+    match op:
+        case ir.Squeeze():
+            _, sources = moved(op, dims)
+            return Field(
+                x.value[..., sources],
+                x.error[..., sources],
+                x.jacobian[:, :, sources],
+                x.steep[..., sources],
+                x.rough,
+                x.gain,
+            )
+        case ir.Logit(alpha=a):
+            inner = tensors.add(_scaled(x, 1 - 2 * a), tensors.constant(torch.full_like(x.value[:, :1], a), x))
+            return tensors.apply(inner, _logit)
+        case ir.Standardize(mean=mean, std=std):
+            channels = [p[0] if len(dims) == 3 else p[-1] for p in product(*map(range, dims))]
+            shift = torch.tensor([-mean[c % len(mean)] for c in channels], dtype=x.value.dtype)
+            factor = torch.tensor([1 / std[c % len(std)] for c in channels], dtype=x.value.dtype)
+            moved_ = tensors.add(x, tensors.constant(shift.expand_as(x.value[:, :1]), x))
+            return tensors.multiply(moved_, tensors.constant(factor.expand_as(x.value[:, :1]), x))
+        case ir.Pad(extra=extra):
+            more = extra * math.prod(dims[1:])
+            widen = [
+                torch.cat([part, torch.zeros_like(part[..., :1]).expand(*part.shape[:-1], more)], -1)
+                for part in (x.value, x.error, x.steep)
+            ]
+            rows = torch.zeros_like(x.jacobian[:, :, :1]).expand(-1, -1, more, -1)
+            return Field(widen[0], widen[1], torch.cat([x.jacobian, rows], 2), widen[2], x.rough, x.gain)
+        case _:
+            return x
+
+
+def _scaled(x: Field, factor: float) -> Field:
+    return tensors.multiply(x, tensors.constant(torch.full_like(x.value[:, :1], factor), x))

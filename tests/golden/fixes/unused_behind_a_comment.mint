@@ -1,0 +1,6 @@
+mint 1
+layer A on Vec[D] {
+  param s : scale with diag > 0
+    # later
+  map x -> s * x
+}

@@ -1,0 +1,6 @@
+mint 1
+layer A on Vec[D] {
+  param s : scale with diag > 0
+  param W : linear strict lower with diag > 0 init zeros
+  map x -> s * x + W(x)
+}

@@ -1,0 +1,2 @@
+mint 1
+act h(u) = u - u ^ 3

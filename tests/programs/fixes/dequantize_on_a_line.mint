@@ -1,0 +1,2 @@
+mint 1
+flow F on Image[1, 4, 4] { squeeze 2  dequantize 256  unsqueeze 2 }

@@ -1,0 +1,5 @@
+mint 1
+layer A on Vec[D] {
+  param s : scale with diag > 0
+  map x -> .5 * s * x
+}

@@ -1,0 +1,2 @@
+mint 1
+layer A on S { map x x }

@@ -1,0 +1,3 @@
+mint 1
+layer A on S { map x -> x }
+flow F on Vec[2] { prior normal  A  A }

@@ -1,0 +1,7 @@
+mint 1
+layer A on S { map x -> x }
+flow F on Vec[2] {
+  A
+  prior normal  # here
+  A
+}

@@ -1,0 +1,2 @@
+mint 1
+import 'mintnet/mint.mint' { Mint }

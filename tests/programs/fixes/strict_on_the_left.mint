@@ -1,0 +1,5 @@
+mint 1
+layer A on Vec[D] ensures injective {
+  param W : linear lower
+  map x -> sigmoid(W(x)) * x
+}
