@@ -206,10 +206,10 @@ class Program:
             assert key is not None
             return certificate(core, key, Prover(core))
 
-    def check_certificate(self, data: Json | bytes, **sizes: int) -> Rechecked:
-        """What a certificate (its data or its text) proves of this program, by the kernel and not by the checker.
+    def check_certificate(self, data: Json | bytes, name: str | None = None, **sizes: int) -> Rechecked:
+        """What a certificate (its data or its text) proves of `name`, by the kernel and not by the checker.
 
-        Raises SpecError when the program is faulty, `proof.recheck.CertificateError` when the certificate is.
+        Without a name it may be of any definition. Raises SpecError when the program is faulty, `proof.recheck.CertificateError` when the certificate is.
         """
         from mintdsl.proof import recheck
 
@@ -218,7 +218,8 @@ class Program:
         bag.extend(found.sorted())
         self._refuse(bag.sorted())
         with _deep():
-            done = recheck.check_certificate(core, recheck.parse(data) if isinstance(data, (str, bytes)) else data)
+            read = recheck.parse(data) if isinstance(data, (str, bytes)) else data
+            done = recheck.check_certificate(core, read, name)
             for key in self._asked(core, done.target, sizes, bag):
                 known = known_sizes(core.definitions[key], sizes)
                 if known is not None:

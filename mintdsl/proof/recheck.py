@@ -120,10 +120,12 @@ def _unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
 # ---------------------------------------------------------------- checking
 
 
-def check_certificate(program: ir.Program, data: Json) -> Rechecked:
-    """What the certificate `data` proves of `program`. Raises CertificateError when it does not."""
+def check_certificate(program: ir.Program, data: Json, name: str | None = None) -> Rechecked:
+    """What the certificate `data`, which is to be one of `name`, proves of `program`; else CertificateError."""
     stated, proofs, stated_hash = _form(data)
     target = _target(stated)
+    if name not in (None, target):
+        raise CertificateError(f"another definition: the certificate is for `{target}`, not for `{name}`")
     key = program.find(target)
     if key is None:
         raise CertificateError(f"another program: the certificate is for `{target}`, which is not defined here")

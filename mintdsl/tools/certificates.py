@@ -48,7 +48,7 @@ def checked(asked: Asked, proof: str, *, trusted: bool, at: Terminal) -> tuple[b
     """Whether the certificate in the file `proof` holds of the program, and what to say."""
     data = _read(proof, asked)
     try:
-        found = asked.program.check_certificate(data, **asked.sizes)
+        found = asked.program.check_certificate(data, asked.name, **asked.sizes)
     except SpecError as error:
         return False, list(show.diagnostics(error.diagnostics, asked.program.sources, err=True))
     except CertificateError as error:
@@ -78,7 +78,7 @@ def _report(found: Rechecked, at: Terminal) -> list[str]:
     claims = sum(len(one.claims) for one in found.definitions)
     count = f"{len(found.definitions):,} definition{'s' * (len(found.definitions) != 1)}"
     return [
-        at.style("bold", f"{found.target}: the certificate proves this program"),
+        at.style("bold", f"{found.target}: proved by the certificate"),
         *table(("", "definition", "steps", "claims"), rows, at),
         f"checked: {count}, {claims:,} claims, {found.steps:,} steps",
         f"hash: {found.hash}",

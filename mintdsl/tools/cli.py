@@ -163,21 +163,24 @@ def prove(
 @cli.command("check-proof", short_help="Check a certificate against a spec, step by step.")
 @click.argument("file", metavar="SPEC")
 @click.argument("proof", metavar="PROOF")
+@click.argument("name", required=False, metavar="[NAME]")
 @click.option("-D", "defines", multiple=True, metavar="K=4", help="Value of a size; may be repeated.")
 @click.option("--trusted", is_flag=True, help="Also list what this check takes for granted.")
 @click.pass_context
-def check_proof(ctx: click.Context, file: str, proof: str, defines: tuple[str, ...], trusted: bool) -> None:
+def check_proof(
+    ctx: click.Context, file: str, proof: str, name: str | None, defines: tuple[str, ...], trusted: bool
+) -> None:
     """Check the certificate PROOF, written by `mint prove -o PROOF.json`, against SPEC.
 
     SPEC is read anew and compared with what the certificate states. Then a kernel, which shares no code with the
-    checker, tests every step. Exit code 1 when the certificate does not prove this program.
+    checker, tests every step. Exit code 1 when the certificate does not prove what SPEC says, or is not of NAME.
 
     \b
     Example: mint prove mintnet/mint.mint -o mint.json && mint check-proof mintnet/mint.mint mint.json
     """
     from mintdsl.tools import certificates
 
-    asked = programs.ask(file, None, None, defines)
+    asked = programs.ask(file, name, None, defines)
     ok, lines = certificates.checked(asked, proof, trusted=trusted, at=show.terminal())
     _say(lines, err=not ok)
     ctx.exit(0 if ok else 1)

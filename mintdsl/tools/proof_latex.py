@@ -251,7 +251,7 @@ def _rules(document: Document, sources: _Sources) -> list[str]:
 def _numerical(document: Document) -> Iterator[str]:
     if document.numerical:
         title, _, words = NUMERICAL.partition(": ")
-        yield from ("", rf"\section*{{{title}}}", f"{words.capitalize()}.")
+        yield from ("", rf"\section*{{{title}}}", f"{words[:1].upper()}{words[1:]}.")
     for one in document.numerical:
         yield rf"\paragraph{{{text(one.title)}}}"
         yield r"\begin{itemize}\setlength{\itemsep}{0pt}"

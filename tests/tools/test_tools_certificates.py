@@ -33,7 +33,7 @@ def test_a_certificate_is_checked(proof: Path) -> None:
     assert result.exit_code == 0 and result.stderr == ""
     found = json.loads(proof.read_text())["hash"]
     assert result.output.splitlines() == [
-        "MnistSmall: the certificate proves this program",
+        "MnistSmall: proved by the certificate",
         "       definition  steps  claims",
         "-----  ----------  -----  -------------------------",
         "layer  Mint        20     tri, diag > 0, invertible",
@@ -45,6 +45,10 @@ def test_a_certificate_is_checked(proof: Path) -> None:
     assert mint("check-proof", SMALL, str(proof), "-D", "K=32").exit_code == 0
     assert mint("check-proof", SMALL, str(proof), "-D", "K=45").exit_code == 1
     assert mint("check-proof", SMALL, "-", stdin=proof.read_bytes()).exit_code == 0
+    assert mint("check-proof", SMALL, str(proof), "MnistSmall").output == result.output
+    other = mint("check-proof", SMALL, str(proof), "MintPair")
+    assert other.exit_code == 1 and "for `MnistSmall`, not for `MintPair`" in other.stderr
+    assert mint("check-proof", SMALL, str(proof), "Nothing").exit_code == 2
 
 
 def test_what_is_trusted(proof: Path) -> None:

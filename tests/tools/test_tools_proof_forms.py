@@ -139,7 +139,7 @@ def test_there_and_back(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     assert mint("prove", "mintnet/mint.mint", "Mint", "-o", str(path)).exit_code == 0
     result = mint("check-proof", "mintnet/mint.mint", str(path))
-    assert result.exit_code == 0 and "Mint: the certificate proves this program" in result.output
+    assert result.exit_code == 0 and "Mint: proved by the certificate" in result.output
 
 
 def test_in_a_process_of_its_own(tmp_path: Path) -> None:
