@@ -209,7 +209,8 @@ class Program:
     def check_certificate(self, data: Json | bytes, name: str | None = None, **sizes: int) -> Rechecked:
         """What a certificate (its data or its text) proves of `name`, by the kernel and not by the checker.
 
-        Without a name it may be of any definition. Raises SpecError when the program is faulty, `proof.recheck.CertificateError` when the certificate is.
+        Without a name it may be of any definition. Raises SpecError when the program is faulty, and
+        `proof.recheck.CertificateError` when the certificate does not prove it.
         """
         from mintdsl.proof import recheck
 
