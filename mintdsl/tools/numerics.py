@@ -9,7 +9,7 @@ from mintdsl.core import ir
 from mintdsl.diagnostics.render import printable
 from mintdsl.proof.numerics import UNITS, Numerics, numerics
 from mintdsl.proof.prover import Prover
-from mintdsl.tools.proof_document import NUMERICAL, Document, Numbers
+from mintdsl.tools.proof_document import NUMERICAL, Numbers
 from mintdsl.tools.show import Json, Terminal, wrap
 from mintdsl.tools.support import of_formals
 
@@ -43,17 +43,17 @@ def numerics_of(
     return tuple(found), FORMULA if bounded else ""
 
 
-def numerics_text(document: Document, at: Terminal) -> list[str]:
-    """The section of a document."""
+def numerics_text(found: Sequence[Numbers], formula: str, at: Terminal) -> list[str]:
+    """The section of the text of a proof."""
     lines = [*(at.style("bold", part) for part in wrap(NUMERICAL, at.width)), ""]
-    for one in document.numerical:
+    for one in found:
         lines.append(f"  {one.title}")
         for name, text in one.rows:
             first, *rest = wrap(text, at.width - 17)
             lines += [f"    {name:<11}  {first}", *(" " * 17 + part for part in rest)]
         lines.append("")
-    if document.formula:
-        lines += [*(f"  {part}" for part in wrap(document.formula, at.width - 2)), ""]
+    if formula:
+        lines += [*(f"  {part}" for part in wrap(formula, at.width - 2)), ""]
     return lines
 
 

@@ -129,7 +129,7 @@ def _certificate(asked: Asked) -> str:
 def _text(shown: Document, core: ir.Program, keys: Sequence[str], asked: Asked, wanted: Wanted, at: Terminal) -> str:
     from mintdsl.tools import numerics, proofs, support
 
-    more = numerics.numerics_text(shown, at) if shown.numerical else []
+    more = numerics.numerics_text(shown.numerical, shown.formula, at) if shown.numerical else []
     if wanted.support and shown.holds:
         more += support.support_text(core, keys, asked.sizes, at)
     return "\n".join(proofs.text(shown, at, more, brief=wanted.brief)) + "\n"
