@@ -20,7 +20,7 @@ def claims_hold(used: Used, proof: LayerProof, sight: Sight, found: Field, where
     secant, slack = sight.secants(found)
     rounding = 1e-9 * found.steep + 1e-300
     size = tangent.shape[-1]
-    later = sight.later
+    later = sight.weights.later()  # claims speak of the declared order
     for claim in proof.layer.claims:
         at = f"claim `{claim}` of {where}"
         match claim.what:
@@ -31,13 +31,35 @@ def claims_hold(used: Used, proof: LayerProof, sight: Sight, found: Field, where
                 yield from _zero(found.jacobian, torch.eye(size, dtype=torch.bool), at)
             case "volume_preserving":
                 yield from _bounded("unit", 1.0, tangent, rounding, at)
-            case "invertible" | "injective":
+            case "invertible" | "injective" | "onto":
                 pass  # the fibres and the inverse are tested
+            case "lip":
+                yield from _gentle(claim.value, found, at)
+            case "log_det":
+                assert claim.word in ("exact", "none")
+            case "inverse":
+                if claim.word == "closed_form":
+                    yield from _affine(tangent, rounding, at)
             case word:
                 direction = used.env.directions.get(word, word)
                 kept = later if direction == "lower" else later.T
                 own = torch.zeros(size, size, dtype=torch.bool) if claim.strict else torch.eye(size, dtype=torch.bool)
                 yield from _zero(found.jacobian, kept | own, at)
+
+
+def _gentle(bound: float, found: Field, where: str) -> Iterator[Failure]:
+    """The 2-norm of the Jacobian and the distances between outputs, against the bound of the Lipschitz constant."""
+    norm = torch.linalg.matrix_norm(found.jacobian.nan_to_num(0.0, 0.0, 0.0), 2)
+    if bool((norm > bound * (1 + 1e-9) + 1e-12).any()):
+        yield Failure("claim", where, f"the norm of the Jacobian is {float(norm.max()):.9g}")
+
+
+def _affine(tangent: Tensor, rounding: Tensor, where: str) -> Iterator[Failure]:
+    """A formula for the inverse: every element is an affine function of itself, of one slope at all points."""
+    spread = tangent.amax(1) - tangent.amin(1)
+    allowed = rounding.amax(1) if rounding.dim() == tangent.dim() else rounding
+    if bool(((spread > allowed) & torch.isfinite(spread)).any()):
+        yield Failure("claim", where, f"slopes differ by {float(spread.max()):.3g}")
 
 
 def _zero(jacobian: Tensor, allowed: Tensor, where: str) -> Iterator[Failure]:

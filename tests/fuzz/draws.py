@@ -39,6 +39,11 @@ def raw_draws(subject: Subject, model: nn.Module | None, made: torch.Generator) 
         rows = [first[key].double() if key in first else _draw("small", key, shape, made)]
         rows += [_draw(kind, key, shape, made) for kind in KINDS[1:]]
         drawn[key] = torch.stack(rows)
+    for used in subject.uses:
+        for param in used.layer.params:
+            if param.bound is not None and param.bound.via == "raw":  # what the proof assumes: no zeros
+                values = drawn[used.prefix + param.name]
+                drawn[used.prefix + param.name] = torch.where(values.abs() < 1e-3, 0.25, values)
     return drawn
 
 

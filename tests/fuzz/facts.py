@@ -34,7 +34,10 @@ class Failure:
 
 @dataclass
 class Sight:
-    """How to judge expressions of one layer at given inputs: its weights, the order, the neighbours."""
+    """How to judge expressions of one layer at given inputs: its weights, the order, the neighbours.
+
+    `later` is of the order in which the class is stated: the declared one, or one found from the taps.
+    """
 
     weights: Weights
     inputs: Inputs

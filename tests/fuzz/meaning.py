@@ -89,6 +89,7 @@ CONSTRAINED: dict[tuple[str, str], Callable[..., Tensor]] = {
     (">= 0", "abs"): lambda r: r.abs(),
     (">= 0", "square"): lambda r: r * r,
     ("!= 0", "signed"): lambda r: TINY + _softplus(r)[0],
+    ("!= 0", "raw"): lambda r: r,
     ("!= 0", "signed_exp"): lambda r: torch.exp(r.clamp(-60, 60)),
     ("== 1", "unit"): lambda r: torch.ones_like(r),
     (">= <=", "sigmoid"): lambda r, m, top: (m + (top - m) * torch.sigmoid(r)).clamp(m, top),
@@ -121,14 +122,14 @@ class Weights:
             found = DEFAULT_ORDER[{1: "Vec", 2: "Seq", 3: "Image"}[len(self.env.dims)]]
         return found
 
-    def keys(self) -> list[tuple[int, ...]]:
-        """The key of every place."""
-        rows = self.order().rows
+    def keys(self, order: Order | None = None) -> list[tuple[int, ...]]:
+        """The key of every place in the order of the layer, or in another one."""
+        rows = self.order().rows if order is None else order.rows
         return [tuple(sum(a * b for a, b in zip(row, p, strict=True)) for row in rows) for p in self.places]
 
-    def later(self) -> Tensor:
+    def later(self, order: Order | None = None) -> Tensor:
         """Whether place p comes after place q: a matrix [p, q]."""
-        keys = self.keys()
+        keys = self.keys(order)
         return torch.tensor([[p > q for q in keys] for p in keys])
 
     def stored(self, name: str, member: Member) -> Tensor:

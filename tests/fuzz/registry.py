@@ -13,12 +13,11 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from mintdsl.core.activations import ACTIVATIONS
+from mintdsl.core.claim_words import CLAIMS
 from mintdsl.core.constraints import CONSTRAINTS
-from mintdsl.core.flow import FLOW_CLAIMS
 from mintdsl.core.formals import FORMAL_TYPES
 from mintdsl.core.inits import INITS
 from mintdsl.core.kinds import ANCHORS, KINDS
-from mintdsl.core.layer import CLASS_CLAIMS
 from mintdsl.core.orders import DIRECTIONS, ORDERS
 from mintdsl.core.steps import PRIORS, SHAPES, STEPS
 from mintdsl.proof.rules import RULES
@@ -163,8 +162,8 @@ def constructs() -> set[str]:
     found |= {f"anchor:{name}" for name in ANCHORS}
     found |= {f"formal:{name}" for name in FORMAL_TYPES}
     found |= {f"direction:{name}" for name in DIRECTIONS}
-    found |= {f"claim:{name}" for name in (*CLASS_CLAIMS, "diag")}
-    found |= {f"flow claim:{name}" for name in FLOW_CLAIMS}
+    found |= {f"claim:{name}" for name in CLAIMS}
+    found |= {f"flow claim:{c.name}" for c in CLAIMS.values() if c.flows}
     found |= {f"shape:{name}" for name in (*SHAPES, "Any")}
     return found | {f"rule:{name}" for name in RULES}
 

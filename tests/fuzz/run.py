@@ -11,6 +11,11 @@ from pathlib import Path
 
 import torch
 
+from mintdsl.diagnostics.model import Diagnostic
+from mintdsl.proof.counterexample import search
+from mintdsl.proof.counterexample.search import Bindings
+from mintdsl.proof.prover import Prover
+
 from .cases import MUTANT, PROGRAM, Case, Outcome, case_of, outcome_of, run_case
 from .report import Tally, coverage, lines, made
 from .shrink import shrunk
@@ -32,12 +37,28 @@ class Settings:
     shrink_seconds: float = 60.0
 
 
+EXAMPLES = 10
+"""Of so many refused programs one is searched for a counter-example, which takes longer than to check it."""
+
+
 def _prepare() -> None:
     torch.set_num_threads(1)
 
 
 def _chunk(kind: str, seed: str, first: int, attack: float) -> list[Outcome]:
-    return [run_case(kind, seed, index, attack) for index in range(first, first + CHUNK)]
+    found = search.with_example
+    outcomes = []
+    for index in range(first, first + CHUNK):
+        search.with_example = found if index % EXAMPLES == 0 else _without
+        try:
+            outcomes.append(run_case(kind, seed, index, attack))
+        finally:
+            search.with_example = found
+    return outcomes
+
+
+def _without(prover: Prover, key: str, bindings: Bindings, diagnostic: Diagnostic) -> Diagnostic:
+    return diagnostic
 
 
 def chunks(kind: str, settings: Settings, until: float) -> Iterator[list[Outcome]]:

@@ -12,7 +12,7 @@ from .. import phrases
 from ..draft import SHAPES, Sketch
 from ..edit import change_one
 from ..registry import FLOOR, FREE, INJECTIVE, ONTO, mutant, whole
-from .layers import FORMALS, Written, order, write_layer
+from .layers import FORMALS, Written, claim_of, order, write_layer
 
 FLOWS = {"rule:I-COMP", "flow claim:invertible", "flow claim:injective", "flow claim:volume_preserving"}
 STEPS = {"step:repeat", "step:pair", "step:squeeze", "step:unsqueeze", "step:standardize", "step:prior", "prior:normal"}
@@ -350,11 +350,13 @@ def other_argument(module: ast.Module, rng: Random) -> ast.Module | None:
 @mutant(FLOWS, weight=2)
 def flow_claims_more(module: ast.Module, rng: Random) -> ast.Module | None:
     """A flow claims more."""
-    word = rng.choice(("invertible", "invertible", "volume_preserving", "injective"))
+    text = rng.choice(
+        ("invertible", "invertible", "volume_preserving", "injective", "onto", "lip <= 1.0", "lip < 4.0",
+         "log_det exact", "inverse closed_form", "inverse elementwise", "inverse iterative")
+    )  # fmt: skip
 
     def more(found: ast.Flow) -> ast.Flow:
-        claim = ast.ClaimClass(False, ast.Name(word, found.span), found.span)
-        return replace(found, claims=(*found.claims, claim))
+        return replace(found, claims=(*found.claims, claim_of(text, module)))
 
     return change_one(module, rng, ast.Flow, more)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from random import Random
 
+from mintdsl.core.claim_words import CLAIMS as CLAIM_WORDS, KINDS_OF
 from mintdsl.core.orders import COORDINATES, ORDERS
 from mintdsl.records import replace
 from mintdsl.syntax import ast
@@ -14,7 +15,7 @@ from ..draft import SHAPES, SPACES, Draft, Sketch
 from ..edit import change_one, put, sites
 from ..registry import FLOOR, FREE, INJECTIVE, ONTO, STRICT, TRIANGULAR, mutant, whole
 
-CLAIMS = {f"claim:{c}" for c in ("lower", "upper", "diagonal", "injective", "invertible", "volume_preserving", "diag")}
+CLAIMS = {f"claim:{c}" for c in CLAIM_WORDS}
 FORMALS = {f"formal:{t}" for t in ("Nat", "Real", "Dir", "Order", "Act", "Init")}
 ORDERED = {f"order:{o}" for o in (*ORDERS, "declared")}
 PLACES = {"shape:Image", "shape:Vec", "shape:Seq", "shape:Any"}
@@ -119,7 +120,7 @@ def _claims(sketch: Sketch, strength: str, direction: str) -> list[str]:
     claims = [direction] if sketch.chance(0.85) else []
     match strength:
         case _ if strength in (FLOOR, ONTO):
-            options = ["diag > 0", "diag != 0", "invertible", "injective"]
+            options = ["diag > 0", "diag != 0", "invertible", "injective", "onto", "log_det exact", "inverse iterative"]
             if strength == FLOOR and sketch.chance(0.4):
                 options += ["diag >= " + rng.choice(("0.01", "0.1", "0.25", "0.5", "1", "1e-12"))] * 2
             if sketch.chance(0.03):
@@ -198,9 +199,11 @@ def loose_layer(sketch: Sketch) -> None:
 # ---------------------------------------------------------------- mutants
 
 
-def _claim(text: str, module: ast.Module) -> ast.Claim:
+def claim_of(text: str, module: ast.Module) -> ast.Claim:
     name, _, rest = text.partition(" ")
     span = module.span
+    if name in KINDS_OF:
+        return ast.ClaimKind(ast.Name(name, span), ast.Name(rest, span), span)
     if not rest:
         return ast.ClaimClass(False, ast.Name(name, span), span)
     if name == "strict":
@@ -214,9 +217,11 @@ def claim_more(module: ast.Module, rng: Random) -> ast.Module | None:
     """One more claim."""
     text = rng.choice(
         ("invertible", "invertible", "volume_preserving", "diag > 0", "diag >= 0.5", "diag >= 1", "diag >= 0.01",
-         "diag >= 2", "diag != 0", "diag == 1", "diagonal", "lower", "upper", "strict lower", "injective")
+         "diag >= 2", "diag != 0", "diag == 1", "diagonal", "lower", "upper", "strict lower", "injective", "onto",
+         "lip <= 1.0", "lip < 2.0", "lip <= 10.0", "log_det exact", "log_det none", "inverse closed_form",
+         "inverse elementwise", "inverse iterative")
     )  # fmt: skip
-    return change_one(module, rng, ast.Layer, lambda i: replace(i, claims=(*i.claims, _claim(text, module))))
+    return change_one(module, rng, ast.Layer, lambda i: replace(i, claims=(*i.claims, claim_of(text, module))))
 
 
 @mutant(CLAIMS, weight=2)
