@@ -20,7 +20,7 @@ _MARGIN, _INSET, _GAP = 36.0, 18.0, 16.0
 _HIGH, _RISE = 42.0, 30.0  # a box, and the room for edges above it
 _GLYPH, _PAD = 18.0, 10.0
 _TEXT, _SMALL, _TINY = 12.0, 10.5, 9.0
-_WIDEST, _PAGE, _TREE, _TALLEST = 300.0, 980.0, 1400.0, 16  # of a box, of trees side by side, of one tree; in steps
+_WIDEST, _PAGE, _TREE, _TALLEST = 380.0, 980.0, 1400.0, 16  # of a box, of trees side by side, of one tree; in steps
 _LEAN, _LINE, _LIST = 26.0, 50.0, 520.0  # in lists of boxes: to the right, down, and how wide a box gets
 _DEEPEST = 12
 
