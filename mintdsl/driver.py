@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 
 from mintdsl.core import ir
 from mintdsl.core.elaborate import elaborate
-from mintdsl.core.instance import Counts, Instances
-from mintdsl.core.nat import Nat
+from mintdsl.core.instance import Counts, Instances, KnownSizes, known_sizes
 from mintdsl.core.orders import Order
 from mintdsl.core.scope import article
 from mintdsl.diagnostics.model import Bag, Diagnostic, Fix, Label, Severity
@@ -27,6 +26,9 @@ from mintdsl.syntax.parse import parse
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from mintdsl.core.canonical import Json
+    from mintdsl.proof.recheck import Rechecked
 
 MAX_BYTES = 2 * 2**20
 MAX_FILES = 1000
@@ -163,10 +165,7 @@ class Program:
         diagnostics = report.diagnostics
         if report.ok:
             diagnostics += self._unfit(core, report, target)
-        if any(d.severity is Severity.ERROR for d in diagnostics):
-            from mintdsl.diagnostics.render import render
-
-            raise SpecError(diagnostics, "\n" + render(diagnostics, self.sources, color=False, width=100))
+        self._refuse(diagnostics)
         assert target is not None
         with _deep():
             key = core.find(target)
@@ -175,20 +174,66 @@ class Program:
 
     def _unfit(self, core: ir.Program, report: Report, target: str | None) -> tuple[Diagnostic, ...]:
         """Why an accepted program still has no module: nothing in it, or nothing proved of it."""
-        bag = Bag()
         checked = next((r for r in report.results if r.name == target), None)
+        if checked is not None and checked.proof.bijection is not None:
+            return ()
+        return self._without(core, target, "module", "is not proved invertible")
+
+    def _without(self, core: ir.Program, target: str | None, what: str, why: str) -> tuple[Diagnostic, ...]:
+        bag = Bag()
         if target is None:
             bag.error("E0201", self._start(), "this file defines no layer and no flow", "nothing to generate")
-        elif checked is None or checked.proof.bijection is None:
+        else:
             key = core.find(target)
             span = core.definitions[key].name_span if key else self._start()
-            bag.error(
-                "E0601",
-                span,
-                f"`{target}` is not proved invertible, so it has no module",
-                "nothing claimed, nothing proved",
-            )
+            bag.error("E0601", span, f"`{target}` {why}, so it has no {what}", "nothing claimed, nothing proved")
         return bag.sorted()
+
+    def certificate(self, name: str | None = None) -> dict[str, Json]:
+        """The proof of a definition (the last of the file by default) as data; raises SpecError when it is refused."""
+        from mintdsl.proof.certificate import certificate
+
+        core, _ = self.core()
+        target = name or next((k.rpartition("::")[2] for k in reversed(core.main)), None)
+        report = self.check(target)
+        diagnostics = report.diagnostics
+        if report.ok and not any(r.name == target for r in report.results):
+            diagnostics += self._without(core, target, "certificate", "is proved only where it is used")
+        self._refuse(diagnostics)
+        assert target is not None
+        with _deep():
+            key = core.find(target)
+            assert key is not None
+            return certificate(core, key, Prover(core))
+
+    def check_certificate(self, data: Json | bytes, name: str | None = None, **sizes: int) -> Rechecked:
+        """What a certificate (its data or its text) proves of `name`, by the kernel and not by the checker.
+
+        Without a name it may be of any definition. Raises SpecError when the program is faulty, and
+        `proof.recheck.CertificateError` when the certificate does not prove it.
+        """
+        from mintdsl.proof import recheck
+
+        core, found = self.core()
+        bag = Bag()
+        bag.extend(found.sorted())
+        self._refuse(bag.sorted())
+        with _deep():
+            read = recheck.parse(data) if isinstance(data, (str, bytes)) else data
+            done = recheck.check_certificate(core, read, name)
+            for key in self._asked(core, done.target, sizes, bag):
+                known = known_sizes(core.definitions[key], sizes)
+                if known is not None:
+                    _counts(core, key, Instances(core, bag), known)
+        self._refuse(bag.sorted())
+        return done
+
+    def _refuse(self, diagnostics: tuple[Diagnostic, ...]) -> None:
+        """Raise SpecError if there is an error among `diagnostics`."""
+        if any(d.severity is Severity.ERROR for d in diagnostics):
+            from mintdsl.diagnostics.render import render
+
+            raise SpecError(diagnostics, "\n" + render(diagnostics, self.sources, color=False, width=100))
 
     def compile(self, name: str | None = None, **sizes: int) -> type[nn.Module]:
         """The generated class, built in memory; its source is shown in tracebacks."""
@@ -340,15 +385,18 @@ def _check(
         )
         return None
     proof = prover.prove(key, bindings)
-    counts = None
-    nats = _nats(definition, sizes)
-    dims = _dims(definition, nats) if nats is not None else None
-    if nats is not None and dims is not None and proof.bijection is not None:
-        orders = {f.name: f.default for f in definition.formals if isinstance(f.default, Order)}
-        counts = instances.of(key, dims, nats, orders, NOWHERE)
-        if counts is not None and isinstance(definition, ir.Flow):
-            bag.extend(_blind(core, key, definition, dims, nats))
+    known = known_sizes(definition, sizes)
+    counts = _counts(core, key, instances, known) if known is not None and proof.bijection is not None else None
+    if known is not None and counts is not None and isinstance(definition, ir.Flow):
+        bag.extend(_blind(core, key, definition, *known))
     return Checked(key, definition.name, proof, counts)
+
+
+def _counts(core: ir.Program, key: str, instances: Instances, known: KnownSizes) -> Counts | None:
+    """The parameters of a definition; sizes that do not fit are reported."""
+    dims, nats = known
+    orders = {f.name: f.default for f in core.definitions[key].formals if isinstance(f.default, Order)}
+    return instances.of(key, dims, nats, orders, NOWHERE)
 
 
 def _blind(
@@ -370,26 +418,6 @@ def _report(prover: Prover, bag: Bag) -> None:
                 from mintdsl.proof.counterexample.search import with_example
 
                 bag.add(with_example(prover, key, dict(bindings), diagnostic))
-
-
-def _nats(definition: ir.Definition, sizes: Mapping[str, int]) -> dict[str, int] | None:
-    values = {}
-    for formal in definition.formals:
-        if formal.type != "Nat":
-            continue
-        default = formal.default.constant if isinstance(formal.default, Nat) else None
-        value = sizes.get(formal.name, default)
-        if value is None:
-            return None
-        values[formal.name] = value
-    return values
-
-
-def _dims(definition: ir.Definition, nats: Mapping[str, int]) -> tuple[int, ...] | None:
-    if definition.shape.kind == "Any" or not all(d.symbols <= set(nats) for d in definition.shape.dims):
-        return None
-    ratios = [d.evaluate(nats) for d in definition.shape.dims]
-    return tuple(r.top for r in ratios) if all(r.bottom == 1 for r in ratios) else None
 
 
 class _deep:

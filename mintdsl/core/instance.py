@@ -37,6 +37,7 @@ class Counts(NamedTuple):
 
 
 Sizes = tuple[int, ...]
+KnownSizes = tuple[Sizes, dict[str, int]]  # of the shape, and of the formals
 
 
 @dataclass(slots=True)
@@ -186,6 +187,33 @@ class Instances:
             elif isinstance(value, ir.FormalOrder) and value.name in orders:
                 inner_orders[name] = orders[value.name]
         return self.of(use.definition, dims, nats, inner_orders, step.span)
+
+
+def known_sizes(definition: ir.Definition, sizes: Mapping[str, int]) -> KnownSizes | None:
+    """The sizes of the shape and of the formals, where all are known."""
+    nats = _nats(definition, sizes)
+    dims = _dims(definition, nats) if nats is not None else None
+    return None if nats is None or dims is None else (dims, nats)
+
+
+def _nats(definition: ir.Definition, sizes: Mapping[str, int]) -> dict[str, int] | None:
+    values = {}
+    for formal in definition.formals:
+        if formal.type != "Nat":
+            continue
+        default = formal.default.constant if isinstance(formal.default, Nat) else None
+        value = sizes.get(formal.name, default)
+        if value is None:
+            return None
+        values[formal.name] = value
+    return values
+
+
+def _dims(definition: ir.Definition, nats: Mapping[str, int]) -> tuple[int, ...] | None:
+    if definition.shape.kind == "Any" or not all(d.symbols <= set(nats) for d in definition.shape.dims):
+        return None
+    ratios = [d.evaluate(nats) for d in definition.shape.dims]
+    return tuple(r.top for r in ratios) if all(r.bottom == 1 for r in ratios) else None
 
 
 def _bind(shape: ir.Shape, dims: Sizes) -> dict[str, int]:

@@ -107,10 +107,18 @@ def _fix(file: str, form: str, *, unsafe: bool) -> None:
         click.echo(f"{file}: {done} edit{'s' * (done != 1)} made" if done else nothing)
 
 
-@cli.command(short_help="Print the proof.")
+@cli.command(short_help="Print the proof, or write it as a document.")
 @_program
-@click.option("--brief", is_flag=True, help="Without the statements of the rules.")
-@click.option("--support", "seen", is_flag=True, help="Also what each output can see, through the masks.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "markdown", "latex", "svg", "html", "json"]),
+    help="Form of the proof; by default that of the suffix of FILE, else text. json is a certificate.",
+)
+@click.option("-o", "--out", metavar="FILE", help="File to write: .txt .md .tex .svg .html .json.")
+@click.option("--brief", is_flag=True, help="Without the statements of the rules (text).")
+@click.option("--support", "seen", is_flag=True, help="Also what each output can see, through the masks (text).")
+@click.option("--force", is_flag=True, help="Overwrite a file that is not such a proof.")
 @click.pass_context
 def prove(
     ctx: click.Context,
@@ -118,37 +126,64 @@ def prove(
     name: str | None,
     option: str | None,
     defines: tuple[str, ...],
+    form: str | None,
+    out: str | None,
     brief: bool,
     seen: bool,
+    force: bool,
 ) -> None:
     """Print the proof: every expression, what is known of its Jacobian, and the rule.
 
+    As a certificate (json) it is of NAME or the last definition, and `mint check-proof` checks it.
+
     \b
-    Examples: mint prove mintnet/mint.mint Mint; mint prove mintnet/mnist.mint --brief --support
+    Examples: mint prove mintnet/mint.mint Mint; mint prove mintnet/mnist_small.mint -o proof.html;
+    mint prove mintnet/mnist.mint --brief --support
     """
-    from mintdsl.proof.prover import Prover
-    from mintdsl.tools import fixes, numerics, proofs, support
+    from mintdsl.tools import proof_forms
 
     asked = programs.ask(file, name, option, defines)
-    report = asked.program.check(asked.name, **asked.sizes)
-    core, _ = asked.program.core()
-    at = show.terminal()
-    keys = core.main if asked.name is None else (core.find(asked.name),)
-    with fixes.deep():
-        found = Prover(core).used([k for k in keys if k is not None and k in core.definitions])
-        _say(proofs.proof_text(found, core, report.sources, at))
-    if not brief and found:
-        _say([*proofs.rules_text(found, at), ""])
-    if found and report.ok:
-        asked_for = [k for k in keys if k is not None]
-        with fixes.deep():
-            _say(numerics.numerics_text(core, Prover(core), asked_for, asked.sizes, at))
-            if seen:
-                _say(support.support_text(core, asked_for, asked.sizes, at))
-    if found:
-        _say(proofs.not_claimed(at))
+    chosen, path = proof_forms.chosen(form, out, asked, force=force)
+    if seen and chosen != "text":
+        raise Usage("--support goes with the text of a proof; `mint draw --support` draws it")
+    report = asked.program.check(asked.target if chosen == "json" else asked.name, **asked.sizes)
+    at = show.terminal() if path is None else show.Terminal(color=False, width=110, boxes=True)
+    done = proof_forms.written(asked, report, chosen, proof_forms.Wanted(brief, seen), at)
+    if path is not None and done == proof_forms.NOTHING:
+        raise Usage("nothing to prove: the file defines no layer and no flow")
+    if path is not None and done is not None:
+        programs.write_atomically(path, done.encode())
+        click.echo(f"{path}: {proof_forms.FORMS[chosen].title} of {asked.target}")
+    elif done is not None:
+        click.echo(done, nl=False, color=True)
     _say(show.diagnostics(report.diagnostics, report.sources, err=True), err=True)
     ctx.exit(0 if report.ok else 1)
+
+
+@cli.command("check-proof", short_help="Check a certificate against a spec, step by step.")
+@click.argument("file", metavar="SPEC")
+@click.argument("proof", metavar="PROOF")
+@click.argument("name", required=False, metavar="[NAME]")
+@click.option("-D", "defines", multiple=True, metavar="K=4", help="Value of a size; may be repeated.")
+@click.option("--trusted", is_flag=True, help="Also list what this check takes for granted.")
+@click.pass_context
+def check_proof(
+    ctx: click.Context, file: str, proof: str, name: str | None, defines: tuple[str, ...], trusted: bool
+) -> None:
+    """Check the certificate PROOF, written by `mint prove -o PROOF.json`, against SPEC.
+
+    SPEC is read anew and compared with what the certificate states. Then a kernel, which shares no code with the
+    checker, tests every step. Exit code 1 when the certificate does not prove what SPEC says, or is not of NAME.
+
+    \b
+    Example: mint prove mintnet/mint.mint -o mint.json && mint check-proof mintnet/mint.mint mint.json
+    """
+    from mintdsl.tools import certificates
+
+    asked = programs.ask(file, name, None, defines)
+    ok, lines = certificates.checked(asked, proof, trusted=trusted, at=show.terminal())
+    _say(lines, err=not ok)
+    ctx.exit(0 if ok else 1)
 
 
 @cli.command(short_help="Explain a code, a rule or a name.")

@@ -25,6 +25,7 @@ from mintdsl.runtime.steps import dequantize, quantize
 from mintdsl.tools import proofs, show
 from mintdsl.tools.draw import draw
 from mintdsl.tools.programs import Usage, is_generated, write_atomically
+from mintdsl.tools.proof_document import document
 from mintdsl.train import NonFiniteLoss, TrainSettings, curve, evaluate, fit, picture
 
 SPEC, FLOW = "mintnet/mnist_small.mint", "MnistSmall"
@@ -199,12 +200,7 @@ def _prove(story: _Story) -> Program:
     )
     plain = show.Terminal(color=False, width=110, boxes=True)
     found = Prover(core).used(core.main)
-    lines = [
-        *proofs.proof_text(found, core, report.sources, plain),
-        *proofs.rules_text(found, plain),
-        "",
-        *proofs.not_claimed(plain),
-    ]
+    lines = proofs.text(document(found, core, report.sources), plain)
     write_atomically(story.path("proof.txt"), ("\n".join(lines) + "\n").encode())
     return program
 

@@ -21,7 +21,7 @@ COLOURS = {
     "prior": ("#f0f1f4", "#677080"),
     "head": ("#f0f1f4", "#677080"),
 }
-_LEGEND = {
+LEGEND = {
     "lower": "lower triangular",
     "upper": "upper triangular",
     "triangular": "lower or upper triangular, as the use says",
@@ -31,8 +31,8 @@ _LEGEND = {
     "dense": "not proved",
     "data": "outside the bijection",
 }
-_INK, _SOFT, _FAINT, _RULE = "#1f2530", "#5a6372", "#8a93a1", "#dfe3e9"
-_FRAME, _FRAME_LINE = "#fafbfc", "#b9c1cd"
+INK, SOFT, FAINT, RULE = "#1f2530", "#5a6372", "#8a93a1", "#dfe3e9"
+FRAME, FRAME_LINE = "#fafbfc", "#b9c1cd"
 
 _MARGIN, _BOX, _HIGH = 40.0, 284.0, 38.0
 _INSET, _HEAD, _FOOT = 14.0, 30.0, 12.0
@@ -78,7 +78,7 @@ class _Page:
         self.steps(found.blocks, inside=False)
         if found.blocks and found.blocks[-1].kind != "prior":
             self.arrow(20)
-            self.shapes.append(Words(self.centre, self.y + 8, fitted(found.result, _SMALL, _BOX), _SMALL, _SOFT, "m"))
+            self.shapes.append(Words(self.centre, self.y + 8, fitted(found.result, _SMALL, _BOX), _SMALL, SOFT, "m"))
             self.y += 14
         bottom = self.y
         widths = self.table(top - 8)
@@ -100,17 +100,17 @@ class _Page:
         name = fitted(found.name, 26, room, bold=True)
         first = fitted(found.conclusion, 14.5, room)
         return [
-            Words(_MARGIN, 46, name, 26, _INK, bold=True, whole="" if name == found.name else found.name),
-            Words(_MARGIN, 76, first, 14.5, _INK, whole="" if first == found.conclusion else found.conclusion),
-            Words(_MARGIN, 98, fitted(second, _TEXT, room), _TEXT, _SOFT),
+            Words(_MARGIN, 46, name, 26, INK, bold=True, whole="" if name == found.name else found.name),
+            Words(_MARGIN, 76, first, 14.5, INK, whole="" if first == found.conclusion else found.conclusion),
+            Words(_MARGIN, 98, fitted(second, _TEXT, room), _TEXT, SOFT),
         ]
 
     def legend(self, y: float, right: float) -> float:
         """Swatches of the kinds that occur; returns where it ends."""
-        self.shapes.append(Path2D(((_MARGIN, y - 16), (right, y - 16)), stroke=_RULE))
+        self.shapes.append(Path2D(((_MARGIN, y - 16), (right, y - 16)), stroke=RULE))
         kinds = {"data" if k in ("prior", "head") else k for k in self.kinds}
         x, y = _MARGIN, y + 4
-        for kind, text in _LEGEND.items():
+        for kind, text in LEGEND.items():
             if kind not in kinds:
                 continue
             wide = 22 + text_width(text, _SMALL) + 24
@@ -119,31 +119,31 @@ class _Page:
             fill, line = COLOURS[kind]
             self.shapes += [
                 Rect(x, y - 7, 14, 14, 3, fill, line, 1.2),
-                Words(x + 22, y, text, _SMALL, _SOFT),
+                Words(x + 22, y, text, _SMALL, SOFT),
             ]
             x += wide
         note = "The small square is the shadow of the step's Jacobian. Live parameters are those no mask removes."
         y += 24
-        self.shapes.append(Words(_MARGIN, y, fitted(note, _SMALL, right - _MARGIN), _SMALL, _FAINT))
+        self.shapes.append(Words(_MARGIN, y, fitted(note, _SMALL, right - _MARGIN), _SMALL, FAINT))
         return y
 
     # ------------------------------------------------------------ the column
 
     def shape(self, text: str) -> None:
         """The shape of what enters, above the first step."""
-        self.shapes.append(Words(self.centre, self.y - 8, fitted(text, _SMALL, _BOX), _SMALL, _SOFT, "m"))
+        self.shapes.append(Words(self.centre, self.y - 8, fitted(text, _SMALL, _BOX), _SMALL, SOFT, "m"))
         self.y += 2
 
     def arrow(self, length: float, text: str = "") -> None:
         x, y = self.centre, self.y
         tip = y + length - 2
         self.shapes += [
-            Path2D(((x, y + 2), (x, tip - 5)), stroke=_SOFT, line=1.3),
-            Path2D(((x - 4, tip - 6.5), (x + 4, tip - 6.5), (x, tip)), fill=_SOFT),
+            Path2D(((x, y + 2), (x, tip - 5)), stroke=SOFT, line=1.3),
+            Path2D(((x - 4, tip - 6.5), (x + 4, tip - 6.5), (x, tip)), fill=SOFT),
         ]
         if text:
             cut = fitted(text, _SMALL, _BOX / 2 - 8)
-            self.shapes.append(Words(x + 11, y + length / 2 - 1, cut, _SMALL, _SOFT, whole="" if cut == text else text))
+            self.shapes.append(Words(x + 11, y + length / 2 - 1, cut, _SMALL, SOFT, whole="" if cut == text else text))
         self.y += length
 
     def steps(self, blocks: tuple[Block, ...], *, inside: bool) -> None:
@@ -170,22 +170,22 @@ class _Page:
         left, high = self.centre - wide / 2, self.y - top
         behind: list[Shape] = []
         if block.copies != "1":  # a second sheet shows through: copies
-            behind = [Rect(left + 5, top + 5, wide, high, 10, "#ffffff", _FRAME_LINE, 1.1)]
-        fill = _FRAME if deep % 2 else "#f3f5f8"
-        self.shapes[at:at] = [*behind, Rect(left, top, wide, high, 10, fill, _FRAME_LINE, 1.2)]
+            behind = [Rect(left + 5, top + 5, wide, high, 10, "#ffffff", FRAME_LINE, 1.1)]
+        fill = FRAME if deep % 2 else "#f3f5f8"
+        self.shapes[at:at] = [*behind, Rect(left, top, wide, high, 10, fill, FRAME_LINE, 1.2)]
         room = wide - 2 * _INSET
         if block.copies != "1":
             badge = f"x {block.copies}"
             size = max(text_width(badge, 12, bold=True) + 18, 38)
             self.shapes += [
-                Rect(left + wide - size - 9, top + 6, size, 19, 9.5, _INK),
+                Rect(left + wide - size - 9, top + 6, size, 19, 9.5, INK),
                 Words(left + wide - 9 - size / 2, top + 15.5, badge, 12, "#ffffff", "m", bold=True),
             ]
             room -= size
         title = "repeat" if single else block.title
         cut = fitted(title, 12.5, room, bold=True)
         self.shapes.append(
-            Words(left + _INSET, top + 16, cut, 12.5, _INK, bold=True, whole="" if cut == title else title)
+            Words(left + _INSET, top + 16, cut, 12.5, INK, bold=True, whole="" if cut == title else title)
         )
         if single:  # the box itself tells of one copy
             self.lines.append(_Line(top + 16, ("", "", "", _counts(block.counts, block.copies)), True))
@@ -201,13 +201,13 @@ class _Page:
         title = fitted(block.title, _TEXT, _BOX - 56, bold=True)
         self.shapes += [
             Rect(left, top, _BOX, _HIGH, 7, fill, line, 1.3),
-            *_glyph(block.kind, left + 9, top + 8, _HIGH - 16),
+            *glyph(block.kind, left + 9, top + 8, _HIGH - 16),
             Words(
                 left + 42,
                 top + _HIGH / 2,
                 title,
                 _TEXT,
-                _INK,
+                INK,
                 bold=True,
                 whole="" if title == block.title else block.title,
             ),
@@ -236,10 +236,10 @@ class _Page:
             left += width + 22
         for (start, end), head, right in zip(edges, heads, (False, False, False, True), strict=True):
             place = end if right else start
-            self.shapes.append(Words(place, top, head, _SMALL, _FAINT, "r" if right else "l", bold=True))
-        self.shapes.append(Path2D(((edges[0][0], top + 13), (edges[-1][1], top + 13)), stroke=_RULE))
+            self.shapes.append(Words(place, top, head, _SMALL, FAINT, "r" if right else "l", bold=True))
+        self.shapes.append(Path2D(((edges[0][0], top + 13), (edges[-1][1], top + 13)), stroke=RULE))
         for line in self.lines:
-            colour = _INK if line.strong else _SOFT
+            colour = INK if line.strong else SOFT
             for i, ((start, end), cell) in enumerate(zip(edges, line.cells, strict=True)):
                 cut = fitted(cell, 12, end - start + 2, bold=line.strong)
                 whole = "" if cut == cell else cell
@@ -261,7 +261,7 @@ def _counts(counts: Counts | None, copies: str) -> str:
     return f"{copies} x {each}" if copies != "1" else each
 
 
-def _glyph(kind: str, x: float, y: float, side: float) -> list[Shape]:
+def glyph(kind: str, x: float, y: float, side: float) -> list[Shape]:
     """A picture of the Jacobian: rows are outputs, columns inputs."""
     _, colour = COLOURS[kind]
     right, bottom = x + side, y + side

@@ -9,6 +9,7 @@ from mintdsl.core import ir
 from mintdsl.diagnostics.render import printable
 from mintdsl.proof.numerics import UNITS, Numerics, numerics
 from mintdsl.proof.prover import Prover
+from mintdsl.tools.proof_document import NUMERICAL, Numbers
 from mintdsl.tools.show import Json, Terminal, wrap
 from mintdsl.tools.support import of_formals
 
@@ -27,27 +28,32 @@ def of_definition(program: ir.Program, prover: Prover, key: str, sizes: Mapping[
     return numerics(prover, key, bindings, of_formals(program.definitions[key], sizes))
 
 
-def numerics_text(
-    program: ir.Program, prover: Prover, keys: Sequence[str], sizes: Mapping[str, int], at: Terminal
-) -> list[str]:
-    """The section for the definitions `keys`."""
-    title = "Numerical: bounds over all inputs and weights, in the Euclidean and the maximum norm"
-    lines = [*(at.style("bold", part) for part in wrap(title, at.width)), ""]
-    bounded = False
+def numerics_of(
+    program: ir.Program, prover: Prover, keys: Sequence[str], sizes: Mapping[str, int]
+) -> tuple[tuple[Numbers, ...], str]:
+    """What is known of the definitions `keys`, and what the errors in it mean where there are some."""
+    found, bounded = [], False
     for key in keys:
-        found = of_definition(program, prover, key, sizes)
-        if found is None:
-            continue
-        definition = program.definitions[key]
-        kind = "layer" if isinstance(definition, ir.Layer) else "flow"
-        lines.append(f"  {kind} {printable(definition.name)} on {definition.shape}")
-        for name, text in rows(found):
+        known = of_definition(program, prover, key, sizes)
+        if known is not None:
+            definition = program.definitions[key]
+            kind = "layer" if isinstance(definition, ir.Layer) else "flow"
+            found.append(Numbers(f"{kind} {printable(definition.name)} on {definition.shape}", tuple(rows(known))))
+            bounded |= 0 < known.rounding < math.inf
+    return tuple(found), FORMULA if bounded else ""
+
+
+def numerics_text(found: Sequence[Numbers], formula: str, at: Terminal) -> list[str]:
+    """The section of the text of a proof."""
+    lines = [*(at.style("bold", part) for part in wrap(NUMERICAL, at.width)), ""]
+    for one in found:
+        lines.append(f"  {one.title}")
+        for name, text in one.rows:
             first, *rest = wrap(text, at.width - 17)
             lines += [f"    {name:<11}  {first}", *(" " * 17 + part for part in rest)]
         lines.append("")
-        bounded |= 0 < found.rounding < math.inf
-    if bounded:
-        lines += [*(f"  {part}" for part in wrap(FORMULA, at.width - 2)), ""]
+    if formula:
+        lines += [*(f"  {part}" for part in wrap(formula, at.width - 2)), ""]
     return lines
 
 

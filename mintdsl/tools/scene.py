@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,7 +101,9 @@ def fitted(text: str, size: float, room: float, *, bold: bool = False) -> str:
     """`text`, cut with dots so that it takes at most `room`."""
     if text_width(text, size, bold=bold) <= room:
         return text
-    while text and text_width(text + "...", size, bold=bold) > room:
+    fits = bisect_right(range(len(text)), room, key=lambda n: text_width(text[:n] + "...", size, bold=bold))
+    text = text[: max(fits - 1, 0)]
+    while text and text_width(text + "...", size, bold=bold) > room:  # a raised exponent is narrower than its sign
         text = text[:-1]
     return text.rstrip() + "..."
 

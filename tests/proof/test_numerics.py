@@ -20,7 +20,7 @@ from mintdsl.proof.numerics import UNITS, Numerics, logit_numerics, numerics, ov
 from mintdsl.proof.prover import Prover
 from mintdsl.resources import resource
 from mintdsl.tools.cli import cli
-from mintdsl.tools.numerics import numerics_json, numerics_text, of_definition
+from mintdsl.tools.numerics import numerics_json, numerics_of, numerics_text, of_definition
 from mintdsl.tools.show import Terminal
 
 LAYERS = """mint 1
@@ -350,7 +350,7 @@ def test_every_packaged_spec_has_its_section() -> None:
         program = mintdsl.load(path)
         if program.check().ok:
             core, _ = program.core()
-            text = "\n".join(numerics_text(core, Prover(core), core.main, {}, at))
+            text = "\n".join(numerics_text(*numerics_of(core, Prover(core), core.main, {}), at))
             for key in core.main:
                 if of_definition(core, Prover(core), key, {}) is not None:
                     assert core.definitions[key].name in text

@@ -30,7 +30,7 @@ layer Scale on Vec[D] ensures diag > 0, invertible {
   map x -> t * x
 }
 """
-COMMANDS = ("check", "prove", "explain", "list", "build", "fmt", "new", "draw", "verify", "demo")
+COMMANDS = ("check", "prove", "check-proof", "explain", "list", "build", "fmt", "new", "draw", "verify", "demo")
 
 
 def mint(*args: str, stdin: str | bytes | None = None) -> Result:
