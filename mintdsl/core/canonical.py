@@ -18,6 +18,9 @@ from mintdsl.core.nat import Nat
 from mintdsl.core.orders import Order
 from mintdsl.core.postorder import postorder
 
+FORMAT = 1
+"""Of certificates; the kernel has a number of its own."""
+
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 
 

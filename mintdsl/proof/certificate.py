@@ -10,15 +10,13 @@ from __future__ import annotations
 from math import inf, isinf
 
 from mintdsl.core import ir
-from mintdsl.core.canonical import Json, Statement, digest
+from mintdsl.core.canonical import FORMAT, Json, Statement, digest
 from mintdsl.core.interval import Interval
 from mintdsl.proof.check import Bindings, LayerProof
 from mintdsl.proof.derivation import Derivation
 from mintdsl.proof.jacobian import Fibre, Jacobian, Signed
 from mintdsl.proof.prover import FlowProof, Prover
 from mintdsl.proof.rules.flows import Bijection
-
-FORMAT = 1
 
 
 def certificate(program: ir.Program, key: str, prover: Prover) -> dict[str, Json]:

@@ -220,9 +220,10 @@ class _FlowWalk:
                 text = f"{count} copies, proved once"
                 return replace(after, lip=lip), Derivation("REPEAT", step.span, text, inner, title=f"repeat {count}")
             case ir.Pair(steps=steps):
-                self._pair(step, steps)
+                good = self._pair(step, steps)
                 after, inner = self._block(steps, before)
-                return after, Derivation("PAIR", step.span, "one lower, one upper: bijection", inner, title="pair")
+                text = "one lower, one upper: bijection" if good else "no pair: nothing is proved"
+                return after, Derivation("PAIR", step.span, text, inner, title="pair")
             case ir.Use():
                 return self._use(step, step.op, before)
             case _:
@@ -266,7 +267,8 @@ class _FlowWalk:
         name = use.definition.rpartition("::")[2]
         directions = [f"{k} = {v}" for k, v in use.args if isinstance(v, str)]
         sizes = [f"{k} = {v}" for k, v in use.args if isinstance(v, Nat)]
-        return f"{name}({', '.join(sizes + directions)})" if use.args else name
+        shown = sizes + directions
+        return f"{name}({', '.join(shown)})" if shown else name
 
     def _not_invertible(self, step: ir.Step, name: str, proof: Proof) -> None:
         blame = proof.blame if isinstance(proof, LayerProof) else None
@@ -279,7 +281,8 @@ class _FlowWalk:
             return
         self.bag.error("E0601", step.span, f"`{name}` is not proved invertible", "nothing is proved of this step")
 
-    def _pair(self, step: ir.Step, steps: Sequence[ir.Step]) -> None:
+    def _pair(self, step: ir.Step, steps: Sequence[ir.Step]) -> bool:
+        """Whether rule PAIR holds of the steps; reported if not."""
         found: list[tuple[str, str]] = []
         labels: list[Label] = []
         for inner in steps:
@@ -293,10 +296,10 @@ class _FlowWalk:
             labels.append(Label(inner.span, f"{direction} in {proof.order}"))
         why = paired(found)
         if why:
-            self._bad_pair(step.span, why, labels if len(found) == 2 else ())
-        return None
+            return self._bad_pair(step.span, why, labels if len(found) == 2 else ())
+        return True
 
-    def _bad_pair(self, span: Span, why: str, also: Sequence[Label] = ()) -> None:
+    def _bad_pair(self, span: Span, why: str, also: Sequence[Label] = ()) -> bool:
         self.broken = True
         self.bag.error(
             "E0603",
@@ -306,6 +309,7 @@ class _FlowWalk:
             also=tuple(also),
             fixes=(Fix("use `tri = lower` for one and `tri = upper` for the other"),) if also else (),
         )
+        return False
 
 
 def _passage(proof: Proof, bijection: Bijection) -> Passage:

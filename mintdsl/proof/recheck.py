@@ -10,12 +10,11 @@ import json
 import re
 
 from mintdsl.core import ir
-from mintdsl.core.canonical import Statement, digest, dumps
+from mintdsl.core.canonical import FORMAT, Statement, digest, dumps
 from mintdsl.proof.kernel import Refused, recheck
 from mintdsl.proof.kernel.reading import Json
 from mintdsl.records import record
 
-FORMAT = 1
 LARGEST = 64 * 2**20
 DEEPEST = 500
 """Brackets inside each other: five times what the deepest program needs."""

@@ -12,7 +12,9 @@ import pytest
 
 import mintdsl
 from mintdsl import SpecError
-from mintdsl.proof import certificate as written, recheck
+from mintdsl.core import canonical
+from mintdsl.proof import recheck
+from mintdsl.proof.kernel import check as kernel
 from mintdsl.proof.recheck import CertificateError, parse
 from mintdsl.resources import resource
 
@@ -49,7 +51,7 @@ def refused(data: object, text: str = OWN) -> str:
 
 
 def test_the_formats_agree() -> None:
-    assert recheck.FORMAT == written.FORMAT
+    assert kernel.FORMAT == str(canonical.FORMAT)
 
 
 @pytest.mark.parametrize("path", ACCEPTED, ids=lambda p: p.stem)
