@@ -201,7 +201,7 @@ class Statement:
             case Nat():
                 return {"nat": _nat(value)}
             case float():
-                return {"real": value}
+                return {"real": value + 0.0}  # -0 is 0
             case str():
                 return {"direction": value}
             case Order():

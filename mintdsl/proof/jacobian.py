@@ -55,10 +55,11 @@ class Signed:
         return Signed(PLUS, self.interval.symmetric()) if self.monomial else self
 
     def rename(self, indices: Mapping[str, str]) -> Signed:
-        """At other indices."""
-        return replace(
-            self, monomial=frozenset(Atom(a.param, tuple(indices.get(i, i) for i in a.indices)) for a in self.monomial)
-        )
+        """At other indices; atoms that become one cancel, since a square of a sign is 1."""
+        monomial = PLUS
+        for atom in self.monomial:
+            monomial ^= {Atom(atom.param, tuple(indices.get(i, i) for i in atom.indices))}
+        return replace(self, monomial=monomial)
 
     def __str__(self) -> str:
         signs = " * ".join(str(a) for a in sorted(self.monomial))
