@@ -242,14 +242,14 @@ class _Trial:
         try:
             self._there(model, z, *inverse(z), domain, draw, where)
             return
-        except RuntimeError as error:
-            if type(error).__name__ != "InversionError":
+        except (RuntimeError, ValueError) as error:
+            if not _honest(error):
                 raise
         for goal in z.split(1):
             try:
                 self._there(model, goal, *inverse(goal), domain, draw, where)
-            except RuntimeError as error:
-                if type(error).__name__ != "InversionError":
+            except (RuntimeError, ValueError) as error:
+                if not _honest(error):
                     raise
                 verdict.checks["inverse missed"] += 1
                 verdict.notes.append(f"missed: {where}: {error}")
@@ -353,6 +353,11 @@ class _Trial:
         jacobian = torch.tensor(other.jacobian, dtype=torch.float64)
         allowed = (1e-8 + 100 * mine.rough) * mine.jacobian[0, 0].abs().max() + 1e-13 * mine.gain + 1e-300
         self.verdict.compare("interpreter's jacobian", where, (mine.jacobian[0, 0] - jacobian).abs(), allowed)
+
+
+def _honest(error: Exception) -> bool:
+    """Whether an inverse says that it missed its tolerance, or that padded channels did not come back as 0."""
+    return type(error).__name__ == "InversionError" or "z is no image of any x" in str(error)
 
 
 def _below(node: ir.Expr) -> Iterator[ir.Expr]:

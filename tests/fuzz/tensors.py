@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 
 EPS = 2.3e-16
+LEAST = 1e-300
+"""Stands for positive numbers that underflow, so that 0 means 0."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,7 @@ def apply(a: Field, h: Callable[[Tensor], tuple[Tensor, Tensor]], kinks: tuple[f
     steepest = torch.where(a.error > 1e-3, steepest.clamp(min=1.0), steepest)  # anything between may be steeper
     error = torch.maximum((low - value).abs(), (high - value).abs()).nan_to_num(torch.inf)
     error = torch.maximum(error, times(steepest, a.error))
-    error = error + 4 * EPS * (value.abs() + times(slope.abs(), a.value.abs()))
+    error = error + LEAST + 4 * EPS * (value.abs() + times(slope.abs(), a.value.abs()))
     near = slope[:, :points]
     moves = (beside[0] - beside[1]).abs()[:, :points] / near.abs()
     rough = a.rough + moves.nan_to_num(0.0, torch.inf).amax(-1)
