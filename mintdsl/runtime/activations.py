@@ -129,7 +129,7 @@ def abs_slope(v: Tensor) -> Tensor:
 
 
 def gelu_value(v: Tensor) -> Tensor:
-    """v P(v), P the normal distribution function. By erfc: 1 + erf cancels for v < 0, and gelu of torch may overflow."""
+    """v P(v), P the normal distribution function. By erfc: 1 + erf cancels for v < 0, gelu of torch may overflow."""
     return 0.5 * v * torch.erfc(-v / math.sqrt(2.0))
 
 
