@@ -6,15 +6,29 @@ order, of everything that rounding may have done; they decide what a comparison 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 EPS = 2.3e-16
+"""The rounding unit that errors are counted in."""
 LEAST = 1e-300
 """Stands for positive numbers that underflow, so that 0 means 0."""
+
+
+@contextmanager
+def single_precision() -> Iterator[None]:
+    """Inside, errors are those of an evaluation in float32."""
+    global EPS, LEAST
+    before = EPS, LEAST
+    EPS, LEAST = 1.2e-7, 1e-36
+    try:
+        yield
+    finally:
+        EPS, LEAST = before
 
 
 @dataclass(frozen=True)
