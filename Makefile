@@ -7,7 +7,7 @@ PY := .venv/bin/python
 READY := .venv/.ready
 SOURCES := mintdsl tests benchmarks
 
-.PHONY: help demo test lint types unit slow bench wheel format clean moved
+.PHONY: help demo test lint types unit slow fuzz bench wheel format clean moved
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf '  make %-8s %s\n' "$$name" "$$text"; done
@@ -29,6 +29,9 @@ unit: $(READY)  ## the tests alone; make unit ARGS="-k proof"
 slow: $(READY)  ## the heavy tests: wheel, demo, full-size models, many generated programs
 	@$(PY) -m pytest -q -m slow --durations=10 $(ARGS)
 
+fuzz: $(READY)  ## random programs and mutants against the checker, for an hour or more; make fuzz ARGS="--seed 1"
+	@$(PY) -m tests.fuzz --accepted 20000 --mutants 20000 --seconds 7200 --jobs 2 --out fuzz-found $(ARGS)
+
 bench: $(READY)  ## the cost of a first `mint check`
 	@$(PY) benchmarks/cold_check.py
 
@@ -39,7 +42,7 @@ format: $(READY)  ## sort imports and format
 	@$(PY) -m ruff check --quiet --select I --fix $(SOURCES) && $(PY) -m ruff format --quiet $(SOURCES)
 
 clean:  ## remove what the other targets made, except .venv
-	@rm -rf build dist demo .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf build dist demo fuzz-found .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	@find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Python 3.11 first: the versions in constraints.txt were chosen for it. PYTHON=... overrides the search.

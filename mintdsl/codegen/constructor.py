@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from math import lcm
 
 from mintdsl.codegen import shapes
 from mintdsl.codegen.context import LayerContext, via
@@ -82,6 +83,24 @@ def write_sizes(shape: ir.Shape, formals: Sequence[ir.Formal], names: Names, own
                 write(f'raise ValueError(f"{message}")')
 
 
+def write_checked_formals(formals: Sequence[ir.Formal], names: Names, owner: str, write: Writer) -> None:
+    """Sizes are at least 1: for others nothing is proved."""
+    for formal in formals:
+        if formal.type == "Nat":
+            with write.block(f"if self.{names.member[formal.name]} < 1:"):
+                write(f'raise ValueError("{owner}: {formal.name} must be at least 1")')
+
+
+def write_checked_sizes(sizes: Iterable[Nat], names: Names, owner: str, write: Writer) -> None:
+    """Test every size that need not be a whole number >= 1 where its symbols are: `K - 1`, `C / 2`."""
+    for value in dict.fromkeys(sizes):
+        if all(ratio.bottom == 1 and ratio.top > 0 for _, ratio in value.terms) and value.terms:
+            continue
+        bottom = lcm(*(ratio.bottom for _, ratio in value.terms))
+        top = shapes.size(value * Nat.of(bottom), names.argument)
+        write(f'whole_size("{owner}", "{value}", {top}, {bottom})')
+
+
 def drop_unused_sizes(write: Writer, start: int) -> None:
     """Remove sizes that the constructor binds from line `start` on and never reads."""
     for position in range(len(write.lines) - 1, start - 1, -1):
@@ -113,7 +132,12 @@ def write_constructor(c: LayerContext) -> None:
         write.tuple("self.members = ", kept)
     write_sizes(layer.shape, layer.formals, names, class_name(layer.name), write)
     write_formals(layer.formals, names, write)
+    if not isinstance(layer, ir.Net):
+        write_checked_formals(layer.formals, names, class_name(layer.name), write)
     _proved_only(c)
+    sizes = [extent for _, extent in layer.indices]
+    sizes += [d for p in layer.params for s in (p.source, p.target) if s != layer.shape for d in s.dims]
+    write_checked_sizes(sizes, names, class_name(layer.name), write)
     if layer.indices:
         pairs = ", ".join(f'"{n}": {shapes.size(e, names.argument)}' for n, e in layer.indices)
         write(f"self.extents = {{{pairs}}}")
@@ -148,10 +172,6 @@ def _proved_only(c: LayerContext) -> None:
     """Values of formals for which nothing is proved are refused; nets claim nothing."""
     if isinstance(c.layer, ir.Net):
         return
-    for formal in c.layer.formals:
-        if formal.type == "Nat":
-            with c.write.block(f"if {c.member(formal.name)} < 1:"):
-                c.write(f'raise ValueError("{class_name(c.layer.name)}: {formal.name} must be at least 1")')
     deciding = [f for f in c.layer.formals if f.type in ("Act", "Order", "Real")]
     if not deciding:
         return

@@ -7,12 +7,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from mintdsl.codegen import shapes
-from mintdsl.codegen.constructor import concrete, drop_unused_sizes, signature, write_formals, write_sizes
+from mintdsl.codegen.constructor import (
+    concrete,
+    drop_unused_sizes,
+    signature,
+    write_checked_formals,
+    write_checked_sizes,
+    write_formals,
+    write_sizes,
+)
 from mintdsl.codegen.emit import Writer
 from mintdsl.codegen.layer import INVERSE, assumption_lines, write_loading
 from mintdsl.codegen.naming import LOCALS, Names, flow_names, layer_names
 from mintdsl.core import ir
 from mintdsl.core.interval import REAL
+from mintdsl.core.nat import Nat
 from mintdsl.proof.prover import FlowProof
 from mintdsl.source import Span
 
@@ -92,6 +101,8 @@ class FlowWriter:
         write(f"self.latent_shape = {shapes.shape(result, names.argument) if result.dims else 'self.event_shape'}")
         write('self.context_shape, self.path = None, ""')
         write_formals(flow.formals, names, write)
+        write_checked_formals(flow.formals, names, self.classes[self.key], write)
+        write_checked_sizes(_sizes(self._body), names, self.classes[self.key], write)
         if self._prior:
             write(f"self.levels = {self._levels}  # of the integers that log_prob takes; 0: reals")
             write(f'self.spec_hash = "{self.digest}"')
@@ -340,6 +351,21 @@ class FlowWriter:
 
 def _numbers(values: tuple[float, ...]) -> str:
     return f"({values[0]!r},)" if len(values) == 1 else repr(values)
+
+
+def _sizes(steps: Sequence[ir.Step]) -> list[Nat]:
+    """The sizes that steps leave, and the numbers of copies."""
+    found: list[Nat] = []
+    for step in steps:
+        found += step.result.dims
+        match step.op:
+            case ir.Repeat(count=count, steps=inner):
+                found += [count, *_sizes(inner)]
+            case ir.Pair(steps=inner):
+                found += _sizes(inner)
+            case _:
+                pass
+    return found
 
 
 def _empty(step: ir.Step) -> bool:

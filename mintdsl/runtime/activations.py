@@ -129,14 +129,14 @@ def abs_slope(v: Tensor) -> Tensor:
 
 
 def gelu_value(v: Tensor) -> Tensor:
-    """v P(v), P the normal distribution function, by erfc: 1 + erf has no digits left in the lower tail."""
-    return v * (0.5 * torch.erfc(-v / math.sqrt(2.0)))
+    """v P(v), P the normal distribution function. By erfc: 1 + erf cancels for v < 0, gelu of torch may overflow."""
+    return 0.5 * v * torch.erfc(-v / math.sqrt(2.0))
 
 
 def gelu_slope(v: Tensor) -> Tensor:
     """P(v) + v p(v). Beyond 40 the density p is 0 in float64, and v is cut there so that no inf * 0 arises."""
     near = v.clamp(-40.0, 40.0)
-    below: Tensor = torch.special.ndtr(near)
+    below = 0.5 * torch.erfc(-near / math.sqrt(2.0))
     return below + near * torch.exp(-0.5 * near * near) / math.sqrt(2.0 * math.pi)
 
 

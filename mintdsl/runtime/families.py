@@ -80,3 +80,10 @@ def by_channel(value: Tensor, event_shape: tuple[int, ...]) -> Tensor:
 def channel_count(event_shape: tuple[int, ...]) -> int:
     """Channels of an image, coordinates of a vector, features of a token."""
     return event_shape[-1] if len(event_shape) == 2 else event_shape[0]
+
+
+def whole_size(owner: str, what: str, top: int, bottom: int) -> None:
+    """ValueError unless top / bottom, the size `what`, is a whole number >= 1: for other sizes nothing is proved."""
+    if top < bottom or top % bottom:
+        value = f"{top} / {bottom}" if top % bottom else f"{top // bottom}"
+        raise ValueError(f"{owner}: the size {what} is {value}, not a whole number >= 1")

@@ -171,6 +171,25 @@ def test_wrong_constructor_shapes() -> None:
         doubled.cls((3, 3, 3))
 
 
+def test_sizes_for_which_nothing_is_proved_are_refused() -> None:
+    """An empty sum is 0 and no bijection; half a size is rounded to another one."""
+    head, body = "mint 1\nlayer A(K: Nat) on Vec[D] ensures invertible {", "map x -> sum[i](exp(x) + x) }\n"
+    less = compile_text(f"{head} index i : K - 1 {body}", (3,))
+    half = compile_text(f"{head} index i : K / 2 {body}", (3,))
+    flow = compile_text(f"{head} index i : K {body}flow F(N: Nat) on Vec[3] {{ repeat N - 1 {{ A(K = N) }} }}")
+    for cls, size, message in (
+        (less.cls, 1, "A: the size K - 1 is 0, not a whole number >= 1"),
+        (half.cls, 3, "A: the size K / 2 is 3 / 2, not a whole number >= 1"),
+        (less.cls, 0, "A: K must be at least 1"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            cls((3,), size)
+    for size, message in ((0, "F: N must be at least 1"), (1, "F: the size N - 1 is 0, not a whole number >= 1")):
+        with pytest.raises(ValueError, match=message):
+            flow.cls(size)
+    less.cls((3,), 2), half.cls((3,), 4), flow.cls(2)
+
+
 def test_unreachable_tolerance_names_the_layer() -> None:
     model = model_of("images")
     z = model(some(model, 2))[0]

@@ -19,7 +19,7 @@ from .coverage import constructs_of
 from .draft import sketch_program
 from .edit import text_of, tree_of
 from .facts import Failure
-from .oracles import examine
+from .oracles import Verdict, examine
 from .registry import MUTANTS
 from .subject import Refused, subject_of
 
@@ -120,15 +120,15 @@ def limited(seconds: int) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def outcome_of(text: str, seed: str, *, attacked: bool = False) -> Outcome:
-    """Check a program; where it is accepted, run every oracle."""
+def outcome_of(text: str, seed: str, *, attacked: bool = False, examined: bool = True) -> Outcome:
+    """Check a program; where it is accepted and `examined`, run every oracle."""
     outcome = Outcome(0, text=text)
     start = time.process_time()
     try:
         with limited(SECONDS):
             subject = subject_of(text, Random(seed))
             outcome.constructs = frozenset(constructs_of(subject))
-            verdict = examine(subject, seed)
+            verdict = examine(subject, seed) if examined else Verdict()
             if attacked:
                 attack(subject, seed, verdict)
             outcome.failures, outcome.checks, outcome.notes = verdict.failures, verdict.checks, verdict.notes
@@ -144,11 +144,11 @@ def outcome_of(text: str, seed: str, *, attacked: bool = False) -> Outcome:
     return outcome
 
 
-def run_case(kind: str, seed: str, index: int, attack_share: float) -> Outcome:
+def run_case(kind: str, seed: str, index: int, attack_share: float, *, examined: bool = True) -> Outcome:
     """Make and judge one case."""
     case = case_of(kind, seed, index)
     attacked = Random(f"{seed}:attack:{kind}:{index}").random() < attack_share
-    outcome = outcome_of(case.text, f"{seed}:{kind}:{index}", attacked=attacked)
+    outcome = outcome_of(case.text, f"{seed}:{kind}:{index}", attacked=attacked, examined=examined)
     outcome.index, outcome.made_by, outcome.exact = index, case.made_by, case.exact
     if not outcome.failures:
         outcome.text = ""

@@ -97,7 +97,7 @@ class Draft:
         tired = self.fuel < 0 or self.depth > 7
         fit = [p for p in PRODUCTIONS if p.need in SERVED_BY[need] and p.when(self) and (p.leaf or not tired)]
         # what was asked for, rather than something stronger
-        weights = [p.weight * (2.0 if p.need == need else 1.0) for p in fit]
+        weights = [p.weight * (4.0 if p.need == need else 1.0) for p in fit]
         chosen = self.rng.choices(fit, weights)[0]
         self.sketch.used.add(chosen.name)
         text = chosen.build(self)
@@ -174,7 +174,7 @@ def wrapped(text: str) -> str:
 def sketch_program(seed: str, only: str | None = None) -> Sketch:
     """A random program; the same for the same seed. `only` names the production of the whole."""
     rng = Random(seed)
-    sketch = Sketch(rng, rng.choice((0.0, 0.0, 0.02, 0.06)))
+    sketch = Sketch(rng, rng.choice((0.0, 0.0, 0.04, 0.12)))
     wholes = [w for w in WHOLES if only in (None, w.name)]
     chosen = rng.choices(wholes, [w.weight for w in wholes])[0]
     sketch.used.add(chosen.name)

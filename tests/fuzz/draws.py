@@ -15,6 +15,8 @@ from .meaning import Used
 from .subject import Subject, layers_of
 
 KINDS = ("initial", "small", "normal", "scales", "mixed", "large", "ends")
+EXACT = (0, 1, 2, 4)
+"""Draws without weights so large that activations underflow at ordinary inputs."""
 MODERATE = 3
 """The first draws are such that a rounding error stays small."""
 POINTS = 4

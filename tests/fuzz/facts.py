@@ -15,7 +15,7 @@ from torch import Tensor
 from mintdsl.core.interval import REAL, Interval
 from mintdsl.proof.jacobian import DENSE, NONE, Fibre, Jacobian, Monomial
 
-from .draws import POINTS, Inputs
+from .draws import EXACT, POINTS, Inputs
 from .meaning import Weights
 from .tensors import Field
 
@@ -72,6 +72,7 @@ class Sight:
         tangent = found.diagonal
         slack = 1e-9 * found.steep + 1e-300
         yield from self._within("diagonal", fact.diag.interval, tangent, sign, slack, where)
+        yield from self._vanishes(fact, found, where)
         secant, slack = self.secants(found)
         yield from self._within("secant", fact.diag.interval, secant, sign, slack, where)
         yield from self._fibre(fact, found, where)
@@ -123,6 +124,16 @@ class Sight:
             )
             yield Failure(check, where, f"{shown} at {_place(over)}")
 
+    def _vanishes(self, fact: Jacobian, found: Field, where: str) -> Iterator[Failure]:
+        """A diagonal that is never 0 is not 0 either where weights are: a sum of terms that all are 0 is."""
+        if not fact.diag.interval.one_signed:
+            return
+        self.checks += 1
+        exact = torch.isfinite(found.rough) & torch.isfinite(found.error[:, :POINTS]).all(-1)
+        gone = (found.steep == 0) & exact.unsqueeze(-1)
+        if bool(gone[list(EXACT)][:, [0, 2]].any()):
+            yield Failure("vanishing diagonal", where, f"{fact.describe()}, but all its terms are 0")
+
     def _range(self, fact: Jacobian, found: Field, at: Mapping[str, int], where: str) -> Iterator[Failure]:
         if fact.range.interval == REAL:
             return
@@ -169,10 +180,11 @@ def grows(fact: Jacobian, evaluate: Callable[[Tensor], Field], base: Tensor, whe
     values = found.value.reshape(draws, len(distances), size, size).diagonal(dim1=-2, dim2=-1)
     errors = found.error.reshape(draws, len(distances), size, size).diagonal(dim1=-2, dim2=-1)
     for first in (1, 4):
-        near, far = values[:, first + 1], values[:, first + 2]
-        gone = [(v - values[:, 0]).abs() for v in (near, far)]
-        measured = gone[0] > 100 * (errors[:, 0] + errors[:, first + 1])
-        stuck = measured & (gone[1] < 1.2 * gone[0]) & torch.isfinite(near) & torch.isfinite(far)
+        middle, near, far = values[:, first], values[:, first + 1], values[:, first + 2]
+        moved, error = (middle - values[:, 0]).abs(), errors[:, 0] + errors[:, first]
+        # every bounded activation comes to its end like exp, so at 1e12 it is there
+        reached = torch.isfinite(errors[:, first + 1]) & torch.isfinite(errors[:, first + 2])
+        stuck = reached & (moved > 100 * error) & ((far - near).abs() <= 1e-6 * (far.abs() + near.abs()))
         if fact.fibre is Fibre.IMAGE:
             ends = [e for e in (fact.image.lo, fact.image.hi) if math.isfinite(e)]
             for end in ends:

@@ -29,21 +29,30 @@ Member = tuple[int, ...]
 HALF = 0.5
 
 
+def _above(v: Tensor) -> Tensor:
+    """What is > 0 stays so where it underflows; `tensors.apply` counts the difference as an error."""
+    return v.clamp(min=tensors.LEAST)
+
+
+def _exp(v: Tensor) -> tuple[Tensor, Tensor]:
+    return _above(torch.exp(v)), _above(torch.exp(v))
+
+
 def _elu(v: Tensor) -> tuple[Tensor, Tensor]:
     low = v.clamp(max=0.0)
-    return torch.where(v > 0, v, torch.expm1(low)), torch.exp(low)
+    return torch.where(v > 0, v, torch.expm1(low)), _above(torch.exp(low))
 
 
 def _softplus(v: Tensor) -> tuple[Tensor, Tensor]:
-    return v.clamp(min=0.0) + torch.log1p(torch.exp(-v.abs())), torch.sigmoid(v)
+    return _above(v.clamp(min=0.0) + torch.log1p(torch.exp(-v.abs()))), _above(torch.sigmoid(v))
 
 
 def _tanh(v: Tensor) -> tuple[Tensor, Tensor]:
-    return torch.tanh(v), 4 * torch.sigmoid(2 * v) * torch.sigmoid(-2 * v)
+    return torch.tanh(v), _above(4 * torch.sigmoid(2 * v) * torch.sigmoid(-2 * v))
 
 
 def _sigmoid(v: Tensor) -> tuple[Tensor, Tensor]:
-    return torch.sigmoid(v), torch.sigmoid(v) * torch.sigmoid(-v)
+    return _above(torch.sigmoid(v)), _above(torch.sigmoid(v) * torch.sigmoid(-v))
 
 
 def _gelu(v: Tensor) -> tuple[Tensor, Tensor]:
@@ -63,7 +72,7 @@ def _logit(v: Tensor) -> tuple[Tensor, Tensor]:
 
 ACTS: dict[str, Callable[..., tuple[Tensor, Tensor]]] = {
     "identity": lambda v: (v, torch.ones_like(v)),
-    "exp": lambda v: (torch.exp(v), torch.exp(v)),
+    "exp": _exp,
     "log": lambda v: (torch.log(v), 1 / v),
     "abs": lambda v: (v.abs(), 2.0 * (v > 0).to(v.dtype) - 1.0),
     "elu": _elu,

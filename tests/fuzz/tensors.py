@@ -6,13 +6,29 @@ order, of everything that rounding may have done; they decide what a comparison 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 EPS = 2.3e-16
+"""The rounding unit that errors are counted in."""
+LEAST = 1e-300
+"""Stands for positive numbers that underflow, so that 0 means 0."""
+
+
+@contextmanager
+def single_precision() -> Iterator[None]:
+    """Inside, errors are those of an evaluation in float32."""
+    global EPS, LEAST
+    before = EPS, LEAST
+    EPS, LEAST = 1.2e-7, 1e-36
+    try:
+        yield
+    finally:
+        EPS, LEAST = before
 
 
 @dataclass(frozen=True)
@@ -124,7 +140,7 @@ def apply(a: Field, h: Callable[[Tensor], tuple[Tensor, Tensor]], kinks: tuple[f
     steepest = torch.where(a.error > 1e-3, steepest.clamp(min=1.0), steepest)  # anything between may be steeper
     error = torch.maximum((low - value).abs(), (high - value).abs()).nan_to_num(torch.inf)
     error = torch.maximum(error, times(steepest, a.error))
-    error = error + 4 * EPS * (value.abs() + times(slope.abs(), a.value.abs()))
+    error = error + LEAST + 4 * EPS * (value.abs() + times(slope.abs(), a.value.abs()))
     near = slope[:, :points]
     moves = (beside[0] - beside[1]).abs()[:, :points] / near.abs()
     rough = a.rough + moves.nan_to_num(0.0, torch.inf).amax(-1)

@@ -194,12 +194,8 @@ def activate(e: Jacobian, h: ActFacts, *, span: Span, declared: Span | None) -> 
     if e.off == DENSE:
         return replace(e, range=values, lip=lip, smooth=smooth)
     monotone = slope.nonnegative or slope.nonpositive
-    if monotone:
-        diag = e.diag * Signed(PLUS, slope)
-        lost = None
-    else:
-        diag = Signed(PLUS, (e.diag.interval * slope).symmetric())
-        lost = None if e.strict else _not_monotone(h, span, declared)
+    diag = e.diag * Signed(PLUS, slope)  # of either sign under the same monomial: only a sum may have to forget it
+    lost = None if monotone or e.strict else _not_monotone(h, span, declared)
     fibre, image = Fibre.UNKNOWN, REAL
     if e.strict:
         fibre = Fibre.CONST
@@ -335,8 +331,8 @@ COMP = Rule(
 )
 ACT = Rule(
     "ACT",
-    "e : diag in m D;  h elementwise with slope in [a, b], a >= 0   =>   h(e) : diag in m D [a, b], same class",
-    "slopes are bounds of all difference quotients on the range of e; where a < 0 < b the sign is forgotten",
+    "e : diag in m D;  h elementwise with slope in [a, b]   =>   h(e) : diag in m D [a, b], same class",
+    "slopes are bounds of all difference quotients on the range of e; where a < 0 < b the product has either sign",
     PROPOSITION + " (composition with an elementwise function)",
     activate,
     vec("  param t : scale with diag > 0\n  map x -> t * x + tanh(x)"),

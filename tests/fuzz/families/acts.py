@@ -30,7 +30,7 @@ def named(names: list[str]) -> set[str]:
     return {f"act:{name}" for name in names}
 
 
-ALL = named(list(ACTIVATIONS))
+ALL = {"rule:ACT", *named(list(ACTIVATIONS))}
 STEEP = named([a.name for a in phrases.acts(phrases.steep)])
 STRICTLY = named([a.name for a in phrases.acts(phrases.strictly)])
 INCREASING = named([a.name for a in phrases.acts(phrases.increasing)])

@@ -361,7 +361,7 @@ def flow_claims_more(module: ast.Module, rng: Random) -> ast.Module | None:
     return change_one(module, rng, ast.Flow, more)
 
 
-@mutant({"step:pad", "step:prior", "step:standardize"})
+@mutant({"step:pad", "step:prior", "step:standardize", "rule:PAD", "rule:SCALE", "rule:LOGIT"})
 def insert_step(module: ast.Module, rng: Random) -> ast.Module | None:
     """A built-in step stands at another place."""
     span = module.span
@@ -382,7 +382,7 @@ def insert_step(module: ast.Module, rng: Random) -> ast.Module | None:
     return _flows(module, rng, more)
 
 
-@mutant({"step:squeeze", "step:unsqueeze"})
+@mutant({"step:squeeze", "step:unsqueeze", "rule:PERM"})
 def other_layout(module: ast.Module, rng: Random) -> ast.Module | None:
     """Another layout of a squeeze."""
 

@@ -11,13 +11,15 @@ from mintdsl.records import replace
 from mintdsl.syntax import ast
 
 from .. import phrases
-from ..draft import SHAPES, SPACES, Draft, Sketch
+from ..draft import SHAPES, SPACES, Draft, Sketch, wrapped
 from ..edit import change_one, put, sites
-from ..registry import FLOOR, FREE, INJECTIVE, ONTO, STRICT, TRIANGULAR, mutant, whole
+from ..registry import FLOOR, FREE, INJECTIVE, ONTO, STRICT, TRIANGULAR, WEAK, mutant, whole
+from .values import positive_scale
 
 CLAIMS = {f"claim:{c}" for c in CLAIM_WORDS}
 FORMALS = {f"formal:{t}" for t in ("Nat", "Real", "Dir", "Order", "Act", "Init")}
 ORDERED = {f"order:{o}" for o in (*ORDERS, "declared")}
+BLOCK = "steep, and blocks that do not oppose it"
 PLACES = {"shape:Image", "shape:Vec", "shape:Seq", "shape:Any"}
 
 
@@ -99,7 +101,7 @@ def write_layer(
             formals.append(f"o: Order = {chosen}")
             chosen = "o"
     draft = Draft(sketch, space, direction, sizes, rng.choice((3, 6, 10, 16)), formals=formals, acts=acts)
-    result = draft.make(strength)
+    result = _block(draft) if strength == BLOCK else draft.make(strength)
     if triangular:
         result += f" + {draft.param('S', phrases.map_kind(draft, strict=True), ())}(tanh(x))"
     masked = any(m.startswith("param") and f" {direction}" in m for m in draft.members)
@@ -113,13 +115,19 @@ def write_layer(
     return Written(name, tuple(formals), strength)
 
 
+def _block(draft: Draft) -> str:
+    own = draft.make(draft.pick((FLOOR, ONTO))) if draft.chance(0.3) else f"{positive_scale(draft, FLOOR)} * x"
+    blocks = [draft.make(WEAK) for _ in range(draft.rng.choice((1, 1, 2)))]
+    return " + ".join([own, *map(wrapped, blocks)])
+
+
 def _claims(sketch: Sketch, strength: str, direction: str) -> list[str]:
     rng = sketch.rng
     if sketch.chance(0.1):
         return []
     claims = [direction] if sketch.chance(0.85) else []
     match strength:
-        case _ if strength in (FLOOR, ONTO):
+        case _ if strength in (FLOOR, ONTO, BLOCK):
             options = ["diag > 0", "diag != 0", "invertible", "injective", "onto", "log_det exact", "inverse iterative"]
             if strength == FLOOR and sketch.chance(0.4):
                 options += ["diag >= " + rng.choice(("0.01", "0.1", "0.25", "0.5", "1", "1e-12"))] * 2
@@ -132,6 +140,8 @@ def _claims(sketch: Sketch, strength: str, direction: str) -> list[str]:
             claims += rng.sample(["diag > 0", "injective", "diag != 0"], rng.choice((1, 2)))
         case _ if strength == STRICT:
             claims = [f"strict {direction}"]
+        case _ if strength in (WEAK, TRIANGULAR):
+            claims.append(rng.choice(("injective", "diag > 0", "invertible", direction)))
         case _:
             pass
     return claims
@@ -160,6 +170,12 @@ def one_layer(sketch: Sketch) -> None:
     strength = sketch.rng.choice((FLOOR, FLOOR, FLOOR, ONTO, ONTO, ONTO, FREE, FREE, INJECTIVE))
     space = sketch.rng.choice(SPACES)
     write_layer(sketch, space, strength, concrete=sketch.chance(0.4), defaults=sketch.chance(0.8))
+
+
+@whole({"rule:TIE", "rule:SUM", "rule:ADD", "rule:I-TRI"}, weight=3)
+def block_layer(sketch: Sketch) -> None:
+    """t * x and one or two blocks that do not oppose it, as in MintNet."""
+    write_layer(sketch, sketch.rng.choice(("Image", "Vec")), BLOCK, concrete=sketch.chance(0.5), defaults=True)
 
 
 @whole({"claim:diag", "claim:volume_preserving", "claim:diagonal"}, weight=0.7)
@@ -191,9 +207,9 @@ def strict_layer(sketch: Sketch) -> None:
 
 @whole({"claim:injective"}, weight=0.3)
 def loose_layer(sketch: Sketch) -> None:
-    """A layer that is triangular at most, and claims too much."""
+    """A layer that is triangular at most, and claims what it may not keep."""
     space = sketch.rng.choice(("Image", "Vec"))
-    write_layer(sketch, space, TRIANGULAR, concrete=sketch.chance(0.5), defaults=True)
+    write_layer(sketch, space, sketch.rng.choice((TRIANGULAR, WEAK)), concrete=sketch.chance(0.5), defaults=True)
 
 
 # ---------------------------------------------------------------- mutants
@@ -212,7 +228,7 @@ def claim_of(text: str, module: ast.Module) -> ast.Claim:
     return ast.ClaimBound(ast.Name(name, span), cmp, ast.Number(float(number), number, span), span)
 
 
-@mutant(CLAIMS, weight=5)
+@mutant({"rule:I-TRI", *CLAIMS}, weight=5)
 def claim_more(module: ast.Module, rng: Random) -> ast.Module | None:
     """One more claim."""
     text = rng.choice(

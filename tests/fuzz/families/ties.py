@@ -62,7 +62,7 @@ def sum_of_lets(draft: Draft) -> str:
 # ---------------------------------------------------------------- ties
 
 
-@production(WEAK, {"rule:TIE", "rule:SUM"}, when=mapped, weight=3)
+@production(WEAK, {"rule:TIE", "rule:SUM"}, when=mapped, weight=8)
 def tied_block(draft: Draft) -> str:
     """W_n h(... sum W_2 h(W_1 e)): maps in a row whose signs a tie binds, with or without indices."""
     depth = draft.rng.choice((2, 2, 3, 3, 4))
@@ -129,7 +129,7 @@ def _indices(draft: Draft, count: int) -> list[str]:
     return found[:count]
 
 
-@production(WEAK, {"rule:TIE"}, weight=0.7)
+@production(WEAK, {"rule:TIE"}, weight=2)
 def tied_scales(draft: Draft) -> str:
     """s * h(r * e) with tied scales."""
     one, two = (draft.param("s", "scale", indices=()) for _ in range(2))
@@ -141,7 +141,7 @@ def tied_scales(draft: Draft) -> str:
         return f"{sign}{one} * {phrases.called(draft, h, f'{two} * {wrapped(draft.make(WEAK))}')}"
 
 
-@production(WEAK, {"rule:TIE"}, when=mapped, weight=0.7)
+@production(WEAK, {"rule:TIE"}, when=mapped, weight=2)
 def tied_to_bound(draft: Draft) -> str:
     """A map tied to one with a constraint, perhaps shared by two ties."""
     with draft.closed():

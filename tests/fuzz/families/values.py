@@ -174,7 +174,7 @@ def move_bound(module: ast.Module, rng: Random) -> ast.Module | None:
     return change_one(module, rng, ast.Constraint, moved)
 
 
-@mutant({"kind:bias", "kind:scale"})
+@mutant({"kind:bias", "kind:scale", "rule:CONST"})
 def swap_scale_and_bias(module: ast.Module, rng: Random) -> ast.Module | None:
     """A bias becomes a scale that is free, or a scale that is used as a value a bias."""
 
@@ -202,3 +202,18 @@ def variable_to_constant(module: ast.Module, rng: Random) -> ast.Module | None:
     path, node = rng.choice(found)
     span = module.span
     return put(module, path, ast.Number(2, "2", span) if isinstance(node, ast.Name) else ast.Name(names[0], span))
+
+
+@mutant({"kind:normalize", "rule:BN"})
+def other_statistics(module: ast.Module, rng: Random) -> ast.Module | None:
+    """Another eps of running statistics, or a bias or scale that becomes them."""
+
+    def other(found: ast.Param) -> ast.Param | None:
+        kind = found.kind
+        if not isinstance(kind, ast.KindMap) or kind.name.id != "normalize":
+            return None
+        number = rng.choice(("1e-5", "0.25", "9.0"))
+        value = ast.Number(float(number), number, found.span)
+        return replace(found, kind=replace(kind, args=(ast.Arg(ast.Name("eps", found.span), "=", value, found.span),)))
+
+    return change_one(module, rng, ast.Param, other)
