@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mintdsl import limits
 from mintdsl.core import ir
 from mintdsl.core.activations import ACTIVATIONS
 from mintdsl.core.formula import Formula, Variable
@@ -9,8 +10,9 @@ from mintdsl.core.inits import INITS
 from mintdsl.core.nat import Nat
 from mintdsl.core.option_values import bind_options
 from mintdsl.core.options import OptionValue
-from mintdsl.core.scope import BUILTIN, Locals, article, unknown
+from mintdsl.core.scope import BUILTIN, Entry, Locals, article, unknown
 from mintdsl.core.values import RealFormal, Values, describe, not_yet
+from mintdsl.core.walks import act_size
 from mintdsl.source import Span
 from mintdsl.syntax import ast
 
@@ -27,8 +29,7 @@ def find_act(name: ast.Name, args: tuple[ast.Arg, ...], span: Span, values: Valu
     entry = values.names.scope.entries.get(name.id)
     if entry is not None:
         if isinstance(entry.item, (ast.ActNamed, ast.ActDefined)):
-            outer = values.outer(entry, entry.item.name)
-            return act_item(entry.item, outer) if outer else None
+            return file_act(entry, entry.item, values)
         return values.wrong(span, "an activation", f"`{name.id}` is {article(entry.kind)}")
     info = ACTIVATIONS.get(name.id)
     if info is None:
@@ -42,6 +43,13 @@ def find_act(name: ast.Name, args: tuple[ast.Arg, ...], span: Span, values: Valu
     if options is None:
         return None
     return ir.BuiltinAct(info.name, tuple(_real(options[o.name]) for o in info.options))
+
+
+def file_act(entry: Entry, item: ast.ActNamed | ast.ActDefined, values: Values) -> ir.Act | None:
+    """The activation that a file defines."""
+    found = values.once(entry, item.name, lambda outer: act_item(item, outer))
+    assert found is None or isinstance(found, (ir.BuiltinAct, ir.DefinedAct, ir.FormalAct))
+    return found
 
 
 def act_item(item: ast.ActNamed | ast.ActDefined, values: Values) -> ir.Act | None:
@@ -64,7 +72,17 @@ def _act_body(item: ast.ActDefined, values: Values) -> ir.DefinedAct | None:
     typed = Formula(inner, find_act).expr(item.value)
     if typed is None:
         return None
-    return ir.DefinedAct(item.name.id, item.variable.id, typed.expr)
+    act = ir.DefinedAct(item.name.id, item.variable.id, typed.expr)
+    size = act_size(act)
+    if size > limits.WRITTEN_OUT.most:
+        values.bag.error(
+            "E0107",
+            item.name.span,
+            f"`{act.name}` has {size:,} operations, those of the activations in it included",
+            f"more than {limits.WRITTEN_OUT.shown}",
+        )
+        return None
+    return act
 
 
 def find_init(call: ast.Call, values: Values) -> ir.InitCall | None:

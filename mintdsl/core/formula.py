@@ -18,8 +18,7 @@ from mintdsl.diagnostics.model import Fix, Label, Severity
 from mintdsl.records import record
 from mintdsl.source import Span
 from mintdsl.syntax import ast
-
-MAX_DEPTH = 6000
+from mintdsl.syntax.chains import chain
 
 # The activation of a name and its options. It is handed in: an activation of the program is itself a formula.
 FindAct = Callable[[ast.Name, tuple[ast.Arg, ...], Span, Values], ir.Act | None]
@@ -60,7 +59,6 @@ class Formula:
     free: dict[str, Span] = field(default_factory=dict)
     sums: dict[str, Span] = field(default_factory=dict)
     direct: set[str] = field(default_factory=set)  # sums with nothing but linear operations since: they contract
-    depth: int = 0
 
     def let(self, item: ast.Let) -> Bound | None:
         """A `let`, with its indices free in its value."""
@@ -79,18 +77,6 @@ class Formula:
 
     def expr(self, node: ast.Expr) -> Typed | None:
         """The typed form of `node`."""
-        self.depth += 1
-        if self.depth > MAX_DEPTH:
-            self.values.bag.error(
-                "E0107", node.span, "this formula is nested too deeply", f"more than {MAX_DEPTH} levels"
-            )
-            self.depth -= 1
-            return None
-        result = self._expr(node)
-        self.depth -= 1
-        return result
-
-    def _expr(self, node: ast.Expr) -> Typed | None:
         match node:
             case ast.Number():
                 number = self.values.number(node)
@@ -262,9 +248,14 @@ class Formula:
     # ------------------------------------------------------------ operators and applications
 
     def _binary(self, node: ast.Binary) -> Typed | None:
-        left, right = self.expr(node.left), self.expr(node.right)
-        if left is None or right is None:
-            return None
+        first, operations = chain(node)
+        left = self.expr(first)
+        for operation in operations:
+            right = self.expr(operation.right)
+            left = None if left is None or right is None else self._operation(operation, left, right)
+        return left
+
+    def _operation(self, node: ast.Binary, left: Typed, right: Typed) -> Typed | None:
         shape = self._join(left, right, node)
         if shape is _MISMATCH:
             return None

@@ -11,7 +11,7 @@ from typing import TypeAlias
 from mintdsl.core.interval import Interval
 from mintdsl.core.nat import Nat
 from mintdsl.core.orders import Order
-from mintdsl.records import field, record
+from mintdsl.records import derived, field, record
 from mintdsl.source import Span
 from mintdsl.syntax import ast
 
@@ -53,12 +53,16 @@ class BuiltinAct:
 class DefinedAct:
     """An activation given by an expression in `Var`."""
 
+    __slots__ = ("size",)
     name: str
     variable: str
     body: Expr
 
     def __str__(self) -> str:
         return self.name
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.variable))  # it is hashed at every use, and the body may be long
 
 
 @record
@@ -321,6 +325,7 @@ class Claim:
 class Layer:
     """A layer: parameters, `lets` in order, and the result, as functions of one variable on `shape`."""
 
+    __slots__ = ("tables",)
     name: str
     formals: tuple[Formal, ...]
     shape: Shape
@@ -338,17 +343,18 @@ class Layer:
 
     def param(self, name: str) -> Param:
         """The parameter called `name`."""
-        return next(p for p in self.params if p.name == name)
+        return derived(self, "tables", _tables)[0][name]
 
     def let(self, name: str) -> Let:
         """The let called `name`."""
-        return next(item for item in self.lets if item.name == name)
+        return derived(self, "tables", _tables)[1][name]
 
 
 @record
 class Net:
     """A net of one input: parameters, lets, and the result, from `shape` to `target`. It claims nothing."""
 
+    __slots__ = ("tables",)
     name: str
     formals: tuple[Formal, ...]
     shape: Shape
@@ -366,11 +372,15 @@ class Net:
 
     def param(self, name: str) -> Param:
         """The parameter called `name`."""
-        return next(p for p in self.params if p.name == name)
+        return derived(self, "tables", _tables)[0][name]
 
     def let(self, name: str) -> Let:
         """The let called `name`."""
-        return next(item for item in self.lets if item.name == name)
+        return derived(self, "tables", _tables)[1][name]
+
+
+def _tables(owner: Layer | Net) -> tuple[dict[str, Param], dict[str, Let]]:
+    return {p.name: p for p in owner.params}, {item.name: item for item in owner.lets}
 
 
 @record

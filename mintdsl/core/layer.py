@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mintdsl import limits
 from mintdsl.core import ir, ties
 from mintdsl.core.acts import act_item, find_act
 from mintdsl.core.formals import bind_formals
@@ -12,6 +13,7 @@ from mintdsl.core.orders import DEFAULT_ORDER, Order
 from mintdsl.core.params import check_inits, declare
 from mintdsl.core.scope import Locals, Scope
 from mintdsl.core.values import IndexName, Stop, Values, not_yet
+from mintdsl.core.walks import written_out
 from mintdsl.diagnostics.model import Bag, Label, Severity
 from mintdsl.records import replace
 from mintdsl.source import Span
@@ -80,7 +82,7 @@ class _Layer:
         formula = Formula(values, find_act, net=True)
         lets, result = self._body(formula, shape, target)
         self._unused(params, formula)
-        if result is None or order is None:
+        if result is None or order is None or not self._short(lets, result):
             return None
         return ir.Net(
             item.name.id,
@@ -118,7 +120,7 @@ class _Layer:
         formula = Formula(values, find_act)
         lets, result = self._body(formula, shape, shape)
         self._unused(solved, formula)
-        if result is None or order is None:
+        if result is None or order is None or not self._short(lets, result):
             return None
         return ir.Layer(
             name=item.name.id,
@@ -207,6 +209,19 @@ class _Layer:
             )
             return lets, None
         return lets, result
+
+    def _short(self, lets: list[ir.Let], result: Typed) -> bool:
+        """Whether the formulas, with their activations written out, are within the limit."""
+        size = written_out([*(item.value for item in lets), result.expr])
+        if size <= limits.OPERATIONS.most:
+            return True
+        self.bag.error(
+            "E0107",
+            self.item.name.span,
+            f"`{self.item.name.id}` has {size:,} operations, its activations written out",
+            f"more than {limits.OPERATIONS.shown}",
+        )
+        return False
 
     def _unused(self, params: dict[str, ir.Param], formula: Formula) -> None:
         if self.bag.has_errors:

@@ -65,7 +65,8 @@ class _Formatter:
             return []
         lines = doc.split("\n")
         at = bisect_left(self.tokens, span.start, key=lambda token: token.start) - len(lines)
-        starts = [token.start for token in self.tokens[max(at, 0) :]] + [span.start] * len(lines)
+        first = max(at, 0)
+        starts = [token.start for token in self.tokens[first : first + len(lines)]] + [span.start] * len(lines)
         return [Line(indent, f"## {line}".rstrip(), start) for line, start in zip(lines, starts, strict=False)]
 
     # ------------------------------------------------------------ definitions
