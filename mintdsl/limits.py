@@ -28,7 +28,9 @@ class Limit(NamedTuple):
 FILE = Limit(2_000_000, "bytes of a file", "E0107")
 FILES = Limit(1_000, "files of a program", "E0205")
 TOKENS = Limit(500_000, "words, numbers, signs and comments of a program, all files together", "E0107")
-NESTING = Limit(100, "brackets, calls or signs inside each other; a chain such as `a + b - c` counts as one", "E0107")
+NESTING = Limit(
+    100, "brackets, calls or signs inside each other, activations written out; `a + b - c` counts as one", "E0107"
+)
 NAME = Limit(255, "characters of a name", "E0107")
 INTEGER = Limit(10**15, "the value of a whole number", "E0106")
 MESSAGES = Limit(1_000, "messages of one severity; further ones are left out", "")
@@ -38,8 +40,12 @@ MESSAGES = Limit(1_000, "messages of one severity; further ones are left out", "
 BLOCKS = Limit(100, "flows and blocks of steps inside each other", "E0107")
 WRITTEN_OUT = Limit(1_000, "operations of an activation, those of the activations it uses included", "E0107")
 OPERATIONS = Limit(100_000, "operations of a layer, its activations written out", "E0107")
+FORMALS = Limit(100, "formals of a definition", "E0107")
+INDICES = Limit(64, "indices of a layer", "E0107")
+KEYS = Limit(16, "keys of an order", "E0107")
 BOUND = Limit(8, "indices bound at one place, and indices of one parameter", "E0107")
-FACTORS = Limit(64, "factors of a tie", "E0107")
+TIES = Limit(2_000, "ties of a layer", "E0107")
+FACTORS = Limit(16, "factors of a tie", "E0107")
 TIED = Limit(64, "ties that build on each other", "E0107")
 VARIANTS = Limit(10_000, "proofs: definitions, for each value of their Act, Order and Real formals", "E0107")
 

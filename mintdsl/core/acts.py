@@ -12,7 +12,7 @@ from mintdsl.core.option_values import bind_options
 from mintdsl.core.options import OptionValue
 from mintdsl.core.scope import BUILTIN, Entry, Locals, article, unknown
 from mintdsl.core.values import RealFormal, Values, describe, not_yet
-from mintdsl.core.walks import act_size
+from mintdsl.core.walks import act_written, too_much
 from mintdsl.source import Span
 from mintdsl.syntax import ast
 
@@ -73,14 +73,7 @@ def _act_body(item: ast.ActDefined, values: Values) -> ir.DefinedAct | None:
     if typed is None:
         return None
     act = ir.DefinedAct(item.name.id, item.variable.id, typed.expr)
-    size = act_size(act)
-    if size > limits.WRITTEN_OUT.most:
-        values.bag.error(
-            "E0107",
-            item.name.span,
-            f"`{act.name}` has {size:,} operations, those of the activations in it included",
-            f"more than {limits.WRITTEN_OUT.shown}",
-        )
+    if too_much(act_written(act), limits.WRITTEN_OUT, item.name, values.bag):
         return None
     return act
 

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from mintdsl import limits
 from mintdsl.core import ir
 from mintdsl.core.flow_steps import Made, pad, prior, simple
 from mintdsl.core.flow_uses import Resolve, classify, use
 from mintdsl.core.formals import bind_formals
 from mintdsl.core.header import bind_claims, bind_shape
+from mintdsl.core.nat import TooLarge
 from mintdsl.core.scope import Locals, Scope
-from mintdsl.core.values import Stop, Values, not_yet
+from mintdsl.core.values import Stop, Values, not_yet, too_large
 from mintdsl.diagnostics.model import Bag, Label
 from mintdsl.source import Span
 from mintdsl.syntax import ast
 
 FLOW_CLAIMS = ("injective", "invertible", "volume_preserving")
-MAX_STEPS = 100_000
 
 
 def elaborate_flow(item: ast.Flow, scope: Scope, bag: Bag, resolve: Resolve) -> ir.Flow | None:
@@ -101,7 +102,11 @@ class _Flow:
         return tuple(result)
 
     def _step(self, step: ast.Step, shape: ir.Shape) -> ir.Step | None:
-        made = self._made(step, shape)
+        try:
+            made = self._made(step, shape)
+        except TooLarge:
+            too_large(self.bag, step.span)
+            return None
         if made is None:
             return None
         op, result = made
@@ -137,11 +142,11 @@ class _Flow:
         steps = self._block(op.steps, shape)
         if count is None or steps is None:
             return None
-        if count.constant is not None and not 1 <= count.constant <= MAX_STEPS:
+        if count.constant is not None and not 1 <= count.constant <= limits.STEPS.most:
             self.bag.error(
                 "E0307",
                 op.count.span,
-                f"`repeat {count}`: a block is repeated 1 to {MAX_STEPS} times",
+                f"`repeat {count}`: a block is repeated 1 to {limits.STEPS.shown} times",
                 "number of copies",
             )
             return None

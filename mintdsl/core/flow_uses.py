@@ -15,10 +15,11 @@ from mintdsl.core.scope import Entry, article, unknown
 from mintdsl.core.steps import STEPS
 from mintdsl.core.values import Values, not_yet
 from mintdsl.diagnostics.model import Bag, Fix, Label
+from mintdsl.records import derived
 from mintdsl.source import Span
 from mintdsl.syntax import ast
 
-ENDS = (ir.Prior, ir.Dequantize, ir.Classify)  # these stand in the outermost flow only
+ENDS = (ir.Prior, ir.Dequantize, ir.Classify)  # these stand first or last, and in the outermost flow only
 
 # Elaborates a definition that a step uses; None if it has errors, which are reported once.
 Resolve = Callable[[Entry, Span], ir.Definition | ir.Net | None]
@@ -49,7 +50,7 @@ def use(op: ast.Use, step: ast.Step, shape: ir.Shape, resolve: Resolve, values: 
     if callee is None:
         return None
     assert not isinstance(callee, ir.Net)
-    if isinstance(callee, ir.Flow) and any(isinstance(s.op, ENDS) for s in callee.steps):
+    if isinstance(callee, ir.Flow) and any(isinstance(s.op, ENDS) for s in (*callee.steps[:1], *callee.steps[-1:])):
         _inner_ends(name, callee, values.bag)
         return None
     arguments = _arguments(op.call, callee, values)
@@ -113,7 +114,7 @@ def _arguments(
     call: ast.Call, callee: ir.Definition | ir.Net, values: Values
 ) -> tuple[tuple[str, ir.Argument], ...] | None:
     by_name = {f.name: f for f in callee.formals}
-    found: dict[str, ir.Argument] = {}
+    found: dict[str, tuple[str, ir.Argument]] = {}
     good = True
     for position, arg in enumerate(call.args):
         if arg.cmp not in (None, "="):
@@ -140,10 +141,11 @@ def _arguments(
         if value is None or formal.name in found:
             good = False
             continue
-        found[formal.name] = value
+        found[formal.name] = formal.name, value
     for formal in callee.formals:
         if formal.name not in found and formal.default is not None:
-            found[formal.name] = formal.default
+            # the same pair at every use: a flow may have many
+            found[formal.name] = derived(formal, "default_pair", _default)
         elif formal.name not in found and good:
             values.bag.error(
                 "E0210",
@@ -153,7 +155,12 @@ def _arguments(
                 also=(Label(formal.span, "declared without a default"),),
             )
             good = False
-    return tuple((f.name, found[f.name]) for f in callee.formals) if good else None
+    return tuple(found[f.name] for f in callee.formals) if good else None
+
+
+def _default(formal: ir.Formal) -> tuple[str, ir.Argument]:
+    assert formal.default is not None
+    return formal.name, formal.default
 
 
 def _binding(

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from mintdsl import limits
 from mintdsl.core import ir
 from mintdsl.core.nat import Nat
 from mintdsl.core.scope import BUILTIN, article, unknown
 from mintdsl.core.steps import CONDITIONER_FUNCTIONS, STRUCTURAL
-from mintdsl.core.values import IndexName, RealFormal, Values, describe, not_yet
+from mintdsl.core.values import IndexName, RealFormal, Values, describe, not_yet, too_many
 from mintdsl.diagnostics.model import Fix, Label, Severity
 from mintdsl.records import record
 from mintdsl.source import Span
@@ -68,7 +69,8 @@ class Formula:
         for index in item.indices:
             if self._index(index):
                 self.free[index.id] = index.span
-        typed = self.expr(item.value)
+        crowded = too_many(len(self.free), limits.BOUND, item.span, self.values.bag)
+        typed = None if crowded else self.expr(item.value)
         self.free = {}
         if typed is None:
             return None
@@ -235,7 +237,8 @@ class Formula:
             self.sums[index.id] = index.span
             self.direct.add(index.id)
             added.append(index.id)
-        body = self.expr(node.body)
+        bound = len(self.sums) + len(self.free)
+        body = None if too_many(bound, limits.BOUND, node.span, self.values.bag) else self.expr(node.body)
         for name in added:
             del self.sums[name]
             self.direct.discard(name)

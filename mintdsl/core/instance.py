@@ -7,21 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import NamedTuple
 
+from mintdsl import limits
 from mintdsl.core import ir
 from mintdsl.core.nat import Nat
 from mintdsl.core.orders import Order
 from mintdsl.diagnostics.model import Bag, Label
 from mintdsl.source import Span
 
-MAX_PARAMETERS = 2**33
-MAX_MODULES = 100_000
-MAX_SIZE = 2**40
-
 
 class Counts(NamedTuple):
-    """Numbers of parameters: all that are stored, and those that a mask lets through; modules counts layers."""
+    """Numbers of parameters: all that are stored, and those that a mask lets through; modules counts all steps."""
 
     stored: int
     live: int
@@ -52,6 +50,10 @@ class Instances:
     ) -> Counts | None:
         """The counts of definition `key` on a shape; None when a size is not whole or too large (reported)."""
         place = (key, dims, tuple(sorted(nats.items())), tuple(sorted((k, v.name) for k, v in orders.items())))
+        if place not in self.done and len(self.done) >= limits.VARIANTS.most:
+            title = f"definitions are used at more than {limits.VARIANTS.shown} different sizes"
+            self.bag.error("E0107", use, title, "one too many")
+            return None
         if place not in self.done:
             definition = self.program.callable(key)
             values = {**nats, **_bind(definition.shape, dims)}
@@ -64,7 +66,7 @@ class Instances:
     def size(self, value: Nat, values: Mapping[str, int], span: Span, use: Span, what: str) -> int | None:
         """`value` as a whole number >= 1."""
         ratio = value.evaluate(values)
-        if ratio.bottom == 1 and 1 <= ratio.top <= MAX_SIZE:
+        if ratio.bottom == 1 and 1 <= ratio.top <= limits.SIZE.most:
             return ratio.top
         where = ", ".join(f"{name} = {values[name]}" for name in sorted(value.symbols))
         if ratio.bottom != 1:
@@ -74,7 +76,7 @@ class Instances:
             label, code = f"`{top}` does not divide exactly", "E0303"
         else:
             title = f"{what} is {ratio.top}: `{value}`" + (f" with {where}" if where else "")
-            label, code = "sizes are at least 1" if ratio.top < 1 else f"sizes go up to {MAX_SIZE}", "E0305"
+            label, code = "sizes are at least 1" if ratio.top < 1 else f"sizes go up to {limits.SIZE.shown}", "E0305"
         also = (Label(use, "at this use"),) if use not in (span, Span("", 0, 0)) else ()
         self.bag.error(code, span, title, label, also=also)
         return None
@@ -102,14 +104,14 @@ class Instances:
                 copies *= extents[index]
             one = _count(param, source, target, order)
             total += Counts(one.stored * copies, one.live * copies, 0)
-            if total.stored > MAX_PARAMETERS:
+            if total.stored > limits.PARAMETERS.most:
                 self.bag.error(
                     "E0307",
                     param.span,
                     f"`{param.name}` alone would hold {one.stored * copies:.3g} numbers",
                     f"{one.stored * copies * 4 / 2**30:.3g} GiB in float32",
                     also=(Label(use, "at this use"),) if use.file else (),
-                    notes=(f"the limit of one layer is {MAX_PARAMETERS} parameters; nothing was allocated",),
+                    notes=(f"the limit of one layer is {limits.PARAMETERS.shown} parameters; nothing was allocated",),
                 )
                 return None
         return total
@@ -135,12 +137,12 @@ class Instances:
             if one is None:
                 return None
             total += one
-            if total.modules > MAX_MODULES or total.stored > MAX_PARAMETERS:
+            if total.modules > limits.STEPS.most or total.stored > limits.PARAMETERS.most:
                 self.bag.error(
                     "E0307",
                     step.span,
-                    f"the steps up to here hold {total.modules} layers and {total.stored:.3g} parameters",
-                    f"limits: {MAX_MODULES} layers, {MAX_PARAMETERS} parameters",
+                    f"up to here there are {total.modules:,} layers and steps, and {total.stored:.3g} parameters",
+                    f"limits: {limits.STEPS.shown} layers and steps, {limits.PARAMETERS.shown} parameters",
                     notes=("nothing was allocated",),
                 )
                 return None
@@ -157,9 +159,9 @@ class Instances:
             case ir.Pair():
                 return self._steps(step.op.steps, values, orders)
             case ir.Squeeze() | ir.Pad():
-                return Counts(0, 0, 0) if self._shape(step.result, values, step) is not None else None
+                return Counts(0, 0, 1) if self._shape(step.result, values, step) is not None else None
             case _:
-                return Counts(0, 0, 0)
+                return Counts(0, 0, 1)
 
     def _shape(self, shape: ir.Shape, values: Mapping[str, int], step: ir.Step) -> Sizes | None:
         if shape.kind == "Any":
@@ -232,20 +234,44 @@ def _fixed(param: ir.Param, diagonal: int) -> int:
     return diagonal if param.bound is not None and param.bound.cmp == "== 1" else 0
 
 
+@lru_cache(maxsize=1024)
 def _live_conv(conv: ir.Conv, channels: int, order: Order) -> int:
-    """Entries that a mask keeps: per channel difference, the taps whose key is later (or the diagonal)."""
+    """Entries that a mask keeps: of each tap the channel differences whose key is later, and the diagonal."""
     row, column = anchor(conv, "lower" if conv.direction != "upper" else "upper")
     sign = -1 if conv.direction == "upper" else 1
-    live = 0 if conv.strict else channels
-    for dc in range(1 - channels, channels):
-        kept = sum(
-            order.compare((dc, row - u, column - v)) == sign
-            for u in range(conv.size[0])
-            for v in range(conv.size[1])
-            if (dc, row - u, column - v) != (0, 0, 0)
-        )
-        live += kept * (channels - abs(dc))
-    return live
+    taps = ((row - u, column - v) for u in range(conv.size[0]) for v in range(conv.size[1]))
+    return (0 if conv.strict else channels) + sum(_later(order, sign, *tap, channels) for tap in taps)
+
+
+def _later(order: Order, sign: int, dh: int, dw: int, channels: int) -> int:
+    """Pairs of channels (o, i) for which the key of (o - i, dh, dw) has this sign."""
+    kept, first, last = 0, 1 - channels, channels - 1  # the differences whose key is 0 so far
+    for a, *rest in order.rows:
+        a, b = sign * a, sign * (rest[0] * dh + rest[1] * dw)
+        if a == 0 and b:
+            return kept + (_pairs(channels, first, last) if b > 0 else 0)
+        if a:
+            below, root = divmod(-b, a)  # a * d + b > 0 for d beyond -b / a, on the side of the sign of a
+            exact = root == 0
+            if a > 0:
+                kept += _pairs(channels, max(first, below + 1), last)
+            else:
+                kept += _pairs(channels, first, min(last, below - 1 if exact else below))
+            if not exact or not first <= below <= last:
+                return kept
+            first = last = below
+    return kept
+
+
+def _pairs(channels: int, first: int, last: int) -> int:
+    """Pairs of channels whose difference lies from `first` to `last`."""
+
+    def up_to(difference: int) -> int:
+        if difference < 0:
+            return (channels + difference) * (channels + difference + 1) // 2
+        return channels**2 - (channels - 1 - difference) * (channels - difference) // 2
+
+    return up_to(last) - up_to(first - 1) if first <= last else 0
 
 
 def anchor(conv: ir.Conv, direction: str) -> tuple[int, int]:

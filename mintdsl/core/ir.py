@@ -53,7 +53,7 @@ class BuiltinAct:
 class DefinedAct:
     """An activation given by an expression in `Var`."""
 
-    __slots__ = ("size",)
+    __slots__ = ("written",)
     name: str
     variable: str
     body: Expr
@@ -104,6 +104,7 @@ Argument: TypeAlias = Nat | float | Direction | Act | InitCall | Order | FormalO
 class Formal:
     """A formal of a definition; `type` is Nat, Real, Dir, Order, Act or Init."""
 
+    __slots__ = ("default_pair",)
     name: str
     type: str
     default: Argument | None

@@ -12,8 +12,8 @@ from mintdsl.core.order_items import find_order
 from mintdsl.core.orders import DEFAULT_ORDER, Order
 from mintdsl.core.params import check_inits, declare
 from mintdsl.core.scope import Locals, Scope
-from mintdsl.core.values import IndexName, Stop, Values, not_yet
-from mintdsl.core.walks import written_out
+from mintdsl.core.values import IndexName, Stop, Values, not_yet, too_many
+from mintdsl.core.walks import too_much, written_out
 from mintdsl.diagnostics.model import Bag, Label, Severity
 from mintdsl.records import replace
 from mintdsl.source import Span
@@ -147,6 +147,9 @@ class _Layer:
         values = self.values
         order: Order | ir.FormalOrder | None = DEFAULT_ORDER[shape.kind]
         orders: list[ast.OrderUse] = []
+        indices = [name for member in self.item.members if isinstance(member, ast.Index) for name in member.names]
+        if too_many(len(indices), limits.INDICES, self.item.name.span, self.bag):
+            raise Stop
         for member in self.item.members:
             match member:
                 case ast.Index():
@@ -212,16 +215,8 @@ class _Layer:
 
     def _short(self, lets: list[ir.Let], result: Typed) -> bool:
         """Whether the formulas, with their activations written out, are within the limit."""
-        size = written_out([*(item.value for item in lets), result.expr])
-        if size <= limits.OPERATIONS.most:
-            return True
-        self.bag.error(
-            "E0107",
-            self.item.name.span,
-            f"`{self.item.name.id}` has {size:,} operations, its activations written out",
-            f"more than {limits.OPERATIONS.shown}",
-        )
-        return False
+        written = written_out([*(item.value for item in lets), result.expr])
+        return not too_much(written, limits.OPERATIONS, self.item.name, self.bag)
 
     def _unused(self, params: dict[str, ir.Param], formula: Formula) -> None:
         if self.bag.has_errors:

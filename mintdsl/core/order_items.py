@@ -8,7 +8,7 @@ from mintdsl import limits
 from mintdsl.core import ir
 from mintdsl.core.orders import COORDINATES, ORDERS, Order
 from mintdsl.core.scope import Entry, unknown
-from mintdsl.core.values import Values, not_yet
+from mintdsl.core.values import Values, not_yet, too_many
 from mintdsl.diagnostics.model import Bag
 from mintdsl.syntax import ast
 from mintdsl.syntax.chains import chain
@@ -52,6 +52,8 @@ def file_order(entry: Entry, item: ast.OrderDef, values: Values) -> Order | None
 
 def order_item(item: ast.OrderDef, bag: Bag) -> Order | None:
     """The rows of a declared order; its coordinates tell its space."""
+    if too_many(len(item.keys), limits.KEYS, item.name.span, bag):
+        return None
     used = [name for key in item.keys for name in _names(key)]
     for space, coordinates in COORDINATES.items():
         if set(used) <= set(coordinates) and used:

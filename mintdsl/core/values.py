@@ -269,6 +269,14 @@ def too_large(bag: Bag, span: Span) -> None:
     )
 
 
+def too_many(count: int, most: limits.Limit, span: Span, bag: Bag) -> bool:
+    """Whether `count` is beyond a limit; reported if so."""
+    if count <= most.most:
+        return False
+    bag.error(most.code, span, f"{count:,} {most.what}; {most.shown} are allowed", "too many")
+    return True
+
+
 def _arithmetic(op: str, left: float, right: float) -> float:
     match op:
         case "+":

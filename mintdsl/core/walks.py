@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
+from mintdsl import limits
 from mintdsl.core import ir
+from mintdsl.diagnostics.model import Bag
 from mintdsl.records import derived
+from mintdsl.syntax import ast
 
 
 def chain(node: ir.Expr) -> tuple[ir.Expr, list[ir.Binary]]:
@@ -18,25 +22,52 @@ def chain(node: ir.Expr) -> tuple[ir.Expr, list[ir.Binary]]:
     return node, operations
 
 
-def act_size(act: ir.DefinedAct) -> int:
-    """How many operations an activation of the program has, those of the activations in it included."""
-    return derived(act, "size", lambda own: written_out([own.body]))
+class Written(NamedTuple):
+    """Formulas with their activations written out: operations and operands, and operations inside each other."""
+
+    size: int
+    depth: int
 
 
-def written_out(formulas: Iterable[ir.Expr]) -> int:
-    """How many operations and operands there are in `formulas`, their activations written out."""
-    total, waiting = 0, list(formulas)
+def act_written(act: ir.DefinedAct) -> Written:
+    """An activation of the program with those that it uses written out."""
+    return derived(act, "written", lambda own: written_out([own.body]))
+
+
+def written_out(formulas: Iterable[ir.Expr]) -> Written:
+    """The extent of `formulas`; a chain of operators counts as one level, as it does where text is read."""
+    size = deepest = 0
+    waiting = [(formula, 0) for formula in formulas]
     while waiting:
-        node = waiting.pop()
-        total += 1
+        node, depth = waiting.pop()
+        size, deepest = size + 1, max(deepest, depth)
         match node:
+            case ir.Binary():
+                first, operations = chain(node)
+                size += len(operations) - 1
+                waiting += [(first, depth + 1), *((one.right, depth + 1) for one in operations)]
             case ir.Apply(act, arg):
-                total += act_size(act) if isinstance(act, ir.DefinedAct) else 0
-                waiting.append(arg)
+                if isinstance(act, ir.DefinedAct):
+                    inner = act_written(act)
+                    size, deepest = size + inner.size, max(deepest, depth + inner.depth)
+                waiting.append((arg, depth + 1))
             case ir.Linear(arg=arg) | ir.Neg(arg=arg) | ir.Pool(arg=arg) | ir.Sum(body=arg):
-                waiting.append(arg)
-            case ir.Binary(left=left, right=right):
-                waiting += (left, right)
+                waiting.append((arg, depth + 1))
             case ir.Var() | ir.Scalar() | ir.Value() | ir.Ref():
                 pass
-    return total
+    return Written(size, deepest)
+
+
+def too_much(written: Written, most: limits.Limit, name: ast.Name, bag: Bag) -> bool:
+    """Whether the formulas of `name` have more operations than `most`, or too deep ones; reported if so."""
+    if written.size > most.most:
+        title = f"`{name.id}` has {written.size:,} operations, its activations written out"
+        bag.error("E0107", name.span, title, f"more than {most.shown}")
+        return True
+    if written.depth > limits.NESTING.most:
+        title = (
+            f"`{name.id}` is nested too deeply: {written.depth} operations in each other, its activations written out"
+        )
+        bag.error("E0107", name.span, title, f"more than {limits.NESTING.shown}")
+        return True
+    return False
