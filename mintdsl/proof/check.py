@@ -15,6 +15,7 @@ from mintdsl.core.constraints import CONSTRAINTS
 from mintdsl.core.interval import NONNEGATIVE, REAL, ZERO, Interval
 from mintdsl.core.nat import Nat
 from mintdsl.core.orders import Order
+from mintdsl.core.walks import chain
 from mintdsl.diagnostics.model import Bag, Diagnostic, Label
 from mintdsl.proof.acts import defined_facts, registered_facts
 from mintdsl.proof.claims import blame_of, check_claim
@@ -250,8 +251,14 @@ class _Walk:
     # ------------------------------------------------------------ arithmetic
 
     def _binary(self, node: ir.Binary) -> Proof:
-        left, left_proof = self.expr(node.left)
-        right, right_proof = self.expr(node.right)
+        first, operations = chain(node)
+        result = self.expr(first)
+        for operation in operations:
+            result = self._operation(operation, result, self.expr(operation.right))
+        return result
+
+    def _operation(self, node: ir.Binary, one: Proof, other: Proof) -> Proof:
+        (left, left_proof), (right, right_proof) = one, other
         spans = (node.left.span, node.right.span)
         premises = (left_proof, right_proof)
         match node.op:
