@@ -47,6 +47,7 @@ BOUND = Limit(8, "indices bound at one place, and indices of one parameter", "E0
 TIES = Limit(2_000, "ties of a layer", "E0107")
 FACTORS = Limit(16, "factors of a tie", "E0107")
 TIED = Limit(64, "ties that build on each other", "E0107")
+SIGNS = Limit(1_000, "factors of a tie, those of the ties it builds on written out", "E0107")
 VARIANTS = Limit(10_000, "proofs: definitions, for each value of their Act, Order and Real formals", "E0107")
 
 # ---------------------------------------------------------------- sizes

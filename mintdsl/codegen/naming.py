@@ -77,14 +77,15 @@ def class_name(name: str) -> str:
 def _free(names: Iterable[str], taken: object) -> dict[str, str]:
     assert callable(taken)
     result: dict[str, str] = {}
-    for name in names:
-        if name in result:
-            continue
+    wanted = dict.fromkeys(names)
+    given: set[str] = set()
+    for name in wanted:
         new = name
-        while taken(new) or new in result.values() or (new != name and new in names):
+        while taken(new) or new in given or (new != name and new in wanted):
             # a name that a prefix makes ours stays ours with an underscore after it
             new = f"p_{new}" if taken(f"{new}_") and not new.startswith("p_") else f"{new}_"
         result[name] = new
+        given.add(new)
     return result
 
 

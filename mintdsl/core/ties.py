@@ -54,21 +54,25 @@ def solve(ties: list[ast.Tie], params: Mapping[str, ir.Param], values: Values) -
 
 
 def _not_too_deep(params: Mapping[str, ir.Param], bag: Bag) -> None:
-    """Ties that build on ties that build on ties: the sign of a pivot is found by recursion on them."""
+    """The sign of a pivot is found by recursion on its factors, of which some are pivots of other ties."""
     depths: dict[str, int] = {}
+    factors: dict[str, int] = {}
     for start in params:
         path = [start]
         while path:
             pivot = params[path[-1]].pivot
-            others = () if pivot is None else pivot.others
-            waiting = [other.name for other in others if other.name not in depths]
+            others = [] if pivot is None else [other.name for other in pivot.others]
+            waiting = [other for other in others if other not in depths]
             if waiting:
                 path.extend(waiting)
                 continue
             name = path.pop()
-            depths[name] = 1 + max((depths[other.name] for other in others), default=-1)
-            if pivot is not None and depths[name] > limits.TIED.most:
+            depths[name] = 1 + max((depths[other] for other in others), default=-1)
+            factors[name] = 1 + sum(factors[other] for other in others)
+            if pivot is not None and (
                 too_many(depths[name], limits.TIED, pivot.span, bag)
+                or too_many(factors[name], limits.SIGNS, pivot.span, bag)
+            ):
                 return
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from mintdsl import limits
@@ -20,6 +20,25 @@ def chain(node: ir.Expr) -> tuple[ir.Expr, list[ir.Binary]]:
         node = node.left
     operations.reverse()
     return node, operations
+
+
+def constant(node: ir.Expr, lets: Mapping[str, bool]) -> bool:
+    """Whether `node` does not contain the variable; `lets` tells that of each let."""
+    waiting = [node]
+    while waiting:
+        match waiting.pop():
+            case ir.Var():
+                return False
+            case ir.Ref(name=name):
+                if not lets[name]:
+                    return False
+            case ir.Linear(arg=arg) | ir.Apply(arg=arg) | ir.Neg(arg=arg) | ir.Pool(arg=arg) | ir.Sum(body=arg):
+                waiting.append(arg)
+            case ir.Binary(left=left, right=right):
+                waiting += (left, right)
+            case ir.Scalar() | ir.Value():
+                pass
+    return True
 
 
 class Written(NamedTuple):
