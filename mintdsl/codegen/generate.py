@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import isinf
 
@@ -15,9 +15,10 @@ from mintdsl.codegen.helpers import imports, needed
 from mintdsl.codegen.layer import write_layer, write_net
 from mintdsl.codegen.naming import class_name, flow_names, layer_names
 from mintdsl.core import ir
+from mintdsl.core.walks import uses
 from mintdsl.proof.check import Bindings, LayerProof, act_slope
 from mintdsl.proof.prover import FlowProof, Prover
-from mintdsl.records import replace
+from mintdsl.records import pieces, replace
 from mintdsl.source import Source, Span
 
 VERSION = "0.1.0"
@@ -30,49 +31,67 @@ def generate(program: ir.Program, key: str, sizes: Mapping[str, int], sources: M
 
 def spec_hash(program: ir.Program, key: str) -> str:
     """SHA-256 of the elaborated definitions that `key` uses, spans aside."""
-    parts = [repr((k, program.callable(k))) for k in _reachable(program, key)]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+    digest = hashlib.sha256()
+    for number, place in enumerate(_reachable(program, key)):
+        digest.update(b"\n" if number else b"")
+        for piece in pieces((place, program.callable(place))):
+            digest.update(piece.encode())
+    return digest.hexdigest()
 
 
 def _reachable(program: ir.Program, key: str) -> list[str]:
     """The definitions that `key` uses, those used first first, itself last."""
-    found: list[str] = []
+    found: dict[str, None] = {}
+    path = [(key, _used(program, key))]
+    while path:
+        place, rest = path[-1]
+        following = next((used for used in rest if used not in found), None)
+        if following is not None:
+            path.append((following, _used(program, following)))
+        else:
+            path.pop()
+            found[place] = None
+    return list(found)
 
-    def visit(place: str) -> None:
+
+def _used(program: ir.Program, key: str) -> Iterator[str]:
+    definition = program.callable(key)
+    return (use.definition for use in uses(definition.steps)) if isinstance(definition, ir.Flow) else iter(())
+
+
+def passed_acts(program: ir.Program, key: str) -> list[ir.DefinedAct]:
+    """The different activations of the program that are arguments or defaults: they become functions."""
+    found: dict[ir.DefinedAct, None] = {}
+    for place in _reachable(program, key):
         definition = program.callable(place)
+        for formal in definition.formals:
+            if isinstance(formal.default, ir.DefinedAct):
+                found[formal.default] = None
         if isinstance(definition, ir.Flow):
-            for use in _uses(definition.steps):
-                visit(use.definition)
-        if place not in found:
-            found.append(place)
-
-    visit(key)
-    return found
-
-
-def _uses(steps: Sequence[ir.Step]) -> list[ir.Use | ir.Classify]:
-    uses: list[ir.Use | ir.Classify] = []
-    for step in steps:
-        match step.op:
-            case ir.Use() | ir.Classify():
-                uses.append(step.op)
-            case ir.Repeat() | ir.Pair():
-                uses += _uses(step.op.steps)
-            case _:
-                pass
-    return uses
+            for use in uses(definition.steps):
+                for _, value in use.args:
+                    if isinstance(value, ir.DefinedAct):
+                        found[value] = None
+    return list(found)
 
 
 def _classes(keys: Sequence[str]) -> dict[str, str]:
     """The class of each definition; a name that two files define gets a number."""
-    classes: dict[str, str] = {}
-    for key in reversed(keys):  # the definition asked for keeps its name
-        name = base = class_name(key.rpartition("::")[2])
-        number = 2
-        while name in classes.values():
+    names = _numbered([class_name(key.rpartition("::")[2]) for key in reversed(keys)])
+    return dict(zip(reversed(keys), names, strict=True))  # the definition asked for keeps its name
+
+
+def _numbered(names: Sequence[str]) -> list[str]:
+    """The names, those that came before with a number behind."""
+    found: dict[str, None] = {}
+    numbers: dict[str, int] = {}
+    for base in names:
+        name, number = base, numbers.get(base, 2)
+        while name in found:
             name, number = f"{base}_{number}", number + 1
-        classes[key] = name
-    return classes
+        numbers[base] = number
+        found[name] = None
+    return list(found)
 
 
 @dataclass(slots=True)
@@ -107,7 +126,7 @@ class _Generator:
                 sizes = self.sizes if key == self.key else {}
                 names = flow_names(definition)
                 FlowWriter(key, definition, proof, self.program, body, self._where, digest, sizes, names, classes).run()
-        for act in self._passed(keys):
+        for act in passed_acts(self.program, self.key):
             body()
             body()
             write_act(act, f"own_{act.name}", body, self._steepest(act))
@@ -135,16 +154,18 @@ class _Generator:
         prover = Prover(self.program)
         found: dict[str, list[LayerProof | FlowProof]] = {k: [] for k in keys}
         used: dict[str, list[Bindings]] = {k: [] for k in keys}
+        seen: set[int] = set()  # the prover keeps its proofs, so no two have one id
 
         def visit(key: str, bindings: Bindings) -> None:
             proof = prover.prove(key, bindings)
-            if any(p is proof for p in found[key]):
+            if id(proof) in seen:
                 return
+            seen.add(id(proof))
             found[key].append(proof)
             used[key].append(bindings)
             definition = self.program.definitions[key]
             if isinstance(definition, ir.Flow):
-                for use in _uses(definition.steps):
+                for use in uses(definition.steps):
                     if isinstance(use, ir.Classify):
                         continue  # nothing is proved of a head
                     visit(use.definition, prover.bindings_of(use, bindings))
@@ -153,20 +174,6 @@ class _Generator:
         return found, used
 
     # ------------------------------------------------------------ activations
-
-    def _passed(self, keys: Sequence[str]) -> list[ir.DefinedAct]:
-        """Activations of the program that are arguments or defaults: they become functions."""
-        values: list[ir.Argument | None] = []
-        for key in keys:
-            definition = self.program.callable(key)
-            values += [f.default for f in definition.formals]
-            if isinstance(definition, ir.Flow):
-                values += [value for use in _uses(definition.steps) for _, value in use.args]
-        found: dict[str, ir.DefinedAct] = {}
-        for value in values:
-            if isinstance(value, ir.DefinedAct) and found.setdefault(value.name, value) != value:
-                raise ValueError(f"two activations called {value.name} are passed as arguments: rename one")
-        return list(found.values())
 
     def _steepest(self, act: ir.BuiltinAct | ir.DefinedAct) -> float | None:
         """The supremum of |slope|; None where it is infinite or depends on formals."""

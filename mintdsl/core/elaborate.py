@@ -75,9 +75,10 @@ class _Elaborator:
                 self.other(current, Bag())  # who uses it hears what is wrong with it
 
     def _needs(self, entry: Entry) -> Iterator[Entry]:
-        """The definitions whose names it mentions."""
+        """The definitions whose names it mentions, but for nets: one that is no step is not looked at."""
         entries = self.scopes[entry.file].entries
-        return iter([entries[name] for name in dict.fromkeys(_mentioned(entry.item)) if name in entries])
+        found = [entries[name] for name in dict.fromkeys(_mentioned(entry.item)) if name in entries]
+        return iter([needed for needed in found if needed.kind != "net"])
 
     def definition(self, entry: Entry, span: Span) -> ir.Definition | ir.Net | None:
         """The elaborated layer, net or flow behind `entry`; None if it has errors (reported once)."""
@@ -93,6 +94,7 @@ class _Elaborator:
                 notes=(" -> ".join(shortened([*chain, chain[0]])),),
             )
             return None
+        self.after_its_needs(entry)
         return self.done.get(entry.key)
 
     def _elaborated(self, entry: Entry) -> ir.Definition | ir.Net | None:

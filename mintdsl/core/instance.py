@@ -19,19 +19,21 @@ from mintdsl.source import Span
 
 
 class Counts(NamedTuple):
-    """Numbers of parameters: all that are stored, and those that a mask lets through; modules counts all steps."""
+    """Numbers of parameters: all that are stored, and those that a mask lets through; of layers; of all steps."""
 
     stored: int
     live: int
     modules: int
+    steps: int = 0
 
     def __add__(self, other: object) -> Counts:
         assert isinstance(other, Counts)
-        return Counts(self.stored + other.stored, self.live + other.live, self.modules + other.modules)
+        stored, live, modules, steps = (a + b for a, b in zip(self, other, strict=True))
+        return Counts(stored, live, modules, steps)
 
     def times(self, n: int) -> Counts:
         """n copies."""
-        return Counts(self.stored * n, self.live * n, self.modules * n)
+        return Counts(self.stored * n, self.live * n, self.modules * n, self.steps * n)
 
 
 Sizes = tuple[int, ...]
@@ -93,7 +95,7 @@ class Instances:
                 return None
             extents[name] = size
         order = layer.order if isinstance(layer.order, Order) else orders.get(layer.order.name)
-        total = Counts(0, 0, 1)
+        total = Counts(0, 0, 1, 1)
         for param in layer.params:
             source = self._dims(param.source, dims, values, param.span, use)
             target = self._dims(param.target, dims, values, param.span, use)
@@ -137,12 +139,12 @@ class Instances:
             if one is None:
                 return None
             total += one
-            if total.modules > limits.STEPS.most or total.stored > limits.PARAMETERS.most:
+            if total.steps > limits.STEPS.most or total.stored > limits.PARAMETERS.most:
                 self.bag.error(
                     "E0307",
                     step.span,
-                    f"up to here there are {total.modules:,} layers and steps, and {total.stored:.3g} parameters",
-                    f"limits: {limits.STEPS.shown} layers and steps, {limits.PARAMETERS.shown} parameters",
+                    f"up to here there are {total.steps:,} steps, and {total.stored:.3g} parameters",
+                    f"limits: {limits.STEPS.shown} steps, {limits.PARAMETERS.shown} parameters",
                     notes=("nothing was allocated",),
                 )
                 return None
@@ -159,9 +161,9 @@ class Instances:
             case ir.Pair():
                 return self._steps(step.op.steps, values, orders)
             case ir.Squeeze() | ir.Pad():
-                return Counts(0, 0, 1) if self._shape(step.result, values, step) is not None else None
+                return Counts(0, 0, 0, 1) if self._shape(step.result, values, step) is not None else None
             case _:
-                return Counts(0, 0, 1)
+                return Counts(0, 0, 0, 1)
 
     def _shape(self, shape: ir.Shape, values: Mapping[str, int], step: ir.Step) -> Sizes | None:
         if shape.kind == "Any":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from mintdsl import limits
@@ -39,6 +39,19 @@ def constant(node: ir.Expr, lets: Mapping[str, bool]) -> bool:
             case ir.Scalar() | ir.Value():
                 pass
     return True
+
+
+def uses(steps: Sequence[ir.Step]) -> Iterator[ir.Use | ir.Classify]:
+    """Every layer, flow and net that the steps use, in order."""
+    waiting = list(reversed(steps))
+    while waiting:
+        match waiting.pop().op:
+            case ir.Use() | ir.Classify() as use:
+                yield use
+            case ir.Repeat(steps=inner) | ir.Pair(steps=inner):
+                waiting.extend(reversed(inner))
+            case _:
+                pass
 
 
 class Written(NamedTuple):

@@ -117,16 +117,15 @@ def prove(
     Example: mint prove mintnet/mint.mint Mint
     """
     from mintdsl.proof.prover import Prover
-    from mintdsl.tools import fixes, proofs
+    from mintdsl.tools import proofs
 
     asked = programs.ask(file, name, option, defines)
     report = asked.program.check(asked.name, **asked.sizes)
     core, _ = asked.program.core()
     at = show.terminal()
     keys = core.main if asked.name is None else (core.find(asked.name),)
-    with fixes.deep():
-        found = proofs.used(core, Prover(core), [k for k in keys if k is not None and k in core.definitions])
-        _say(proofs.proof_text(found, core, report.sources, at))
+    found = proofs.used(core, Prover(core), [k for k in keys if k is not None and k in core.definitions])
+    _say(proofs.proof_text(found, core, report.sources, at))
     if not brief and found:
         _say([*proofs.rules_text(found, at), ""])
     if found:

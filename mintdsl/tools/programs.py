@@ -12,8 +12,10 @@ from pathlib import Path
 
 import click
 
+from mintdsl import limits
 from mintdsl.core import ir
-from mintdsl.driver import MAX_BYTES, FileProblem, Program, load, loads
+from mintdsl.driver import FileProblem, Program, load, loads
+from mintdsl.files import as_text
 from mintdsl.resources import resource
 from mintdsl.syntax.suggest import suggest
 
@@ -79,16 +81,7 @@ def _short(path: Path) -> Path:
 
 
 def _standard_input() -> str:
-    data = sys.stdin.buffer.read(MAX_BYTES + 1)
-    if len(data) > MAX_BYTES:
-        raise FileProblem(f"standard input is larger than {MAX_BYTES // 2**20} MiB")
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise FileProblem(f"standard input is not UTF-8 text (byte {error.start})") from None
-    if "\0" in text:
-        raise FileProblem("standard input is binary")
-    return text
+    return as_text(sys.stdin.buffer.read(limits.FILE.most + 1), "standard input")
 
 
 def ask(file: str, name: str | None, option: str | None, defines: tuple[str, ...]) -> Asked:
