@@ -15,7 +15,7 @@ from mintdsl.core.elaborate import elaborate
 from mintdsl.core.instance import Counts, Instances
 from mintdsl.core.nat import Nat
 from mintdsl.core.orders import Order
-from mintdsl.core.walks import uses
+from mintdsl.core.walks import layer_written, uses
 from mintdsl.diagnostics.model import Bag, Diagnostic, Label, Severity
 from mintdsl.files import FileProblem, Loaded, load_path, load_text
 from mintdsl.proof.prover import FlowProof, Proof, Prover
@@ -92,7 +92,7 @@ class Program:
         prover = Prover(core)
         instances = Instances(core, bag)
         results = []
-        if not _too_many_variants(core, keys, prover, bag):
+        if not _too_much_to_prove(core, keys, prover, bag):
             results = [r for key in keys if (r := _check(core, key, prover, instances, sizes, bag)) is not None]
         for used in prover.done.values():
             bag.extend(used.diagnostics)
@@ -217,12 +217,11 @@ def _program(file: str, loaded: Loaded) -> Program:
 # ---------------------------------------------------------------- checking
 
 
-def _too_many_variants(core: ir.Program, keys: Sequence[str], prover: Prover, bag: Bag) -> bool:
-    """Whether the values of Act, Order and Real formals that reach the definitions are too many to be proved."""
-    if not any(f.type in ("Act", "Order", "Real") for d in core.definitions.values() for f in d.formals):
-        return False  # each definition is proved once
+def _too_much_to_prove(core: ir.Program, keys: Sequence[str], prover: Prover, bag: Bag) -> bool:
+    """Whether the definitions, for all values of Act, Order and Real formals that reach them, are too long to prove."""
     seen: set[tuple[str, tuple[tuple[str, ir.Argument], ...]]] = set()
     waiting = [(key, bindings) for key in keys if (bindings := prover.defaults(key)) is not None]
+    work = 0
     while waiting:
         key, bindings = waiting.pop()
         place = (key, tuple(sorted(bindings.items(), key=lambda item: item[0])))
@@ -230,14 +229,17 @@ def _too_many_variants(core: ir.Program, keys: Sequence[str], prover: Prover, ba
             continue
         seen.add(place)
         definition = core.definitions[key]
-        if len(seen) > limits.VARIANTS.most:
-            title = "too many values of Act, Order and Real formals: each one is a proof"
-            bag.error("E0107", definition.name_span, title, f"more than {limits.VARIANTS.shown} proofs")
-            return True
-        if isinstance(definition, ir.Flow):
+        if isinstance(definition, ir.Layer):
+            work += layer_written(definition).size
+        else:
             for use in uses(definition.steps):
+                work += 1
                 if isinstance(use, ir.Use):
                     waiting.append((use.definition, prover.bindings_of(use, bindings)))
+        if work > limits.PROOFS.most:
+            title = "there is too much to prove: activations are written out, and each value of a formal is a proof"
+            bag.error("E0107", definition.name_span, title, f"more than {limits.PROOFS.shown} operations up to here")
+            return True
     return False
 
 

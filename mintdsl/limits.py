@@ -48,7 +48,12 @@ TIES = Limit(2_000, "ties of a layer", "E0107")
 FACTORS = Limit(16, "factors of a tie", "E0107")
 TIED = Limit(64, "ties that build on each other", "E0107")
 SIGNS = Limit(1_000, "factors of a tie, those of the ties it builds on written out", "E0107")
-VARIANTS = Limit(10_000, "proofs: definitions, for each value of their Act, Order and Real formals", "E0107")
+PROOFS = Limit(
+    1_000_000,
+    "operations and steps proved: of each definition, for each value of its Act, Order and Real formals",
+    "E0107",
+)
+INSTANCES = Limit(1_000_000, "parameters and steps counted: of each definition, at each of its sizes", "E0107")
 
 # ---------------------------------------------------------------- sizes
 

@@ -46,18 +46,19 @@ class Instances:
     program: ir.Program
     bag: Bag
     done: dict[tuple[object, ...], Counts | None] = field(default_factory=dict)
+    work: int = 0
 
     def of(
         self, key: str, dims: Sizes, nats: Mapping[str, int], orders: Mapping[str, Order], use: Span
     ) -> Counts | None:
         """The counts of definition `key` on a shape; None when a size is not whole or too large (reported)."""
         place = (key, dims, tuple(sorted(nats.items())), tuple(sorted((k, v.name) for k, v in orders.items())))
-        if place not in self.done and len(self.done) >= limits.VARIANTS.most:
-            title = f"definitions are used at more than {limits.VARIANTS.shown} different sizes"
-            self.bag.error("E0107", use, title, "one too many")
-            return None
         if place not in self.done:
             definition = self.program.callable(key)
+            self.work += len(definition.steps if isinstance(definition, ir.Flow) else definition.params) + 1
+            if self.work > limits.INSTANCES.most:
+                self.bag.error("E0107", use, "definitions are used at too many different sizes", "one too many")
+                return None
             values = {**nats, **_bind(definition.shape, dims)}
             if isinstance(definition, (ir.Layer, ir.Net)):
                 self.done[place] = self._layer(definition, dims, values, orders, use)

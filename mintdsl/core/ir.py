@@ -326,7 +326,7 @@ class Claim:
 class Layer:
     """A layer: parameters, `lets` in order, and the result, as functions of one variable on `shape`."""
 
-    __slots__ = ("tables",)
+    __slots__ = ("tables", "written")
     name: str
     formals: tuple[Formal, ...]
     shape: Shape
@@ -355,7 +355,7 @@ class Layer:
 class Net:
     """A net of one input: parameters, lets, and the result, from `shape` to `target`. It claims nothing."""
 
-    __slots__ = ("tables",)
+    __slots__ = ("tables", "written")
     name: str
     formals: tuple[Formal, ...]
     shape: Shape

@@ -13,7 +13,7 @@ from mintdsl.core.orders import DEFAULT_ORDER, Order
 from mintdsl.core.params import check_inits, declare
 from mintdsl.core.scope import Locals, Scope
 from mintdsl.core.values import IndexName, Stop, Values, not_yet, too_many
-from mintdsl.core.walks import too_much, written_out
+from mintdsl.core.walks import layer_written, too_much
 from mintdsl.diagnostics.model import Bag, Label, Severity
 from mintdsl.records import replace
 from mintdsl.source import Span
@@ -82,9 +82,9 @@ class _Layer:
         formula = Formula(values, find_act, net=True)
         lets, result = self._body(formula, shape, target)
         self._unused(params, formula)
-        if result is None or order is None or not self._short(lets, result):
+        if result is None or order is None:
             return None
-        return ir.Net(
+        net = ir.Net(
             item.name.id,
             formals,
             shape,
@@ -100,6 +100,7 @@ class _Layer:
             item.name.span,
             item.inputs[0].span,
         )
+        return None if too_much(layer_written(net), limits.OPERATIONS, item.name, self.bag) else net
 
     def run(self) -> ir.Layer | None:
         item, values = self.item, self.values
@@ -120,9 +121,9 @@ class _Layer:
         formula = Formula(values, find_act)
         lets, result = self._body(formula, shape, shape)
         self._unused(solved, formula)
-        if result is None or order is None or not self._short(lets, result):
+        if result is None or order is None:
             return None
-        return ir.Layer(
+        layer = ir.Layer(
             name=item.name.id,
             formals=formals,
             shape=shape,
@@ -141,6 +142,7 @@ class _Layer:
             name_span=item.name.span,
             shape_span=item.shape.span,
         )
+        return None if too_much(layer_written(layer), limits.OPERATIONS, item.name, self.bag) else layer
 
     def _first_members(self, shape: ir.Shape) -> Order | ir.FormalOrder | None:
         """Indices, spaces, acts and the order: they may be used before they stand."""
@@ -212,11 +214,6 @@ class _Layer:
             )
             return lets, None
         return lets, result
-
-    def _short(self, lets: list[ir.Let], result: Typed) -> bool:
-        """Whether the formulas, with their activations written out, are within the limit."""
-        written = written_out([*(item.value for item in lets), result.expr])
-        return not too_much(written, limits.OPERATIONS, self.item.name, self.bag)
 
     def _unused(self, params: dict[str, ir.Param], formula: Formula) -> None:
         if self.bag.has_errors:

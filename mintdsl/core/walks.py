@@ -66,6 +66,11 @@ def act_written(act: ir.DefinedAct) -> Written:
     return derived(act, "written", lambda own: written_out([own.body]))
 
 
+def layer_written(layer: ir.Layer | ir.Net) -> Written:
+    """The formulas of a layer or net, activations written out."""
+    return derived(layer, "written", lambda own: written_out([*(item.value for item in own.lets), own.result]))
+
+
 def written_out(formulas: Iterable[ir.Expr]) -> Written:
     """The extent of `formulas`; a chain of operators counts as one level, as it does where text is read."""
     size = deepest = 0
