@@ -15,6 +15,7 @@ from mintdsl.core.elaborate import elaborate
 from mintdsl.core.instance import Counts, Instances
 from mintdsl.core.nat import Nat
 from mintdsl.core.orders import Order
+from mintdsl.core.scope import shortened
 from mintdsl.core.walks import layer_written, uses
 from mintdsl.diagnostics.model import Bag, Diagnostic, Label, Severity
 from mintdsl.files import FileProblem, Loaded, load_path, load_text
@@ -134,7 +135,7 @@ class Program:
             self._start(),
             title,
             "asked for from outside",
-            notes=(f"it defines: {', '.join(names) or 'none'}",),
+            notes=(f"it defines: {', '.join(shortened(names)) or 'none'}",),
         )
 
     def _start(self) -> Span:

@@ -34,6 +34,7 @@ NESTING = Limit(
 NAME = Limit(255, "characters of a name", "E0107")
 INTEGER = Limit(10**15, "the value of a whole number", "E0106")
 MESSAGES = Limit(1_000, "messages of one severity; further ones are left out", "")
+HINTS = Limit(20, "unknown names for which similar ones are looked up", "")
 
 # ---------------------------------------------------------------- definitions
 

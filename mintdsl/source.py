@@ -59,9 +59,16 @@ class Source:
 
     def line(self, number: int) -> str:
         """The text of line `number` (from one), without its line end."""
+        start, end = self.extent(number)
+        return self.text[start:end]
+
+    def extent(self, number: int) -> tuple[int, int]:
+        """The offsets between which line `number` stands, without its line end."""
         start = self.line_starts[number - 1]
         end = self.line_starts[number] if number < len(self.line_starts) else len(self.text)
-        return self.text[start:end].rstrip("\r\n")
+        while end > start and self.text[end - 1] in "\r\n":
+            end -= 1
+        return start, end
 
     def slice(self, span: Span) -> str:
         """The characters that `span` covers."""

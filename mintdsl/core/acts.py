@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 from mintdsl import limits
 from mintdsl.core import ir
 from mintdsl.core.activations import ACTIVATIONS
@@ -37,7 +39,7 @@ def find_act(name: ast.Name, args: tuple[ast.Arg, ...], span: Span, values: Valu
             if BUILTIN[name.id] == "a function":
                 not_yet(values.bag, span, f"the function `{name.id}`")
             return values.wrong(span, "an activation", f"`{name.id}` is {BUILTIN[name.id]}")
-        unknown(name, [*ACTIVATIONS, *values.names.candidates()], values.bag, values.names.where, what="activation")
+        unknown(name, values.names.candidates(), values.bag, values.names.where, what="activation")
         return None
     options = bind_options(args, info.options, f"`{info.name}`", span, values)
     if options is None:
@@ -86,7 +88,9 @@ def find_init(call: ast.Call, values: Values) -> ir.InitCall | None:
     info = INITS.get(call.name.id)
     if info is None:
         if not values.names.silent(call.name.id):
-            unknown(call.name, [*INITS, *values.names.values], values.bag, "the initialisations", what="initialisation")
+            unknown(
+                call.name, chain(INITS, values.names.values), values.bag, "the initialisations", what="initialisation"
+            )
         return None
     if not info.ready:
         not_yet(values.bag, call.span, f"the initialisation `{info.name}`")

@@ -72,7 +72,7 @@ class _Elaborator:
                 del pending[current.key]
             else:
                 del pending[current.key]
-                self.other(current, Bag())  # who uses it hears what is wrong with it
+                self.other(current, Bag(self.bag))  # who uses it hears what is wrong with it
 
     def _needs(self, entry: Entry) -> Iterator[Entry]:
         """The definitions whose names it mentions, but for nets: one that is no step is not looked at."""

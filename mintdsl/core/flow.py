@@ -22,7 +22,7 @@ FLOW_CLAIMS = ("injective", "invertible", "volume_preserving")
 
 def elaborate_flow(item: ast.Flow, scope: Scope, bag: Bag, resolve: Resolve) -> ir.Flow | None:
     """The typed core of `item`; `resolve` elaborates the definitions it uses."""
-    own = Bag()
+    own = Bag(bag)
     try:
         flow = _Flow(item, Values(Locals(scope, f"the flow `{item.name.id}`"), own), resolve).run()
     except Stop:

@@ -6,6 +6,7 @@ A use fits when the shape that enters it is the shape its definition is on; name
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import chain
 
 from mintdsl.core import ir
 from mintdsl.core.flow_steps import Made
@@ -31,8 +32,8 @@ def use(op: ast.Use, step: ast.Step, shape: ir.Shape, resolve: Resolve, values: 
     entry = values.names.scope.entries.get(name.id)
     if entry is None:
         if not values.names.silent(name.id):
-            known = [n for n, e in values.names.scope.entries.items() if e.kind in ("layer", "flow")]
-            unknown(name, [*known, *STEPS], values.bag, values.names.where, what="step")
+            known = (n for n, e in values.names.scope.entries.items() if e.kind in ("layer", "flow"))
+            unknown(name, chain(known, STEPS), values.bag, values.names.where, what="step")
         return None
     if entry.kind not in ("layer", "flow"):
         net = entry.kind == "net"
@@ -70,7 +71,7 @@ def classify(op: ast.Classify, step: ast.Step, shape: ir.Shape, resolve: Resolve
     entry = values.names.scope.entries.get(name.id)
     if entry is None:
         if not values.names.silent(name.id):
-            nets = [n for n, e in values.names.scope.entries.items() if e.kind == "net"]
+            nets = (n for n, e in values.names.scope.entries.items() if e.kind == "net")
             unknown(name, nets, values.bag, values.names.where, what="net")
         return None
     if entry.kind != "net":

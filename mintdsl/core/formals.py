@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 from mintdsl import limits
 from mintdsl.core import ir
 from mintdsl.core.acts import find_act, find_init
@@ -97,8 +99,8 @@ def find_direction(name: ast.Name, values: Values) -> ir.Direction | None:
     if values.names.silent(name.id):
         return None
     if value is None and name.id not in BUILTIN:
-        candidates = [*DIRECTIONS, *(n for n, v in values.names.values.items() if isinstance(v, DirFormal))]
-        unknown(name, candidates, values.bag, values.names.where, what="direction")
+        formals = (n for n, v in values.names.values.items() if isinstance(v, DirFormal))
+        unknown(name, chain(DIRECTIONS, formals), values.bag, values.names.where, what="direction")
         return None
     kind = describe(value) if value is not None else BUILTIN[name.id]
     values.bag.error(

@@ -176,7 +176,7 @@ class Formula:
         if isinstance(value, IndexName):
             return value
         if not self.values.names.silent(name.id):
-            candidates = [n for n, v in self.values.names.values.items() if isinstance(v, IndexName)]
+            candidates = (n for n, v in self.values.names.values.items() if isinstance(v, IndexName))
             unknown(name, candidates, self.values.bag, "the indices of this layer", what="index")
         return None
 

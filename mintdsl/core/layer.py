@@ -24,7 +24,7 @@ CLASS_CLAIMS = ("lower", "upper", "diagonal", "injective", "invertible", "volume
 
 def elaborate_layer(item: ast.Layer, scope: Scope, bag: Bag) -> ir.Layer | None:
     """The typed core of `item`; None when anything in it was reported as an error."""
-    own = Bag()
+    own = Bag(bag)
     try:
         layer = _Layer(item, Values(Locals(scope, f"the layer `{item.name.id}`"), own)).run()
     except Stop:
@@ -35,7 +35,7 @@ def elaborate_layer(item: ast.Layer, scope: Scope, bag: Bag) -> ir.Layer | None:
 
 def elaborate_net(item: ast.Net, scope: Scope, bag: Bag) -> ir.Net | None:
     """The typed core of a net of one input and one output; None when anything in it was reported."""
-    own = Bag()
+    own = Bag(bag)
     try:
         net = _Layer(item, Values(Locals(scope, f"the net `{item.name.id}`"), own)).run_net(item)
     except Stop:

@@ -128,7 +128,8 @@ class Nat:
         return " ".join([first[2:] if first[0] == "+" else "-" + first[2:], *rest])
 
     def __str__(self) -> str:
-        return self.text()
+        text = self.text()
+        return text if len(text) <= 200 else f"{text[:160]} ..."
 
 
 def _normal(total: Mapping[Monomial, Ratio]) -> Nat:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
 
 from mintdsl import limits
@@ -29,8 +30,8 @@ def find_order(name: ast.Name, shape: ir.Shape, values: Values) -> Order | ir.Fo
         if name.id == "parts":
             not_yet(values.bag, name.span, "the order `parts`")
         if not values.names.silent(name.id):
-            declared = [n for n, e in values.names.scope.entries.items() if e.kind == "order"]
-            unknown(name, [*ORDERS, *declared], values.bag, "the orders", what="order")
+            declared = (n for n, e in values.names.scope.entries.items() if e.kind == "order")
+            unknown(name, itertools.chain(ORDERS, declared), values.bag, "the orders", what="order")
         return None
     if shape.kind not in ("Any", order.space):
         values.bag.error(

@@ -54,7 +54,7 @@ def _binder_indices(binder: ast.Binder, values: Values) -> tuple[str, ...] | Non
     for index in binder.indices:
         if not isinstance(values.names.values.get(index.id), IndexName):
             if not values.names.silent(index.id):
-                candidates = [n for n, v in values.names.values.items() if isinstance(v, IndexName)]
+                candidates = (n for n, v in values.names.values.items() if isinstance(v, IndexName))
                 unknown(index, candidates, values.bag, "the indices of this layer", what="index")
             return None
     names = tuple(i.id for i in binder.indices)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Literal
 
 from mintdsl.core.activations import ACTIVATIONS
@@ -177,7 +178,7 @@ def unknown(
     name: ast.Name, candidates: Iterable[str], bag: Bag, where: str, *, code: str = "E0201", what: str = "name"
 ) -> None:
     """Report that `name` is not defined, with the names that are close."""
-    close = suggest(name.id, list(candidates))
+    close = suggest(name.id, candidates) if bag.hint() else ()
     fixes: tuple[Fix, ...] = ()
     title = f"unknown {what} `{name.id}`"
     if close:
@@ -225,6 +226,6 @@ class Locals:
         """Whether an error about `name` was reported already."""
         return name in self.poisoned or name in self.scope.poisoned
 
-    def candidates(self) -> list[str]:
+    def candidates(self) -> Iterable[str]:
         """Every name that could have been meant."""
-        return [*self.values, *self.sizes, *self.scope.entries, *ACTIVATIONS]
+        return chain(self.values, self.sizes, self.scope.entries, ACTIVATIONS)

@@ -186,12 +186,12 @@ def _pivot(
     explicit = {i for f in found for i in f.factor.indices}
     implicit = frozenset().union(*(carried(f.param) for f in found))
     reasons = []
-    shapes = {str(f.param.target) for f in found}
+    shapes = {f.param.target for f in found}
     if len(shapes) > 1:
         values.bag.error(
             "E0301",
             tie.span,
-            f"the factors of this tie act on different shapes: {', '.join(sorted(shapes))}",
+            f"the factors of this tie act on different shapes: {', '.join(sorted(map(str, shapes)))}",
             "diagonals of different sizes",
         )
         return None

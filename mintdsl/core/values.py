@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import NoReturn
 
@@ -207,13 +208,15 @@ class Values:
                     "E0212", name.span, f"`{name.id}` is defined by itself", "needs its own value", notes=notes
                 )
                 return None
-            own, stopped, value = Bag(), False, None
+            own, stopped, value = Bag(self.bag), False, None
             outer = Values(Locals(scope.files[entry.file], "this file"), own, (*self.active, entry.key))
             try:
                 value = make(outer)
             except Stop:
                 stopped = True
-            made = scope.made[entry.key] = Known(value, own.sorted(), stopped)
+            found = own.sorted()
+            self.bag.extend(found)
+            made = scope.made[entry.key] = Known(value, found[:10], stopped)
         self.bag.extend(made.diagnostics)
         if made.stopped:
             raise Stop
@@ -249,7 +252,7 @@ class Values:
             return None
         entry = self.names.scope.entries.get(name.id)
         if entry is None:
-            unknown(name, [*SHAPES, *self.names.candidates()], self.bag, self.names.where, what="shape")
+            unknown(name, itertools.chain(SHAPES, self.names.candidates()), self.bag, self.names.where, what="shape")
             return None
         if isinstance(entry.item, ast.Space):
             found = self.once(entry, entry.item.name, _space(entry.item))

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+EFFORT = 500_000
+"""Comparisons of letters for one name: candidates beyond it are not looked at."""
+
 
 def suggest(name: str, candidates: Iterable[str]) -> tuple[str, ...]:
     """At most three of `candidates` that are close to `name`, the closest first; case is no difference."""
     limit = max(1, len(name) // 3)
     found: list[tuple[int, str]] = []
-    for candidate in set(candidates) - {name}:
-        if abs(len(candidate) - len(name)) <= limit:
+    effort = EFFORT
+    for candidate in dict.fromkeys(candidates):
+        if candidate != name and abs(len(candidate) - len(name)) <= limit:
+            effort -= len(candidate) * len(name)
+            if effort < 0:
+                break
             distance = _distance(name.lower(), candidate.lower())
             if distance <= limit and distance < max(len(name), len(candidate)):
                 found.append((distance, candidate))

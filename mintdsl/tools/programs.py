@@ -14,6 +14,7 @@ import click
 
 from mintdsl import limits
 from mintdsl.core import ir
+from mintdsl.core.scope import shortened
 from mintdsl.driver import FileProblem, Program, load, loads
 from mintdsl.files import as_text
 from mintdsl.resources import resource
@@ -116,13 +117,13 @@ def _known(core: ir.Program, name: str | None, sizes: Mapping[str, int]) -> None
         if key is None:
             names = [k.rpartition("::")[2] for k in core.definitions]
             close = suggest(name, names)
-            hint = f"; did you mean {close[0]}?" if close else f"; it has {', '.join(names) or 'none'}"
+            hint = f"; did you mean {close[0]}?" if close else f"; it has {', '.join(shortened(names)) or 'none'}"
             raise Usage(f"no layer or flow {name} in this file{hint}")
         keys = (key,)
     known = [f.name for key in keys for f in core.definitions[key].formals if f.type == "Nat"]
     for size in sizes:
         if size not in known:
-            there = f"there is {', '.join(dict.fromkeys(known))}" if known else "it has none"
+            there = f"there is {', '.join(shortened(list(dict.fromkeys(known))))}" if known else "it has none"
             raise Usage(f"-D {size}: no size of {name or 'this file'}; {there}")
 
 
