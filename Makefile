@@ -29,8 +29,8 @@ unit: $(READY)  ## the tests alone; make unit ARGS="-k proof"
 slow: $(READY)  ## the heavy tests: wheel, demo, full-size models, many generated programs
 	@$(PY) -m pytest -q -m slow --durations=10 $(ARGS)
 
-bench: $(READY)  ## the cost of a first `mint check`
-	@$(PY) benchmarks/cold_check.py
+bench: $(READY)  ## the cost of a first `mint check`, and how it grows with the program
+	@$(PY) benchmarks/cold_check.py && $(PY) benchmarks/check_growth.py
 
 wheel: $(READY)  ## dist/mintdsl-*.whl
 	@$(PY) -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist . && ls dist/*.whl

@@ -39,6 +39,7 @@ HINTS = Limit(20, "unknown names for which similar ones are looked up", "")
 # ---------------------------------------------------------------- definitions
 
 BLOCKS = Limit(100, "flows and blocks of steps inside each other", "E0107")
+LOOPS = Limit(16, "repeats inside each other in one flow: the module has as many loops", "E0107")
 WRITTEN_OUT = Limit(1_000, "operations of an activation, those of the activations it uses included", "E0107")
 OPERATIONS = Limit(100_000, "operations of a layer, its activations written out", "E0107")
 FORMALS = Limit(100, "formals of a definition", "E0107")

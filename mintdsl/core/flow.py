@@ -12,7 +12,7 @@ from mintdsl.core.formals import bind_formals
 from mintdsl.core.header import bind_claims, bind_shape
 from mintdsl.core.nat import TooLarge
 from mintdsl.core.scope import Locals, Scope
-from mintdsl.core.values import Stop, Values, not_yet, too_large
+from mintdsl.core.values import Stop, Values, not_yet, too_large, too_many
 from mintdsl.diagnostics.model import Bag, Label
 from mintdsl.source import Span
 from mintdsl.syntax import ast
@@ -40,6 +40,7 @@ class _Flow:
     labels: dict[str, Span] = field(default_factory=dict)
     paths: set[str] = field(default_factory=set)
     broken: bool = False
+    loops: int = 0
 
     @property
     def bag(self) -> Bag:
@@ -138,8 +139,12 @@ class _Flow:
                 return classify(op, step, shape, self.resolve, self.values)
 
     def _repeat(self, step: ast.Step, op: ast.Repeat, shape: ir.Shape) -> Made | None:
+        self.loops += 1
+        if too_many(self.loops, limits.LOOPS, step.span, self.bag):
+            raise Stop
         count = self.values.nat(op.count)
         steps = self._block(op.steps, shape)
+        self.loops -= 1
         if count is None or steps is None:
             return None
         if count.constant is not None and not 1 <= count.constant <= limits.STEPS.most:
