@@ -43,6 +43,7 @@ LOOPS = Limit(16, "repeats inside each other in one flow: the module has as many
 WRITTEN_OUT = Limit(1_000, "operations of an activation, those of the activations it uses included", "E0107")
 OPERATIONS = Limit(100_000, "operations of a layer, its activations written out", "E0107")
 FORMALS = Limit(100, "formals of a definition", "E0107")
+PARAMS = Limit(10_000, "parameters of a layer", "E0107")
 INDICES = Limit(64, "indices of a layer", "E0107")
 KEYS = Limit(16, "keys of an order", "E0107")
 BOUND = Limit(8, "indices bound at one place, and indices of one parameter", "E0107")

@@ -181,6 +181,9 @@ class _Layer:
 
     def _params(self, shape: ir.Shape) -> dict[str, ir.Param]:
         members = [m for m in self.item.members if isinstance(m, ast.Param)]
+        count = sum(len(m.binders) for m in members)
+        if too_many(count, limits.PARAMS, self.item.name.span, self.bag):
+            raise Stop
         return {p.name: p for m in members for p in declare(m, shape, self.shape_span, self.values)}
 
     def _body(self, formula: Formula, shape: ir.Shape, target: ir.Shape) -> tuple[list[ir.Let], Typed | None]:
