@@ -168,7 +168,7 @@ class _Loader:
         if known is not None:
             self.loaded.resolved[(file, item.path)] = known
             return None
-        if len(self.by_path) >= limits.FILES.most:
+        if len(self.by_path) + 1 >= limits.FILES.most:
             bag.error("E0205", item.path_span, f"a program has at most {limits.FILES.shown} files", "one too many")
             return None
         try:

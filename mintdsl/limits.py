@@ -43,7 +43,7 @@ LOOPS = Limit(16, "repeats inside each other in one flow: the module has as many
 WRITTEN_OUT = Limit(1_000, "operations of an activation, those of the activations it uses included", "E0107")
 OPERATIONS = Limit(100_000, "operations of a layer, its activations written out", "E0107")
 FORMALS = Limit(100, "formals of a definition", "E0107")
-PARAMS = Limit(10_000, "parameters of a layer", "E0107")
+PARAMS = Limit(5_000, "parameters of a layer", "E0107")
 INDICES = Limit(64, "indices of a layer", "E0107")
 KEYS = Limit(16, "keys of an order", "E0107")
 BOUND = Limit(8, "indices bound at one place, and indices of one parameter", "E0107")
@@ -60,7 +60,7 @@ INSTANCES = Limit(1_000_000, "parameters and steps counted: of each definition, 
 
 # ---------------------------------------------------------------- sizes
 
-TERMS = Limit(100, "terms of a size such as `2 * K + C`", "E0305")
+TERMS = Limit(64, "terms of a size such as `2 * K + C`", "E0305")
 DEGREE = Limit(32, "factors of a term of a size", "E0305")
 COEFFICIENT = Limit(10**18, "the value of a number in a size", "E0305")
 SIZE = Limit(2**40, "the value of a size", "E0305")

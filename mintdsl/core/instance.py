@@ -60,6 +60,8 @@ class Instances:
                 self.bag.error("E0107", use, "definitions are used at too many different sizes", "one too many")
                 return None
             values = {**nats, **_bind(definition.shape, dims)}
+            if definition.shape.dims and self._dims(definition.shape, dims, values, definition.shape_span, use) is None:
+                return None
             if isinstance(definition, (ir.Layer, ir.Net)):
                 self.done[place] = self._layer(definition, dims, values, orders, use)
             else:

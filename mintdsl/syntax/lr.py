@@ -88,7 +88,7 @@ class Machine:
             value = children[0]
         else:
             value = self.reduce(rule, children, start, end)
-            if rule.origin in _NESTING:
+            if rule.origin in _NESTING and size > 1:
                 height += 1
                 self.height = max(self.height, height)
         self._push(self.table.states[self.states[-1]][rule.origin], rule.origin, value, start, end, height)
