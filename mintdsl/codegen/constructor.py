@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from mintdsl.codegen import shapes
 from mintdsl.codegen.context import LayerContext, via
 from mintdsl.codegen.emit import Writer
-from mintdsl.codegen.naming import Names, class_name
+from mintdsl.codegen.naming import Names
 from mintdsl.core import ir
 from mintdsl.core.nat import Nat
 from mintdsl.core.orders import Order
@@ -111,7 +111,7 @@ def write_constructor(c: LayerContext) -> None:
         write("self.members = self.names")
     else:
         write.tuple("self.members = ", kept)
-    write_sizes(layer.shape, layer.formals, names, class_name(layer.name), write)
+    write_sizes(layer.shape, layer.formals, names, layer.name, write)
     write_formals(layer.formals, names, write)
     _proved_only(c)
     if layer.indices:
@@ -146,7 +146,7 @@ def _proved_only(c: LayerContext) -> None:
     for formal in c.layer.formals:
         if formal.type == "Nat":
             with c.write.block(f"if {c.member(formal.name)} < 1:"):
-                c.write(f'raise ValueError("{class_name(c.layer.name)}: {formal.name} must be at least 1")')
+                c.write(f'raise ValueError("{c.layer.name}: {formal.name} must be at least 1")')
     deciding = [f for f in c.layer.formals if f.type in ("Act", "Order", "Real")]
     if not deciding:
         return

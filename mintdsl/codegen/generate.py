@@ -13,7 +13,7 @@ from mintdsl.codegen.emit import Writer
 from mintdsl.codegen.flow import FlowWriter
 from mintdsl.codegen.helpers import imports, needed
 from mintdsl.codegen.layer import write_layer, write_net
-from mintdsl.codegen.naming import class_name, flow_names, layer_names
+from mintdsl.codegen.naming import class_name, names_of
 from mintdsl.core import ir
 from mintdsl.core.walks import uses
 from mintdsl.proof.check import Bindings, LayerProof, act_slope
@@ -104,6 +104,8 @@ class _Generator:
     def run(self) -> str:
         keys = _reachable(self.program, self.key)
         classes = _classes(keys)
+        taken = set(classes.values())
+        names = {key: names_of(self.program.callable(key), taken) for key in keys}
         proofs, bindings = self._proofs(keys)
         digest = spec_hash(self.program, self.key)
         body = Writer()
@@ -114,17 +116,15 @@ class _Generator:
             if isinstance(definition, ir.Layer):
                 layer = replace(definition, name=classes[key])
                 found = [p for p in proofs[key] if isinstance(p, LayerProof)]
-                names = layer_names(layer)
                 write_layer(
-                    LayerContext(layer, found, bindings[key], names, body, self._where, self._text, self._steepest)
+                    LayerContext(layer, found, bindings[key], names[key], body, self._where, self._text, self._steepest)
                 )
             elif isinstance(definition, ir.Net):
                 net = replace(definition, name=classes[key])
-                write_net(LayerContext(net, (), (), layer_names(net), body, self._where, self._text, self._steepest))
+                write_net(LayerContext(net, (), (), names[key], body, self._where, self._text, self._steepest))
             else:
                 proof = next(p for p in proofs[key] if isinstance(p, FlowProof))
                 sizes = self.sizes if key == self.key else {}
-                names = flow_names(definition)
                 FlowWriter(key, definition, proof, self.program, body, self._where, digest, sizes, names, classes).run()
         for act in passed_acts(self.program, self.key):
             body()
