@@ -7,7 +7,7 @@ PY := .venv/bin/python
 READY := .venv/.ready
 SOURCES := mintdsl tests benchmarks
 
-.PHONY: help demo test lint types unit slow bench wheel format clean moved
+.PHONY: help demo test lint types unit slow mutate bench wheel format clean moved
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf '  make %-8s %s\n' "$$name" "$$text"; done
@@ -28,6 +28,9 @@ unit: $(READY)  ## the tests alone; make unit ARGS="-k proof"
 
 slow: $(READY)  ## the heavy tests: wheel, demo, full-size models, many generated programs
 	@$(PY) -m pytest -q -m slow --durations=10 $(ARGS)
+
+mutate: $(READY)  ## ten minutes of mutated programs; make mutate ARGS="--seconds 60 --seed 1"
+	@$(PY) -m tests.hostile.mutate $(ARGS)
 
 bench: $(READY)  ## the cost of a first `mint check`, and how it grows with the program
 	@$(PY) benchmarks/cold_check.py && $(PY) benchmarks/check_growth.py

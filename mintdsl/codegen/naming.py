@@ -114,12 +114,12 @@ def _attribute(name: str) -> bool:
 def _elsewhere(name: str) -> bool:
     """Whether it means something outside of the class it would stand in, or Python changes it there."""
     own = name in helpers() or name == "annotations" or any(name == imported for imported, _ in IMPORTS)
-    return own or keyword.iskeyword(name) or hasattr(builtins, name) or _mangled(name) or name == "_"
+    return own or keyword.iskeyword(name) or hasattr(builtins, name) or _mangled(name)
 
 
 def _mangled(name: str) -> bool:
     """Whether Python puts the name of the class in front of it, or would with one of our endings behind it."""
-    return name.startswith("__")
+    return name.startswith("__") or name == "_"
 
 
 def _sizes(shape: ir.Shape) -> list[str]:

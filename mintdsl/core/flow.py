@@ -180,6 +180,10 @@ class _Flow:
             case ast.Prior():
                 return "prior"
             case ast.Classify():
+                if "head" in self.labels:
+                    also = (Label(step.span, "called `head`"),)
+                    title = "another step is called `head`: the net of the classifier"
+                    self.bag.error("E0204", self.labels["head"], title, "choose another label", also=also)
                 return "head"
             case ast.Factor() | ast.Ode():
                 raise AssertionError("not yet steps")

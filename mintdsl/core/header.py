@@ -55,6 +55,11 @@ def bind_claims(
             result.append(ir.Claim("diag", item.cmp, value, span=item.span))
             continue
         formal = values.names.values.get(item.name.id)
+        directed = item.name.id in ("lower", "upper") or isinstance(formal, DirFormal)
+        if item.name.id == "diag" or (item.strict and not directed and item.name.id in allowed):
+            label = "`strict` goes before a direction" if item.strict else "claims: diag > 0, diag >= e, diag != 0"
+            values.bag.error("E0214", item.span, f"`{'strict ' * item.strict}{item.name.id}` is no claim", label)
+            continue
         if item.name.id in allowed or isinstance(formal, DirFormal) and "lower" in allowed:
             result.append(ir.Claim(item.name.id, strict=item.strict, span=item.span))
         elif not values.names.silent(item.name.id):

@@ -67,7 +67,7 @@ GENERATED = """
     self cls x w y z s __a __A __x_ ___ _0 l O I _ __ ___ p_ p_x kept kept_2 kept_3 factory shape device dtype x_in u_in
     d_x d_ d_d_x y_term y_term_2 y_zeros plain_let_in d_plain_map anchor_lower_3x3 anchor_plain_direction_3x3
     plain_scale_sign plain_statistic_mean plain_statistic_var plain_statistic_count own_plain_passed
-    act_own_plain_passed act_tanh tanh_value own_h_value blocks plain_layer_0 plain_layer_1 repeat_0 pair prior head
+    act_own_plain_passed act_tanh tanh_value own_h_value blocks plain_layer_0 plain_layer_1 repeat_0 pair prior
     levels functional fronts match case type print exec eval open input nan inf e j True_ None_ E1 e1 x1 _x1 X torch nn
 """.split()
 WORDS = sorted(
@@ -76,7 +76,7 @@ WORDS = sorted(
         *MEMBERS, *(name for name, _ in IMPORTS), *dir(torch.Tensor)[::9], *DUNDERS, *GENERATED,
     }
 )  # fmt: skip
-LANGUAGE = {*tables.load().words, *BUILTIN, "C", "H", "W"}
+LANGUAGE = {*tables.load().words, *BUILTIN, "C", "H", "W", "head"}
 NAMES = [word for word in WORDS if re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", word) and word not in LANGUAGE]
 PROGRAMS = 25
 """Programs of the short test: every name once. The long one has every name in every place."""
