@@ -193,8 +193,10 @@ class _Loader:
     def _missing(self, item: ast.Import, relative: bool, problem: str) -> None:
         from mintdsl.syntax.suggest import suggest
 
-        names = [p.relative_to(self.library).as_posix() for p in sorted(self.library.glob("*/*.mint"))]
-        close = () if relative else suggest(item.path, names)
+        close: tuple[str, ...] = ()
+        if not relative and self.loaded.found.hint():
+            names = (p.relative_to(self.library).as_posix() for p in sorted(self.library.glob("*/*.mint")))
+            close = suggest(item.path, names)
         asked = item.path if len(item.path) <= 120 else f"{item.path[:100]}..."
         title = f'cannot import "{asked}"' + (f'; did you mean "{close[0]}"?' if close else "")
         self.loaded.found.error("E0202", item.path_span, title, problem)

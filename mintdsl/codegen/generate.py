@@ -11,7 +11,7 @@ from mintdsl.codegen.act import write_act
 from mintdsl.codegen.context import LayerContext
 from mintdsl.codegen.emit import Writer
 from mintdsl.codegen.flow import FlowWriter
-from mintdsl.codegen.helpers import imports, needed
+from mintdsl.codegen.helpers import imports, mentioned, needed
 from mintdsl.codegen.layer import write_layer, write_net
 from mintdsl.codegen.naming import class_name, names_of
 from mintdsl.core import ir
@@ -131,10 +131,11 @@ class _Generator:
             body()
             write_act(act, f"own_{act.name}", body, self._steepest(act))
         text = body.text().lstrip("\n")
-        helpers = needed(text)
+        mine = mentioned(text)
+        helpers = needed(mine)
         rest = "\n\n\n".join(h.text for h in helpers)
-        everything = text + "\n\n" + rest + "\n"
-        parts = [self._header(digest), "from __future__ import annotations", imports(everything)]
+        lines = imports(mine.union(*(h.mentions for h in helpers)))
+        parts = [self._header(digest), "from __future__ import annotations", lines]
         title = "# ---- helpers: the same for every module that mintdsl generates"
         tail = f"\n\n{title}\n\n\n{rest}\n" if helpers else "\n"
         return "\n\n".join(parts) + "\n\n\n" + text.rstrip("\n") + "\n" + tail

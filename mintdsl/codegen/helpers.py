@@ -6,6 +6,8 @@ The runtime is read, not imported: it needs torch, the generator does not.
 from __future__ import annotations
 
 import ast
+import re
+from collections.abc import Collection, Iterable
 from functools import cache
 from pathlib import Path
 
@@ -66,11 +68,22 @@ def _mentions(node: ast.AST) -> frozenset[str]:
     return frozenset(names)
 
 
-def needed(text: str) -> list[Helper]:
-    """The helpers that `text` uses, directly or through others, in the order of the runtime."""
+# A text, a comment, or a name that is no attribute: what the generator writes has nothing else with letters.
+_PIECES = re.compile(
+    r"""\"{3}[^"]*(?:"{1,2}[^"]+)*\"{3}|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|#[^\n]*|(?<![.\w])([A-Za-z_]\w*)"""
+)
+
+
+def mentioned(text: str) -> frozenset[str]:
+    """Every name that a piece of a module mentions. It is not parsed: the tree of a large module takes gigabytes."""
+    return frozenset(match[1] for match in _PIECES.finditer(text) if match[1])
+
+
+def needed(names: Iterable[str]) -> list[Helper]:
+    """The helpers among `names`, and those that they use, in the order of the runtime."""
     table = helpers()
     wanted: set[str] = set()
-    stack = [n for n in _mentions(ast.parse(text)) if n in table]
+    stack = [n for n in names if n in table]
     while stack:
         name = stack.pop()
         if name not in wanted:
@@ -102,9 +115,8 @@ IMPORTS = (
 )
 
 
-def imports(text: str) -> str:
-    """The import lines that `text` needs, grouped and sorted as linters want them."""
-    used = _mentions(ast.parse(text))
+def imports(used: Collection[str]) -> str:
+    """The import lines that the names need, grouped and sorted as linters want them."""
     plain: dict[bool, list[str]] = {False: [], True: []}
     froms: dict[tuple[bool, str], list[str]] = {}
     for name, line in IMPORTS:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import NamedTuple
 
 from mintdsl import limits
@@ -46,6 +45,7 @@ class Instances:
     program: ir.Program
     bag: Bag
     done: dict[tuple[object, ...], Counts | None] = field(default_factory=dict)
+    masks: dict[tuple[ir.Conv, int, Order], int] = field(default_factory=dict)
     work: int = 0
 
     def of(
@@ -57,7 +57,7 @@ class Instances:
             definition = self.program.callable(key)
             self.work += len(definition.steps if isinstance(definition, ir.Flow) else definition.params) + 1
             if self.work > limits.INSTANCES.most:
-                self.bag.error("E0107", use, "definitions are used at too many different sizes", "one too many")
+                self._too_much(use)
                 return None
             values = {**nats, **_bind(definition.shape, dims)}
             if definition.shape.dims and self._dims(definition.shape, dims, values, definition.shape_span, use) is None:
@@ -67,6 +67,22 @@ class Instances:
             else:
                 self.done[place] = self._flow(definition, values, orders, use)
         return self.done[place]
+
+    def _too_much(self, use: Span) -> None:
+        self.bag.error("E0107", use, "definitions are used at too many different sizes to be counted", "one too many")
+
+    def _live(self, param: ir.Param, channels: int, order: Order | None) -> int | None:
+        """What the mask of a convolution keeps, worked out once for each; None if that is too much work."""
+        kind = param.kind
+        if not isinstance(kind, ir.Conv) or kind.direction is None or order is None:
+            return 0
+        key = (kind, channels, order)
+        if key not in self.masks:
+            self.work += kind.size[0] * kind.size[1]
+            if self.work > limits.INSTANCES.most:
+                return None
+            self.masks[key] = _live_conv(kind, channels, order)
+        return self.masks[key]
 
     def size(self, value: Nat, values: Mapping[str, int], span: Span, use: Span, what: str) -> int | None:
         """`value` as a whole number >= 1."""
@@ -107,7 +123,11 @@ class Instances:
             copies = 1
             for index in param.indices:
                 copies *= extents[index]
-            one = _count(param, source, target, order)
+            live = self._live(param, source[0], order)
+            if live is None:
+                self._too_much(use)
+                return None
+            one = _count(param, source, target, order, live)
             total += Counts(one.stored * copies, one.live * copies, 0)
             if total.stored > limits.PARAMETERS.most:
                 self.bag.error(
@@ -208,7 +228,8 @@ def _bind(shape: ir.Shape, dims: Sizes) -> dict[str, int]:
 # ---------------------------------------------------------------- counting
 
 
-def _count(param: ir.Param, source: Sizes, target: Sizes, order: Order | None) -> Counts:
+def _count(param: ir.Param, source: Sizes, target: Sizes, order: Order | None, live: int) -> Counts:
+    """Numbers of one parameter; `live` are those that the mask of a convolution keeps."""
     match param.kind:
         case ir.Normalize():
             return Counts(0, 0, 0)  # statistics are buffers
@@ -224,7 +245,7 @@ def _count(param: ir.Param, source: Sizes, target: Sizes, order: Order | None) -
             stored = target[0] * source[0] * rows * columns
             if conv.direction is None or order is None:
                 return Counts(stored, stored, 0)
-            return Counts(stored, _live_conv(conv, source[0], order) - _fixed(param, source[0]), 0)
+            return Counts(stored, live - _fixed(param, source[0]), 0)
         case ir.Dense() as dense:
             stored = target[-1] * source[-1]
             if dense.direction is None or order is None:
@@ -239,7 +260,6 @@ def _fixed(param: ir.Param, diagonal: int) -> int:
     return diagonal if param.bound is not None and param.bound.cmp == "== 1" else 0
 
 
-@lru_cache(maxsize=1024)
 def _live_conv(conv: ir.Conv, channels: int, order: Order) -> int:
     """Entries that a mask keeps: of each tap the channel differences whose key is later, and the diagonal."""
     row, column = anchor(conv, "lower" if conv.direction != "upper" else "upper")
