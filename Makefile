@@ -7,7 +7,7 @@ PY := .venv/bin/python
 READY := .venv/.ready
 SOURCES := mintdsl tests benchmarks
 
-.PHONY: help demo test lint types unit slow fuzz bench wheel format clean moved
+.PHONY: help demo test lint types unit slow fuzz mutate bench wheel format clean moved
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf '  make %-8s %s\n' "$$name" "$$text"; done
@@ -32,8 +32,11 @@ slow: $(READY)  ## the heavy tests: wheel, demo, full-size models, many generate
 fuzz: $(READY)  ## random programs and mutants against the checker, for an hour or more; make fuzz ARGS="--seed 1"
 	@$(PY) -m tests.fuzz --accepted 20000 --mutants 20000 --seconds 7200 --jobs 2 --out fuzz-found $(ARGS)
 
-bench: $(READY)  ## the cost of a first `mint check`
-	@$(PY) benchmarks/cold_check.py
+mutate: $(READY)  ## ten minutes of mutated programs; make mutate ARGS="--seconds 60 --seed 1"
+	@$(PY) -m tests.hostile.mutate $(ARGS)
+
+bench: $(READY)  ## the cost of a first `mint check`, and how it grows with the program
+	@$(PY) benchmarks/cold_check.py && $(PY) benchmarks/check_growth.py
 
 wheel: $(READY)  ## dist/mintdsl-*.whl
 	@$(PY) -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist . && ls dist/*.whl

@@ -1,42 +1,35 @@
-"""The pipeline: the only file that knows the order of the stages, and the only one below `tools` that reads files.
+"""The pipeline: the only file that knows the order of the stages.
 
 text -> syntax tree -> names and typed core -> proofs -> instances -> module text
 """
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mintdsl import limits
 from mintdsl.core import ir
 from mintdsl.core.elaborate import elaborate
 from mintdsl.core.instance import Counts, Instances, KnownSizes, known_sizes
 from mintdsl.core.orders import Order
-from mintdsl.core.scope import article
+from mintdsl.core.scope import article, shortened
+from mintdsl.core.walks import layer_written, uses
 from mintdsl.diagnostics.model import Bag, Diagnostic, Fix, Label, Severity
+from mintdsl.files import FileProblem, Loaded, load_path, load_text
 from mintdsl.proof.prover import FlowProof, Proof, Prover
 from mintdsl.records import record
-from mintdsl.resources import resource
 from mintdsl.source import NOWHERE, Source, Span
 from mintdsl.syntax import allow, ast
-from mintdsl.syntax.parse import parse
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from torch import nn
 
     from mintdsl.core.canonical import Json
     from mintdsl.proof.recheck import Rechecked
-
-MAX_BYTES = 2 * 2**20
-MAX_FILES = 1000
-RECURSION = 60_000
-
-
-class FileProblem(Exception):
-    """A program that cannot be read at all: missing, a directory, not text."""
 
 
 class SpecError(Exception):
@@ -90,8 +83,7 @@ class Program:
         if self._core is None:
             bag = Bag()
             bag.extend(self.loading.sorted())
-            with _deep():
-                self._core = (elaborate(self.modules, self.resolved, self.main, bag), bag)
+            self._core = (elaborate(self.modules, self.resolved, self.main, bag), bag)
         return self._core
 
     def check(self, name: str | None = None, **sizes: int) -> Report:
@@ -102,7 +94,8 @@ class Program:
         keys = self._asked(core, name, sizes, bag)
         prover = Prover(core)
         instances = Instances(core, bag)
-        with _deep():
+        results = []
+        if not _too_much_to_prove(core, keys, prover, bag):
             results = [r for key in keys if (r := _check(core, key, prover, instances, sizes, bag)) is not None]
             _report(prover, bag)
         whole = self.main if name is None and not sizes and not bag.has_errors else None
@@ -128,7 +121,10 @@ class Program:
             else:
                 keys = (key,)
         known = {f.name for key in keys for f in core.definitions[key].formals if f.type == "Nat"}
-        for size in sizes:
+        for size, value in sizes.items():
+            if size in known and not 1 <= value <= limits.SIZE.most:
+                label = f"sizes go from 1 to {limits.SIZE.shown}"
+                bag.error("E0305", self._start(), f"the size given for `{size}` is out of range", label)
             if size not in known and not bag.has_errors:
                 bag.error(
                     "E0209",
@@ -149,7 +145,7 @@ class Program:
             self._start(),
             title,
             "asked for from outside",
-            notes=(f"it defines: {', '.join(names) or 'none'}",),
+            notes=(f"it defines: {', '.join(shortened(names)) or 'none'}",),
         )
 
     def _start(self) -> Span:
@@ -167,16 +163,15 @@ class Program:
             diagnostics += self._unfit(core, report, target)
         self._refuse(diagnostics)
         assert target is not None
-        with _deep():
-            key = core.find(target)
-            assert key is not None
-            return generate(core, key, sizes, self.sources)
+        key = core.find(target)
+        assert key is not None
+        return generate(core, key, sizes, self.sources)
 
     def _unfit(self, core: ir.Program, report: Report, target: str | None) -> tuple[Diagnostic, ...]:
         """Why an accepted program still has no module: nothing in it, or nothing proved of it."""
         checked = next((r for r in report.results if r.name == target), None)
         if checked is not None and checked.proof.bijection is not None:
-            return ()
+            return self._one_name_each(core, checked.key)
         return self._without(core, target, "module", "is not proved invertible")
 
     def _without(self, core: ir.Program, target: str | None, what: str, why: str) -> tuple[Diagnostic, ...]:
@@ -187,6 +182,20 @@ class Program:
             key = core.find(target)
             span = core.definitions[key].name_span if key else self._start()
             bag.error("E0601", span, f"`{target}` {why}, so it has no {what}", "nothing claimed, nothing proved")
+        return bag.sorted()
+
+    def _one_name_each(self, core: ir.Program, key: str) -> tuple[Diagnostic, ...]:
+        """Activations that are passed as arguments become functions of the module: two of them cannot share a name."""
+        from mintdsl.codegen.generate import passed_acts
+
+        bag = Bag()
+        first: dict[str, ir.DefinedAct] = {}
+        for act in passed_acts(core, key):
+            other = first.setdefault(act.name, act)
+            if other is not act:
+                title = f"two activations called `{act.name}` are passed as arguments: their module needs two names"
+                also = (Label(other.body.span, "and by this formula"),)
+                bag.error("E0204", act.body.span, title, "defined by this formula", also=also)
         return bag.sorted()
 
     def certificate(self, name: str | None = None) -> dict[str, Json]:
@@ -201,10 +210,9 @@ class Program:
             diagnostics += self._without(core, target, "certificate", "is proved only where it is used")
         self._refuse(diagnostics)
         assert target is not None
-        with _deep():
-            key = core.find(target)
-            assert key is not None
-            return certificate(core, key, Prover(core))
+        key = core.find(target)
+        assert key is not None
+        return certificate(core, key, Prover(core))
 
     def check_certificate(self, data: Json | bytes, name: str | None = None, **sizes: int) -> Rechecked:
         """What a certificate (its data or its text) proves of `name`, by the kernel and not by the checker.
@@ -218,13 +226,12 @@ class Program:
         bag = Bag()
         bag.extend(found.sorted())
         self._refuse(bag.sorted())
-        with _deep():
-            read = recheck.parse(data) if isinstance(data, (str, bytes)) else data
-            done = recheck.check_certificate(core, read, name)
-            for key in self._asked(core, done.target, sizes, bag):
-                known = known_sizes(core.definitions[key], sizes)
-                if known is not None:
-                    _counts(core, key, Instances(core, bag), known)
+        read = recheck.parse(data) if isinstance(data, (str, bytes)) else data
+        done = recheck.check_certificate(core, read, name)
+        for key in self._asked(core, done.target, sizes, bag):
+            known = known_sizes(core.definitions[key], sizes)
+            if known is not None:
+                _counts(core, key, Instances(core, bag), known)
         self._refuse(bag.sorted())
         return done
 
@@ -247,124 +254,45 @@ class Program:
 
 def load(path: str | Path) -> Program:
     """Load the program at `path` and everything it imports. Raises FileProblem when the file cannot be read."""
-    text = _read(Path(path))
-    return _load(text, str(path), Path(path).resolve().parent)
+    return _program(str(path), load_path(path))
 
 
 def loads(text: str, file: str = "<text>") -> Program:
     """Load a program from its text; relative imports start at the current folder."""
-    return _load(text, file, Path.cwd())
+    return _program(file, load_text(text, file))
 
 
-def _read(path: Path) -> str:
-    if path.is_dir():
-        raise FileProblem(f"{path} is a folder; give a .mint file")
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            raise FileProblem(f"{path} is {path.stat().st_size / 2**20:.1f} MiB; the limit is {MAX_BYTES // 2**20} MiB")
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise FileProblem(f"{path}: no such file") from None
-    except OSError as error:
-        raise FileProblem(f"{path}: {error.strerror}") from None
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise FileProblem(f"{path} is not UTF-8 text (byte {error.start})") from None
-    if "\0" in text:
-        raise FileProblem(f"{path} is a binary file")
-    return text
-
-
-# ---------------------------------------------------------------- imports
-
-
-def _load(text: str, file: str, root: Path) -> Program:
-    program = Program(file, {}, {}, {}, Bag())
-    loader = _Loader(program, root.resolve(), resource("specs").resolve())
-    with _deep():
-        loader.add(file, text, root, ())
-    return program
-
-
-@dataclass(slots=True)
-class _Loader:
-    program: Program
-    root: Path
-    library: Path
-    by_path: dict[Path, str] = field(default_factory=dict)
-
-    def add(self, file: str, text: str, folder: Path, chain: tuple[str, ...]) -> None:
-        source = Source(file, text)
-        module, diagnostics = parse(source)
-        self.program.sources[file] = source
-        self.program.modules[file] = module
-        self.program.loading.extend(diagnostics)
-        for item in module.items:
-            if isinstance(item, ast.Import):
-                self._import(file, item, folder, (*chain, file))
-
-    def _import(self, file: str, item: ast.Import, folder: Path, chain: tuple[str, ...]) -> None:
-        bag = self.program.loading
-        relative = item.path.startswith(("./", "../"))
-        inside = folder.is_relative_to(self.library)
-        root = self.library if inside or not relative else self.root
-        try:
-            path = ((folder if relative else self.library) / item.path).resolve()
-        except (OSError, ValueError):
-            path = self.library / "?"
-        if not path.is_relative_to(root) or Path(item.path).is_absolute():
-            bag.error(
-                "E0205",
-                item.path_span,
-                f'the import "{item.path}" leaves the {"program" if relative else "packaged library"}',
-                "a relative import stays below the root of the program" if relative else "not below specs/",
-                notes=("a path that starts with ./ or ../ is relative; any other names a file of the packaged specs",),
-            )
-            return
-        known = self.by_path.get(path)
-        shown = known or self._shown(path)
-        if shown in chain:
-            cycle = " -> ".join([*chain[chain.index(shown) :], shown])
-            bag.error("E0203", item.path_span, f"files import each other: {cycle}", "closes the circle")
-            return
-        if known is None:
-            if len(self.by_path) >= MAX_FILES:
-                bag.error("E0205", item.path_span, f"a program has at most {MAX_FILES} files", "one too many")
-                return
-            try:
-                if path.suffix != ".mint":
-                    raise FileProblem(f"{item.path}: not a .mint file")
-                text = _read(path)
-            except FileProblem as problem:
-                self._missing(item, relative, str(problem))
-                return
-            self.by_path[path] = shown
-            self.add(shown, text, path.parent, chain)
-        self.program.resolved[(file, item.path)] = shown
-
-    def _shown(self, path: Path) -> str:
-        if path.is_relative_to(self.library):
-            return path.relative_to(self.library).as_posix()
-        main = Path(self.program.main)
-        return (
-            (main.parent / path.relative_to(self.root)).as_posix()
-            if main.name != "<text>"
-            else path.relative_to(self.root).as_posix()
-        )
-
-    def _missing(self, item: ast.Import, relative: bool, problem: str) -> None:
-        from mintdsl.syntax.suggest import meant, others, suggest
-
-        names = [p.relative_to(self.library).as_posix() for p in sorted(self.library.glob("*/*.mint"))]
-        close = () if relative else suggest(item.path, names)
-        title = f'cannot import "{item.path}"' + (f'; did you mean "{close[0]}"?' if close else "")
-        label = "no such file" if "no such file" in problem else problem
-        fixes = meant(item.path_span, close, quote='"')
-        self.program.loading.error("E0202", item.path_span, title, label, notes=others(close), fixes=fixes)
+def _program(file: str, loaded: Loaded) -> Program:
+    return Program(file, loaded.sources, loaded.modules, loaded.resolved, loaded.found)
 
 
 # ---------------------------------------------------------------- checking
+
+
+def _too_much_to_prove(core: ir.Program, keys: Sequence[str], prover: Prover, bag: Bag) -> bool:
+    """Whether the definitions, for all values of Act, Order and Real formals that reach them, are too long to prove."""
+    seen: set[tuple[str, tuple[tuple[str, ir.Argument], ...]]] = set()
+    waiting = [(key, bindings) for key in keys if (bindings := prover.defaults(key)) is not None]
+    work = 0
+    while waiting:
+        key, bindings = waiting.pop()
+        place = (key, tuple(sorted(bindings.items(), key=lambda item: item[0])))
+        if place in seen:
+            continue
+        seen.add(place)
+        definition = core.definitions[key]
+        if isinstance(definition, ir.Layer):
+            work += layer_written(definition).size
+        else:
+            for use in uses(definition.steps):
+                work += 1
+                if isinstance(use, ir.Use):
+                    waiting.append((use.definition, prover.bindings_of(use, bindings)))
+        if work > limits.PROOFS.most:
+            title = "there is too much to prove: activations are written out, and each value of a formal is a proof"
+            bag.error("E0107", definition.name_span, title, f"more than {limits.PROOFS.shown} operations up to here")
+            return True
+    return False
 
 
 def _check(
@@ -418,17 +346,6 @@ def _report(prover: Prover, bag: Bag) -> None:
                 from mintdsl.proof.counterexample.search import with_example
 
                 bag.add(with_example(prover, key, dict(bindings), diagnostic))
-
-
-class _deep:
-    """Room for deep formulas: the walks recurse on the tree, and a sum of 2,000 terms is 2,000 deep."""
-
-    def __enter__(self) -> None:
-        self.before = sys.getrecursionlimit()
-        sys.setrecursionlimit(max(self.before, RECURSION))
-
-    def __exit__(self, *_: object) -> None:
-        sys.setrecursionlimit(self.before)
 
 
 __all__ = ["Checked", "FileProblem", "FlowProof", "Label", "Program", "Report", "SpecError", "load", "loads"]

@@ -2,34 +2,42 @@
 
 There are over a hundred record classes between the text and the proof; as dataclasses they would take longer to
 import than a program takes to check. Fields declared with `field(compare=False)` neither compare nor show.
+
+A formula is a tree as deep as it is long, so equality, hash and repr walk it with stacks of their own.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import MISSING, Field, FrozenInstanceError, field
 from typing import TypeVar, cast, dataclass_transform
 
 T = TypeVar("T")
+V = TypeVar("V")
 
-__all__ = ["field", "record", "replace"]
+__all__ = ["derived", "field", "parts", "pieces", "record", "replace"]
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
 def record(cls: type[T]) -> type[T]:
-    """Make `cls` a frozen record of its annotated fields, with slots, equality, hash and repr."""
+    """Make `cls` a frozen record of its annotated fields, with slots, equality, hash and repr.
+
+    A class may name further `__slots__`: places for what is derived from the fields when it is first asked for.
+    """
     names = tuple(cls.__annotations__)
-    space = {key: value for key, value in cls.__dict__.items() if key not in (*names, "__dict__", "__weakref__")}
+    more: tuple[str, ...] = cls.__dict__.get("__slots__", ())
+    space = {key: value for key, value in cls.__dict__.items() if key not in (*names, *more, "__dict__", "__weakref__")}
     given = {name: cls.__dict__[name] for name in names if name in cls.__dict__}
     hidden = {name for name, value in given.items() if isinstance(value, Field) and not value.compare}
     defaults = {name: value.default if isinstance(value, Field) else value for name, value in given.items()}
     space |= {
-        "__slots__": names,
+        "__slots__": (*names, *more),
         "__match_args__": names,
         "_shown": tuple(name for name in names if name not in hidden),
         "_defaults": {name: value for name, value in defaults.items() if value is not MISSING},
         "__init__": _init,
         "__eq__": _eq,
-        "__hash__": _hash,
+        "__hash__": cls.__dict__.get("__hash__", _hash),
         "__repr__": _repr,
         "__setattr__": _refuse,
         "__delattr__": _refuse,
@@ -44,6 +52,13 @@ def replace(value: T, /, **changes: object) -> T:
     names = type(value).__match_args__  # type: ignore[attr-defined]
     kept = {name: getattr(value, name) for name in names}
     return type(value)(**{**kept, **changes})
+
+
+def derived(value: T, slot: str, make: Callable[[T], V]) -> V:
+    """What `make` gives for a record, made once and kept in its further slot `slot`."""
+    if not hasattr(value, slot):
+        object.__setattr__(value, slot, make(value))
+    return cast("V", getattr(value, slot))
 
 
 def _init(self: object, *args: object, **named: object) -> None:
@@ -66,21 +81,78 @@ def _init(self: object, *args: object, **named: object) -> None:
         raise TypeError(f"{type(self).__name__} has no field {', '.join(named)}")
 
 
-def _key(self: object) -> tuple[object, ...]:
-    return tuple([getattr(self, name) for name in type(self)._shown])  # type: ignore[attr-defined]
+def parts(value: object) -> tuple[object, ...] | None:
+    """The parts of a tuple or record; None of anything else, which is compared and shown as it is."""
+    if value.__class__ is tuple:
+        return cast("tuple[object, ...]", value)
+    names = getattr(value.__class__, "_shown", None)
+    return None if names is None else tuple([getattr(value, name) for name in names])
 
 
-def _eq(self: object, other: object) -> bool:
-    return _key(self) == _key(other) if other.__class__ is self.__class__ else NotImplemented
+def _eq(self: object, other: object) -> object:
+    if other.__class__ is not self.__class__:
+        return NotImplemented
+    waiting = [(self, other)]
+    while waiting:
+        left, right = waiting.pop()
+        if isinstance(left, tuple) and isinstance(right, tuple):
+            if len(left) != len(right):
+                return False
+            pairs = list(zip(left, right, strict=True))
+        else:
+            names: tuple[str, ...] = left.__class__._shown  # type: ignore[attr-defined]
+            pairs = [(getattr(left, name), getattr(right, name)) for name in names]
+        for a, b in pairs:
+            if a is b:
+                continue
+            kind = a.__class__
+            if kind is b.__class__ and (kind is tuple or hasattr(kind, "_shown")):
+                waiting.append((a, b))
+            elif a != b:
+                return False
+    return True
 
 
 def _hash(self: object) -> int:
-    return hash((type(self), _key(self)))
+    found: list[object] = []
+    waiting: list[object] = [self]
+    while waiting:
+        value = waiting.pop()
+        inner = parts(value)
+        if inner is None:
+            found.append(value)
+        else:
+            found.append((value.__class__, len(inner)))
+            waiting.extend(inner)
+    return hash(tuple(found))
 
 
 def _repr(self: object) -> str:
-    names = type(self)._shown  # type: ignore[attr-defined]
-    return f"{type(self).__name__}({', '.join(f'{name}={getattr(self, name)!r}' for name in names)})"
+    return "".join(pieces(self))
+
+
+class _Text(str):
+    """Text to be written as it is, among values that are to be shown."""
+
+
+def pieces(value: object) -> Iterator[str]:
+    """The repr of a record or tuple in pieces: of a large one the whole may be too much at once."""
+    waiting: list[object] = [value]
+    while waiting:
+        item = waiting.pop()
+        if item.__class__ is _Text:
+            yield cast("str", item)
+        elif item.__class__ is tuple:
+            inner = cast("tuple[object, ...]", item)
+            row: list[object] = [part for one in inner for part in (_Text(", "), one)][1:]
+            waiting += [_Text(",)" if len(inner) == 1 else ")"), *reversed(row), _Text("(")]
+        elif (names := getattr(item.__class__, "_shown", None)) is not None:
+            row = []
+            for name in names:
+                row += [_Text(f", {name}=" if row else f"{name}="), getattr(item, name)]
+            waiting += [_Text(")"), *reversed(row), _Text(f"{item.__class__.__name__}(")]
+        else:
+            yield repr(item)
 
 
 def _refuse(self: object, name: str, value: object = None) -> None:

@@ -46,8 +46,10 @@ class Source:
     line_starts: tuple[int, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        starts = [0]
-        starts.extend(i + 1 for i, char in enumerate(self.text) if char == "\n")
+        starts, at = [0], self.text.find("\n")
+        while at >= 0:
+            starts.append(at + 1)
+            at = self.text.find("\n", at + 1)
         object.__setattr__(self, "line_starts", tuple(starts))
 
     def position(self, offset: int) -> Position:
@@ -57,9 +59,16 @@ class Source:
 
     def line(self, number: int) -> str:
         """The text of line `number` (from one), without its line end."""
+        start, end = self.extent(number)
+        return self.text[start:end]
+
+    def extent(self, number: int) -> tuple[int, int]:
+        """The offsets between which line `number` stands, without its line end."""
         start = self.line_starts[number - 1]
         end = self.line_starts[number] if number < len(self.line_starts) else len(self.text)
-        return self.text[start:end].rstrip("\r\n")
+        while end > start and self.text[end - 1] in "\r\n":
+            end -= 1
+        return start, end
 
     def slice(self, span: Span) -> str:
         """The characters that `span` covers."""

@@ -95,7 +95,7 @@ def test_specs(path: Path) -> None:
 def test_parameter_counts(spec: str, definition: str) -> None:
     counts = mintdsl.load(ROOT / "specs" / f"{spec}.mint").check()[definition].counts
     assert counts is not None
-    assert tuple(counts) == COUNTS[spec, definition]
+    assert counts[:3] == COUNTS[spec, definition]
 
 
 def test_counts_at_another_size() -> None:

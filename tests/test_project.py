@@ -25,12 +25,13 @@ MODULES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob(
 
 # Imports point upwards in this list; what stands on one line does not import each other. "" is `mintdsl` itself.
 LAYERS = (
-    ("source", "records", "resources"),
+    ("source", "records", "resources", "limits"),
     ("diagnostics",),
     ("syntax",),
     ("core",),
     ("proof",),
     ("codegen",),
+    ("files",),
     ("driver",),
     ("",),
     ("runtime",),
@@ -43,7 +44,7 @@ LIGHT = {name for names in LAYERS[: RANK[""] + 1] for name in names}
 HEAVY = {"torch", "numpy", "pydantic", "networkx", "PIL", "tqdm", "graphviz", "click", "lark"}
 
 READS_AND_WRITES = (
-    "driver.py",
+    "files.py",
     "resources.py",
     "syntax/tables.py",
     "codegen/helpers.py",

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 import mintdsl
 from mintdsl.data import load
+from mintdsl.resources import resource
 from mintdsl.train import TrainSettings, evaluate, fit
 from mintdsl.train.loop import silent
 
@@ -132,7 +133,7 @@ MISTAKES = {
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_the_mint_layer_without_one_of_its_constraints(mistake: str) -> None:
     old, new, code, word = MISTAKES[mistake]
-    text = (mintdsl.driver.resource("specs") / "mintnet" / "mint.mint").read_text(encoding="utf-8")
+    text = (resource("specs") / "mintnet" / "mint.mint").read_text(encoding="utf-8")
     report = mintdsl.loads(text.replace(old, new)).check()
     assert text.replace(old, new) != text and not report.ok
     (diagnostic,) = {d.code: d for d in report.diagnostics}.values()

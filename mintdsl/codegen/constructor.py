@@ -9,10 +9,11 @@ from math import lcm
 from mintdsl.codegen import shapes
 from mintdsl.codegen.context import LayerContext, via
 from mintdsl.codegen.emit import Writer
-from mintdsl.codegen.naming import Names, class_name
+from mintdsl.codegen.naming import Names
 from mintdsl.core import ir
 from mintdsl.core.nat import Nat
 from mintdsl.core.orders import Order
+from mintdsl.core.walks import moving_maps
 from mintdsl.proof.jacobian import NONE
 
 TYPES = {
@@ -130,14 +131,14 @@ def write_constructor(c: LayerContext) -> None:
         write("self.members = self.names")
     else:
         write.tuple("self.members = ", kept)
-    write_sizes(layer.shape, layer.formals, names, class_name(layer.name), write)
+    write_sizes(layer.shape, layer.formals, names, layer.name, write)
     write_formals(layer.formals, names, write)
     if not isinstance(layer, ir.Net):
-        write_checked_formals(layer.formals, names, class_name(layer.name), write)
+        write_checked_formals(layer.formals, names, layer.name, write)
     _proved_only(c)
     sizes = [extent for _, extent in layer.indices]
     sizes += [d for p in layer.params for s in (p.source, p.target) if s != layer.shape for d in s.dims]
-    write_checked_sizes(sizes, names, class_name(layer.name), write)
+    write_checked_sizes(sizes, names, layer.name, write)
     if layer.indices:
         pairs = ", ".join(f'"{n}": {shapes.size(e, names.argument)}' for n, e in layer.indices)
         write(f"self.extents = {{{pairs}}}")
@@ -274,7 +275,7 @@ def _fronts(c: LayerContext) -> None:
         c.write("self.functional, self.fronts = (0,) * len(self.event_shape), 1")
         return
     masks: dict[tuple[str, ...], None] = {}  # a set that keeps its order
-    for param in c.maps:
+    for param in map(c.layer.param, moving_maps(c.layer)):
         kind = param.kind
         if isinstance(kind, (ir.Conv, ir.Dense)) and kind.direction is not None:
             size = str(kind.size) if isinstance(kind, ir.Conv) else "()"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import keyword
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -18,7 +17,7 @@ from mintdsl.codegen.constructor import (
 )
 from mintdsl.codegen.emit import Writer
 from mintdsl.codegen.layer import INVERSE, assumption_lines, write_loading
-from mintdsl.codegen.naming import LOCALS, Names, flow_names, layer_names
+from mintdsl.codegen.naming import Names, loop_names
 from mintdsl.core import ir
 from mintdsl.core.interval import REAL
 from mintdsl.core.nat import Nat
@@ -28,7 +27,10 @@ from mintdsl.source import Span
 
 @dataclass(slots=True)
 class FlowWriter:
-    """Writes the class of one flow; `sizes` replace the defaults of its Nat formals, `classes` names all classes."""
+    """Writes the class of one flow; `sizes` replace the defaults of its Nat formals.
+
+    `every` has the names of all definitions of the module, `classes` their classes.
+    """
 
     key: str
     flow: ir.Flow
@@ -38,8 +40,13 @@ class FlowWriter:
     where: Callable[[Span], str]
     digest: str
     sizes: Mapping[str, int]
-    names: Names
+    every: Mapping[str, Names]
     classes: Mapping[str, str]
+
+    @property
+    def names(self) -> Names:
+        """Its own names."""
+        return self.every[self.key]
 
     def run(self) -> None:
         """The whole class."""
@@ -142,7 +149,7 @@ class FlowWriter:
     def _module(self, step: ir.Step, use: ir.Use | ir.Classify, counts: list[str]) -> None:
         callee, names = self.program.callable(use.definition), self.names.argument
         args = [] if concrete(callee.shape) else [shapes.shape(step.shape, names) if step.shape.dims else "shape"]
-        inner = (flow_names(callee) if isinstance(callee, ir.Flow) else layer_names(callee)).argument
+        inner = self.every[use.definition].argument
         defaults = {f.name: f.default for f in callee.formals}
         # acts and inits of this flow's formals are made by write_formals: take them from there
         here = {
@@ -254,14 +261,7 @@ class FlowWriter:
                 self._run(repeat.steps, forward=forward, lists=lists)
             return
         sources = [lists.get(n, f"self.{self.names.member[n]}") for n in names]
-        taken = set(lists.values())
-        variables = []
-        for name in names:
-            variable = name.lower()
-            while variable in taken or variable in LOCALS or not variable.isidentifier() or keyword.iskeyword(variable):
-                variable += "_"
-            taken.add(variable)
-            variables.append(variable)
+        variables = loop_names(names, lists.values())
         walked = sources if forward else [f"reversed({s})" for s in sources]
         over = walked[0] if len(walked) == 1 else f"zip({', '.join(walked)}, strict=True)"
         header = f"for {', '.join(variables)} in {over}:"

@@ -12,9 +12,10 @@ from mintdsl.codegen.emit import Writer
 from mintdsl.codegen.flow import FlowWriter
 from mintdsl.codegen.helpers import imports, mentioned, needed
 from mintdsl.codegen.layer import write_layer, write_net
-from mintdsl.codegen.naming import class_name, flow_names, layer_names
+from mintdsl.codegen.naming import class_name, names_of
 from mintdsl.core import ir
-from mintdsl.core.canonical import reachable, spec_hash, uses
+from mintdsl.core.canonical import reachable, spec_hash
+from mintdsl.core.walks import uses
 from mintdsl.proof.check import Bindings, LayerProof, act_slope
 from mintdsl.proof.prover import FlowProof, Proof, Prover
 from mintdsl.records import replace
@@ -28,16 +29,39 @@ def generate(program: ir.Program, key: str, sizes: Mapping[str, int], sources: M
     return _Generator(program, key, sizes, sources).run()
 
 
+def passed_acts(program: ir.Program, key: str) -> list[ir.DefinedAct]:
+    """The different activations of the program that are arguments or defaults: they become functions."""
+    found: dict[ir.DefinedAct, None] = {}
+    for place in reachable(program, key):
+        definition = program.callable(place)
+        for formal in definition.formals:
+            if isinstance(formal.default, ir.DefinedAct):
+                found[formal.default] = None
+        if isinstance(definition, ir.Flow):
+            for use in uses(definition.steps):
+                for _, value in use.args:
+                    if isinstance(value, ir.DefinedAct):
+                        found[value] = None
+    return list(found)
+
+
 def _classes(keys: Sequence[str]) -> dict[str, str]:
     """The class of each definition; a name that two files define gets a number."""
-    classes: dict[str, str] = {}
-    for key in reversed(keys):  # the definition asked for keeps its name
-        name = base = class_name(key.rpartition("::")[2])
-        number = 2
-        while name in classes.values():
+    names = _numbered([class_name(key.rpartition("::")[2]) for key in reversed(keys)])
+    return dict(zip(reversed(keys), names, strict=True))  # the definition asked for keeps its name
+
+
+def _numbered(names: Sequence[str]) -> list[str]:
+    """The names, those that came before with a number behind."""
+    found: dict[str, None] = {}
+    numbers: dict[str, int] = {}
+    for base in names:
+        name, number = base, numbers.get(base, 2)
+        while name in found:
             name, number = f"{base}_{number}", number + 1
-        classes[key] = name
-    return classes
+        numbers[base] = number
+        found[name] = None
+    return list(found)
 
 
 @dataclass(slots=True)
@@ -50,6 +74,8 @@ class _Generator:
     def run(self) -> str:
         keys = reachable(self.program, self.key)
         classes = _classes(keys)
+        taken = set(classes.values())
+        names = {key: names_of(self.program.callable(key), taken) for key in keys}
         proofs, bindings = self._proofs(keys)
         digest = spec_hash(self.program, self.key)
         body = Writer()
@@ -60,27 +86,26 @@ class _Generator:
             if isinstance(definition, ir.Layer):
                 layer = replace(definition, name=classes[key])
                 found = [p for p in proofs[key] if isinstance(p, LayerProof)]
-                names = layer_names(layer)
                 write_layer(
-                    LayerContext(layer, found, bindings[key], names, body, self._where, self._text, self._steepest)
+                    LayerContext(layer, found, bindings[key], names[key], body, self._where, self._text, self._steepest)
                 )
             elif isinstance(definition, ir.Net):
                 net = replace(definition, name=classes[key])
-                write_net(LayerContext(net, (), (), layer_names(net), body, self._where, self._text, self._steepest))
+                write_net(LayerContext(net, (), (), names[key], body, self._where, self._text, self._steepest))
             else:
                 proof = next(p for p in proofs[key] if isinstance(p, FlowProof))
                 sizes = self.sizes if key == self.key else {}
-                names = flow_names(definition)
                 FlowWriter(key, definition, proof, self.program, body, self._where, digest, sizes, names, classes).run()
-        for act in self._passed(keys):
+        for act in passed_acts(self.program, self.key):
             body()
             body()
             write_act(act, f"own_{act.name}", body, self._steepest(act))
         text = body.text().lstrip("\n")
-        mentions = mentioned(text)
-        helpers = needed(mentions)
+        mine = mentioned(text)
+        helpers = needed(mine)
         rest = "\n\n\n".join(h.text for h in helpers)
-        parts = [self._header(digest), "from __future__ import annotations", imports(mentions, helpers)]
+        lines = imports(mine.union(*(h.mentions for h in helpers)))
+        parts = [self._header(digest), "from __future__ import annotations", lines]
         title = "# ---- helpers: the same for every module that mintdsl generates"
         tail = f"\n\n{title}\n\n\n{rest}\n" if helpers else "\n"
         return "\n\n".join(parts) + "\n\n\n" + text.rstrip("\n") + "\n" + tail
@@ -105,20 +130,6 @@ class _Generator:
         return found, used
 
     # ------------------------------------------------------------ activations
-
-    def _passed(self, keys: Sequence[str]) -> list[ir.DefinedAct]:
-        """Activations of the program that are arguments or defaults: they become functions."""
-        values: list[ir.Argument | None] = []
-        for key in keys:
-            definition = self.program.callable(key)
-            values += [f.default for f in definition.formals]
-            if isinstance(definition, ir.Flow):
-                values += [value for use in uses(definition.steps) for _, value in use.args]
-        found: dict[str, ir.DefinedAct] = {}
-        for value in values:
-            if isinstance(value, ir.DefinedAct) and found.setdefault(value.name, value) != value:
-                raise ValueError(f"two activations called {value.name} are passed as arguments: rename one")
-        return list(found.values())
 
     def _steepest(self, act: ir.BuiltinAct | ir.DefinedAct) -> float | None:
         """The supremum of |slope|; None where it is infinite or depends on formals."""

@@ -6,7 +6,8 @@ The runtime is read, not imported: it needs torch, the generator does not.
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Iterable
 from functools import cache
 from pathlib import Path
 
@@ -68,13 +69,19 @@ def _mentions(node: ast.AST) -> frozenset[str]:
     return frozenset(names)
 
 
+# A text, a comment, or a name that is no attribute: what the generator writes has nothing else with letters.
+_PIECES = re.compile(
+    r"""\"{3}[^"]*(?:"{1,2}[^"]+)*\"{3}|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|#[^\n]*|(?<![.\w])([A-Za-z_]\w*)"""
+)
+
+
 def mentioned(text: str) -> frozenset[str]:
-    """Every name that `text` mentions."""
-    return _mentions(ast.parse(text))
+    """Every name that a piece of a module mentions. It is not parsed: the tree of a large module takes gigabytes."""
+    return frozenset(match[1] for match in _PIECES.finditer(text) if match[1])
 
 
-def needed(names: frozenset[str]) -> list[Helper]:
-    """The helpers that a text with these names uses, directly or through others, in the order of the runtime."""
+def needed(names: Iterable[str]) -> list[Helper]:
+    """The helpers among `names`, and those that they use, in the order of the runtime."""
     table = helpers()
     wanted: set[str] = set()
     stack = [n for n in names if n in table]
@@ -113,9 +120,8 @@ IMPORTS = (
 )
 
 
-def imports(names: frozenset[str], used_helpers: Sequence[Helper]) -> str:
-    """The import lines that a text with these names and its helpers need, grouped and sorted as linters want them."""
-    used = names.union(*(h.mentions for h in used_helpers))
+def imports(used: Collection[str]) -> str:
+    """The import lines that the names need, grouped and sorted as linters want them."""
     plain: dict[bool, list[str]] = {False: [], True: []}
     froms: dict[tuple[bool, str], list[str]] = {}
     for name, line in IMPORTS:

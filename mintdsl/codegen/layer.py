@@ -9,7 +9,6 @@ from mintdsl.codegen.context import LayerContext
 from mintdsl.codegen.emit import Writer
 from mintdsl.codegen.lower.code import Code
 from mintdsl.codegen.lower.formula import Lowering
-from mintdsl.codegen.naming import class_name
 from mintdsl.codegen.weights import write_raw, write_reset, write_weights
 from mintdsl.core import ir
 from mintdsl.proof.jacobian import NONE
@@ -23,7 +22,7 @@ def write_layer(c: LayerContext) -> None:
     if not c.affine:
         parts += [_rests, _fibre, _bound]
     parts += [write_weights, write_constructor, write_reset, _protocol, write_raw]
-    with c.write.block(f"class {class_name(c.layer.name)}(nn.Module):"):
+    with c.write.block(f"class {c.layer.name}(nn.Module):"):
         _docstring(c)
         for part in parts:
             c.write()
@@ -83,7 +82,7 @@ INVERSE = (
 def write_net(c: LayerContext) -> None:
     """The class of a net: a value, nothing else."""
     write, layer = c.write, c.layer
-    with write.block(f"class {class_name(layer.name)}(nn.Module):"):
+    with write.block(f"class {layer.name}(nn.Module):"):
         write.doc(
             "\n".join([*(layer.doc or c.text(layer.result.span)).split("\n"), "", "A net: nothing is claimed of it."])
         )

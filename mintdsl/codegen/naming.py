@@ -5,7 +5,7 @@ from __future__ import annotations
 import builtins
 import keyword
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
 from mintdsl.codegen.helpers import IMPORTS, helpers
@@ -13,7 +13,8 @@ from mintdsl.core import ir
 
 # variables of the generated methods
 LOCALS = frozenset(
-    "l O I drawn self x w s y z rests diagonal slope lead log_det sign value context term tol max_iter fixed".split()
+    "l O I drawn blocks self x w s y z rests diagonal slope lead log_det sign value context term tol max_iter "
+    "fixed".split()
 )
 # arguments and variables of the generated constructors
 ARGUMENTS = frozenset("self shape device dtype factory kept differences".split())
@@ -55,55 +56,71 @@ class Names(NamedTuple):
     argument: dict[str, str]
 
 
-def layer_names(layer: ir.Layer | ir.Net) -> Names:
-    """Names of parameters, lets and formals."""
-    params, formals = [p.name for p in layer.params], [f.name for f in layer.formals]
-    local = _free((*params, *(item.name for item in layer.lets)), _variable)
-    member = _free((*params, *formals), _attribute)
-    return Names(local, member, _free((*formals, *_sizes(layer.shape)), _argument))
+def names_of(definition: ir.Layer | ir.Net | ir.Flow, classes: Collection[str]) -> Names:
+    """Names of parameters, lets, steps and formals; `classes` are those of the module, which arguments leave alone."""
+    formals = [f.name for f in definition.formals]
 
+    def argument(name: str) -> bool:
+        return name in ARGUMENTS or name in classes or _elsewhere(name)
 
-def flow_names(flow: ir.Flow) -> Names:
-    """Names of steps and formals."""
-    formals = [f.name for f in flow.formals]
-    member = _free((*_steps(flow.steps), *formals), _attribute)
-    return Names({}, member, _free((*formals, *_sizes(flow.shape)), _argument))
+    arguments = _free((*formals, *_sizes(definition.shape)), argument)
+    if isinstance(definition, ir.Flow):
+        return Names({}, _free((*_steps(definition.steps), *formals), _attribute), arguments)
+    params = [p.name for p in definition.params]
+    local = _free((*params, *(item.name for item in definition.lets)), _variable)
+    return Names(local, _free((*params, *formals), _attribute), arguments)
 
 
 def class_name(name: str) -> str:
-    """A definition as a class; helpers and imports keep their names."""
-    return f"{name}_" if _module_level(name) or name.startswith(("act_", "own_")) else name
+    """A definition as a class; helpers, imports and the variables of constructors keep their names."""
+    own = f"C{name}" if name.startswith("__") else name  # not to be mangled inside of other classes
+    return f"{own}_" if own in ARGUMENTS or _elsewhere(own) or own.startswith(("act_", "own_")) else own
+
+
+def loop_names(names: Sequence[str], taken: Collection[str]) -> list[str]:
+    """The variables of a loop over the steps called `names`."""
+
+    found: dict[str, None] = {}
+    for name in names:
+        variable = name.lower()
+        while variable in found or variable in taken or variable in LOCALS or _elsewhere(variable):
+            variable = f"p{variable}" if _mangled(variable) else f"{variable}_"
+        found[variable] = None
+    return list(found)
 
 
 def _free(names: Iterable[str], taken: object) -> dict[str, str]:
     assert callable(taken)
     result: dict[str, str] = {}
-    for name in names:
-        if name in result:
-            continue
+    wanted = dict.fromkeys(names)
+    given: set[str] = set()
+    for name in wanted:
         new = name
-        while taken(new) or new in result.values() or (new != name and new in names):
+        while taken(new) or new in given or (new != name and new in wanted):
             # a name that a prefix makes ours stays ours with an underscore after it
             new = f"p_{new}" if taken(f"{new}_") and not new.startswith("p_") else f"{new}_"
         result[name] = new
+        given.add(new)
     return result
 
 
 def _variable(name: str) -> bool:
-    return name in LOCALS or name.startswith("d_") or _module_level(name)
+    return name in LOCALS or name.startswith("d_") or _elsewhere(name)
 
 
 def _attribute(name: str) -> bool:
-    return name in MEMBERS or keyword.iskeyword(name) or OWN.fullmatch(name) is not None
+    return name in MEMBERS or keyword.iskeyword(name) or OWN.fullmatch(name) is not None or _mangled(name)
 
 
-def _argument(name: str) -> bool:
-    return name in ARGUMENTS or _module_level(name)
-
-
-def _module_level(name: str) -> bool:
+def _elsewhere(name: str) -> bool:
+    """Whether it means something outside of the class it would stand in, or Python changes it there."""
     own = name in helpers() or name == "annotations" or any(name == imported for imported, _ in IMPORTS)
-    return own or keyword.iskeyword(name) or hasattr(builtins, name)
+    return own or keyword.iskeyword(name) or hasattr(builtins, name) or _mangled(name)
+
+
+def _mangled(name: str) -> bool:
+    """Whether Python puts the name of the class in front of it, or would with one of our endings behind it."""
+    return name.startswith("__") or name == "_"
 
 
 def _sizes(shape: ir.Shape) -> list[str]:

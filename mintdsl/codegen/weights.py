@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from heapq import heappop, heappush
 
 from mintdsl.codegen import shapes
 from mintdsl.codegen.context import LayerContext, via
@@ -27,13 +28,22 @@ def write_weights(c: LayerContext) -> None:
 
 def _by_ties(c: LayerContext) -> list[ir.Param]:
     """Parameters after those that their tie needs."""
-    done: dict[str, ir.Param] = {}
-    waiting = list(c.params)
-    while waiting:
-        param = next(p for p in waiting if p.pivot is None or all(f.name in done for f in p.pivot.others))
-        waiting.remove(param)
-        done[param.name] = param
-    return list(done.values())
+    place = {p.name: n for n, p in enumerate(c.params)}
+    waits = {p.name: {f.name for f in p.pivot.others} if p.pivot is not None else set() for p in c.params}
+    serves: dict[str, list[str]] = {}
+    for name, needed in waits.items():
+        for other in needed:
+            serves.setdefault(other, []).append(name)
+    ready = [place[name] for name, needed in waits.items() if not needed]
+    result = []
+    while ready:  # a heap: the first in the order of declaration
+        param = c.params[heappop(ready)]
+        result.append(param)
+        for name in serves.get(param.name, ()):
+            waits[name].discard(param.name)
+            if not waits[name]:
+                heappush(ready, place[name])
+    return result
 
 
 def _effective(c: LayerContext, param: ir.Param) -> None:
@@ -115,7 +125,7 @@ def write_reset(c: LayerContext) -> None:
         c.write('"""Draw initial values (`init` in the spec)."""')
         for param in c.statistics:
             for name, fill in (("mean", "0.0"), ("var", "1.0"), ("count", "0")):
-                c.write(f"self.{param.name}_{name}.fill_({fill})")
+                c.write(f'self.get_buffer("{param.name}_{name}").fill_({fill})')
         for param in c.params:
             _initialise(c, param)
         if not c.params and not c.statistics:

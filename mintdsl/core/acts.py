@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
+from mintdsl import limits
 from mintdsl.core import ir
 from mintdsl.core.activations import ACTIVATIONS
 from mintdsl.core.formula import Formula, Variable
@@ -9,8 +12,9 @@ from mintdsl.core.inits import INITS
 from mintdsl.core.nat import Nat
 from mintdsl.core.option_values import bind_options
 from mintdsl.core.options import OptionValue
-from mintdsl.core.scope import BUILTIN, Locals, article, unknown
+from mintdsl.core.scope import BUILTIN, Entry, Locals, article, unknown
 from mintdsl.core.values import RealFormal, Values, describe, not_yet
+from mintdsl.core.walks import act_written, too_much
 from mintdsl.source import Span
 from mintdsl.syntax import ast
 
@@ -29,8 +33,7 @@ def find_act(name: ast.Name, args: tuple[ast.Arg, ...], span: Span, values: Valu
     entry = values.names.scope.entries.get(name.id)
     if entry is not None:
         if isinstance(entry.item, (ast.ActNamed, ast.ActDefined)):
-            outer = values.outer(entry, entry.item.name)
-            return act_item(entry.item, outer) if outer else None
+            return file_act(entry, entry.item, values)
         return values.wrong(span, "an activation", f"`{name.id}` is {article(entry.kind)}")
     info = ACTIVATIONS.get(name.id)
     if info is None:
@@ -46,6 +49,13 @@ def find_act(name: ast.Name, args: tuple[ast.Arg, ...], span: Span, values: Valu
     if options is None:
         return None
     return ir.BuiltinAct(info.name, tuple(_real(options[o.name]) for o in info.options))
+
+
+def file_act(entry: Entry, item: ast.ActNamed | ast.ActDefined, values: Values) -> ir.Act | None:
+    """The activation that a file defines."""
+    found = values.once(entry, item.name, lambda outer: act_item(item, outer))
+    assert found is None or isinstance(found, (ir.BuiltinAct, ir.DefinedAct, ir.FormalAct))
+    return found
 
 
 def act_item(item: ast.ActNamed | ast.ActDefined, values: Values) -> ir.Act | None:
@@ -68,7 +78,10 @@ def _act_body(item: ast.ActDefined, values: Values) -> ir.DefinedAct | None:
     typed = Formula(inner, find_act).expr(item.value)
     if typed is None:
         return None
-    return ir.DefinedAct(item.name.id, item.variable.id, typed.expr)
+    act = ir.DefinedAct(item.name.id, item.variable.id, typed.expr)
+    if too_much(act_written(act), limits.WRITTEN_OUT, item.name, values.bag):
+        return None
+    return act
 
 
 def find_init(call: ast.Call, values: Values) -> ir.InitCall | None:
@@ -79,7 +92,9 @@ def find_init(call: ast.Call, values: Values) -> ir.InitCall | None:
     info = INITS.get(call.name.id)
     if info is None:
         if not values.names.silent(call.name.id):
-            unknown(call.name, [*INITS, *values.names.values], values.bag, "the initialisations", what="initialisation")
+            unknown(
+                call.name, chain(INITS, values.names.values), values.bag, "the initialisations", what="initialisation"
+            )
         return None
     if not info.ready:
         not_yet(values.bag, call.span, f"the initialisation `{info.name}`")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import assert_never
 
@@ -17,6 +17,7 @@ from mintdsl.core import ir
 from mintdsl.core.nat import Nat
 from mintdsl.core.orders import Order
 from mintdsl.core.postorder import postorder
+from mintdsl.core.walks import uses
 
 FORMAT = 1
 """Of certificates; the kernel has a number of its own."""
@@ -39,18 +40,6 @@ def reachable(program: ir.Program, key: str) -> list[str]:
             below = dict.fromkeys(use.definition for use in uses(definition.steps))
             stack.extend((name, False) for name in reversed(below) if name not in found)
     return list(found)
-
-
-def uses(steps: Sequence[ir.Step]) -> Iterator[ir.Use | ir.Classify]:
-    """Every layer, flow and head that the steps use, in order."""
-    for step in steps:
-        match step.op:
-            case ir.Use() | ir.Classify():
-                yield step.op
-            case ir.Repeat() | ir.Pair():
-                yield from uses(step.op.steps)
-            case _:
-                pass
 
 
 def names(keys: Sequence[str]) -> dict[str, str]:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from mintdsl.core import ir
-from mintdsl.core.acts import act_item
+from mintdsl.core.acts import file_act
+from mintdsl.core.extents import Extent, extent_of, within_limits
 from mintdsl.core.flow import elaborate_flow
 from mintdsl.core.layer import elaborate_layer, elaborate_net
-from mintdsl.core.order_items import order_item
-from mintdsl.core.scope import Entry, Locals, Scope, scopes
+from mintdsl.core.order_items import file_order
+from mintdsl.core.scope import Entry, Locals, Scope, scopes, shortened
 from mintdsl.core.values import Stop, Values, not_yet
 from mintdsl.diagnostics.model import Bag
+from mintdsl.records import parts
 from mintdsl.source import Span
 from mintdsl.syntax import ast
 
@@ -28,10 +31,10 @@ def elaborate(
     run = _Elaborator(scopes(modules, resolved, bag), bag)
     own = [entry for entry in run.scopes[main].entries.values()]
     for entry in own:
-        if entry.kind in ("layer", "flow") or (isinstance(entry.item, ast.Net) and entry.file == main):
-            run.definition(entry, entry.item.span)
-        elif entry.file == main:
-            run.other(entry)
+        if entry.kind in ("layer", "flow") or entry.file == main:
+            run.after_its_needs(entry)
+            if entry.kind not in ("layer", "flow", "net") or isinstance(entry.item, ast.Extern):
+                run.other(entry, bag)
     provable = [e for e in own if e.file == main and e.kind in ("layer", "flow")]
     keys = tuple(e.key for e in provable if run.done.get(e.key) is not None)
     nets = {k: d for k, d in run.done.items() if isinstance(d, ir.Net)}
@@ -41,61 +44,110 @@ def elaborate(
 
 @dataclass(slots=True)
 class _Elaborator:
+    """Elaborates each definition after those that it needs, so that a long line of them is no deep recursion."""
+
     scopes: dict[str, Scope]
     bag: Bag
     done: dict[str, ir.Definition | ir.Net | None] = field(default_factory=dict)
-    active: list[str] = field(default_factory=list)
+    seen: set[str] = field(default_factory=set)
+    extents: dict[str, Extent] = field(default_factory=dict)
+
+    def after_its_needs(self, entry: Entry) -> None:
+        """Elaborate `entry` and all that it needs, directly or not, those that need nothing first."""
+        if entry.key in self.seen:
+            return
+        pending = self.scopes[entry.file].pending
+        path = [(entry, self._needs(entry))]
+        while path:
+            current, needs = path[-1]
+            self.seen.add(current.key)
+            pending[current.key] = None
+            following = next((need for need in needs if need.key not in self.seen), None)
+            if following is not None:
+                path.append((following, self._needs(following)))
+                continue
+            path.pop()
+            if current.kind in ("layer", "flow", "net") and not isinstance(current.item, ast.Extern):
+                self.done[current.key] = self._elaborated(current)
+                del pending[current.key]
+            else:
+                del pending[current.key]
+                self.other(current, Bag(self.bag))  # who uses it hears what is wrong with it
+
+    def _needs(self, entry: Entry) -> Iterator[Entry]:
+        """The definitions whose names it mentions, but for nets: one that is no step is not looked at."""
+        entries = self.scopes[entry.file].entries
+        found = [entries[name] for name in dict.fromkeys(_mentioned(entry.item)) if name in entries]
+        return iter([needed for needed in found if needed.kind != "net"])
 
     def definition(self, entry: Entry, span: Span) -> ir.Definition | ir.Net | None:
-        """The elaborated layer or flow behind `entry`; None if it has errors (reported once)."""
-        if entry.key in self.done:
-            return self.done[entry.key]
-        if entry.key in self.active:
-            chain = [k.rpartition("::")[2] for k in self.active[self.active.index(entry.key) :]]
+        """The elaborated layer, net or flow behind `entry`; None if it has errors (reported once)."""
+        pending = self.scopes[entry.file].pending
+        if entry.key in pending:
+            keys = list(pending)
+            chain = [k.rpartition("::")[2] for k in keys[keys.index(entry.key) :]]
             self.bag.error(
                 "E0308",
                 span,
                 f"`{chain[0]}` is a step of itself",
                 "a flow cannot contain itself",
-                notes=(" -> ".join([*chain, chain[0]]),),
+                notes=(" -> ".join(shortened([*chain, chain[0]])),),
             )
             return None
-        self.active.append(entry.key)
+        self.after_its_needs(entry)
+        return self.done.get(entry.key)
+
+    def _elaborated(self, entry: Entry) -> ir.Definition | ir.Net | None:
         scope = self.scopes[entry.file]
-        result: ir.Definition | ir.Net | None = None
         match entry.item:
             case ast.Layer():
-                result = elaborate_layer(entry.item, scope, self.bag)
+                return elaborate_layer(entry.item, scope, self.bag)
             case ast.Flow():
-                result = elaborate_flow(entry.item, scope, self.bag, self.definition)
+                flow = elaborate_flow(entry.item, scope, self.bag, self.definition)
+                if flow is not None:
+                    extent = self.extents[entry.key] = extent_of(flow.steps, self.extents)
+                    if not within_limits(flow, extent, self.bag):
+                        return None
+                return flow
             case ast.Net():
-                result = elaborate_net(entry.item, scope, self.bag)
+                return elaborate_net(entry.item, scope, self.bag)
             case _:
                 raise AssertionError(entry.kind)
-        self.active.pop()
-        self.done[entry.key] = result
-        return result
 
-    def other(self, entry: Entry) -> None:
+    def other(self, entry: Entry, bag: Bag) -> None:
         """Checks a definition that is neither layer nor flow, even if nothing uses it."""
-        values = Values(Locals(self.scopes[entry.file], "this file"), self.bag)
-        try:
+        values = Values(Locals(self.scopes[entry.file], "this file"), bag)
+        with suppress(Stop):
             match entry.item:
                 case ast.Const():
                     values.entry(entry)
                 case ast.OrderDef():
-                    order_item(entry.item, self.bag)
+                    file_order(entry, entry.item, values)
                 case ast.ActNamed() | ast.ActDefined():
-                    outer = values.outer(entry, entry.item.name)
-                    if outer is not None:
-                        act_item(entry.item, outer)
+                    file_act(entry, entry.item, values)
                 case ast.Space():
                     values.shape(ast.Shape(entry.item.name, (), entry.item.name.span))
                 case ast.Mask():
-                    not_yet(self.bag, entry.item.span, "`mask`")
+                    not_yet(bag, entry.item.span, "`mask`")
                 case ast.Extern():
-                    not_yet(self.bag, entry.item.name.span, "an extern net")
+                    not_yet(bag, entry.item.name.span, "an extern net")
                 case _:
                     pass
-        except Stop:
-            pass
+
+
+def _mentioned(item: ast.Item) -> Iterator[str]:
+    """Every name in `item` that may be that of a definition: not those of arguments, formals and labels."""
+    waiting: list[object] = [item]
+    while waiting:
+        node = waiting.pop()
+        match node:
+            case ast.Name():
+                yield node.id
+            case ast.Arg():
+                waiting.append(node.value)
+            case ast.Formal():
+                waiting.append(node.default)
+            case ast.Step():
+                waiting.append(node.op)
+            case _:
+                waiting.extend(reversed(parts(node) or ()))

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from mintdsl import limits
 from mintdsl.core import ir
 from mintdsl.core.claim_words import CLAIMS
 from mintdsl.core.flow_steps import Made, pad, prior, simple
 from mintdsl.core.flow_uses import Resolve, classify, use
 from mintdsl.core.formals import bind_formals
 from mintdsl.core.header import bind_claims, bind_shape
+from mintdsl.core.nat import TooLarge
 from mintdsl.core.scope import Locals, Scope
-from mintdsl.core.values import Stop, Values, not_yet
+from mintdsl.core.values import Stop, Values, not_yet, too_large, too_many
 from mintdsl.diagnostics.model import Bag, Fix, Label
 from mintdsl.source import Span
 from mintdsl.syntax import ast
 
-MAX_STEPS = 100_000
-
 
 def elaborate_flow(item: ast.Flow, scope: Scope, bag: Bag, resolve: Resolve) -> ir.Flow | None:
     """The typed core of `item`; `resolve` elaborates the definitions it uses."""
-    own = Bag()
+    own = Bag(bag)
     try:
         flow = _Flow(item, Values(Locals(scope, f"the flow `{item.name.id}`"), own), resolve).run()
     except Stop:
@@ -39,6 +39,7 @@ class _Flow:
     labels: dict[str, Span] = field(default_factory=dict)
     paths: set[str] = field(default_factory=set)
     broken: bool = False
+    loops: int = 0
 
     @property
     def bag(self) -> Bag:
@@ -105,7 +106,11 @@ class _Flow:
         return tuple(result)
 
     def _step(self, step: ast.Step, shape: ir.Shape) -> ir.Step | None:
-        made = self._made(step, shape)
+        try:
+            made = self._made(step, shape)
+        except TooLarge:
+            too_large(self.bag, step.span)
+            return None
         if made is None:
             return None
         op, result = made
@@ -137,15 +142,19 @@ class _Flow:
                 return classify(op, step, shape, self.resolve, self.values)
 
     def _repeat(self, step: ast.Step, op: ast.Repeat, shape: ir.Shape) -> Made | None:
+        self.loops += 1
+        if too_many(self.loops, limits.LOOPS, step.span, self.bag):
+            raise Stop
         count = self.values.nat(op.count)
         steps = self._block(op.steps, shape)
+        self.loops -= 1
         if count is None or steps is None:
             return None
-        if count.constant is not None and not 1 <= count.constant <= MAX_STEPS:
+        if count.constant is not None and not 1 <= count.constant <= limits.STEPS.most:
             self.bag.error(
                 "E0307",
                 op.count.span,
-                f"`repeat {count}`: a block is repeated 1 to {MAX_STEPS} times",
+                f"`repeat {count}`: a block is repeated 1 to {limits.STEPS.shown} times",
                 "number of copies",
             )
             return None
@@ -174,6 +183,10 @@ class _Flow:
             case ast.Prior():
                 return "prior"
             case ast.Classify():
+                if "head" in self.labels:
+                    also = (Label(step.span, "called `head`"),)
+                    title = "another step is called `head`: the net of the classifier"
+                    self.bag.error("E0204", self.labels["head"], title, "choose another label", also=also)
                 return "head"
             case ast.Factor() | ast.Ode():
                 raise AssertionError("not yet steps")

@@ -134,7 +134,7 @@ def _indivisible(
         step.span,
         f"`{word} {factor}` of `{shape}`: {by} does not divide {size}",
         f"{size} is not divisible by {by}",
-        also=tuple(also),
+        also=tuple(also[:8]),
         notes=(f"{word} needs {what} that {by} divides",),
     )
 
@@ -162,7 +162,7 @@ def pad(op: ast.Pad, step: ast.Step, shape: ir.Shape, flow: ast.Flow, values: Va
 
 
 def _no_prior(step: ast.Step, flow: ast.Flow, bag: Bag) -> None:
-    for other in flow.steps:
+    for other in flow.steps[-1:]:  # a prior stands nowhere else
         if isinstance(other.op, ast.Prior):
             bag.error(
                 "E0604",

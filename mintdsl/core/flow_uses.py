@@ -6,6 +6,7 @@ A use fits when the shape that enters it is the shape its definition is on; name
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import chain
 
 from mintdsl.core import ir
 from mintdsl.core.flow_steps import Made
@@ -15,10 +16,11 @@ from mintdsl.core.scope import Entry, article, unknown
 from mintdsl.core.steps import STEPS
 from mintdsl.core.values import Values, not_yet
 from mintdsl.diagnostics.model import Bag, Fix, Label
+from mintdsl.records import derived
 from mintdsl.source import Span
 from mintdsl.syntax import ast
 
-ENDS = (ir.Prior, ir.Dequantize, ir.Classify)  # these stand in the outermost flow only
+ENDS = (ir.Prior, ir.Dequantize, ir.Classify)  # these stand first or last, and in the outermost flow only
 
 # Elaborates a definition that a step uses; None if it has errors, which are reported once.
 Resolve = Callable[[Entry, Span], ir.Definition | ir.Net | None]
@@ -30,8 +32,8 @@ def use(op: ast.Use, step: ast.Step, shape: ir.Shape, resolve: Resolve, values: 
     entry = values.names.scope.entries.get(name.id)
     if entry is None:
         if not values.names.silent(name.id):
-            known = [n for n, e in values.names.scope.entries.items() if e.kind in ("layer", "flow")]
-            unknown(name, [*known, *STEPS], values.bag, values.names.where, what="step")
+            known = (n for n, e in values.names.scope.entries.items() if e.kind in ("layer", "flow"))
+            unknown(name, chain(known, STEPS), values.bag, values.names.where, what="step")
         return None
     if entry.kind not in ("layer", "flow"):
         net = entry.kind == "net"
@@ -52,7 +54,7 @@ def use(op: ast.Use, step: ast.Step, shape: ir.Shape, resolve: Resolve, values: 
     if callee is None:
         return None
     assert not isinstance(callee, ir.Net)
-    if isinstance(callee, ir.Flow) and any(isinstance(s.op, ENDS) for s in callee.steps):
+    if isinstance(callee, ir.Flow) and any(isinstance(s.op, ENDS) for s in (*callee.steps[:1], *callee.steps[-1:])):
         _inner_ends(name, callee, values.bag)
         return None
     arguments = _arguments(op.call, callee, values)
@@ -72,7 +74,7 @@ def classify(op: ast.Classify, step: ast.Step, shape: ir.Shape, resolve: Resolve
     entry = values.names.scope.entries.get(name.id)
     if entry is None:
         if not values.names.silent(name.id):
-            nets = [n for n, e in values.names.scope.entries.items() if e.kind == "net"]
+            nets = (n for n, e in values.names.scope.entries.items() if e.kind == "net")
             unknown(name, nets, values.bag, values.names.where, what="net")
         return None
     if entry.kind != "net":
@@ -116,7 +118,7 @@ def _arguments(
     call: ast.Call, callee: ir.Definition | ir.Net, values: Values
 ) -> tuple[tuple[str, ir.Argument], ...] | None:
     by_name = {f.name: f for f in callee.formals}
-    found: dict[str, ir.Argument] = {}
+    found: dict[str, tuple[str, ir.Argument]] = {}
     good = True
     for position, arg in enumerate(call.args):
         if arg.cmp not in (None, "="):
@@ -141,10 +143,11 @@ def _arguments(
         if value is None or formal.name in found:
             good = False
             continue
-        found[formal.name] = value
+        found[formal.name] = formal.name, value
     for formal in callee.formals:
         if formal.name not in found and formal.default is not None:
-            found[formal.name] = formal.default
+            # the same pair at every use: a flow may have many
+            found[formal.name] = derived(formal, "default_pair", _default)
         elif formal.name not in found and good:
             values.bag.error(
                 "E0210",
@@ -154,7 +157,12 @@ def _arguments(
                 also=(Label(formal.span, "declared without a default"),),
             )
             good = False
-    return tuple((f.name, found[f.name]) for f in callee.formals) if good else None
+    return tuple(found[f.name] for f in callee.formals) if good else None
+
+
+def _default(formal: ir.Formal) -> tuple[str, ir.Argument]:
+    assert formal.default is not None
+    return formal.name, formal.default
 
 
 def _count(number: int) -> str:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
+from mintdsl import limits
 from mintdsl.core import ir
 from mintdsl.core.acts import find_act, find_init
 from mintdsl.core.nat import Nat
 from mintdsl.core.order_items import find_order
 from mintdsl.core.orders import DIRECTIONS
 from mintdsl.core.scope import BUILTIN, article, unknown
-from mintdsl.core.values import DirFormal, RealFormal, Values, describe, not_yet
+from mintdsl.core.values import DirFormal, RealFormal, Stop, Values, describe, not_yet, too_many
 from mintdsl.diagnostics.model import Fix, Label
 from mintdsl.syntax import ast
 
@@ -25,6 +28,9 @@ TYPE_NAMES = {
 
 def bind_formals(formals: tuple[ast.Formal, ...], values: Values) -> tuple[ir.Formal, ...]:
     """Define the formals of a definition."""
+    if len(formals) > limits.FORMALS.most:
+        too_many(len(formals), limits.FORMALS, formals[limits.FORMALS.most].span, values.bag)
+        raise Stop
     result = []
     for formal in formals:
         if formal.type.id not in FORMAL_TYPES:
@@ -96,8 +102,8 @@ def find_direction(name: ast.Name, values: Values) -> ir.Direction | None:
     if values.names.silent(name.id):
         return None
     if value is None and name.id not in BUILTIN:
-        candidates = [*DIRECTIONS, *(n for n, v in values.names.values.items() if isinstance(v, DirFormal))]
-        unknown(name, candidates, values.bag, values.names.where, what="direction")
+        formals = (n for n, v in values.names.values.items() if isinstance(v, DirFormal))
+        unknown(name, chain(DIRECTIONS, formals), values.bag, values.names.where, what="direction")
         return None
     kind = describe(value) if value is not None else BUILTIN[name.id]
     title = (

@@ -9,18 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from mintdsl import limits
 from mintdsl.core import ir
 from mintdsl.core.activations import ACTIVATIONS
 from mintdsl.core.nat import Nat
 from mintdsl.core.scope import BUILTIN, article, unknown
 from mintdsl.core.steps import CONDITIONER_FUNCTIONS, STRUCTURAL
-from mintdsl.core.values import IndexName, RealFormal, Values, describe, not_yet
+from mintdsl.core.values import IndexName, RealFormal, Values, describe, not_yet, too_many
 from mintdsl.diagnostics.model import Fix, Label, Severity
 from mintdsl.records import record
 from mintdsl.source import Span
 from mintdsl.syntax import ast
-
-MAX_DEPTH = 6000
+from mintdsl.syntax.chains import chain
 
 # The activation of a name and its options. It is handed in: an activation of the program is itself a formula.
 FindAct = Callable[[ast.Name, tuple[ast.Arg, ...], Span, Values], ir.Act | None]
@@ -61,7 +61,6 @@ class Formula:
     free: dict[str, Span] = field(default_factory=dict)
     sums: dict[str, Span] = field(default_factory=dict)
     direct: set[str] = field(default_factory=set)  # sums with nothing but linear operations since: they contract
-    depth: int = 0
 
     def let(self, item: ast.Let) -> Bound | None:
         """A `let`, with its indices free in its value."""
@@ -71,7 +70,8 @@ class Formula:
         for index in item.indices:
             if self._index(index):
                 self.free[index.id] = index.span
-        typed = self.expr(item.value)
+        crowded = too_many(len(self.free), limits.BOUND, item.span, self.values.bag)
+        typed = None if crowded else self.expr(item.value)
         self.free = {}
         if typed is None:
             return None
@@ -80,18 +80,6 @@ class Formula:
 
     def expr(self, node: ast.Expr) -> Typed | None:
         """The typed form of `node`."""
-        self.depth += 1
-        if self.depth > MAX_DEPTH:
-            self.values.bag.error(
-                "E0107", node.span, "this formula is nested too deeply", f"more than {MAX_DEPTH} levels"
-            )
-            self.depth -= 1
-            return None
-        result = self._expr(node)
-        self.depth -= 1
-        return result
-
-    def _expr(self, node: ast.Expr) -> Typed | None:
         match node:
             case ast.Number():
                 number = self.values.number(node)
@@ -198,7 +186,7 @@ class Formula:
         if isinstance(value, IndexName):
             return value
         if not self.values.names.silent(name.id):
-            candidates = [n for n, v in self.values.names.values.items() if isinstance(v, IndexName)]
+            candidates = (n for n, v in self.values.names.values.items() if isinstance(v, IndexName))
             unknown(name, candidates, self.values.bag, "the indices of this layer", what="index")
         return None
 
@@ -259,7 +247,8 @@ class Formula:
             self.sums[index.id] = index.span
             self.direct.add(index.id)
             added.append(index.id)
-        body = self.expr(node.body)
+        bound = len(self.sums) + len(self.free)
+        body = None if too_many(bound, limits.BOUND, node.span, self.values.bag) else self.expr(node.body)
         for name in added:
             del self.sums[name]
             self.direct.discard(name)
@@ -272,9 +261,14 @@ class Formula:
     # ------------------------------------------------------------ operators and applications
 
     def _binary(self, node: ast.Binary) -> Typed | None:
-        left, right = self.expr(node.left), self.expr(node.right)
-        if left is None or right is None:
-            return None
+        first, operations = chain(node)
+        left = self.expr(first)
+        for operation in operations:
+            right = self.expr(operation.right)
+            left = None if left is None or right is None else self._operation(operation, left, right)
+        return left
+
+    def _operation(self, node: ast.Binary, left: Typed, right: Typed) -> Typed | None:
         shape = self._join(left, right, node)
         if shape is _MISMATCH:
             return None

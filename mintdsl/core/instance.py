@@ -9,31 +9,30 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from mintdsl import limits
 from mintdsl.core import ir
 from mintdsl.core.nat import Nat
 from mintdsl.core.orders import Order
 from mintdsl.diagnostics.model import Bag, Label
 from mintdsl.source import Span
 
-MAX_PARAMETERS = 2**33
-MAX_MODULES = 100_000
-MAX_SIZE = 2**40
-
 
 class Counts(NamedTuple):
-    """Numbers of parameters: all that are stored, and those that a mask lets through; modules counts layers."""
+    """Numbers of parameters: all that are stored, and those that a mask lets through; of layers; of all steps."""
 
     stored: int
     live: int
     modules: int
+    steps: int = 0
 
     def __add__(self, other: object) -> Counts:
         assert isinstance(other, Counts)
-        return Counts(self.stored + other.stored, self.live + other.live, self.modules + other.modules)
+        stored, live, modules, steps = (a + b for a, b in zip(self, other, strict=True))
+        return Counts(stored, live, modules, steps)
 
     def times(self, n: int) -> Counts:
         """n copies."""
-        return Counts(self.stored * n, self.live * n, self.modules * n)
+        return Counts(self.stored * n, self.live * n, self.modules * n, self.steps * n)
 
 
 Sizes = tuple[int, ...]
@@ -47,6 +46,8 @@ class Instances:
     program: ir.Program
     bag: Bag
     done: dict[tuple[object, ...], Counts | None] = field(default_factory=dict)
+    masks: dict[tuple[ir.Conv, int, Order], int] = field(default_factory=dict)
+    work: int = 0
 
     def of(
         self, key: str, dims: Sizes, nats: Mapping[str, int], orders: Mapping[str, Order], use: Span
@@ -55,17 +56,39 @@ class Instances:
         place = (key, dims, tuple(sorted(nats.items())), tuple(sorted((k, v.name) for k, v in orders.items())))
         if place not in self.done:
             definition = self.program.callable(key)
+            self.work += len(definition.steps if isinstance(definition, ir.Flow) else definition.params) + 1
+            if self.work > limits.INSTANCES.most:
+                self._too_much(use)
+                return None
             values = {**nats, **_bind(definition.shape, dims)}
+            if definition.shape.dims and self._dims(definition.shape, dims, values, definition.shape_span, use) is None:
+                return None
             if isinstance(definition, (ir.Layer, ir.Net)):
                 self.done[place] = self._layer(definition, dims, values, orders, use)
             else:
                 self.done[place] = self._flow(definition, values, orders, use)
         return self.done[place]
 
+    def _too_much(self, use: Span) -> None:
+        self.bag.error("E0107", use, "definitions are used at too many different sizes to be counted", "one too many")
+
+    def _live(self, param: ir.Param, channels: int, order: Order | None) -> int | None:
+        """What the mask of a convolution keeps, worked out once for each; None if that is too much work."""
+        kind = param.kind
+        if not isinstance(kind, ir.Conv) or kind.direction is None or order is None:
+            return 0
+        key = (kind, channels, order)
+        if key not in self.masks:
+            self.work += kind.size[0] * kind.size[1]
+            if self.work > limits.INSTANCES.most:
+                return None
+            self.masks[key] = _live_conv(kind, channels, order)
+        return self.masks[key]
+
     def size(self, value: Nat, values: Mapping[str, int], span: Span, use: Span, what: str) -> int | None:
         """`value` as a whole number >= 1."""
         ratio = value.evaluate(values)
-        if ratio.bottom == 1 and 1 <= ratio.top <= MAX_SIZE:
+        if ratio.bottom == 1 and 1 <= ratio.top <= limits.SIZE.most:
             return ratio.top
         where = ", ".join(f"{name} = {values[name]}" for name in sorted(value.symbols))
         if ratio.bottom != 1:
@@ -76,7 +99,7 @@ class Instances:
         else:
             title = f"{what} is {ratio.top}" + (f": `{value}` with {where}" if where else "")
             label, code = "too small" if ratio.top < 1 else "too large", "E0305"
-            title += "; sizes are at least 1" if ratio.top < 1 else f"; sizes go up to {MAX_SIZE:,}"
+            title += "; sizes are at least 1" if ratio.top < 1 else f"; sizes go up to {limits.SIZE.shown}"
         also = (Label(use, "at this use"),) if use not in (span, Span("", 0, 0)) else ()
         self.bag.error(code, span, title, label, also=also)
         return None
@@ -93,7 +116,7 @@ class Instances:
                 return None
             extents[name] = size
         order = layer.order if isinstance(layer.order, Order) else orders.get(layer.order.name)
-        total = Counts(0, 0, 1)
+        total = Counts(0, 0, 1, 1)
         for param in layer.params:
             source = self._dims(param.source, dims, values, param.span, use)
             target = self._dims(param.target, dims, values, param.span, use)
@@ -102,16 +125,20 @@ class Instances:
             copies = 1
             for index in param.indices:
                 copies *= extents[index]
-            one = _count(param, source, target, order)
+            live = self._live(param, source[0], order)
+            if live is None:
+                self._too_much(use)
+                return None
+            one = _count(param, source, target, order, live)
             total += Counts(one.stored * copies, one.live * copies, 0)
-            if total.stored > MAX_PARAMETERS:
+            if total.stored > limits.PARAMETERS.most:
                 self.bag.error(
                     "E0307",
                     param.span,
                     f"`{param.name}` alone would hold {one.stored * copies:,} numbers",
                     f"{one.stored * copies * 4 / 2**30:,.0f} GiB in float32",
                     also=(Label(use, "at this use"),) if use.file else (),
-                    notes=(f"the limit of one layer is {MAX_PARAMETERS:,} parameters; nothing was allocated",),
+                    notes=(f"the limit of one layer is {limits.PARAMETERS.shown} parameters; nothing was allocated",),
                 )
                 return None
         return total
@@ -137,12 +164,12 @@ class Instances:
             if one is None:
                 return None
             total += one
-            if total.modules > MAX_MODULES or total.stored > MAX_PARAMETERS:
+            if total.steps > limits.STEPS.most or total.stored > limits.PARAMETERS.most:
                 self.bag.error(
                     "E0307",
                     step.span,
-                    f"the steps up to here hold {total.modules:,} layers and {total.stored:,} parameters",
-                    f"limits: {MAX_MODULES:,} layers, {MAX_PARAMETERS:,} parameters",
+                    f"up to here there are {total.steps:,} steps, and {total.stored:,} parameters",
+                    f"limits: {limits.STEPS.shown} steps, {limits.PARAMETERS.shown} parameters",
                     notes=("nothing was allocated",),
                 )
                 return None
@@ -159,9 +186,9 @@ class Instances:
             case ir.Pair():
                 return self._steps(step.op.steps, values, orders)
             case ir.Squeeze() | ir.Pad():
-                return Counts(0, 0, 0) if self._shape(step.result, values, step) is not None else None
+                return Counts(0, 0, 0, 1) if self._shape(step.result, values, step) is not None else None
             case _:
-                return Counts(0, 0, 0)
+                return Counts(0, 0, 0, 1)
 
     def _shape(self, shape: ir.Shape, values: Mapping[str, int], step: ir.Step) -> Sizes | None:
         if shape.kind == "Any":
@@ -230,7 +257,8 @@ def _bind(shape: ir.Shape, dims: Sizes) -> dict[str, int]:
 # ---------------------------------------------------------------- counting
 
 
-def _count(param: ir.Param, source: Sizes, target: Sizes, order: Order | None) -> Counts:
+def _count(param: ir.Param, source: Sizes, target: Sizes, order: Order | None, live: int) -> Counts:
+    """Numbers of one parameter; `live` are those that the mask of a convolution keeps."""
     match param.kind:
         case ir.Normalize():
             return Counts(0, 0, 0)  # statistics are buffers
@@ -246,7 +274,7 @@ def _count(param: ir.Param, source: Sizes, target: Sizes, order: Order | None) -
             stored = target[0] * source[0] * rows * columns
             if conv.direction is None or order is None:
                 return Counts(stored, stored, 0)
-            return Counts(stored, _live_conv(conv, source[0], order) - _fixed(param, source[0]), 0)
+            return Counts(stored, live - _fixed(param, source[0]), 0)
         case ir.Dense() as dense:
             stored = target[-1] * source[-1]
             if dense.direction is None or order is None:
@@ -262,19 +290,42 @@ def _fixed(param: ir.Param, diagonal: int) -> int:
 
 
 def _live_conv(conv: ir.Conv, channels: int, order: Order) -> int:
-    """Entries that a mask keeps: per channel difference, the taps whose key is later (or the diagonal)."""
+    """Entries that a mask keeps: of each tap the channel differences whose key is later, and the diagonal."""
     row, column = anchor(conv, "lower" if conv.direction != "upper" else "upper")
     sign = -1 if conv.direction == "upper" else 1
-    live = 0 if conv.strict else channels
-    for dc in range(1 - channels, channels):
-        kept = sum(
-            order.compare((dc, row - u, column - v)) == sign
-            for u in range(conv.size[0])
-            for v in range(conv.size[1])
-            if (dc, row - u, column - v) != (0, 0, 0)
-        )
-        live += kept * (channels - abs(dc))
-    return live
+    taps = ((row - u, column - v) for u in range(conv.size[0]) for v in range(conv.size[1]))
+    return (0 if conv.strict else channels) + sum(_later(order, sign, *tap, channels) for tap in taps)
+
+
+def _later(order: Order, sign: int, dh: int, dw: int, channels: int) -> int:
+    """Pairs of channels (o, i) for which the key of (o - i, dh, dw) has this sign."""
+    kept, first, last = 0, 1 - channels, channels - 1  # the differences whose key is 0 so far
+    for a, *rest in order.rows:
+        a, b = sign * a, sign * (rest[0] * dh + rest[1] * dw)
+        if a == 0 and b:
+            return kept + (_pairs(channels, first, last) if b > 0 else 0)
+        if a:
+            below, root = divmod(-b, a)  # a * d + b > 0 for d beyond -b / a, on the side of the sign of a
+            exact = root == 0
+            if a > 0:
+                kept += _pairs(channels, max(first, below + 1), last)
+            else:
+                kept += _pairs(channels, first, min(last, below - 1 if exact else below))
+            if not exact or not first <= below <= last:
+                return kept
+            first = last = below
+    return kept
+
+
+def _pairs(channels: int, first: int, last: int) -> int:
+    """Pairs of channels whose difference lies from `first` to `last`."""
+
+    def up_to(difference: int) -> int:
+        if difference < 0:
+            return (channels + difference) * (channels + difference + 1) // 2
+        return channels**2 - (channels - 1 - difference) * (channels - difference) // 2
+
+    return up_to(last) - up_to(first - 1) if first <= last else 0
 
 
 def anchor(conv: ir.Conv, direction: str) -> tuple[int, int]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import TypeAlias, assert_never
 
-from mintdsl.core import ir
+from mintdsl.core import ir, walks
 from mintdsl.core.activations import ACTIVATIONS, Activation
 from mintdsl.core.dual import Dual, chain, combine, constant, divide, multiply
 from mintdsl.core.instance import anchor
@@ -74,7 +74,11 @@ class _Formula:
             case ir.Neg():
                 return [combine(((-1.0, a),)) for a in self.expr(node.arg, at)]
             case ir.Binary():
-                return _elementwise(_OPERATORS[node.op], self.expr(node.left, at), self.expr(node.right, at))
+                first, operations = walks.chain(node)
+                value = self.expr(first, at)
+                for operation in operations:
+                    value = _elementwise(_OPERATORS[operation.op], value, self.expr(operation.right, at))
+                return value
             case ir.Pool():
                 raise ValueError("mean_pool stands in nets only, and nets are not evaluated")
             case ir.Sum():

@@ -35,7 +35,7 @@ from mintdsl.core.terms import (
     Value as Value,
     Var as Var,
 )
-from mintdsl.records import field, record
+from mintdsl.records import derived, field, record
 from mintdsl.source import Span
 from mintdsl.syntax import ast
 
@@ -154,6 +154,7 @@ class Claim:
 class Layer:
     """A layer: parameters, `lets` in order, and the result, as functions of one variable on `shape`."""
 
+    __slots__ = ("tables", "written")
     name: str
     formals: tuple[Formal, ...]
     shape: Shape
@@ -171,17 +172,18 @@ class Layer:
 
     def param(self, name: str) -> Param:
         """The parameter called `name`."""
-        return next(p for p in self.params if p.name == name)
+        return derived(self, "tables", _tables)[0][name]
 
     def let(self, name: str) -> Let:
         """The let called `name`."""
-        return next(item for item in self.lets if item.name == name)
+        return derived(self, "tables", _tables)[1][name]
 
 
 @record
 class Net:
     """A net of one input: parameters, lets, and the result, from `shape` to `target`. It claims nothing."""
 
+    __slots__ = ("tables", "written")
     name: str
     formals: tuple[Formal, ...]
     shape: Shape
@@ -199,11 +201,15 @@ class Net:
 
     def param(self, name: str) -> Param:
         """The parameter called `name`."""
-        return next(p for p in self.params if p.name == name)
+        return derived(self, "tables", _tables)[0][name]
 
     def let(self, name: str) -> Let:
         """The let called `name`."""
-        return next(item for item in self.lets if item.name == name)
+        return derived(self, "tables", _tables)[1][name]
+
+
+def _tables(owner: Layer | Net) -> tuple[dict[str, Param], dict[str, Let]]:
+    return {p.name: p for p in owner.params}, {item.name: item for item in owner.lets}
 
 
 @record

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mintdsl import limits
 from mintdsl.core import ir, ties
 from mintdsl.core.acts import act_item, find_act
 from mintdsl.core.claim_words import CLAIMS
@@ -12,7 +13,8 @@ from mintdsl.core.order_items import find_order
 from mintdsl.core.orders import DEFAULT_ORDER, Order
 from mintdsl.core.params import check_inits, declare
 from mintdsl.core.scope import Locals, Scope
-from mintdsl.core.values import IndexName, Stop, Values, not_yet
+from mintdsl.core.values import IndexName, Stop, Values, not_yet, too_many
+from mintdsl.core.walks import layer_written, too_much
 from mintdsl.diagnostics.model import Bag, Fix, Label, Severity
 from mintdsl.records import replace
 from mintdsl.source import Span
@@ -21,7 +23,7 @@ from mintdsl.syntax import ast
 
 def elaborate_layer(item: ast.Layer, scope: Scope, bag: Bag) -> ir.Layer | None:
     """The typed core of `item`; None when anything in it was reported as an error."""
-    own = Bag()
+    own = Bag(bag)
     try:
         layer = _Layer(item, Values(Locals(scope, f"the layer `{item.name.id}`"), own)).run()
     except Stop:
@@ -32,7 +34,7 @@ def elaborate_layer(item: ast.Layer, scope: Scope, bag: Bag) -> ir.Layer | None:
 
 def elaborate_net(item: ast.Net, scope: Scope, bag: Bag) -> ir.Net | None:
     """The typed core of a net of one input and one output; None when anything in it was reported."""
-    own = Bag()
+    own = Bag(bag)
     try:
         net = _Layer(item, Values(Locals(scope, f"the net `{item.name.id}`"), own)).run_net(item)
     except Stop:
@@ -81,7 +83,7 @@ class _Layer:
         self._unused(params, formula)
         if result is None or order is None:
             return None
-        return ir.Net(
+        net = ir.Net(
             item.name.id,
             formals,
             shape,
@@ -97,6 +99,7 @@ class _Layer:
             item.name.span,
             item.inputs[0].span,
         )
+        return None if too_much(layer_written(net), limits.OPERATIONS, item.name, self.bag) else net
 
     def run(self) -> ir.Layer | None:
         item, values = self.item, self.values
@@ -119,7 +122,7 @@ class _Layer:
         self._unused(solved, formula)
         if result is None or order is None:
             return None
-        return ir.Layer(
+        layer = ir.Layer(
             name=item.name.id,
             formals=formals,
             shape=shape,
@@ -138,12 +141,16 @@ class _Layer:
             name_span=item.name.span,
             shape_span=item.shape.span,
         )
+        return None if too_much(layer_written(layer), limits.OPERATIONS, item.name, self.bag) else layer
 
     def _first_members(self, shape: ir.Shape) -> Order | ir.FormalOrder | None:
         """Indices, spaces, acts and the order: they may be used before they stand."""
         values = self.values
         order: Order | ir.FormalOrder | None = DEFAULT_ORDER[shape.kind]
         orders: list[ast.OrderUse] = []
+        indices = [name for member in self.item.members if isinstance(member, ast.Index) for name in member.names]
+        if too_many(len(indices), limits.INDICES, self.item.name.span, self.bag):
+            raise Stop
         for member in self.item.members:
             match member:
                 case ast.Index():
@@ -173,6 +180,9 @@ class _Layer:
 
     def _params(self, shape: ir.Shape) -> dict[str, ir.Param]:
         members = [m for m in self.item.members if isinstance(m, ast.Param)]
+        count = sum(len(m.binders) for m in members)
+        if too_many(count, limits.PARAMS, self.item.name.span, self.bag):
+            raise Stop
         return {p.name: p for m in members for p in declare(m, shape, self.shape_span, self.values)}
 
     def _body(self, formula: Formula, shape: ir.Shape, target: ir.Shape) -> tuple[list[ir.Let], Typed | None]:

@@ -11,9 +11,14 @@ from collections.abc import Mapping
 from math import gcd
 from typing import NamedTuple
 
+from mintdsl import limits
 from mintdsl.records import record
 
 Monomial = tuple[str, ...]  # sorted symbols with repetition: C*C*H is ("C", "C", "H")
+
+
+class TooLarge(Exception):
+    """A size beyond `limits.TERMS`, `DEGREE` or `COEFFICIENT`: products of sums grow without end."""
 
 
 class Ratio(NamedTuple):
@@ -79,7 +84,16 @@ class Nat:
 
     def over(self, divisor: int) -> Nat:
         """The quotient by a positive whole number."""
-        return Nat(tuple((m, _ratio(r.top, r.bottom * divisor)) for m, r in self.terms))
+        return Nat(tuple((m, _ratio(r.top, r.bottom * divisor)) for m, r in self.terms)).checked()
+
+    def checked(self) -> Nat:
+        """Itself; raises TooLarge beyond the limits, as all arithmetic with symbols does."""
+        if len(self.terms) > limits.TERMS.most:
+            raise TooLarge
+        for monomial, ratio in self.terms:
+            if len(monomial) > limits.DEGREE.most or max(abs(ratio.top), ratio.bottom) > limits.COEFFICIENT.most:
+                raise TooLarge
+        return self
 
     def evaluate(self, values: Mapping[str, int]) -> Ratio:
         """Its value where every symbol has one; not whole when the denominator is not 1."""
@@ -114,8 +128,9 @@ class Nat:
         return " ".join([first[2:] if first[0] == "+" else "-" + first[2:], *rest])
 
     def __str__(self) -> str:
-        return self.text()
+        text = self.text()
+        return text if len(text) <= 200 else f"{text[:160]} ..."
 
 
 def _normal(total: Mapping[Monomial, Ratio]) -> Nat:
-    return Nat(tuple(sorted((m, r) for m, r in total.items() if r.top)))
+    return Nat(tuple(sorted((m, r) for m, r in total.items() if r.top))).checked()

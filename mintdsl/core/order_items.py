@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
+from mintdsl import limits
 from mintdsl.core import ir
 from mintdsl.core.orders import COORDINATES, ORDERS, Order
-from mintdsl.core.scope import unknown
-from mintdsl.core.values import Values, not_yet
+from mintdsl.core.scope import Entry, unknown
+from mintdsl.core.values import Values, not_yet, too_many
 from mintdsl.diagnostics.model import Bag
 from mintdsl.syntax import ast
+from mintdsl.syntax.chains import chain
 
 
 def find_order(name: ast.Name, shape: ir.Shape, values: Values) -> Order | ir.FormalOrder | None:
@@ -20,7 +22,7 @@ def find_order(name: ast.Name, shape: ir.Shape, values: Values) -> Order | ir.Fo
     order = ORDERS.get(name.id)
     entry = values.names.scope.entries.get(name.id)
     if order is None and entry is not None and isinstance(entry.item, ast.OrderDef):
-        order = order_item(entry.item, values.bag)
+        order = file_order(entry, entry.item, values)
         if order is None:
             return None
     if order is None:
@@ -41,8 +43,17 @@ def find_order(name: ast.Name, shape: ir.Shape, values: Values) -> Order | ir.Fo
     return order
 
 
+def file_order(entry: Entry, item: ast.OrderDef, values: Values) -> Order | None:
+    """The order that a file declares."""
+    found = values.once(entry, item.name, lambda outer: order_item(item, outer.bag))
+    assert found is None or isinstance(found, Order)
+    return found
+
+
 def order_item(item: ast.OrderDef, bag: Bag) -> Order | None:
     """The rows of a declared order; its coordinates tell its space."""
+    if too_many(len(item.keys), limits.KEYS, item.name.span, bag):
+        return None
     used = [name for key in item.keys for name in _names(key)]
     for space, coordinates in COORDINATES.items():
         if set(used) <= set(coordinates) and used:
@@ -59,16 +70,18 @@ def order_item(item: ast.OrderDef, bag: Bag) -> Order | None:
     return None
 
 
-def _names(expr: ast.Expr) -> list[str]:
-    match expr:
-        case ast.Name():
-            return [expr.id]
-        case ast.Neg():
-            return _names(expr.operand)
-        case ast.Binary():
-            return _names(expr.left) + _names(expr.right)
-        case _:
-            return []
+def _names(expr: ast.Expr) -> Iterator[str]:
+    waiting = [expr]
+    while waiting:
+        match waiting.pop():
+            case ast.Name(id=name):
+                yield name
+            case ast.Neg(operand=inner):
+                waiting.append(inner)
+            case ast.Binary(left=left, right=right):
+                waiting += (left, right)
+            case _:
+                pass
 
 
 def _row(expr: ast.Expr, coordinates: tuple[str, ...]) -> tuple[int, ...] | None:
@@ -89,20 +102,26 @@ def _linear(expr: ast.Expr) -> Mapping[str, int] | None:
         case ast.Neg():
             inner = _linear(expr.operand)
             return None if inner is None else {k: -v for k, v in inner.items()}
-        case ast.Binary(op="+" | "-"):
-            left, right = _linear(expr.left), _linear(expr.right)
-            if left is None or right is None:
-                return None
-            sign = 1 if expr.op == "+" else -1
-            return {k: left.get(k, 0) + sign * right.get(k, 0) for k in {**left, **right}}
-        case ast.Binary(op="*"):
-            left, right = _linear(expr.left), _linear(expr.right)
-            if left is None or right is None:
-                return None
-            if set(left) == {""}:
-                return {k: left[""] * v for k, v in right.items()}
-            if set(right) == {""}:
-                return {k: right[""] * v for k, v in left.items()}
-            return None
+        case ast.Binary():
+            first, operations = chain(expr)
+            total = _linear(first)
+            for operation in operations:
+                right = _linear(operation.right)
+                total = None if total is None or right is None else _operation(operation.op, total, right)
+            return total
         case _:
             return None
+
+
+def _operation(op: str, left: Mapping[str, int], right: Mapping[str, int]) -> Mapping[str, int] | None:
+    match op:
+        case "+" | "-":
+            sign = 1 if op == "+" else -1
+            result = {k: left.get(k, 0) + sign * right.get(k, 0) for k in {**left, **right}}
+        case "*" if set(left) == {""}:
+            result = {k: left[""] * v for k, v in right.items()}
+        case "*" if set(right) == {""}:
+            result = {k: right[""] * v for k, v in left.items()}
+        case _:
+            return None
+    return result if all(abs(v) <= limits.COEFFICIENT.most for v in result.values()) else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from mintdsl import limits
 from mintdsl.core import ir
 from mintdsl.core.acts import find_init
 from mintdsl.core.bounds import bind_bound
@@ -11,7 +12,7 @@ from mintdsl.core.formals import find_direction
 from mintdsl.core.kinds import KINDS, Kind
 from mintdsl.core.option_values import bind_options
 from mintdsl.core.scope import unknown
-from mintdsl.core.values import IndexName, Values, not_yet
+from mintdsl.core.values import IndexName, Values, not_yet, too_many
 from mintdsl.diagnostics.model import Bag, Edit, Fix, Label, Safety
 from mintdsl.records import replace
 from mintdsl.source import Span
@@ -53,10 +54,12 @@ def _binder_indices(binder: ast.Binder, values: Values) -> tuple[str, ...] | Non
     for index in binder.indices:
         if not isinstance(values.names.values.get(index.id), IndexName):
             if not values.names.silent(index.id):
-                candidates = [n for n, v in values.names.values.items() if isinstance(v, IndexName)]
+                candidates = (n for n, v in values.names.values.items() if isinstance(v, IndexName))
                 unknown(index, candidates, values.bag, "the indices of this layer", what="index")
             return None
     names = tuple(i.id for i in binder.indices)
+    if too_many(len(names), limits.BOUND, binder.span, values.bag):
+        return None
     if len(set(names)) != len(names):
         values.bag.error("E0408", binder.span, "an index occurs twice", "declare two indices: `index i, j : K`")
         return None
@@ -111,8 +114,8 @@ def _kind(node: ast.KindMap, values: Values) -> tuple[Kind, ir.Kind] | None:
 def _conv(node: ast.KindMap, info: Kind, anchor: str, direction: str | None, bag: Bag) -> tuple[Kind, ir.Kind] | None:
     assert node.size is not None
     rows, columns = node.size
-    if not (1 <= rows <= 1024 and 1 <= columns <= 1024):
-        bag.error("E0306", node.span, f"a kernel of {rows}x{columns} taps", "sizes go from 1 to 1024")
+    if not (rows and columns and rows * columns <= limits.TAPS.most):
+        bag.error("E0306", node.span, f"a kernel of {rows}x{columns} taps", f"1 to {limits.TAPS.shown} taps")
         return None
     if anchor == "centre" and (rows % 2 == 0 or columns % 2 == 0):
         bag.error(

@@ -13,7 +13,7 @@ from mintdsl.core.kinds import KINDS
 from mintdsl.core.nat import Nat
 from mintdsl.core.orders import DIRECTIONS, ORDERS
 from mintdsl.core.steps import CONDITIONER_FUNCTIONS, MASKS, PRIORS, SHAPES, STRUCTURAL
-from mintdsl.diagnostics.model import Bag, Label
+from mintdsl.diagnostics.model import Bag, Diagnostic, Label
 from mintdsl.records import record
 from mintdsl.source import Span
 from mintdsl.syntax import ast
@@ -51,12 +51,27 @@ class Entry:
 
 @record
 class Scope:
-    """What one file sees; `poisoned` names are neither found nor reported; `files` are the scopes of all files."""
+    """What one file sees; `poisoned` names are neither found nor reported.
+
+    What all files share: `files` are their scopes, `made` the values of definitions by key, `pending` the keys of
+    those that wait for another one.
+    """
 
     file: str
     entries: Mapping[str, Entry]
     poisoned: frozenset[str]
     files: Mapping[str, Scope] = field(repr=False, compare=False)
+    made: dict[str, Known] = field(repr=False, compare=False)
+    pending: dict[str, None] = field(repr=False, compare=False)
+
+
+@record
+class Known:
+    """A value that was worked out once, and what was reported on the way; `stopped`: it uses what is not built yet."""
+
+    value: object | None
+    diagnostics: tuple[Diagnostic, ...]
+    stopped: bool
 
 
 def article(kind: str) -> str:
@@ -127,6 +142,8 @@ def scopes(modules: Mapping[str, ast.Module], resolved: Mapping[tuple[str, str],
     """The scope of every file; `resolved` maps (importing file, import path) to the imported file."""
     own = {file: own_entries(file, module, bag) for file, module in modules.items()}
     result: dict[str, Scope] = {}
+    made: dict[str, Known] = {}
+    pending: dict[str, None] = {}
     for file, module in modules.items():
         entries = dict(own[file])
         poisoned = set(module.poisoned)
@@ -146,7 +163,7 @@ def scopes(modules: Mapping[str, ast.Module], resolved: Mapping[tuple[str, str],
                 elif not defined_twice(name, places, bag):
                     places[name.id] = name.span
                     entries[name.id] = own[target][name.id]
-        result[file] = Scope(file, entries, frozenset(poisoned), result)
+        result[file] = Scope(file, entries, frozenset(poisoned), result, made, pending)
     return result
 
 
@@ -154,12 +171,17 @@ FEW = 8
 """So many names are listed where none is close."""
 
 
+def shortened(names: list[str]) -> list[str]:
+    """A list of names for a message: of a long one the beginning and the end."""
+    return names if len(names) <= 12 else [*names[:6], f"... ({len(names) - 12} more) ...", *names[-6:]]
+
+
 def unknown(
     name: ast.Name, candidates: Iterable[str], bag: Bag, where: str, *, code: str = "E0201", what: str = "name"
 ) -> None:
     """Report that `name` is not defined, with the names that are close; `candidates` are all of the right kind."""
     known = list(dict.fromkeys(candidates))
-    close = suggest(name.id, known)
+    close = suggest(name.id, known) if bag.hint() else ()
     title = f"unknown {what} `{name.id}`" + (f"; did you mean `{close[0]}`?" if close else "")
     few = (f"known here: {', '.join(f'`{k}`' for k in known)}",) if not close and 0 < len(known) <= FEW else ()
     fixes = meant(name.span, close, everywhere=code == "E0207")
@@ -183,8 +205,11 @@ class Locals:
 
     def define(self, name: ast.Name, value: object | None, bag: Bag) -> None:
         """Bind `name`; None poisons it, so that its uses stay silent."""
-        taken = {n: e.item.name.span for n, e in self.scope.entries.items() if not isinstance(e.item, ast.Import)}
-        if defined_twice(name, {**taken, **self.places}, bag):
+        entry = self.scope.entries.get(name.id)
+        places: Mapping[str, Span] = self.places
+        if entry is not None and name.id not in places and not isinstance(entry.item, ast.Import):
+            places = {name.id: entry.item.name.span}
+        if defined_twice(name, places, bag):
             self.poisoned.add(name.id)
             return
         self.places[name.id] = name.span

@@ -47,12 +47,16 @@ class BuiltinAct:
 class DefinedAct:
     """An activation given by an expression in `Var`."""
 
+    __slots__ = ("written",)
     name: str
     variable: str
     body: Expr
 
     def __str__(self) -> str:
         return self.name
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.variable))  # it is hashed at every use, and the body may be long
 
 
 @record
@@ -94,6 +98,7 @@ Argument: TypeAlias = Nat | float | Direction | Act | InitCall | Order | FormalO
 class Formal:
     """A formal of a definition; `type` is Nat, Real, Dir, Order, Act or Init."""
 
+    __slots__ = ("default_pair",)
     name: str
     type: str
     default: Argument | None

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from mintdsl import limits
 from mintdsl.core import ir
 from mintdsl.core.scope import unknown
-from mintdsl.core.values import IndexName, Values
-from mintdsl.diagnostics.model import Fix, Label
+from mintdsl.core.values import IndexName, Values, too_many
+from mintdsl.diagnostics.model import Bag, Fix, Label
 from mintdsl.records import record, replace
-from mintdsl.source import Span
+from mintdsl.source import NOWHERE, Span
 from mintdsl.syntax import ast
 
 
@@ -28,9 +29,12 @@ class _Found:
 def solve(ties: list[ast.Tie], params: Mapping[str, ir.Param], values: Values) -> dict[str, ir.Param]:
     """The parameters with pivots filled in; ties that cannot be solved are reported."""
     result = dict(params)
+    if too_many(len(ties), limits.TIES, ties[-1].span if ties else NOWHERE, values.bag):
+        return result
+    needed: set[str] = set()  # the other factors of the pivots so far
     for tie in ties:
         factors = _factors(tie, result, values)
-        if factors is None:
+        if factors is None or too_many(len(factors[1]), limits.FACTORS, tie.span, values.bag):
             continue
         sign = {">=": 1, "<=": -1}.get(tie.cmp)
         if sign is None or not (isinstance(tie.bound, ast.Number) and tie.bound.value == 0):
@@ -39,12 +43,37 @@ def solve(ties: list[ast.Tie], params: Mapping[str, ir.Param], values: Values) -
             )
             continue
         negations, found = factors
-        pivot = _pivot(tie, found, result, values)
+        pivot = _pivot(tie, found, result, needed, values)
         if pivot is not None:
             others = tuple(f.factor for f in found if f is not pivot)
             solved = ir.Pivot(pivot.factor.indices, others, sign * (-1) ** negations, tie.span)
             result[pivot.param.name] = replace(result[pivot.param.name], pivot=solved)
+            needed.update(other.name for other in others)
+    _not_too_deep(result, values.bag)
     return result
+
+
+def _not_too_deep(params: Mapping[str, ir.Param], bag: Bag) -> None:
+    """The sign of a pivot is found by recursion on its factors, of which some are pivots of other ties."""
+    depths: dict[str, int] = {}
+    factors: dict[str, int] = {}
+    for start in params:
+        path = [start]
+        while path:
+            pivot = params[path[-1]].pivot
+            others = [] if pivot is None else [other.name for other in pivot.others]
+            waiting = [other for other in others if other not in depths]
+            if waiting:
+                path.extend(waiting)
+                continue
+            name = path.pop()
+            depths[name] = 1 + max((depths[other] for other in others), default=-1)
+            factors[name] = 1 + sum(factors[other] for other in others)
+            if pivot is not None and (
+                too_many(depths[name], limits.TIED, pivot.span, bag)
+                or too_many(factors[name], limits.SIGNS, pivot.span, bag)
+            ):
+                return
 
 
 def _factors(tie: ast.Tie, params: Mapping[str, ir.Param], values: Values) -> tuple[int, list[_Found]] | None:
@@ -55,7 +84,7 @@ def _factors(tie: ast.Tie, params: Mapping[str, ir.Param], values: Values) -> tu
         node = stack.pop()
         match node:
             case ast.Binary(op="*"):
-                stack += [node.right, node.left]
+                stack += (node.right, node.left)
             case ast.Neg():
                 negations += 1
                 stack.append(node.operand)
@@ -152,16 +181,18 @@ def carried(param: ir.Param) -> frozenset[str]:
             return frozenset(param.target.coordinates[-1:])
 
 
-def _pivot(tie: ast.Tie, found: list[_Found], params: Mapping[str, ir.Param], values: Values) -> _Found | None:
+def _pivot(
+    tie: ast.Tie, found: list[_Found], params: Mapping[str, ir.Param], needed: set[str], values: Values
+) -> _Found | None:
     explicit = {i for f in found for i in f.factor.indices}
     implicit = frozenset().union(*(carried(f.param) for f in found))
     reasons = []
-    shapes = {str(f.param.target) for f in found}
+    shapes = {f.param.target for f in found}
     if len(shapes) > 1:
         values.bag.error(
             "E0301",
             tie.span,
-            f"the factors of this tie act on different shapes: {', '.join(sorted(shapes))}",
+            f"the factors of this tie act on different shapes: {', '.join(sorted(map(str, shapes)))}",
             "diagonals of different sizes",
         )
         return None
@@ -182,7 +213,7 @@ def _pivot(tie: ast.Tie, found: list[_Found], params: Mapping[str, ir.Param], va
             reasons.append(f"the sign of `{param.name}` is bound by `with`")
         elif param.pivot is not None:
             reasons.append(f"`{param.name}` is bound by another tie")
-        elif _reaches([f.param.name for f in found if f is not candidate], param.name, params):
+        elif param.name in needed and _reaches([f.param.name for f in found if f is not candidate], param.name, params):
             reasons.append(f"the signs it would need depend on `{param.name}` itself, through another tie")
         else:
             return candidate

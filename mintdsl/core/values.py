@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NoReturn
 
+from mintdsl import limits
 from mintdsl.core import ir
-from mintdsl.core.nat import Nat
+from mintdsl.core.nat import Nat, TooLarge
 from mintdsl.core.orders import Order
-from mintdsl.core.scope import BUILTIN, Entry, Locals, article, unknown
+from mintdsl.core.scope import BUILTIN, Entry, Known, Locals, article, shortened, unknown
 from mintdsl.core.steps import SHAPES
 from mintdsl.diagnostics.model import Bag
 from mintdsl.records import record
 from mintdsl.source import Span
 from mintdsl.syntax import ast
-
-MAX_NUMBER = 10**15
+from mintdsl.syntax.chains import chain
 
 
 class Stop(Exception):
@@ -67,36 +68,50 @@ class Values:
 
     def nat(self, expr: ast.Expr) -> Nat | None:
         """A size: whole numbers, Nat formals, dims, constants, `+ - *` and `/` by a number."""
+        try:
+            return self._nat(expr)
+        except TooLarge:
+            too_large(self.bag, expr.span)
+            return None
+
+    def _nat(self, expr: ast.Expr) -> Nat | None:
         match expr:
             case ast.Number(value=int() as value):
                 return Nat.of(value)
             case ast.Name():
                 found = self.names.sizes.get(expr.id) or self.lookup(expr)
-                if isinstance(found, Nat) or found is None:
-                    return found
+                if isinstance(found, Nat):
+                    return found.checked()
+                if found is None:
+                    return None
                 return self.wrong(expr.span, "a size", f"`{expr.id}` is {describe(found)}")
             case ast.Binary():
-                left, right = self.nat(expr.left), self.nat(expr.right)
-                if left is None or right is None:
-                    return None
-                match expr.op:
-                    case "+":
-                        return left + right
-                    case "-":
-                        return left - right
-                    case "*":
-                        return left * right
-                    case _:
-                        divisor = right.constant
-                        if divisor is None or divisor < 1:
-                            return self.wrong(
-                                expr.right.span, "a whole number to divide by", "a size is divided by numbers only"
-                            )
-                        return left.over(divisor)
+                first, operations = chain(expr)
+                total = self._nat(first)
+                for operation in operations:
+                    right = self._nat(operation.right)
+                    total = None if total is None or right is None else self._sum(operation, total, right)
+                return total
             case ast.Neg():
                 return self.wrong(expr.span, "a size", "a size is not negative")
             case _:
                 return self.wrong(expr.span, "a size", "this is no whole number")
+
+    def _sum(self, expr: ast.Binary, left: Nat, right: Nat) -> Nat | None:
+        match expr.op:
+            case "+":
+                return left + right
+            case "-":
+                return left - right
+            case "*":
+                return left * right
+            case _:
+                divisor = right.constant
+                if divisor is None or divisor < 1:
+                    return self.wrong(
+                        expr.right.span, "a whole number to divide by", "a size is divided by numbers only"
+                    )
+                return left.over(divisor)
 
     def number(self, expr: ast.Expr) -> float | None:
         """A number: literals, constants and arithmetic; no formals. It must keep its value in every dtype."""
@@ -119,13 +134,17 @@ class Values:
                 value = self.number(expr.operand)
                 return None if value is None else -value
             case ast.Binary():
-                left, right = self._number(expr.left), self._number(expr.right)
-                if left is None or right is None:
-                    return None
-                if expr.op == "/" and right == 0:
-                    return self.wrong(expr.right.span, "a number other than 0", "division by zero")
-                result = {"+": left + right, "-": left - right, "*": left * right}.get(expr.op)
-                return left / right if result is None else result
+                first, operations = chain(expr)
+                total = self._number(first)
+                for operation in operations:
+                    right = self._number(operation.right)
+                    if total is None or right is None:
+                        total = None
+                    elif operation.op == "/" and right == 0:
+                        total = self.wrong(operation.right.span, "a number other than 0", "division by zero")
+                    else:
+                        total = _arithmetic(operation.op, total, right)
+                return total
             case ast.Name():
                 found = self.lookup(expr)
                 if isinstance(found, Nat) and found.constant is not None:
@@ -170,17 +189,38 @@ class Values:
         """The value of a definition at the top of a file: a constant's number, else the entry itself."""
         if not isinstance(entry.item, ast.Const):
             return entry
-        outer = self.outer(entry, entry.item.name)
-        value = outer.number(entry.item.value) if outer else None
-        return Nat.of(int(value)) if value is not None and value.is_integer() and value >= 0 else value
+        item = entry.item
+        return self.once(entry, item.name, lambda outer: _constant(outer.number(item.value)))
 
-    def outer(self, entry: Entry, name: ast.Name) -> Values | None:
-        """Evaluates in the file that defines `entry`; None, and a report, if that definition needs itself."""
-        if entry.key in self.active:
-            self.bag.error("E0212", name.span, f"`{name.id}` is defined by itself", "needs its own value")
-            return None
-        locals_ = Locals(self.names.scope.files[entry.file], "this file")
-        return Values(locals_, self.bag, (*self.active, entry.key))
+    def once(self, entry: Entry, name: ast.Name, make: Callable[[Values], object | None]) -> object | None:
+        """What `make` gives for a definition of a file, worked out once; each user hears what was reported of it.
+
+        None, and a report, if the definition needs itself.
+        """
+        scope = self.names.scope
+        made = scope.made.get(entry.key)
+        if made is None:
+            if entry.key in self.active or entry.key in scope.pending:
+                keys = [*scope.pending, *self.active]
+                circle = [key.rpartition("::")[2] for key in keys[keys.index(entry.key) :]]
+                notes = (" -> ".join(shortened([*circle, name.id])),) if len(circle) > 1 else ()
+                self.bag.error(
+                    "E0212", name.span, f"`{name.id}` is defined by itself", "needs its own value", notes=notes
+                )
+                return None
+            own, stopped, value = Bag(self.bag), False, None
+            outer = Values(Locals(scope.files[entry.file], "this file"), own, (*self.active, entry.key))
+            try:
+                value = make(outer)
+            except Stop:
+                stopped = True
+            found = own.sorted()
+            self.bag.extend(found)
+            made = scope.made[entry.key] = Known(value, found[:10], stopped)
+        self.bag.extend(made.diagnostics)
+        if made.stopped:
+            raise Stop
+        return made.value
 
     def wrong(self, span: Span, wanted: str, label: str) -> None:
         """Report a value of the wrong type; `label` says what it is."""
@@ -216,11 +256,54 @@ class Values:
             unknown(name, shapes, self.bag, self.names.where, what="shape")
             return None
         if isinstance(entry.item, ast.Space):
-            if entry.item.options:
-                not_yet(self.bag, entry.item.span, "a space with options")
-            outer = self.outer(entry, entry.item.name)
-            return outer.shape(entry.item.shape) if outer else None
+            found = self.once(entry, entry.item.name, _space(entry.item))
+            assert found is None or isinstance(found, ir.Shape)
+            return found
         return self.wrong(shape.span, "a shape", f"`{name.id}` is {article(entry.kind)}")
+
+
+def too_large(bag: Bag, span: Span) -> None:
+    """Report a size beyond the limits of arithmetic with symbols."""
+    bag.error(
+        "E0305",
+        span,
+        "this size is too large to compute with",
+        f"more than {limits.TERMS.shown} terms, {limits.DEGREE.shown} factors, or a number above "
+        f"{limits.COEFFICIENT.shown}",
+    )
+
+
+def too_many(count: int, most: limits.Limit, span: Span, bag: Bag) -> bool:
+    """Whether `count` is beyond a limit; reported if so."""
+    if count <= most.most:
+        return False
+    bag.error(most.code, span, f"{count:,} {most.what}; {most.shown} are allowed", "too many")
+    return True
+
+
+def _arithmetic(op: str, left: float, right: float) -> float:
+    match op:
+        case "+":
+            return left + right
+        case "-":
+            return left - right
+        case "*":
+            return left * right
+        case _:
+            return left / right
+
+
+def _constant(value: float | None) -> Nat | float | None:
+    return Nat.of(int(value)) if value is not None and value.is_integer() and value >= 0 else value
+
+
+def _space(item: ast.Space) -> Callable[[Values], ir.Shape | None]:
+    def shape(values: Values) -> ir.Shape | None:
+        if item.options:
+            not_yet(values.bag, item.span, "a space with options")
+        return values.shape(item.shape)
+
+    return shape
 
 
 def fits_every_dtype(value: float) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from enum import Enum
 
+from mintdsl import limits
 from mintdsl.records import record
 from mintdsl.source import Span
 
@@ -105,14 +106,26 @@ class Diagnostic:
 
 
 class Bag:
-    """Collects diagnostics; one message per code and place."""
+    """Collects diagnostics; one message per code and place, and of each severity no more than anybody reads.
 
-    def __init__(self) -> None:
+    A bag for a part of a program is made with that of the whole as `parent`.
+    """
+
+    def __init__(self, parent: Bag | None = None) -> None:
         self._seen: dict[tuple[str, Span], Diagnostic] = {}
+        self._count = dict.fromkeys(Severity, 0)
+        self._hints: list[None] = [None] * limits.HINTS.most if parent is None else parent._hints
 
     def add(self, diagnostic: Diagnostic) -> None:
-        """Keep `diagnostic`, unless the same code was reported at the same place."""
-        self._seen.setdefault((diagnostic.code, diagnostic.primary), diagnostic)
+        """Keep `diagnostic`, unless the same code was reported at the same place, or there are too many."""
+        key = (diagnostic.code, diagnostic.primary)
+        if key not in self._seen and self._count[diagnostic.severity] < limits.MESSAGES.most:
+            self._seen[key] = diagnostic
+            self._count[diagnostic.severity] += 1
+
+    def hint(self) -> bool:
+        """Whether to look for names that may have been meant: that is slow, and done for the first mistakes only."""
+        return bool(self._hints) and self._hints.pop() is None
 
     def __contains__(self, diagnostic: Diagnostic) -> bool:
         """Whether the same code was reported at the same place."""
@@ -142,7 +155,7 @@ class Bag:
     @property
     def has_errors(self) -> bool:
         """Whether anything worse than a warning was reported."""
-        return any(d.severity is Severity.ERROR for d in self._seen.values())
+        return self._count[Severity.ERROR] > 0
 
     def sorted(self) -> tuple[Diagnostic, ...]:
         """All of them, by file and place."""

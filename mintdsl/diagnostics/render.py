@@ -14,6 +14,10 @@ from mintdsl.source import Position, Source
 
 TAB = 4
 FEW = 4  # numbers of a tensor that are all shown
+LONG = 300
+"""Characters of a line that are shown whole; of a longer one, as much around each label."""
+BEFORE = 60
+"""Characters that are shown before a label on a long line."""
 _STYLES = {
     "error": "\x1b[1;31m",
     "warning": "\x1b[1;33m",
@@ -144,7 +148,7 @@ def place(source: Source, offset: int) -> Position:
 
 
 class _Mark(NamedTuple):
-    """A label on its line: the columns it covers."""
+    """A label on its line: the characters, later the columns, that it covers."""
 
     start: int
     end: int
@@ -211,16 +215,17 @@ class _Page:
         previous = 0
         for number, marks in sorted(by_line.items()):
             if previous and number == previous + 2:
-                lines.append(self._code(source, previous + 1, gutter))
+                lines.append(self._code(_piece(source, previous + 1, 0), previous + 1, gutter))
             elif previous and number > previous + 2:
                 lines.append(self.style("frame", "..."))
-            lines.append(self._code(source, number, gutter))
-            lines.extend(f"{' ' * (gutter + 1)}{bar} {text}" for text in self._marks(marks))
+            for text, group in _pieces(source, number, marks):
+                lines.append(self._code(text, number, gutter))
+                lines.extend(f"{' ' * (gutter + 1)}{bar} {row}" for row in self._marks(group))
             previous = number
         return lines
 
-    def _code(self, source: Source, number: int, gutter: int) -> str:
-        return self.style("frame", f"{number:>{gutter}} |") + " " + printable(source.line(number))
+    def _code(self, text: str, number: int, gutter: int) -> str:
+        return self.style("frame", f"{number:>{gutter}} |") + " " + text
 
     def _marks(self, marks: list[_Mark]) -> list[str]:
         """The lines under one line of source: underlines, then texts from the right to the left."""
@@ -304,6 +309,8 @@ class _Page:
                     at += 1
                 begin = source.line_starts[first - 1]
                 end = source.line_starts[last] if last < len(source.line_starts) else len(source.text)
+                if any(to - of > LONG for of, to in map(source.extent, range(first, last + 1))):
+                    continue  # a difference of long lines shows nothing
                 before = source.text[begin:end]
                 after, done = "", begin
                 for edit in group:
@@ -331,15 +338,39 @@ def _lines(text: str) -> list[str]:
 
 
 def _mark(source: Source, label: Label) -> tuple[int, _Mark]:
-    """The line of a label, and the columns that it covers there: of several lines, the first."""
+    """The line of a label, and the characters that it covers there: of several lines, the first."""
     start = min(label.span.start, len(source.text))
     end = min(max(label.span.end, start), len(source.text))
     number, column = place(source, start)
-    text = source.line(number)
-    until = min(column - 1 + end - start, len(text))
-    left = _cells(printable(text[: column - 1]))
-    right = _cells(printable(text[:until]))
-    return number, _Mark(left, max(right, left + 1), label)
+    first, last = source.extent(number)
+    return number, _Mark(column - 1, min(column - 1 + end - start, last - first), label)
+
+
+def _pieces(source: Source, number: int, marks: Sequence[_Mark]) -> list[tuple[str, list[_Mark]]]:
+    """A line as it is shown, in one piece unless it is long, and its marks, in columns of their piece."""
+    first, last = source.extent(number)
+    groups: list[tuple[int, list[_Mark]]] = []
+    for mark in sorted(marks, key=lambda mark: (mark.start, mark.end)) if last - first > LONG else marks:
+        if not groups or (last - first > LONG and mark.start > groups[-1][0] + LONG - BEFORE):
+            groups.append((max(mark.start - BEFORE, 0) if last - first > LONG else 0, []))
+        groups[-1][1].append(mark)
+    found = []
+    for begin, group in groups:
+        shown = []
+        for mark in group:
+            left = _cells(_piece(source, number, begin, mark.start))
+            right = _cells(_piece(source, number, begin, min(max(mark.start, mark.end), begin + LONG)))
+            shown.append(_Mark(left, max(right, left + 1), mark.label))
+        found.append((_piece(source, number, begin), shown))
+    return found
+
+
+def _piece(source: Source, number: int, begin: int, end: int | None = None) -> str:
+    """The characters `begin` to `end` of a line, printable; without `end` as many as are shown."""
+    first, last = source.extent(number)
+    until = min(first + (begin + LONG if end is None else end), last)
+    text = ("..." if begin else "") + printable(source.text[first + begin : until])
+    return f"{text}..." if end is None and until < last else text
 
 
 def _words(text: str, room: int) -> list[str]:

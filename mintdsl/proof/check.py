@@ -18,6 +18,7 @@ from mintdsl.core.interval import NONNEGATIVE, REAL, ZERO, Interval
 from mintdsl.core.nat import Nat
 from mintdsl.core.orders import Order
 from mintdsl.core.postorder import postorder
+from mintdsl.core.walks import moving_maps
 from mintdsl.diagnostics.model import Bag, Diagnostic, Label
 from mintdsl.proof.acts import defined_facts, registered_facts
 from mintdsl.proof.claims import Proved, blame_of, check_claim
@@ -106,7 +107,7 @@ def inverse_kind(jacobian: Jacobian) -> str:
 def check_layer(layer: ir.Layer, bindings: Bindings) -> LayerProof:
     """Prove what the formula gives, then compare with the claims."""
     declared = resolved_order(layer, bindings)
-    walk = _Walk(layer, bindings, working_order(layer, declared, _applied(layer)), {}, {}, {})
+    walk = _Walk(layer, bindings, working_order(layer, declared, tuple(moving_maps(layer))), {}, {}, {})
     try:
         _fitting_order(layer, declared)
         proofs = [walk.let(item) for item in layer.lets]
@@ -133,12 +134,6 @@ def check_layer(layer: ir.Layer, bindings: Bindings) -> LayerProof:
     assumed = tuple(f"diag({family(p.name, p.indices)}) != 0 of {layer.name}" for p in raw)
     acts = tuple(walk.acts.values())
     return LayerProof(layer, jacobian, bijection, whole, bag.sorted(), blame, walk.working, assumed, acts)
-
-
-def _applied(layer: ir.Layer) -> list[str]:
-    """The maps that the formula applies."""
-    formulas = [*(item.value for item in layer.lets), layer.result]
-    return [n.expr.param for f in formulas for n in postorder(f) if isinstance(n.expr, ir.Linear)]
 
 
 def _fitting_order(layer: ir.Layer, order: Order | None) -> None:

@@ -12,10 +12,10 @@ from math import inf
 from typing import assert_never
 
 from mintdsl.core import ir
-from mintdsl.core.canonical import uses
 from mintdsl.core.claim_words import ABSENT, EXACT
 from mintdsl.core.interval import REAL, UNIT, Interval, product_above
 from mintdsl.core.nat import Nat
+from mintdsl.core.walks import uses
 from mintdsl.diagnostics.model import Bag, Diagnostic, Fix, Label
 from mintdsl.proof.check import Bindings, LayerProof, check_layer
 from mintdsl.proof.claims import flow_claim

@@ -434,3 +434,4 @@ class Module:
     comments: tuple[Comment, ...] = field(compare=False)
     poisoned: frozenset[str] = field(compare=False)
     span: Span = field(compare=False, repr=False)
+    tokens: int = field(default=0, compare=False, repr=False)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any, TypeAlias, cast
 
+from mintdsl import limits
 from mintdsl.source import Span
 from mintdsl.syntax import ast
 from mintdsl.syntax.lexer import Token
@@ -13,9 +14,6 @@ from mintdsl.syntax.tables import Rule
 
 # The grammar fixes what the children of a rule are; the type checker cannot know it, the tests of the trees do.
 Children: TypeAlias = "list[Any]"
-
-LARGEST = 10**15
-"""Integers up to this are exact in every number format that a program meets."""
 
 _SUMS = {"add": "+", "sub": "-", "mul": "*", "div": "/"}
 
@@ -74,15 +72,16 @@ class Builder:
         return ast.Number(self.value(token.kind, token.text, token), token.text, self._span(token))
 
     def value(self, kind: str, digits: str, token: Token) -> int | float:
-        """The number that `digits` write; one instead of a number that is too large."""
+        """The number that `digits` write; one instead of a number that no float holds, or an integer too large."""
         if kind == "FLOAT":
             number = float(digits)
-            if math.isfinite(number):
+            lost = not number and digits.lower().partition("e")[0].strip("0.")
+            if math.isfinite(number) and not lost:
                 return number
         else:
             # Python refuses to convert thousands of digits, leading zeros included.
             digits = digits.lstrip("0") or "0"
-            if len(digits) <= 16 and int(digits) <= LARGEST:
+            if len(digits) <= 16 and int(digits) <= limits.INTEGER.most:
                 return int(digits)
         self.report(self._span(token), digits)
         return 1

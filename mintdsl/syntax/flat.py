@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import assert_never
 
 from mintdsl.syntax import ast
+from mintdsl.syntax.chains import chain
 
 # How tightly a formula holds together; an operand needs brackets if it is looser than its place.
 SUM, PRODUCT, SIGN, POSTFIX = 1, 2, 3, 4
@@ -39,9 +40,8 @@ def expr(formula: ast.Expr) -> str:
             return text
         case ast.Neg(inner):
             return "-" + operand(inner, SIGN)
-        case ast.Binary(op, left, right):
-            own = level(formula)
-            return f"{operand(left, own)} {op} {operand(right, own + 1)}"
+        case ast.Binary():
+            return _chain(formula)
         case ast.Apply(fn, arguments):
             return operand(fn, POSTFIX) + (args(arguments) or "()")
         case ast.At(base, indices):
@@ -52,6 +52,19 @@ def expr(formula: ast.Expr) -> str:
             return f"({exprs(items)})"
         case _:
             assert_never(formula)
+
+
+def _chain(formula: ast.Binary) -> str:
+    first, operations = chain(formula)
+    parts, tight, opened = [expr(first)], level(first), 0
+    for operation in operations:
+        own = level(operation)
+        if tight < own:
+            opened += 1
+            parts.append(")")
+        parts += [" ", operation.op, " ", operand(operation.right, own + 1)]
+        tight = own
+    return "(" * opened + "".join(parts)
 
 
 def exprs(formulas: Sequence[ast.Expr]) -> str:

@@ -9,7 +9,7 @@ from typing import assert_never
 
 from mintdsl.source import Source, Span
 from mintdsl.syntax import ast, flat
-from mintdsl.syntax.layout import INDENT, Line, Page, bracketed, broken, called, fits
+from mintdsl.syntax.layout import INDENT, Line, Page, bracketed, broken, called, fits, surely_long
 from mintdsl.syntax.lexer import scan
 from mintdsl.syntax.parse import parse
 
@@ -65,7 +65,8 @@ class _Formatter:
             return []
         lines = doc.split("\n")
         at = bisect_left(self.tokens, span.start, key=lambda token: token.start) - len(lines)
-        starts = [token.start for token in self.tokens[max(at, 0) :]] + [span.start] * len(lines)
+        first = max(at, 0)
+        starts = [token.start for token in self.tokens[first : first + len(lines)]] + [span.start] * len(lines)
         return [Line(indent, f"## {line}".rstrip(), start) for line, start in zip(lines, starts, strict=False)]
 
     # ------------------------------------------------------------ definitions
@@ -273,9 +274,11 @@ class _Formatter:
 
     def _one_line(self, step: ast.Step, indent: int) -> bool:
         """Whether a step stays on one line: it fits, and its braces were on one line before."""
-        if not fits(indent, flat.step(step)) or self.page.commented(step.span):
+        if isinstance(step.op, ast.Repeat | ast.Pair) and "\n" in self.source.slice(step.span):
             return False
-        return not isinstance(step.op, ast.Repeat | ast.Pair) or "\n" not in self.source.slice(step.span)
+        if surely_long(self.source, step.span) or self.page.commented(step.span):
+            return False
+        return fits(indent, flat.step(step))
 
     def _steps(self, steps: Sequence[ast.Step], indent: int) -> None:
         groups: list[list[ast.Step]] = [[step] for step in steps[:1]]
@@ -285,10 +288,11 @@ class _Formatter:
             else:
                 groups.append([step])
         for group in groups:
-            text = "  ".join(flat.step(step) for step in group)
-            if fits(indent, text) and all(self._one_line(step, indent) for step in group):
-                self.page.write([Line(indent, text, group[0].span.start)])
-                continue
+            if not surely_long(self.source, group[0].span.to(group[-1].span)):
+                text = "  ".join(flat.step(step) for step in group)
+                if fits(indent, text) and all(self._one_line(step, indent) for step in group):
+                    self.page.write([Line(indent, text, group[0].span.start)])
+                    continue
             for step in group:
                 self._step(step, indent)
 

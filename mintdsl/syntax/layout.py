@@ -134,11 +134,19 @@ def fits(indent: int, text: str) -> bool:
     return indent + len(text) <= WIDTH
 
 
+def surely_long(source: Source, span: Span) -> bool:
+    """Whether what stands in `span` fits on no line, as far as that shows without writing it."""
+    text = source.text[span.start : span.end]
+    least = len(text) - sum(text.count(mark) for mark in " \t\r\n(),")  # marks that the formatter may leave out
+    return least > WIDTH and "#" not in text
+
+
 def broken(page: Page, indent: int, before: str, formula: ast.Expr, after: str, start: int) -> list[Line]:
     """`before formula after`, on several lines if it is too long or has comments inside."""
-    flat = before + expr(formula) + after
-    if fits(indent, flat) and not page.commented(formula.span):
-        return [Line(indent, flat, start)]
+    if not surely_long(page.source, formula.span):
+        flat = before + expr(formula) + after
+        if fits(indent, flat) and not page.commented(formula.span):
+            return [Line(indent, flat, start)]
     match formula:
         case ast.Apply(fn, arguments, span) if arguments:
             return bracketed(page, indent, f"{before}{operand(fn, PRODUCT + 2)}(", arguments, ")" + after, start, span)
@@ -153,7 +161,7 @@ def broken(page: Page, indent: int, before: str, formula: ast.Expr, after: str, 
             return _operand(page, indent, before + "-", inner, PRODUCT + 1, after, start)
         case ast.Binary():
             return _chain(page, indent, before, formula, after, start)
-    return [Line(indent, flat, start)]
+    return [Line(indent, before + expr(formula) + after, start)]
 
 
 def _operand(page: Page, indent: int, before: str, inner: ast.Expr, least: int, after: str, start: int) -> list[Line]:

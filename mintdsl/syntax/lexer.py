@@ -6,6 +6,7 @@ import re
 from functools import cache
 from typing import NamedTuple
 
+from mintdsl import limits
 from mintdsl.source import Span
 from mintdsl.syntax import tables
 from mintdsl.syntax.ast import Comment
@@ -34,11 +35,15 @@ def _scanner() -> re.Pattern[str]:
 
 
 def scan(file: str, text: str) -> tuple[list[Token], list[Comment]]:
-    """The tokens of `text`, those of kind `UNKNOWN` among them, and its comments on the side."""
+    """The tokens of `text`, those of kind `UNKNOWN` among them, and its comments on the side.
+
+    Of a text with more than a program may have, only as many as are needed to say so.
+    """
     table = tables.load()
     words, ignored = table.words, table.ignored
     tokens: list[Token] = []
     comments: list[Comment] = []
+    room = limits.TOKENS.most
     for match in _scanner().finditer(text, 1 if text.startswith(_BOM) else 0):
         kind = match.lastgroup or UNKNOWN
         if kind == "NAME":
@@ -46,8 +51,12 @@ def scan(file: str, text: str) -> tuple[list[Token], list[Comment]]:
         elif kind in ignored:
             if kind == "COMMENT":
                 comments.append(Comment(match.group().rstrip(), Span(file, match.start(), match.end())))
+                if len(tokens) + len(comments) > room:
+                    break
             continue
         elif kind == "UNKNOWN":
             kind = UNKNOWN
         tokens.append(Token(kind, match.group(), match.start(), match.end()))
+        if len(tokens) + len(comments) > room:
+            break
     return tokens, comments

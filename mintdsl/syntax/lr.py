@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TypeAlias, cast
 
+from mintdsl.syntax import ast
 from mintdsl.syntax.tables import END, Rule, Tables
 
 Reduce: TypeAlias = Callable[[Rule, list[object], int, int], object]
@@ -12,6 +13,8 @@ Reduce: TypeAlias = Callable[[Rule, list[object], int, int], object]
 
 # The rules that hold themselves: what they build can be as deep as the text is long.
 _NESTING = frozenset({"expr", "term", "unary", "postfix", "atom", "bare_step"})
+# Chains such as `a + b - c`, however long, are walked from their end, so they count as one.
+_CHAINS = frozenset({"add", "sub", "mul", "div"})
 
 
 class Machine:
@@ -76,6 +79,8 @@ class Machine:
             start, end = self.starts[first - size], self.ends[-1]
             children = self._children(rule, self.values[-size:])
             height = max(self.heights[-size:])
+            if rule.name in _CHAINS and isinstance(children[0], ast.Binary):
+                height = max(self.heights[-size] - 1, self.heights[-1])
             self.pop(len(self.symbols) - size)
         if rule.origin.startswith("__"):
             value: object = children
@@ -83,7 +88,7 @@ class Machine:
             value = children[0]
         else:
             value = self.reduce(rule, children, start, end)
-            if rule.origin in _NESTING:
+            if rule.origin in _NESTING and size > 1:
                 height += 1
                 self.height = max(self.height, height)
         self._push(self.table.states[self.states[-1]][rule.origin], rule.origin, value, start, end, height)

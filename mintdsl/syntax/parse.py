@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Sequence
 from typing import cast
 
+from mintdsl import limits
 from mintdsl.diagnostics.model import Bag, Diagnostic, Edit, Fix, Safety
 from mintdsl.source import Source, Span
 from mintdsl.syntax import ast, tables, words
@@ -13,10 +15,6 @@ from mintdsl.syntax.lexer import UNKNOWN, Token, scan
 from mintdsl.syntax.lr import Machine
 from mintdsl.syntax.tables import END
 
-LARGEST_FILE = 2_000_000
-"""Characters of a file; the text of a model is far shorter."""
-DEEPEST = 100
-"""Brackets or operators inside each other: every later stage, and `==` of trees, may work by recursion."""
 MOST_ERRORS = 50
 QUIET = 2
 """Tokens to read after an error before the next one is believed to be another mistake."""
@@ -53,14 +51,14 @@ class _Reader:
     def read(self) -> ast.Module:
         """The whole file."""
         text = self.source.text
-        if len(text) > LARGEST_FILE:
-            title = f"the file is too large: {len(text)} characters, {LARGEST_FILE} are allowed"
+        if len(text) > limits.FILE.most:
+            title = f"the file is too large: {len(text):,} characters, {limits.FILE.shown} are allowed"
             self.bag.error("E0107", self._span(0, 0), title)
             return self._module(None, [], [])
         self.tokens, comments = scan(self.source.file, text)
         self.tokens.append(Token(END, "", len(text), len(text)))
         try:
-            self._check_brackets()
+            self._check_limits(comments)
             header, *items = self._run()
         except _TooMuch:
             self.poisoned |= words.all_defined(self.tokens)
@@ -74,7 +72,7 @@ class _Reader:
         edition, span = (header.edition, header.span) if header else (None, None)
         poisoned = frozenset(self.poisoned | self.builder.poisoned)
         whole = self._span(0, len(self.source.text))
-        return ast.Module(edition, span, sound, tuple(comments), poisoned, whole)
+        return ast.Module(edition, span, sound, tuple(comments), poisoned, whole, len(self.tokens) + len(comments))
 
     def _span(self, start: int, end: int) -> Span:
         return Span(self.source.file, start, end)
@@ -85,20 +83,32 @@ class _Reader:
         from mintdsl.syntax.messages import DIGITS_HELP
 
         shown = digits if len(digits) <= 24 else f"{digits[:12]}... ({len(digits)} digits)"
-        self.bag.error("E0106", span, f"the number {shown} is too large", notes=(DIGITS_HELP,))
+        small = not digits.isdigit() and float(digits) == 0
+        self.bag.error(
+            "E0106", span, f"the number {shown} is too {'small' if small else 'large'}", notes=(DIGITS_HELP,)
+        )
 
-    def _check_brackets(self) -> None:
+    def _check_limits(self, comments: Sequence[ast.Comment]) -> None:
+        """Tokens, the length of names, and brackets inside each other."""
+        if len(self.tokens) - 1 + len(comments) > limits.TOKENS.most:
+            label = f"more than {limits.TOKENS.shown} words, numbers, signs and comments"
+            self.bag.error("E0107", self._span(0, 0), "the program is too large", label)
+            raise _TooMuch
         depth = 0
         for token in self.tokens:
+            if token.kind == "NAME" and len(token.text) > limits.NAME.most:
+                title = f"a name of {len(token.text):,} characters; {limits.NAME.shown} are allowed"
+                self.bag.error("E0107", self._span(token.start, token.end), title, "too long")
+                raise _TooMuch
             if token.kind in words.OPENERS:
                 depth += 1
-                if depth > DEEPEST:
+                if depth > limits.NESTING.most:
                     self._too_deep(token)
             elif token.kind in words.CLOSERS and depth:
                 depth -= 1
 
     def _too_deep(self, token: Token) -> None:
-        title = f"nested too deeply: more than {DEEPEST} brackets or operators inside each other"
+        title = f"nested too deeply: more than {limits.NESTING.shown} brackets, calls or signs inside each other"
         note = "name parts of the formula with `let`, or sum over an index"
         self.bag.error("E0107", self._span(token.start, token.end), title, "one too many", notes=(note,))
         raise _TooMuch
@@ -133,7 +143,7 @@ class _Reader:
             token = tokens[at]
             kind = token.kind
             if kind is not UNKNOWN and kind not in words.LATER and machine.feed(kind, token, token.start, token.end):
-                if machine.height > DEEPEST:
+                if machine.height > limits.NESTING.most:
                     self._too_deep(token)
                 if kind == END:
                     return cast("list[object]", machine.values[-1])
@@ -224,11 +234,10 @@ class _Reader:
 
     def _is_net_item(self, at: int) -> bool:
         token, before = self.tokens[at], self.tokens[at - 1].kind if at else ""
-        return token.kind == "NET" and before not in ("COLON", "EXTERN") and self._first_on_line(token)
+        return token.kind == "NET" and before not in ("COLON", "EXTERN") and self._first_on_line(at)
 
-    def _first_on_line(self, token: Token) -> bool:
-        line = self.source.text.rfind("\n", 0, token.start) + 1
-        return not self.source.text[line : token.start].strip()
+    def _first_on_line(self, at: int) -> bool:
+        return at == 0 or "\n" in self.source.text[self.tokens[at - 1].end : self.tokens[at].start]
 
     def _begins(self, element: str, at: int) -> bool:
         token = self.tokens[at]
@@ -238,7 +247,7 @@ class _Reader:
             case "member":
                 return token.kind in words.MEMBERS
             case "step":
-                return token.kind in words.STEPS or (token.kind == "NAME" and self._first_on_line(token))
+                return token.kind in words.STEPS or (token.kind == "NAME" and self._first_on_line(at))
         return token.kind in words.LETS
 
     def _go(self, depth: int, at: int) -> int:

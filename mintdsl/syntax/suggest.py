@@ -27,6 +27,9 @@ HABITS = {
 
 MOST = 3
 
+EFFORT = 500_000
+"""Comparisons of letters for one name: candidates beyond it are not looked at."""
+
 
 def suggest(name: str, candidates: Iterable[str]) -> tuple[str, ...]:
     """At most three of `candidates` that may be meant by `name`, the likeliest first; case is no difference."""
@@ -34,8 +37,12 @@ def suggest(name: str, candidates: Iterable[str]) -> tuple[str, ...]:
     limit = max(1, len(name) // 3)
     habit = HABITS.get(name.lower())
     found: list[tuple[int, str]] = [(0, habit)] if habit in known and habit is not None else []
-    for candidate in known - {habit}:
+    effort = EFFORT
+    for candidate in sorted(known - {habit}):
         if abs(len(candidate) - len(name)) <= limit:
+            effort -= len(candidate) * len(name)
+            if effort < 0:
+                break
             distance = _distance(name.lower(), candidate.lower())
             if distance <= limit and distance < max(len(name), len(candidate)):
                 found.append((distance, candidate))

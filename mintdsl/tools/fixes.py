@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Sequence
 from itertools import pairwise
 
 from mintdsl.diagnostics.model import Diagnostic, Edit, Safety
-from mintdsl.driver import RECURSION, Program
+from mintdsl.driver import Program
 from mintdsl.syntax.format import format_module
 
 
@@ -48,16 +46,4 @@ def syntax_errors(program: Program) -> tuple[Diagnostic, ...]:
 
 def formatted(program: Program) -> str:
     """The main file in the canonical layout; it has no syntax errors."""
-    with deep():
-        return format_module(program.modules[program.main], program.sources[program.main])
-
-
-@contextmanager
-def deep() -> Iterator[None]:
-    """Room for walks over deep formulas."""
-    before = sys.getrecursionlimit()
-    sys.setrecursionlimit(max(before, RECURSION))
-    try:
-        yield
-    finally:
-        sys.setrecursionlimit(before)
+    return format_module(program.modules[program.main], program.sources[program.main])

@@ -12,8 +12,11 @@ from pathlib import Path
 
 import click
 
+from mintdsl import limits
 from mintdsl.core import ir
-from mintdsl.driver import MAX_BYTES, FileProblem, Program, load, loads
+from mintdsl.core.scope import shortened
+from mintdsl.driver import FileProblem, Program, load, loads
+from mintdsl.files import as_text
 from mintdsl.resources import resource
 from mintdsl.syntax.suggest import suggest
 
@@ -79,16 +82,7 @@ def _short(path: Path) -> Path:
 
 
 def _standard_input() -> str:
-    data = sys.stdin.buffer.read(MAX_BYTES + 1)
-    if len(data) > MAX_BYTES:
-        raise FileProblem(f"standard input is larger than {MAX_BYTES // 2**20} MiB")
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise FileProblem(f"standard input is not UTF-8 text (byte {error.start})") from None
-    if "\0" in text:
-        raise FileProblem("standard input is binary")
-    return text
+    return as_text(sys.stdin.buffer.read(limits.FILE.most + 1), "standard input")
 
 
 def ask(file: str, name: str | None, option: str | None, defines: tuple[str, ...]) -> Asked:
@@ -123,13 +117,13 @@ def _known(core: ir.Program, name: str | None, sizes: Mapping[str, int]) -> None
         if key is None:
             names = [k.rpartition("::")[2] for k in core.definitions]
             close = suggest(name, names)
-            hint = f"; did you mean {close[0]}?" if close else f"; it has {', '.join(names) or 'none'}"
+            hint = f"; did you mean {close[0]}?" if close else f"; it has {', '.join(shortened(names)) or 'none'}"
             raise Usage(f"no layer or flow {name} in this file{hint}")
         keys = (key,)
     known = [f.name for key in keys for f in core.definitions[key].formals if f.type == "Nat"]
     for size in sizes:
         if size not in known:
-            there = f"there is {', '.join(dict.fromkeys(known))}" if known else "it has none"
+            there = f"there is {', '.join(shortened(list(dict.fromkeys(known))))}" if known else "it has none"
             raise Usage(f"-D {size}: no size of {name or 'this file'}; {there}")
 
 

@@ -97,24 +97,23 @@ class Wanted:
 def written(asked: Asked, report: Report, form: str, wanted: Wanted, at: Terminal) -> str | None:
     """The proof in a form; None when there is nothing to show, as the diagnostics say."""
     from mintdsl.proof.prover import Prover
-    from mintdsl.tools import fixes, numerics
+    from mintdsl.tools import numerics
 
     core, _ = asked.program.core()
     names = core.main if asked.name is None else (core.find(asked.name),)
     keys = [key for key in names if key is not None and key in core.definitions]
-    with fixes.deep():
-        if form == "json":
-            return _certificate(asked) if report.ok else None
-        prover = Prover(core)
-        found = prover.used(keys)
-        if not found:
-            return NOTHING if report.ok else None
-        shown = document(found, core, report.sources, report.diagnostics)
-        if report.ok:
-            numerical, formula = numerics.numerics_of(core, prover, keys, asked.sizes)
-            shown = replace(shown, numerical=numerical, formula=formula)
-        write = FORMS[form].write
-        return write(shown) if write is not None else _text(shown, core, keys, asked, wanted, at)
+    if form == "json":
+        return _certificate(asked) if report.ok else None
+    prover = Prover(core)
+    found = prover.used(keys)
+    if not found:
+        return NOTHING if report.ok else None
+    shown = document(found, core, report.sources, report.diagnostics)
+    if report.ok:
+        numerical, formula = numerics.numerics_of(core, prover, keys, asked.sizes)
+        shown = replace(shown, numerical=numerical, formula=formula)
+    write = FORMS[form].write
+    return write(shown) if write is not None else _text(shown, core, keys, asked, wanted, at)
 
 
 def _certificate(asked: Asked) -> str:

@@ -15,6 +15,7 @@ from mintdsl.codegen.naming import LOCALS
 from mintdsl.codegen.shapes import real, size
 from mintdsl.core import ir
 from mintdsl.core.nat import Nat
+from mintdsl.core.walks import chain, constant
 from mintdsl.records import replace
 
 LINE = 84  # characters of two operands on one line
@@ -41,6 +42,14 @@ class Lowering:
     rests: list[str] = field(default_factory=list)
     at: str = "y"
     bounded: bool = True
+    order: tuple[str, ...] = field(init=False)
+    algebra: Algebra = field(init=False)
+    numbers: dict[str, int] = field(default_factory=dict)  # of names, the next number that may be free
+    constants: dict[str, bool] = field(default_factory=dict)  # of lets, whether they do not contain the variable
+
+    def __post_init__(self) -> None:
+        self.order = tuple(name for name, _ in self.layer.indices)
+        self.algebra = Algebra(self.order)
 
     @property
     def event(self) -> str:
@@ -56,16 +65,6 @@ class Lowering:
     def rank(self) -> int:
         return len(self.event)
 
-    @property
-    def order(self) -> tuple[str, ...]:
-        """The indices in the order of declaration."""
-        return tuple(name for name, _ in self.layer.indices)
-
-    @property
-    def algebra(self) -> Algebra:
-        """Arithmetic with that order."""
-        return Algebra(self.order)
-
     def run(self) -> tuple[Code, Code]:
         """Statements for every let, then value and diagonal of the result."""
         self.taken |= set(self.local.values()) | LOCALS
@@ -74,7 +73,8 @@ class Lowering:
             if self.mode in ("value", "plain"):
                 self.lines.append(f"# {_source(let)}")
             value, diagonal = self.expr(let.value)
-            if self.mode != "bound" or _constant(let.value, self.layer):
+            self.constants[let.name] = self._constant(let.value)
+            if self.mode != "bound" or self.constants[let.name]:
                 self.lines.append(f"{self.local[let.name]} = {value.text}")
                 value = replace(value, text=self.local[let.name], atom=True)
             if diagonal.rank and self.mode in ("value", "fibre", "bound"):
@@ -89,9 +89,10 @@ class Lowering:
         """Assign `code` to a variable."""
         if code.text == wanted or (code.atom and code.text.isidentifier()):
             return code
-        name, n = wanted, 2
+        name, n = wanted, self.numbers.get(wanted, 2)
         while name in self.taken:
             name, n = f"{wanted}_{n}", n + 1
+        self.numbers[wanted] = n
         self.taken.add(name)
         self.lines.append(f"{name} = {code.text}")
         return replace(code, text=name, atom=True)
@@ -123,7 +124,9 @@ class Lowering:
 
     def expr(self, node: ir.Expr) -> tuple[Code, Code]:
         """Value and diagonal of `node`; in mode bound the value is unused and the diagonal a bound of its magnitude."""
-        if self.mode == "bound" and _constant(node, self.layer):
+        if isinstance(node, ir.Binary):
+            return self._chain(node)
+        if self.mode == "bound" and self._constant(node):
             return self._plain(node), ZERO
         match node:
             case ir.Var():
@@ -138,8 +141,6 @@ class Lowering:
             case ir.Neg():
                 value, diagonal = self.expr(node.arg)
                 return self.algebra.neg(value), diagonal if self.mode == "bound" else self.algebra.neg(diagonal)
-            case ir.Binary():
-                return self._arithmetic(node)
             case ir.Apply():
                 return self._apply(node)
             case ir.Linear():
@@ -189,8 +190,22 @@ class Lowering:
             self.algebra.sort(replace(c, families=tuple(renaming[i] for i in c.families))) for c in (value, diagonal)
         )  # type: ignore[return-value]
 
-    def _arithmetic(self, node: ir.Binary) -> tuple[Code, Code]:
-        (a, da), (b, db) = self.expr(node.left), self.expr(node.right)
+    def _chain(self, node: ir.Binary) -> tuple[Code, Code]:
+        """A chain of operators, from its first operand on; in mode bound, what is constant at its start in one."""
+        first, operations = chain(node)
+        at = 0
+        if self.mode == "bound" and self._constant(first):
+            while at < len(operations) and self._constant(operations[at].right):
+                at += 1
+            result = self._plain(operations[at - 1] if at else first), ZERO
+        else:
+            result = self.expr(first)
+        for operation in operations[at:]:
+            result = self._arithmetic(operation, result, self.expr(operation.right))
+        return result
+
+    def _arithmetic(self, node: ir.Binary, left: tuple[Code, Code], right: tuple[Code, Code]) -> tuple[Code, Code]:
+        (a, da), (b, db) = left, right
         if self.mode == "bound":
             return self._bound_arithmetic(node, (a, da), (b, db))
         match node.op:
@@ -215,7 +230,7 @@ class Lowering:
         if (
             not (da == ZERO or db == ZERO)
             or factor.batch
-            or not _constant(node.right if factor is b else node.left, self.layer)
+            or not self._constant(node.right if factor is b else node.left)
         ):
             self.bounded = False  # a factor that varies with x has no bound here
             return ZERO, ZERO
@@ -266,6 +281,9 @@ class Lowering:
         options = "".join(f", {real(o, self.members)}" for o in act.options)
         return lambda v: f"{act.name}_value({v}{options})", lambda v: f"{act.name}_slope({v}{options})"
 
+    def _constant(self, node: ir.Expr) -> bool:
+        return constant(node, self.constants)
+
     # ------------------------------------------------------------ sums and maps
 
     def _sum(self, body: ir.Expr, indices: tuple[str, ...]) -> tuple[Code, Code]:
@@ -276,19 +294,25 @@ class Lowering:
                 value, diagonal = self._sum(body.arg, indices)
                 return self.algebra.neg(value), diagonal if self.mode == "bound" else self.algebra.neg(diagonal)
             case ir.Binary(op="+" | "-"):
-                (a, da), (b, db) = self._sum(body.left, indices), self._sum(body.right, indices)
-                if self.mode == "bound":
-                    return ZERO, self._add(da, db)
-                plus = body.op == "+"
-                return (
-                    self._binary("+", a, b) if plus else self._binary("-", a, b),
-                    self._add(da, db) if plus else self._sub(da, db),
-                )
+                return self._sum_of_terms(body, indices)
             case ir.Sum():
                 return self._sum(body.body, (*body.indices, *indices))
             case _:
                 value, diagonal = self.expr(body)
                 return self.algebra.total(value, indices), self.algebra.total(diagonal, indices)
+
+    def _sum_of_terms(self, body: ir.Expr, indices: tuple[str, ...]) -> tuple[Code, Code]:
+        terms: list[ir.Binary] = []
+        while isinstance(body, ir.Binary) and body.op in "+-":
+            terms.append(body)
+            body = body.left
+        value, diagonal = self._sum(body, indices)
+        for term in reversed(terms):
+            b, db = self._sum(term.right, indices)
+            plus = term.op == "+" or self.mode == "bound"
+            diagonal = self._add(diagonal, db) if plus else self._sub(diagonal, db)
+            value = ZERO if self.mode == "bound" else self._binary(term.op, value, b)
+        return value, diagonal
 
     def _contract(self, node: ir.Linear, summed: tuple[str, ...]) -> tuple[Code, Code]:
         """`sum[summed](W[...](e))`: one folded map, and its diagonal."""
@@ -421,23 +445,6 @@ class Lowering:
 def _rank(shape: ir.Shape) -> int:
     """Event axes of a tensor of this shape; one where the shape is not known."""
     return {"Image": 3, "Seq": 2}.get(shape.kind, 1)
-
-
-def _constant(node: ir.Expr, layer: ir.Layer | ir.Net) -> bool:
-    """Whether `node` does not contain the variable."""
-    match node:
-        case ir.Var():
-            return False
-        case ir.Scalar() | ir.Value():
-            return True
-        case ir.Ref():
-            return _constant(layer.let(node.name).value, layer)
-        case ir.Linear() | ir.Apply() | ir.Neg() | ir.Pool():
-            return _constant(node.arg, layer)
-        case ir.Binary():
-            return _constant(node.left, layer) and _constant(node.right, layer)
-        case ir.Sum():
-            return _constant(node.body, layer)
 
 
 def _source(let: ir.Let) -> str:

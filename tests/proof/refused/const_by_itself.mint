@@ -1,5 +1,4 @@
 # error: [E0212] A
-# error: [E0212] B
 mint 1
 const A = B + 1
 const B = A + 1

@@ -1,0 +1,131 @@
+"""Walks over formulas of the typed core that do not recurse: chains of operators are as deep as the text is long."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from mintdsl import limits
+from mintdsl.core import ir
+from mintdsl.core.postorder import postorder
+from mintdsl.diagnostics.model import Bag
+from mintdsl.records import derived
+from mintdsl.syntax import ast
+
+
+def chain(node: ir.Expr) -> tuple[ir.Expr, list[ir.Binary]]:
+    """The first operand of a chain such as `a + b * c - d`, and its operations, innermost first."""
+    operations: list[ir.Binary] = []
+    while isinstance(node, ir.Binary):
+        operations.append(node)
+        node = node.left
+    operations.reverse()
+    return node, operations
+
+
+def constant(node: ir.Expr, lets: Mapping[str, bool]) -> bool:
+    """Whether `node` does not contain the variable; `lets` tells that of each let."""
+    waiting = [node]
+    while waiting:
+        match waiting.pop():
+            case ir.Var():
+                return False
+            case ir.Ref(name=name):
+                if not lets[name]:
+                    return False
+            case ir.Linear(arg=arg) | ir.Apply(arg=arg) | ir.Neg(arg=arg) | ir.Pool(arg=arg) | ir.Sum(body=arg):
+                waiting.append(arg)
+            case ir.Binary(left=left, right=right):
+                waiting += (left, right)
+            case ir.Scalar() | ir.Value():
+                pass
+    return True
+
+
+def moving_maps(layer: ir.Layer | ir.Net) -> dict[str, None]:
+    """The maps that are applied to something that depends on the variable, each once, in order."""
+    fixed: dict[str, bool] = {}
+    found: dict[str, None] = {}
+    for name, formula in (*((item.name, item.value) for item in layer.lets), ("", layer.result)):
+        done: list[bool] = []  # whether each node is constant
+        for node in postorder(formula):
+            match node.expr:
+                case ir.Var():
+                    done.append(False)
+                case ir.Ref(name=let):
+                    done.append(fixed[let])
+                case other:
+                    done.append(all(done[k] for k in node.operands))
+                    if isinstance(other, ir.Linear) and not done[-1]:
+                        found[other.param] = None
+        fixed[name] = done[-1]
+    return found
+
+
+def uses(steps: Sequence[ir.Step]) -> Iterator[ir.Use | ir.Classify]:
+    """Every layer, flow and net that the steps use, in order."""
+    waiting = list(reversed(steps))
+    while waiting:
+        match waiting.pop().op:
+            case ir.Use() | ir.Classify() as use:
+                yield use
+            case ir.Repeat(steps=inner) | ir.Pair(steps=inner):
+                waiting.extend(reversed(inner))
+            case _:
+                pass
+
+
+class Written(NamedTuple):
+    """Formulas with their activations written out: operations and operands, and operations inside each other."""
+
+    size: int
+    depth: int
+
+
+def act_written(act: ir.DefinedAct) -> Written:
+    """An activation of the program with those that it uses written out."""
+    return derived(act, "written", lambda own: written_out([own.body]))
+
+
+def layer_written(layer: ir.Layer | ir.Net) -> Written:
+    """The formulas of a layer or net, activations written out."""
+    return derived(layer, "written", lambda own: written_out([*(item.value for item in own.lets), own.result]))
+
+
+def written_out(formulas: Iterable[ir.Expr]) -> Written:
+    """The extent of `formulas`; a chain of operators counts as one level, as it does where text is read."""
+    size = deepest = 0
+    waiting = [(formula, 0) for formula in formulas]
+    while waiting:
+        node, depth = waiting.pop()
+        size, deepest = size + 1, max(deepest, depth)
+        match node:
+            case ir.Binary():
+                first, operations = chain(node)
+                size += len(operations) - 1
+                waiting += [(first, depth + 1), *((one.right, depth + 1) for one in operations)]
+            case ir.Apply(act, arg):
+                if isinstance(act, ir.DefinedAct):
+                    inner = act_written(act)
+                    size, deepest = size + inner.size, max(deepest, depth + inner.depth)
+                waiting.append((arg, depth + 1))
+            case ir.Linear(arg=arg) | ir.Neg(arg=arg) | ir.Pool(arg=arg) | ir.Sum(body=arg):
+                waiting.append((arg, depth + 1))
+            case ir.Var() | ir.Scalar() | ir.Value() | ir.Ref():
+                pass
+    return Written(size, deepest)
+
+
+def too_much(written: Written, most: limits.Limit, name: ast.Name, bag: Bag) -> bool:
+    """Whether the formulas of `name` have more operations than `most`, or too deep ones; reported if so."""
+    if written.size > most.most:
+        title = f"`{name.id}` has {written.size:,} operations, its activations written out"
+        bag.error("E0107", name.span, title, f"more than {most.shown}")
+        return True
+    if written.depth > limits.NESTING.most:
+        title = (
+            f"`{name.id}` is nested too deeply: {written.depth} operations in each other, its activations written out"
+        )
+        bag.error("E0107", name.span, title, f"more than {limits.NESTING.shown}")
+        return True
+    return False

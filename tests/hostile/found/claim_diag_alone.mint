@@ -1,0 +1,4 @@
+mint 1
+layer L on Vec[D] ensures lower, diag {
+  map x -> x
+}
