@@ -216,7 +216,9 @@ class Lowering:
             case "*":
                 return self._binary("*", a, b), self._add(self._mul(da, b), self._mul(a, db))
             case _:
-                return self._binary("/", a, b), ZERO if da == ZERO else self._binary("/", da, b)
+                quotient = self._binary("/", a, b)
+                top = da if db == ZERO else self._sub(da, self._mul(quotient, db))
+                return quotient, ZERO if top == ZERO else self._binary("/", top, b)
 
     def _bound_arithmetic(
         self, node: ir.Binary, left: tuple[Code, Code], right: tuple[Code, Code]
@@ -229,6 +231,7 @@ class Lowering:
             return ZERO, ZERO
         if (
             not (da == ZERO or db == ZERO)
+            or (node.op == "/" and db != ZERO)
             or factor.batch
             or not self._constant(node.right if factor is b else node.left)
         ):
