@@ -125,7 +125,7 @@ class Instances:
             copies = 1
             for index in param.indices:
                 copies *= extents[index]
-            live = self._live(param, source[0], order)
+            live = self._live(param, source[0] if source else 1, order)
             if live is None:
                 self._too_much(use)
                 return None

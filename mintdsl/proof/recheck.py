@@ -136,7 +136,7 @@ def check_certificate(program: ir.Program, data: Json, name: str | None = None) 
         there = f"hash {found[:16]} here, {stated_hash[:16]} in the certificate"
         raise CertificateError(f"another program: {_difference(stated, statement)} ({there})")
     try:
-        recheck(statement, proofs)
+        recheck(data, statement)
     except Refused as refused:
         raise CertificateError(f"a step does not follow: {refused}") from None
     definitions = {d["name"]: d for d in statement["definitions"]}

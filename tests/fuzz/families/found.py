@@ -78,7 +78,7 @@ def kinds_of_flows(sketch: Sketch) -> None:
 
 
 @mutant({"direction:lower", "direction:upper"}, weight=1.5)
-def other_anchor(module: ast.Module, rng: Random) -> ast.Module | None:
+def taps_elsewhere(module: ast.Module, rng: Random) -> ast.Module | None:
     """A kernel takes another anchor, so that its taps point elsewhere."""
 
     def moved(found: ast.KindMap) -> ast.KindMap | None:
