@@ -58,7 +58,9 @@ def check_claim(layer: ir.Layer, claim: ir.Claim, proved: Proved, blame: Diagnos
         return None
     label = Label(claim.span, f"so the claim `{claim}` cannot be proved")
     match claim.what:
-        case "invertible" | "injective" | "onto" | "volume_preserving" | "log_det" | "inverse":
+        case "invertible" | "injective" | "onto" | "volume_preserving" | "log_det":
+            cause = blame
+        case "inverse" if claim.word:
             cause = blame
         case "diag":
             dense_or_lost = jacobian.off == DENSE or jacobian.sign_why is not None
@@ -114,7 +116,7 @@ def _fails(claim: ir.Claim, proved: Proved) -> str | None:
             if bijection is None:
                 return dense or f"the diagonal lies in {jacobian.diag}"
             return None if at_least(LOG_DETS, EXACT, claim.word) else f"the log-determinant is {EXACT}"
-        case "inverse":
+        case "inverse" if claim.word:  # without a kind, the name of a formal direction
             if bijection is None:
                 return dense or f"the diagonal lies in {jacobian.diag}"
             return None if at_least(INVERSES, proved.inverse, claim.word) else f"the inverse is {proved.inverse}"

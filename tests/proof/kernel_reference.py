@@ -199,8 +199,7 @@ def at_node(node: Json, rule: str, operands: list[Json], params: dict[str, Json]
     found = [bounds(fact) for fact in operands]
     match rule, found:
         case "ADD", [a, b]:
-            if operands[0]["diag"][0] != operands[1]["diag"][0] or operands[0]["range"][0] != operands[1]["range"][0]:
-                return None
+            a, b = (_unsigned(bound, *operands[::step]) for bound, step in ((a, 1), (b, -1)))
             if node[0] == "-":
                 b = Bounds(products(b.diag, MINUS), products(b.range, MINUS), b.lip)
             return Bounds(sums(a.diag, b.diag), sums(a.range, b.range), a.lip + b.lip)
@@ -229,6 +228,18 @@ def at_node(node: Json, rule: str, operands: list[Json], params: dict[str, Json]
             steep = Box(Fraction(0), outer(root)[1], True, False)
             return Bounds(products(a.diag, steep), REAL, times(a.lip, steep.hi))
     return None
+
+
+def _unsigned(found: Bounds, own: Json, other: Json) -> Bounds:
+    """Bounds of an operand whose signs the other does not share: either way round."""
+    diag, values = ((own[part][0] != other[part][0], getattr(found, part)) for part in ("diag", "range"))
+    return Bounds(
+        *(
+            part.either_way() if apart and own_signs else part
+            for (apart, part), own_signs in ((diag, own["diag"][0]), (values, own["range"][0]))
+        ),
+        found.lip,
+    )
 
 
 MINUS = Box(Fraction(-1), Fraction(-1), False, False)

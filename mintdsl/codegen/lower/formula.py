@@ -237,9 +237,8 @@ class Lowering:
         ):
             self.bounded = False  # a factor that varies with x has no bound here
             return ZERO, ZERO
-        magnitude = replace(
-            factor, text=f"abs({factor.text})" if factor.rank == 0 else f"{factor.wrapped}.abs()", atom=True
-        )
+        absolute = f"abs({factor.text})" if factor.rank == 0 else f"{factor.wrapped}.abs()"
+        magnitude = replace(factor, text=absolute, atom=True)
         return ZERO, self._binary("/", diagonal, magnitude) if node.op == "/" else self._mul(magnitude, diagonal)
 
     def _apply(self, node: ir.Apply) -> tuple[Code, Code]:
@@ -359,8 +358,7 @@ class Lowering:
         return value, self._mul(scale, diagonal)
 
     def _rest(self, node: ir.Linear, argument: Code, summed: tuple[str, ...]) -> Code:
-        families = set(node.indices) | set(argument.families)
-        kept = tuple(i for i in self.order if i in families and i not in summed)
+        kept = tuple(i for i in self.order if i in (*node.indices, *argument.families) and i not in summed)
         code = Code(f"rests[{len(self.rests)}]", kept, True, self.rank)
         self.rests.append(code.text)
         return code
@@ -373,17 +371,14 @@ class Lowering:
         kept = tuple(i for i in self.order if i in (*d_param.families, *other.families) and i not in summed)
         lost = [i for i in summed if i not in (*d_param.families, *other.families)]
         if other == ONE or (other.rank == 0):
-            result = self.algebra.total(d_param, tuple(i for i in summed if i in d_param.families))
-            result = self.algebra.sort(result)
+            result = self.algebra.sort(self.algebra.total(d_param, tuple(i for i in summed if i in d_param.families)))
             if self.rank > 1:
                 result = replace(result, text=f"{result.wrapped}[..., None, None]", atom=True)
             result = replace(result, rank=self.rank)
             result = result if other == ONE else self._mul(other, result)
         elif not other.families and not d_param.families and not summed:
-            scale = replace(
-                d_param, text=f"{d_param.text}[:, None, None]" if self.rank > 1 else d_param.text, rank=self.rank
-            )
-            result = self._mul(scale, other)
+            text = f"{d_param.text}[:, None, None]" if self.rank > 1 else d_param.text
+            result = self._mul(replace(d_param, text=text, rank=self.rank), other)
         else:
             first = "".join(letters[i] for i in d_param.families) + "c"
             lead = "b" if other.batch else ""

@@ -45,7 +45,9 @@ def goal(claim: ir.Claim, setting: Setting) -> Goal | None:
             return _volume
         case "lip":
             return lambda points, probe: _steep(claim, setting, points)
-        case "onto" | "log_det" | "inverse":
+        case "onto" | "log_det":
+            return None
+        case "inverse" if claim.word:
             return None
         case _:
             zeros = tuple(_zeros(claim, setting))

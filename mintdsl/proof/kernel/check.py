@@ -76,7 +76,7 @@ def holds(claim: Json, known: Known, directions: set[str], found: bool) -> bool:
             return known.domain is not None and known.preserving
         case "log_det":
             return known.domain is not None and LOG_DETS.index(known.log_det) <= LOG_DETS.index(word)
-        case "inverse":
+        case "inverse" if word:
             return known.domain is not None and INVERSES.index(known.inverse) <= INVERSES.index(word)
         case "lip":
             return known.lip < number or (cmp == "<=" and known.lip == number)
