@@ -130,7 +130,7 @@ class Lowering:
             return self._plain(node), ZERO
         match node:
             case ir.Var():
-                own = ZERO if self.mode == "plain" else ONE
+                own = ZERO if self.mode in ("plain", "constant") else ONE
                 return self.variable or Code(self.input, (), True, self.rank), own
             case ir.Scalar():
                 return self._scalar(node), ZERO
@@ -153,7 +153,7 @@ class Lowering:
 
     def _plain(self, node: ir.Expr) -> Code:
         """The value of a node that does not contain the variable, in mode bound, where values are not tracked."""
-        self.mode = "plain"
+        self.mode = "constant"  # a bound has no input to take the dtype and device of
         value, _ = self.expr(node)
         self.mode = "bound"
         return value
@@ -254,8 +254,8 @@ class Lowering:
                 return ZERO, ZERO
             return ZERO, diagonal if steepest == 1.0 else self._mul(Code(repr(steepest)), diagonal)
         if argument.rank == 0:
-            number = f"torch.as_tensor({argument.text}, dtype={self.input}.dtype, device={self.input}.device)"
-            argument = replace(argument, text=number)
+            like = "torch.float64" if self.mode == "constant" else f"{self.input}.dtype, device={self.input}.device"
+            argument = replace(argument, text=f"torch.as_tensor({argument.text}, dtype={like})")
         if isinstance(node.act, ir.DefinedAct):
             return self._inline(node.act, argument, diagonal)
         value, slope = self._act_functions(node.act)
