@@ -155,7 +155,7 @@ def missed_tolerance(
     reason = f"the inverse did not converge (|x| reaches {float(x.abs().max()):.1e})"
     misfit = ((y - target).abs() / (1.0 + target.abs())).nan_to_num(math.inf)
     if not bool(solved.all()):
-        reason = "z is not in the image of the layer (no finite x gives this element its value)"
+        reason = "z is not in the image of the layer (no floating-point x gives this element its value)"
         # elements behind the first failing one may fail because of it
         fronts = front_of.expand_as(target)
         misfit = torch.where(solved | (fronts > fronts[~solved].min()), -1.0, misfit)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 
 import torch
@@ -428,27 +428,40 @@ def moved(op: ir.Op, dims: tuple[int, ...]) -> tuple[tuple[int, ...], list[int] 
             return dims, None
 
 
-def run_flow(program: ir.Program, definition: ir.Definition, env: Env, raw: Raw, x: Field, prefix: str = "") -> Field:
-    """The bijection of a definition at x."""
+def run_flow(
+    program: ir.Program,
+    definition: ir.Definition,
+    env: Env,
+    raw: Raw,
+    x: Field,
+    prefix: str = "",
+    missed: float = 0.0,
+) -> Field:
+    """The bijection of a definition at x.
+
+    Errors count what leaves each layer as off by `missed` (1 + |y|) more: what an inverse, which solves one layer after
+    the other, leaves of each of them.
+    """
     if isinstance(definition, ir.Layer):
-        return Formula(env, x, Weights(definition, env, raw, prefix)).layer()
-    return _run(program, definition.steps, env, raw, x, prefix, (), env.dims)[0]
+        found = Formula(env, x, Weights(definition, env, raw, prefix)).layer()
+        return replace(found, error=found.error + missed * (1 + found.value.abs()))
+    return _run(program, definition.steps, env, raw, x, prefix, (), env.dims, missed)[0]
 
 
-def _run(program, steps, env, raw, x, prefix, copy, dims):  # type: ignore[no-untyped-def]
+def _run(program, steps, env, raw, x, prefix, copy, dims, missed):  # type: ignore[no-untyped-def]
     for step in steps:
         path = prefix + ".".join([step.name, *map(str, copy)]) + "."
         match step.op:
             case ir.Use(definition=key, args=args):
                 callee = program.definitions[key]
                 inner = bind(callee, dims, dict(args), env)
-                x = run_flow(program, callee, inner, raw, x, path)
+                x = run_flow(program, callee, inner, raw, x, path, missed)
                 dims = leaves(program, callee, inner)
             case ir.Repeat(count=count, steps=block):
                 for k in range(evaluate_size(count, env.sizes)):
-                    x, dims = _run(program, block, env, raw, x, prefix, (*copy, k), dims)
+                    x, dims = _run(program, block, env, raw, x, prefix, (*copy, k), dims, missed)
             case ir.Pair(steps=block):
-                x, dims = _run(program, block, env, raw, x, prefix, copy, dims)
+                x, dims = _run(program, block, env, raw, x, prefix, copy, dims, missed)
             case op:
                 x = _built_in(op, x, dims)
                 dims = moved(op, dims)[0]
