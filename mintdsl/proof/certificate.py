@@ -10,7 +10,7 @@ from __future__ import annotations
 from math import inf, isinf
 
 from mintdsl.core import ir
-from mintdsl.core.canonical import FORMAT, Json, Statement, digest
+from mintdsl.core.canonical import FORMAT, Json, Statement, digest, dumps
 from mintdsl.core.interval import Interval
 from mintdsl.proof.check import Bindings, LayerProof
 from mintdsl.proof.derivation import Derivation
@@ -23,15 +23,15 @@ def certificate(program: ir.Program, key: str, prover: Prover) -> dict[str, Json
     """The certificate of definition `key`, which must be proved, with all that it uses."""
     statement = Statement(program, key)
     data = statement.data()
-    proofs: list[Json] = []
+    proofs: dict[str, Json] = {}  # two names of one order or activation are one binding
     for one in prover.used([key]):
-        name = statement.known[one.key]
-        head: dict[str, Json] = {"definition": name, "bindings": _bindings(statement, one.bindings)}
-        if isinstance(one.proof, LayerProof):
-            proofs.append(head | _layer(statement, one.proof))
-        else:
-            proofs.append(head | _flow(one.proof))
-    return {"certificate": FORMAT, "hash": digest(data), "statement": data, "proofs": proofs}
+        head: dict[str, Json] = {
+            "definition": statement.known[one.key],
+            "bindings": _bindings(statement, one.bindings),
+        }
+        body = _layer(statement, one.proof) if isinstance(one.proof, LayerProof) else _flow(one.proof)
+        proofs.setdefault(dumps(head), head | body)
+    return {"certificate": FORMAT, "hash": digest(data), "statement": data, "proofs": list(proofs.values())}
 
 
 def _bindings(statement: Statement, bindings: Bindings) -> dict[str, Json]:
