@@ -10,8 +10,8 @@ from mintdsl.interop.training import TrainingSteps
 try:
     from lightning.pytorch import LightningModule
 except ModuleNotFoundError as missing:
-    if missing.name != "lightning":
-        raise
+    if (missing.name or "").split(".")[0] != "lightning":
+        raise  # lightning is there, and something that it needs is not
     from pytorch_lightning import LightningModule
 
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 import pytest
 import torch
@@ -26,6 +27,7 @@ from torch import Tensor, nn
 from mintdsl.interop import InteropError
 from mintdsl.interop.distributions import transform
 
+ROOT = Path(__file__).parents[2]
 Way = Callable[[Tensor], tuple[Tensor, Tensor]]
 LIBRARIES = ["torch", "zuko", "nflows", "normflows", "FrEIA"]
 MODULES = {"zuko": "zuko", "nflows": "nflows", "normflows": "normflows", "FrEIA": "freia"}
@@ -290,7 +292,7 @@ def test_importing_interop_imports_no_library() -> None:
         "import sys, torch; before = set(sys.modules); import mintdsl.interop, mintdsl.interop.distributions; "
         "print(*{m.split('.')[0] for m in set(sys.modules) - before} - set(sys.stdlib_module_names))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["mintdsl"] or set(done.stdout.split()) == {"mintdsl", "torch"}
 
 
