@@ -1,4 +1,4 @@
-"""Generated modules in normflows (1.7 or newer)."""
+"""Generated modules in normflows (1.7.2 or newer)."""
 
 from __future__ import annotations
 

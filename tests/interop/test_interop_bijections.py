@@ -1,4 +1,4 @@
-"""Every adapter of a bijection, called as its library calls it: the module's own numbers, in the library's direction."""
+"""Every adapter of a bijection, called as its library calls it: the module's numbers, in the library's direction."""
 
 from __future__ import annotations
 
