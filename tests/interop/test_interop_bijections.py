@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import importlib
+import pickle
 import subprocess
 import sys
 from collections.abc import Callable
@@ -302,3 +303,31 @@ def test_classes_stay_what_they_are() -> None:
     before = set(vars(module))
     transform(module)(some(module))
     assert set(vars(module)) == before and type(module) is class_of("reals")
+
+
+@pytest.mark.parametrize("name", ["nflows", "normflows", "FrEIA"])
+def test_compiles_in_one_graph(name: str, library: Library) -> None:
+    library(name)
+    torch._dynamo.reset()
+    made = adapter(name, build("images"))
+    x = some(made.module)
+    found = torch.compile(ways(name, made)[0], fullgraph=True, backend="eager")(x)
+    expected = made.module(x)
+    assert worst(found[0], expected[0]) <= 1e-12 and worst(found[1], expected[1]) <= 1e-12
+
+
+@pytest.mark.parametrize("name", LIBRARIES[1:])
+def test_pickles(name: str, library: Library) -> None:
+    library(name)
+    made = adapter(name, build("reals"))
+    again, x = pickle.loads(pickle.dumps(made)), some(made.module)
+    assert torch.equal(ways(name, again)[0](x)[0], ways(name, made)[0](x)[0])
+
+
+@pytest.mark.parametrize("name", LIBRARIES)
+def test_no_inverse_outside_of_the_image(name: str, library: Library) -> None:
+    """What is injective only has no data for some latents: an error, never a number."""
+    library(name)
+    _, back = both(name, build("injective"))
+    with pytest.raises(RuntimeError, match="A_0"):
+        back(torch.full((2, 3), 2.0, dtype=torch.float64))
