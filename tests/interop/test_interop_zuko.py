@@ -6,7 +6,7 @@ import copy
 
 import pytest
 import torch
-from conftest import Library
+from conftest import Library, effects_of_zuko
 from interop_modules import DENSITIES, Conditional, base_log_prob, build, data, dense_log_det, losses, some, worst
 from torch.distributions import Distribution, Normal, Transform
 
@@ -123,8 +123,12 @@ def test_density_needs_a_prior(library: Library) -> None:
         Density(build("no prior"))
 
 
-def test_effects_of_zuko_do_not_reach_other_tests() -> None:
+def test_effects_of_zuko_do_not_reach_other_tests(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Distribution, "_validate_args", True)  # torch.compile turns it off as well
+    with effects_of_zuko():
+        Normal(0.0, -1.0)
+        assert hasattr(Transform, "call_and_ladj")
     assert not hasattr(Transform, "call_and_ladj")
+    assert isinstance(Distribution.arg_constraints, property)
     with pytest.raises(ValueError, match="constraint"):
         Normal(0.0, -1.0)
-    assert isinstance(Distribution.arg_constraints, property)
