@@ -146,36 +146,45 @@ def name_paths(model: nn.Module) -> None:
 
 
 class FlowTransform(Transform):
-    """The bijection data -> latent as a torch.distributions transform; the last (x, z, log_det) is kept."""
+    """The bijection data -> latent as a torch.distributions transform.
+
+    The last (x, z, log_det) is kept until it is asked for once, so that TransformedDistribution runs the model once.
+    A value is never taken from there, since the weights may have changed meanwhile.
+    """
 
     bijective = True
 
     def __init__(self, model: FlowLike, context: Tensor | None = None) -> None:
-        super().__init__(cache_size=1)
+        super().__init__()
         self.model, self.context = model, context
-        self.seen: tuple[Tensor, Tensor, Tensor] | None = None
+        self.seen: tuple[Tensor, Tensor, Tensor, bool] | None = None
         self.domain = constraints.independent(constraints.real, len(model.event_shape))  # type: ignore[no-untyped-call]
         self.codomain = constraints.independent(constraints.real, len(model.latent_shape))  # type: ignore[no-untyped-call]
 
     def _call(self, x: Tensor) -> Tensor:
         z, log_det = self.model.forward(x, self.context)
-        self.seen = (x, z, log_det)
+        self.seen = (x, z, log_det, torch.is_grad_enabled())
         return z
 
     def _inverse(self, z: Tensor) -> Tensor:
         x, log_det = self.model.inverse(z, self.context)
-        self.seen = (x, z, -log_det)
+        self.seen = (x, z, -log_det, torch.is_grad_enabled())
         return x
 
     def log_abs_det_jacobian(self, x: Tensor, z: Tensor) -> Tensor:
         """log |det dz/dx| [*lead]."""
-        if self.seen is not None and self.seen[0] is x and self.seen[1] is z:
-            return self.seen[2]
+        seen, self.seen = self.seen, None
+        if seen is not None and seen[0] is x and seen[1] is z and seen[3] == torch.is_grad_enabled():
+            return seen[2]
         return self.model.forward(x, self.context)[1]
 
     def call_and_ladj(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """z and log |det dz/dx|."""
         return self.model.forward(x, self.context)
+
+    def with_cache(self, cache_size: int = 1) -> Transform:
+        """Itself: a cache of torch does not see that weights change."""
+        return self
 
     def forward_shape(self, shape: torch.Size) -> torch.Size:
         """Shape of z for a shape of x."""
