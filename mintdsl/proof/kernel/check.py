@@ -47,7 +47,7 @@ def _recheck(certificate: Json, statement: Json) -> list[str]:
         if layer:
             known = check_layer(definition, statement["acts"], proof)
         else:
-            known = (flows.run(definition["steps"], bindings) or IDENTITY)._replace(fact=None, order=None)
+            known = (flows.flow(definition["steps"], bindings) or IDENTITY)._replace(fact=None, order=None)
         if not concludes(proof, known):
             raise Refused(f"{name}: its conclusion is not what was checked")
         directions = {"lower", "upper"} | {formal for formal, kind, _ in definition["formals"] if kind == "Dir"}

@@ -48,6 +48,12 @@ class Known(NamedTuple):
             tuple(dict.fromkeys((*self.assumes, *step.assumes))),
         )
 
+    def beside(self) -> Known:
+        """Rule FACTOR: this map on some entries, the others stay as they are, in the same box."""
+        same = self.domain == self.inside
+        inside, onto = self.inside if same else REAL, self.onto and same
+        return self._replace(inside=inside, onto=onto, lip=max(Fraction(1), self.lip), fact=None, order=None)
+
     def copies(self, low: Number, high: Number) -> Known:
         """As many copies, one after the other; all but the first get what lies inside, so two show every seam."""
         power = self.lip if self.lip <= 1 else inf
@@ -90,6 +96,15 @@ class Flows(NamedTuple):
             known = step if known is None else known if step is None else known.then(step)
         return known
 
+    def flow(self, steps: Json, bindings: Json) -> Known | None:
+        """What is known of all steps of a flow; those after a factor act on the half that it keeps."""
+        for n, (_, op, _) in enumerate(steps):
+            if op in FACTORS:
+                before, after = self.run(steps[:n], bindings), self.flow(steps[n + 1 :], bindings)
+                after = after and after.beside()
+                return after if before is None else before if after is None else before.then(after)
+        return self.run(steps, bindings)
+
     def step(self, word: str, rest: Json, bindings: Json) -> Known | None:
         """Rules SCALE, PAD, LOGIT, PAIR, and what is proved of a definition."""
         match word, rest:
@@ -115,6 +130,8 @@ class Flows(NamedTuple):
 
     def use(self, name: str, args: Json, bindings: Json) -> Known:
         """What is known of a definition with the values that a step gives its formals."""
+        if any(op in FACTORS for _, op, _ in self.definitions[name].get("steps", ())):
+            raise Refused(f"{name} has a factor, which only the outermost flow may have")
         types = {formal: kind for formal, kind, _ in self.definitions[name]["formals"]}
         inner = {n: bindings[v["formal"]] if "formal" in v else v for n, v in args if types[n] in BOUND}
         place = text([name, inner])
@@ -137,4 +154,5 @@ class Flows(NamedTuple):
 
 
 STILL = ("dequantize", "prior", "classify", "squeeze", "unsqueeze")  # outside the bijection, or by rule PERM
+FACTORS = (["factor", "first"], ["factor", "second"])
 BOUND = ("Act", "Order", "Real")  # the types of formals that a proof depends on
