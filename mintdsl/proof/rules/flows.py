@@ -209,8 +209,8 @@ PAD = Rule(
 )
 FACTOR = Rule(
     "FACTOR",
-    "factor half : bijection onto (kept, left), log-det 0; the steps after it act on the kept half alone: g x id, whose "
-    "log-det is that of g",
+    "factor half : bijection onto (kept, left), log-det 0; the steps after it act on the kept half alone: g x id, "
+    "whose log-det is that of g",
     "the size is even; onto one box where every part that leaves and the rest are onto that box; lip(g x id) = "
     "max(1, lip(g))",
     "Dinh, Sohl-Dickstein, Bengio, Real NVP, ICLR 2017, arXiv:1605.08803, section 3.6 (multi-scale architecture)",
