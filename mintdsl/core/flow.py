@@ -161,7 +161,7 @@ class _Flow:
             )
             return None
         result = steps[-1].result if steps else shape
-        if result != shape:
+        if result != shape and not self.broken:
             not_yet(self.bag, step.span, "a repeated block that changes the shape")
         return ir.Repeat(count, steps), shape
 
