@@ -463,7 +463,7 @@ def run_flow(
 
 
 def _in_a_row(parts: list[Field]) -> Field:
-    """Parts that left at different places, in order; what is bounded for each input is bounded for the worst of them."""
+    """Parts that left at different places, in order; a bound for each input is that of the worst of them."""
     if len(parts) == 1:
         return parts[0]
     value, error, steep = (torch.cat([getattr(p, n) for p in parts], -1) for n in ("value", "error", "steep"))

@@ -5,7 +5,7 @@
 # proves: One: injective
 # class: One: bijection of (-inf, inf)^D onto (0, 1)^D
 # proves: Both: injective
-# class: Both: injective only: a part leaves for all of (0, 1), the rest ends in (-inf, inf)
+# class: Both: injective only: every element's image is (0, 1), not all of R
 # proves: Small: injective
 # class: Small: injective only: a part leaves for all of (-0.0555556, 1.05556), the rest ends in (-inf, inf)
 # proves: Scaled: invertible, lip < 2.1, inverse closed_form
