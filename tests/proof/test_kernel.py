@@ -403,6 +403,33 @@ def test_a_second_act_formal_and_unknown_words_are_refused() -> None:
         refused(forged(written["statement"], *written["proofs"]), written["statement"])
 
 
+def test_a_factor_stands_in_the_outermost_flow_only() -> None:
+    """The elaborator refuses these; the kernel does so by itself, since a step of two parts means nothing to it."""
+    text = "flow G on Vec[4] { factor half }\nflow F on Vec[4] ensures invertible { G }"
+    half = ["factor_0", ["factor", "first"], ["Vec", [[[2, 1, []]]]]]
+    for found in (
+        ["repeat", [[1, 1, []]], [half]],
+        ["pair", [half]],
+        ["factor", "both"],
+        ["factor", "first", "Net"],
+        ["factor"],
+    ):
+        written = certified("flow F on Vec[4] ensures invertible { factor half }")
+        written["statement"]["definitions"][-1]["steps"] = [["it", found, half[2]]]
+        refused(forged(written["statement"], *written["proofs"]), written["statement"])
+    written = certified(text.replace("factor half", "standardize(mean = 0, std = 1)"))
+    assert recheck(written, written["statement"]) == ["G", "F"]
+    written["statement"]["definitions"][0]["steps"].insert(0, half)
+    assert "outermost" in refused(forged(written["statement"], *written["proofs"]), written["statement"])
+
+
+def test_the_lipschitz_bound_of_what_leaves_is_no_smaller() -> None:
+    written = certified("flow F on Vec[4] ensures invertible { factor half  standardize(mean = 0, std = 4) }")
+    assert written["proofs"][-1]["lip"] == 1.0
+    written["proofs"][-1]["lip"] = 0.25000001
+    refused(written, written["statement"])
+
+
 @pytest.mark.parametrize("nothing", [None, [], {}, "", 0, [1, 2, 3, 4], {"certificate": 1}, {"proofs": []}])
 def test_what_is_no_certificate_is_refused(nothing: Json) -> None:
     statement = statement_of("layer L on Vec[D] { map x -> x }")

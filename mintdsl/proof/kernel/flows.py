@@ -62,6 +62,11 @@ class Known(NamedTuple):
         return (self if low == high == 1 else self.then(self))._replace(lip=power)
 
 
+def joined(first: Known | None, second: Known | None) -> Known | None:
+    """One after the other, where None only moves entries."""
+    return second if first is None else first if second is None else first.then(second)
+
+
 def triangular(fact: Fact) -> Known:
     """Rule I-TRI: what follows for a layer whose result has this fact."""
     if fact.off == DENSE or not fact.diag.span.one_signed:
@@ -92,18 +97,17 @@ class Flows(NamedTuple):
         """What is known of steps; None where they only move entries, whatever box they lie in."""
         known: Known | None = None
         for _, (word, *rest), _ in steps:
-            step = self.step(word, rest, bindings)
-            known = step if known is None else known if step is None else known.then(step)
+            known = joined(known, self.step(word, rest, bindings))
         return known
 
     def flow(self, steps: Json, bindings: Json) -> Known | None:
         """What is known of all steps of a flow; those after a factor act on the half that it keeps."""
-        for n, (_, op, _) in enumerate(steps):
-            if op in FACTORS:
-                before, after = self.run(steps[:n], bindings), self.flow(steps[n + 1 :], bindings)
-                after = after and after.beside()
-                return after if before is None else before if after is None else before.then(after)
-        return self.run(steps, bindings)
+        known: Known | None = None
+        end = len(steps)
+        for n in reversed([n for n, (_, op, _) in enumerate(steps) if op in FACTORS]):
+            known = joined(self.run(steps[n + 1 : end], bindings), known)
+            known, end = known and known.beside(), n
+        return joined(self.run(steps[:end], bindings), known)
 
     def step(self, word: str, rest: Json, bindings: Json) -> Known | None:
         """Rules SCALE, PAD, LOGIT, PAIR, and what is proved of a definition."""
