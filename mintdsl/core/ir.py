@@ -317,6 +317,7 @@ class Flow:
     the last shape.
     """
 
+    __slots__ = ("halved",)
     name: str
     formals: tuple[Formal, ...]
     shape: Shape
@@ -330,7 +331,7 @@ class Flow:
     @property
     def left(self) -> tuple[Step, ...]:
         """The steps at which a part leaves; each part has the shape that its step leaves for the others."""
-        return tuple(step for step in self.steps if isinstance(step.op, FactorOut))
+        return derived(self, "halved", lambda own: tuple(s for s in own.steps if isinstance(s.op, FactorOut)))
 
 
 Definition: TypeAlias = Layer | Flow

@@ -87,11 +87,12 @@ IDENTITY = Known(REAL, REAL, True, Fraction(1), preserving=True)
 
 
 class Flows(NamedTuple):
-    """The definitions of a statement, what is proved so far, and what of that was used."""
+    """The definitions of a statement, what is proved so far, what of that was used, and the flows with a factor."""
 
     definitions: Mapping[str, Json]
     done: dict[str, Known]
     used: set[str]
+    halved: set[str]
 
     def run(self, steps: Json, bindings: Json) -> Known | None:
         """What is known of steps; None where they only move entries, whatever box they lie in."""
@@ -134,7 +135,7 @@ class Flows(NamedTuple):
 
     def use(self, name: str, args: Json, bindings: Json) -> Known:
         """What is known of a definition with the values that a step gives its formals."""
-        if any(op in FACTORS for _, op, _ in self.definitions[name].get("steps", ())):
+        if name in self.halved:
             raise Refused(f"{name} has a factor, which only the outermost flow may have")
         types = {formal: kind for formal, kind, _ in self.definitions[name]["formals"]}
         inner = {n: bindings[v["formal"]] if "formal" in v else v for n, v in args if types[n] in BOUND}
