@@ -48,7 +48,7 @@ def multi_scale(sketch: Sketch) -> None:
         steps.append(f"pad channels to {here[0] + 1}")
     elif sketch.chance(0.4):
         steps.append("prior normal")
-    claim = rng.choice(("invertible", "invertible", "injective", "lip <= 4", "volume_preserving"))
+    claim = rng.choice(("invertible", "invertible", "invertible", "injective", "lip <= 4", "volume_preserving"))
     write_flow(sketch, space, dims, [s for s in steps if s], [claim], ())
 
 
