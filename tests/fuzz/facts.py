@@ -183,9 +183,10 @@ def grows(fact: Jacobian, evaluate: Callable[[Tensor], Field], base: Tensor, whe
         middle, near, far = values[:, first], values[:, first + 1], values[:, first + 2]
         moved, error = (middle - values[:, 0]).abs(), errors[:, 0] + errors[:, first]
         # every bounded activation comes to its end like exp, so at 1e12 it is there; log, which does not, is then at
-        # 28 and moves on to 138, which a large bias beside it must not hide
+        # 28 and moves on to 138, which a large value beside it, or one left behind, must not hide
         reached = torch.isfinite(errors[:, first + 1]) & torch.isfinite(errors[:, first + 2])
-        stuck = reached & (moved > 100 * error) & ((far - near).abs() <= 1e-6 * moved)
+        small = 1e-6 * torch.minimum(moved, far.abs() + near.abs())
+        stuck = reached & (moved > 100 * error) & ((far - near).abs() <= small)
         if fact.fibre is Fibre.IMAGE:
             ends = [e for e in (fact.image.lo, fact.image.hi) if math.isfinite(e)]
             for end in ends:
