@@ -105,7 +105,12 @@ class FlowWriter:
         write(f"self.event_shape = {shapes.shape(flow.shape, {}) if concrete(flow.shape) else 'tuple(shape)'}")
         write_sizes(flow.shape, flow.formals, names, self.classes[self.key], write)
         result = self._body[-1].result if self._body else flow.shape
-        write(f"self.latent_shape = {shapes.shape(result, names.argument) if result.dims else 'self.event_shape'}")
+        if flow.left:
+            parts = [*(step.result for step in flow.left), result]
+            write.tuple("self.latent_parts = ", [shapes.shape(part, names.argument) for part in parts])
+            write("self.latent_shape = flat_shape(self.latent_parts)")
+        else:
+            write(f"self.latent_shape = {shapes.shape(result, names.argument) if result.dims else 'self.event_shape'}")
         write('self.context_shape, self.path = None, ""')
         write_formals(flow.formals, names, write)
         write_checked_formals(flow.formals, names, self.classes[self.key], write)
@@ -199,7 +204,11 @@ class FlowWriter:
             write(f'x, lead = flatten_batch(x, self.event_shape, "x", "{self.where(self.flow.shape_span)}")')
             if not self.proof.padded:
                 write("log_det = zero_log_det(x)")
+            if self.flow.left:
+                write("parts = []  # of the latent: what leaves, in order, then the rest")
             self._run(self._body, forward=True, lists={})
+            if self.flow.left:
+                write("x = flat_latent([*parts, x])")
             self._return()
 
     def _return(self) -> None:
@@ -217,6 +226,8 @@ class FlowWriter:
             write(f'x, lead = flatten_batch(z, self.latent_shape, "z", "{self.where(self.flow.shape_span)}")')
             if not self.proof.padded:
                 write("log_det = zero_log_det(x)")
+            if self.flow.left:
+                write("*parts, x = latent_parts(x, self.latent_parts)")
             self._run(self._body, forward=False, lists={})
             self._return()
 
@@ -242,12 +253,23 @@ class FlowWriter:
                     how = "" if layout == "colour_fast" else f', "{layout}"'
                     note = f"  # {step.shape} to {step.result}" if forward else ""
                     self.write(f"x = {name}(x, {factor}{how}){note}")
+                case ir.FactorOut(keep=keep):
+                    self._factor(step, keep, forward=forward)
                 case ir.Repeat() if not _empty(step):
                     self._loop(step.op, forward=forward, lists=lists)
                 case ir.Pair():
                     self._run(step.op.steps, forward=forward, lists=lists)
                 case _:
                     pass
+
+    def _factor(self, step: ir.Step, keep: str, *, forward: bool) -> None:
+        axis = 2 if step.shape.kind == "Seq" else 1
+        if forward:
+            self.write(f"{'x, part' if keep == 'first' else 'part, x'} = x.chunk(2, {axis})  # {step.result} goes on")
+            self.write("parts.append(part)")
+        else:
+            both = "x, parts.pop()" if keep == "first" else "parts.pop(), x"
+            self.write(f"x = torch.cat(({both}), {axis})")
 
     def _apply(self, call: str) -> None:
         self.write(f"x, {'_' if self.proof.padded else 'term'} = {call}")

@@ -222,6 +222,8 @@ class Statement:
                 return ["standardize", list(op.mean), list(op.std)]
             case ir.Pad():
                 return ["pad", op.extra]
+            case ir.FactorOut():
+                return ["factor", op.keep]
             case ir.Prior():
                 return ["prior", op.name]
             case ir.Repeat():

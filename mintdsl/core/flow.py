@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from mintdsl import limits
 from mintdsl.core import ir
 from mintdsl.core.claim_words import CLAIMS
-from mintdsl.core.flow_steps import Made, pad, prior, simple
+from mintdsl.core.flow_steps import Made, factor, misplaced, pad, prior, simple
 from mintdsl.core.flow_uses import Resolve, classify, use
 from mintdsl.core.formals import bind_formals
 from mintdsl.core.header import bind_claims, bind_shape
@@ -61,8 +61,9 @@ class _Flow:
         return ir.Flow(item.name.id, formals, shape, found, steps, item.doc, item.span, item.name.span, item.shape.span)
 
     def _positions(self, steps: tuple[ast.Step, ...]) -> None:
-        """`dequantize` stands first, `prior` last, neither inside a block."""
+        """`dequantize` stands first, `prior` last, neither inside a block; nor does a `factor`."""
         flat = list(_nested(steps, 0))
+        misplaced(flat, self.bag)
         for position, (depth, step) in enumerate(flat):
             match step.op:
                 case ast.Simple(word="dequantize") if position or depth:
@@ -135,7 +136,8 @@ class _Flow:
             case ast.Pad():
                 return pad(op, step, shape, self.item, self.values)
             case ast.Factor():
-                not_yet(self.bag, step.span, "the step `factor`")
+                top = any(step is other for other in self.item.steps)  # where not, `misplaced` has said so
+                return factor(op, step, shape, self.values) if top else None
             case ast.Ode():
                 not_yet(self.bag, step.span, "the step `ode`")
             case ast.Classify():
@@ -159,7 +161,7 @@ class _Flow:
             )
             return None
         result = steps[-1].result if steps else shape
-        if result != shape:
+        if result != shape and not self.broken:
             not_yet(self.bag, step.span, "a repeated block that changes the shape")
         return ir.Repeat(count, steps), shape
 
@@ -176,6 +178,8 @@ class _Flow:
                 return self._name(word)
             case ast.Pad():
                 return self._name("pad")
+            case ast.Factor():
+                return self._name("factor")
             case ast.Repeat():
                 return "repeat"
             case ast.Pair():
@@ -188,8 +192,8 @@ class _Flow:
                     title = "another step is called `head`: the net of the classifier"
                     self.bag.error("E0204", self.labels["head"], title, "choose another label", also=also)
                 return "head"
-            case ast.Factor() | ast.Ode():
-                raise AssertionError("not yet steps")
+            case ast.Ode():
+                raise AssertionError("not yet a step")
 
     def _key(self, step: ast.Step, callee: str) -> str:
         """The label, or the callee's name with its ordinal among the uses of that callee in this flow."""

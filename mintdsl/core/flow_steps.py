@@ -1,9 +1,11 @@
-"""The steps that the language has built in: squeeze, logit, dequantize, standardize, pad and prior.
+"""The steps that the language has built in: squeeze, logit, dequantize, standardize, pad, factor and prior.
 
 Each gives the step and the shape that it leaves, or reports why it cannot stand there.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from mintdsl.core import ir
 from mintdsl.core.nat import Nat
@@ -11,7 +13,7 @@ from mintdsl.core.option_values import bind_options
 from mintdsl.core.scope import unknown
 from mintdsl.core.steps import PRIORS, STEPS
 from mintdsl.core.values import Stop, Values, not_yet
-from mintdsl.diagnostics.model import Bag, Label
+from mintdsl.diagnostics.model import Bag, Fix, Label
 from mintdsl.syntax import ast
 
 Made = tuple[ir.Op, ir.Shape]
@@ -172,6 +174,69 @@ def _no_prior(step: ast.Step, flow: ast.Flow, bag: Bag) -> None:
                 also=(Label(step.span, "raises the dimension: the flow is injective only"),),
             )
             raise Stop
+
+
+HALVED = {"Image": (0, "channels"), "Vec": (0, "coordinates"), "Seq": (1, "features")}
+"""The axis that `factor half` cuts, and what stands along it."""
+
+
+def factor(op: ast.Factor, step: ast.Step, shape: ir.Shape, values: Values) -> Made | None:
+    """A half leaves for the latent; the other one goes on."""
+    if op.part.id != "half":
+        unknown(op.part, ("half",), values.bag, "what `factor` can take", code="E0209", what="part")
+        return None
+    for arg in op.args:
+        if arg.name is not None and arg.name.id == "prior":
+            not_yet(values.bag, arg.span, "a `factor` with a prior of its own")
+    options = bind_options(op.args, STEPS["factor"].options, "`factor`", step.span, values)
+    if options is None:
+        return None
+    if shape.kind not in HALVED:
+        values.bag.error("E0304", step.span, f"`factor` acts on Image, Vec or Seq, not on `{shape}`", "not known here")
+        return None
+    axis, what = HALVED[shape.kind]
+    size = shape.dims[axis]
+    if size.constant is not None and size.constant % 2:
+        values.bag.error(
+            "E0303",
+            step.span,
+            f"`factor half` of `{shape}`: {size} / 2 is not a whole number",
+            f"{size} {what} have no halves",
+            notes=(f"on {shape.kind} the {what} are cut in two",),
+            fixes=(Fix("squeeze before: that multiplies the channels"),) if shape.kind == "Image" else (),
+        )
+        return None
+    half = (*shape.dims[:axis], size.over(2), *shape.dims[axis + 1 :])
+    return ir.FactorOut(str(options["keep"])), ir.Shape(shape.kind, half)
+
+
+def misplaced(flat: Sequence[tuple[int, ast.Step]], bag: Bag) -> None:
+    """Report each `factor` inside of a block, and a head behind one; `flat` has the depth of every step."""
+    left: ast.Step | None = None
+    for depth, step in flat:
+        match step.op:
+            case ast.Factor():
+                left = left or step
+                if depth:
+                    bag.error(
+                        "E0607",
+                        step.span,
+                        "`factor` may only stand outside of every block",
+                        "inside of a block",
+                        notes=("what leaves here has another shape in each copy, or belongs to no layer of a pair",),
+                        fixes=(Fix("write the copies one by one, each with its own `factor`"),),
+                    )
+            case ast.Classify() if left is not None:
+                bag.error(
+                    "E0607",
+                    step.span,
+                    "`classify` reads the whole latent, so no part of it may leave before",
+                    "its net would see what is kept only",
+                    also=(Label(left.span, "a part leaves here"),),
+                    fixes=(Fix("leave the `factor` out"),),
+                )
+            case _:
+                pass
 
 
 def prior(op: ast.Prior, step: ast.Step, shape: ir.Shape, values: Values) -> Made | None:

@@ -57,6 +57,9 @@ def use(op: ast.Use, step: ast.Step, shape: ir.Shape, resolve: Resolve, values: 
     if isinstance(callee, ir.Flow) and any(isinstance(s.op, ENDS) for s in (*callee.steps[:1], *callee.steps[-1:])):
         _inner_ends(name, callee, values.bag)
         return None
+    if isinstance(callee, ir.Flow) and callee.left:
+        _inner_factor(name, callee, values.bag)
+        return None
     arguments = _arguments(op.call, callee, values)
     if arguments is None or not _enters(step, name, callee, arguments, shape, values.bag):
         return None
@@ -111,6 +114,18 @@ def _inner_ends(name: ast.Name, callee: ir.Flow, bag: Bag) -> None:
         f"`{word}` stands {place} in the outermost flow; `{callee.name}` has one, so it cannot be a step",
         "used as a step here",
         also=(Label(last.span, f"its {word}"),),
+    )
+
+
+def _inner_factor(name: ast.Name, callee: ir.Flow, bag: Bag) -> None:
+    bag.error(
+        "E0607",
+        name.span,
+        f"`factor` stands in the outermost flow; `{callee.name}` has one, so it cannot be a step",
+        "used as a step here",
+        also=(Label(callee.left[0].span, "a part leaves here"),),
+        notes=("what leaves goes to the latent of the whole flow, past every step that follows",),
+        fixes=(Fix(f"write the steps of `{callee.name}` here"),),
     )
 
 

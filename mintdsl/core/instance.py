@@ -185,7 +185,7 @@ class Instances:
                 return None if count is None or inner is None else inner.times(count)
             case ir.Pair():
                 return self._steps(step.op.steps, values, orders)
-            case ir.Squeeze() | ir.Pad():
+            case ir.Squeeze() | ir.Pad() | ir.FactorOut():
                 return Counts(0, 0, 0, 1) if self._shape(step.result, values, step) is not None else None
             case _:
                 return Counts(0, 0, 0, 1)

@@ -113,7 +113,7 @@ def evaluate_flow(
     definition = _find(program, key)
     walk = _Walk(program, raw, _input(x, shape), tuple(shape), watch)
     walk.definition(definition, bind(definition, shape, args), "")
-    result = _result(walk.value, len(x))
+    result = _result([*walk.left, *walk.value], len(x))
     # `pad` raises the dimension: there is no determinant then
     log_det = determinant(result.jacobian).log_abs if len(result.value) == len(x) else math.nan
     return FlowResult(result.value, result.jacobian, log_det, walk.trace)
@@ -165,7 +165,7 @@ def _result(outputs: Tensor, inputs: int) -> Result:
 
 @dataclass(slots=True)
 class _Walk:
-    """The state of an evaluation of a flow: the numbers so far, on sizes `dims`."""
+    """The state of an evaluation of a flow: the numbers so far, on sizes `dims`, and those that `left` already."""
 
     program: ir.Program
     raw: Raw
@@ -173,6 +173,7 @@ class _Walk:
     dims: tuple[int, ...]
     watch: Watch | None = None
     trace: list[Traced] = field(default_factory=list)
+    left: Tensor = field(default_factory=list)
 
     def definition(self, definition: ir.Definition, env: Env, prefix: str) -> None:
         """Go through a layer or flow whose parameters' keys start with `prefix`."""
@@ -212,6 +213,12 @@ class _Walk:
                 case ir.Pad(extra=extra):
                     self.dims = (self.dims[0] + extra, *self.dims[1:])
                     self.value = self.value + [constant(0.0)] * (math.prod(self.dims) - len(self.value))
+                    self._leave(path)
+                case ir.FactorOut(keep=keep):
+                    self.dims, first, second = _halves(self.dims)
+                    kept, gone = (first, second) if keep == "first" else (second, first)
+                    self.left = self.left + [self.value[k] for k in gone]
+                    self.value = [self.value[k] for k in kept]
                     self._leave(path)
                 case ir.Dequantize() | ir.Prior() | ir.Classify():
                     pass  # outside the bijection
@@ -260,6 +267,19 @@ def _squeeze(op: ir.Squeeze, dims: tuple[int, ...]) -> tuple[tuple[int, ...], li
     return ((channels, height, width) if op.undo else squeezed), sources
 
 
+def _halves(dims: tuple[int, ...]) -> tuple[tuple[int, ...], list[int], list[int]]:
+    """The sizes of a half, and the flat places of the first and of the second one, in order."""
+    axis = 1 if len(dims) == 2 else 0  # the features of a Seq
+    half, rest = divmod(dims[axis], 2)
+    if rest:
+        raise ValueError(f"`factor half` of the sizes {list(dims)}: {dims[axis]} has no halves")
+    first: list[int] = []
+    second: list[int] = []
+    for flat, place in enumerate(product(*map(range, dims))):
+        (first if place[axis] < half else second).append(flat)
+    return (*dims[:axis], half, *dims[axis + 1 :]), first, second
+
+
 def layers(program: ir.Program, definition: ir.Definition, env: Env, prefix: str) -> list[tuple[str, ir.Layer, Env]]:
     """Every layer below a definition with the prefix of its keys, by steps in the text, then by copies."""
     if isinstance(definition, ir.Layer):
@@ -296,6 +316,8 @@ def _uses(
                 dims, _ = _squeeze(squeeze, dims)
             case ir.Pad(extra=extra):
                 dims = (dims[0] + extra, *dims[1:])
+            case ir.FactorOut():
+                dims = _halves(dims)[0]
             case ir.Logit() | ir.Standardize() | ir.Dequantize() | ir.Prior() | ir.Classify():
                 pass
             case other:

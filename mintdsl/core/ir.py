@@ -259,6 +259,13 @@ class Pad:
 
 
 @record
+class FactorOut:
+    """Half of the channels, coordinates or features leave for the latent; `keep` is the half that goes on."""
+
+    keep: str
+
+
+@record
 class Classify:
     """A net on the last shape, trained by cross-entropy; no part of the bijection."""
 
@@ -288,7 +295,7 @@ class Prior:
     name: str
 
 
-Op: TypeAlias = Use | Squeeze | Standardize | Pad | Classify | Logit | Dequantize | Repeat | Pair | Prior
+Op: TypeAlias = Use | Squeeze | Standardize | Pad | FactorOut | Classify | Logit | Dequantize | Repeat | Pair | Prior
 
 
 @record
@@ -304,8 +311,13 @@ class Step:
 
 @record
 class Flow:
-    """A flow: its steps in order."""
+    """A flow: its steps in order.
 
+    What it ends in is the last shape; where parts leave on the way, the latent is flat: what left first, in order, then
+    the last shape.
+    """
+
+    __slots__ = ("halved",)
     name: str
     formals: tuple[Formal, ...]
     shape: Shape
@@ -315,6 +327,11 @@ class Flow:
     span: Span = field(compare=False, repr=False)
     name_span: Span = field(compare=False, repr=False)
     shape_span: Span = field(compare=False, repr=False)
+
+    @property
+    def left(self) -> tuple[Step, ...]:
+        """The steps at which a part leaves; each part has the shape that its step leaves for the others."""
+        return derived(self, "halved", lambda own: tuple(s for s in own.steps if isinstance(s.op, FactorOut)))
 
 
 Definition: TypeAlias = Layer | Flow

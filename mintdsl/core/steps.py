@@ -44,7 +44,7 @@ _STEPS = (
     StepInfo("flatten", "Image to Vec", ready=False),
     StepInfo("patches", "Image to Seq", ready=False),
     StepInfo("pad", "append zero channels: injective only"),
-    StepInfo("factor", "a part leaves for the latent", ready=False),
+    StepInfo("factor", "half of the values leave for the latent", (choice("keep", "first", "second"),)),
     StepInfo("ode", "a continuous flow", ready=False),
     StepInfo("classify", "a classifier's head, a net from the last shape; last step only"),
 )

@@ -74,6 +74,7 @@ CODES: dict[str, Code] = _all(
     ("E0604", "a prior stands last in the outermost flow", ""),
     ("E0605", "dequantize stands first", ""),
     ("E0606", "values outside the domain of the next step", "I-COMP"),
+    ("E0607", "a factor stands in the outermost flow, outside of blocks", "FACTOR"),
     ("E0701", "a constraint that cannot be kept", ""),
     ("E0901", "not yet in this version", ""),
     ("W0101", "an allow comment that allows nothing", ""),

@@ -81,6 +81,10 @@ class Numerics:
             self.why_data or (after.why_data if self.unit else after.why_lip),
         )
 
+    def on_a_part(self) -> Numerics:
+        """The same where it acts on some entries and leaves the others as they are; an entry that stays is exact."""
+        return replace(self, lip=max(1.0, self.lip), data=max(1.0, self.data), inverse=max(1.0, self.inverse))
+
     def power(self, count: int) -> Numerics:
         """`count` copies in a row, by repeated squaring."""
         result, square = Numerics(), self
@@ -127,9 +131,15 @@ def numerics(prover: Prover, key: str, bindings: Bindings, sizes: Mapping[str, i
 
 
 def _steps(prover: Prover, steps: Sequence[ir.Step], bindings: Bindings, sizes: Mapping[str, int]) -> Numerics:
-    total = Numerics()
+    total, before = Numerics(), []
     for step in steps:
-        total = total.then(_step(prover, step, bindings, sizes))
+        if isinstance(step.op, ir.FactorOut):  # what follows acts on a half
+            before.append(total.then(Numerics(steps=1)))
+            total = Numerics()
+        else:
+            total = total.then(_step(prover, step, bindings, sizes))
+    for part in reversed(before):
+        total = part.then(total.on_a_part())
     return total
 
 
@@ -139,6 +149,8 @@ def _step(prover: Prover, step: ir.Step, bindings: Bindings, sizes: Mapping[str,
             return Numerics()  # outside the bijection
         case ir.Squeeze() | ir.Pad():
             return Numerics(steps=1)  # moves entries and adds zeros, exactly
+        case ir.FactorOut():
+            raise AssertionError("stands between the steps of a flow, not in a block")
         case ir.Standardize(std=std):
             return _affine(std)
         case ir.Logit(alpha=alpha):

@@ -25,6 +25,7 @@ from mintdsl.proof.rules.flows import (
     Bijection,
     Passage,
     compose,
+    factored,
     logit,
     logit_domain,
     padding,
@@ -156,7 +157,7 @@ class Prover:
 @dataclass(slots=True)
 class _FlowWalk:
     """One run over the steps of a flow; `broken` once a step is not known to be one to one, `lost` tells the steps at
-    which what a claim says was lost."""
+    which what a claim says was lost, `left` has the passages after which a part left."""
 
     prover: Prover
     flow: ir.Flow
@@ -165,9 +166,13 @@ class _FlowWalk:
     excused: bool = False
     broken: bool = False
     lost: dict[str, Span] = field(default_factory=dict)
+    left: list[Passage] = field(default_factory=list)
 
     def run(self) -> FlowProof:
-        passage, premises = self._block(self.flow.steps, IDENTITY)
+        kept, premises = self._block(self.flow.steps, IDENTITY)
+        passage = factored(kept, self.left)
+        if passage.why and not kept.why:
+            self.lost.setdefault("onto", self.flow.left[0].span)
         bijection = None
         if not self.broken:
             image = REAL if passage.domain is None else passage.image
@@ -208,6 +213,10 @@ class _FlowWalk:
                 return leaf("HEAD", IDENTITY, f"the head {net.rpartition('::')[2]}; outside the bijection")
             case ir.Squeeze():
                 return leaf("PERM", permutation(), f"{step.shape} -> {step.result}: bijection, log-det 0")
+            case ir.FactorOut():
+                self.left.append(before)
+                text = f"{step.shape} -> {step.result} and what leaves for the latent: bijection, log-det 0"
+                return before, Derivation("FACTOR", step.span, text)
             case ir.Logit(alpha=alpha):
                 return leaf("LOGIT", logit(alpha), f"bijection of {logit_domain(alpha)} onto R, elementwise")
             case ir.Repeat(count=count, steps=steps):

@@ -15,7 +15,7 @@ from mintdsl.core.instance import Sizes, anchor
 from mintdsl.core.interpret_weights import Argument, Env
 from mintdsl.core.orders import Order
 from mintdsl.diagnostics.model import Diagnostic, Fix, Label, Severity
-from mintdsl.proof.stages import Append, Apply, Copies, Move, Pair, Stage, network
+from mintdsl.proof.stages import Append, Apply, Beyond, Copies, Leave, Move, Pair, Stage, network
 from mintdsl.records import record
 
 MAX_COPIES = 1000
@@ -55,6 +55,8 @@ HERE = Window(0, 0, 0, 0)
 def blind_border(program: ir.Program, key: str, dims: Sizes, args: Mapping[str, Argument]) -> tuple[Diagnostic, ...]:
     """W0602 for a flow on an image, when some of its outputs surely miss a border of the image."""
     flow = program.definitions[key]
+    if isinstance(flow, ir.Flow) and flow.left:
+        return ()  # a latent of several parts has no one border
     net = network(program, key, dims, args)
     if not any(isinstance(p.kind, ir.Conv) for layer in _layers(net.stages) for p in layer.params):
         return ()
@@ -95,6 +97,8 @@ def _layers(stages: Sequence[Stage]) -> Iterator[ir.Layer]:
                 yield from _layers(inner)
             case Move() | Append():
                 pass
+            case Leave() | Beyond():
+                raise AssertionError("flows whose parts leave are not looked at")
             case other:
                 assert_never(other)
 
@@ -114,6 +118,8 @@ def _back(stages: Sequence[Stage], window: Window) -> Window:
                     window = Window(top * f, left * f, bottom * f + f - 1, right * f + f - 1)
             case Append():
                 pass
+            case Leave() | Beyond():
+                raise AssertionError("flows whose parts leave are not looked at")
             case Pair(stages=inner):
                 window = _back(inner, window)
             case Copies(count=count, stages=inner):

@@ -50,6 +50,33 @@ class Append:
 
 
 @record
+class Leave:
+    """Half of a grid of sizes `dims` leaves: behind it stand the cells that leave, then those of the other half."""
+
+    dims: Sizes
+    keep: str
+
+    @property
+    def half(self) -> Sizes:
+        """The sizes of a half."""
+        axis = _halved(self.dims)
+        return (*self.dims[:axis], self.dims[axis] // 2, *self.dims[axis + 1 :])
+
+    @property
+    def result(self) -> Sizes:
+        """The sizes that leave: all cells in a row."""
+        return (prod(self.dims),)
+
+
+@record
+class Beyond:
+    """A stage on the cells after the first `left` ones, which left for the latent before it."""
+
+    left: int
+    stage: Stage
+
+
+@record
 class Copies:
     """`count` copies of stages that keep the shape."""
 
@@ -65,7 +92,7 @@ class Pair:
     dims: Sizes
 
 
-Stage: TypeAlias = Apply | Move | Append | Copies | Pair
+Stage: TypeAlias = Apply | Move | Append | Leave | Beyond | Copies | Pair
 
 
 @record
@@ -86,7 +113,7 @@ def network(program: ir.Program, key: str, dims: Sizes, args: Mapping[str, Argum
     build.enter(dims)
     if isinstance(definition, ir.Layer):
         return Network((build.apply(definition, env),), dims, dims, build.largest)
-    stages, outputs = build.steps(definition.steps, env, dims)
+    stages, outputs = build.flow(definition.steps, env, dims)
     return Network(stages, dims, outputs, build.largest)
 
 
@@ -98,7 +125,9 @@ def pairs(stages: Sequence[Stage]) -> Iterator[Pair]:
                 yield stage
             case Copies(stages=inner):
                 yield from pairs(inner)
-            case Apply() | Move() | Append():
+            case Beyond(stage=one):
+                yield from pairs((one,))
+            case Apply() | Move() | Append() | Leave():
                 pass
             case other:
                 assert_never(other)
@@ -115,7 +144,10 @@ def _unrolled(stages: Sequence[Stage]) -> Iterator[Stage]:
             case Copies(count=count, stages=inner):
                 for _ in range(count):
                     yield from _unrolled(inner)
-            case Apply() | Move() | Append() | Pair():
+            case Beyond(left=left, stage=one):
+                for inside in _unrolled((one,)):
+                    yield Beyond(left, inside)
+            case Apply() | Move() | Append() | Leave() | Pair():
                 yield stage
             case other:
                 assert_never(other)
@@ -128,8 +160,25 @@ def entered_from(stage: Stage, cell: int) -> int:
             return sources(stage)[cell]
         case Append():
             return cell % prod(stage.dims)
+        case Leave():
+            return leaving(stage)[cell]
+        case Beyond(left=left, stage=inner):
+            return cell if cell < left else left + entered_from(inner, cell - left)
         case Apply() | Copies() | Pair():
             return cell
+        case other:
+            assert_never(other)
+
+
+def behind(stage: Stage, dims: Sizes) -> Sizes:
+    """The sizes behind a stage that `dims` enter."""
+    match stage:
+        case Move() | Append() | Leave():
+            return stage.result
+        case Beyond(left=left, stage=inner):
+            return (left + prod(behind(inner, (dims[0] - left,))),)
+        case Apply() | Copies() | Pair():
+            return dims
         case other:
             assert_never(other)
 
@@ -178,6 +227,21 @@ class _Build:
         self.enter(*(env.shape(s) for p in layer.params for s in (p.source, p.target)))
         return Apply(layer, env)
 
+    def flow(self, steps: Sequence[ir.Step], env: Env, dims: Sizes) -> tuple[tuple[Stage, ...], Sizes]:
+        """The stages of a whole flow; after a part left, all cells stand in a row, those that left first."""
+        found: list[Stage] = []
+        start, left = 0, 0
+        for n, step in enumerate((*steps, None)):
+            if step is not None and not isinstance(step.op, ir.FactorOut):
+                continue
+            made, dims = self.steps(steps[start:n], env, dims)
+            found += [Beyond(left, stage) if left else stage for stage in made]
+            if step is not None and isinstance(step.op, ir.FactorOut):
+                leave = Leave(dims, step.op.keep)
+                found.append(Beyond(left, leave) if left else leave)
+                start, left, dims = n + 1, left + prod(leave.half), leave.half
+        return tuple(found), (left + prod(dims),) if left else dims
+
     def steps(self, steps: Sequence[ir.Step], env: Env, dims: Sizes) -> tuple[tuple[Stage, ...], Sizes]:
         """The stages of `steps`, entered with sizes `dims`; and the sizes that leave."""
         found: list[Stage] = []
@@ -208,10 +272,26 @@ class _Build:
                     dims = append.result
                 case ir.Logit() | ir.Standardize() | ir.Dequantize() | ir.Prior() | ir.Classify():
                     pass  # elementwise, or outside the bijection
+                case ir.FactorOut():
+                    raise AssertionError("stands between the steps of a flow, not in a block")
                 case other:
                     assert_never(other)
             self.enter(dims)
         return tuple(found), dims
+
+
+def _halved(dims: Sizes) -> int:
+    """The axis that `factor half` cuts: channels, coordinates, or the features of a Seq."""
+    return 1 if len(dims) == 2 else 0
+
+
+@lru_cache(maxsize=16)
+def leaving(leave: Leave) -> tuple[int, ...]:
+    """For each cell behind it, the cell that it was on entering."""
+    axis = _halved(leave.dims)
+    second = [where[axis] >= leave.half[axis] for where in product(*map(range, leave.dims))]
+    gone = leave.keep == "first"  # then the second half leaves
+    return tuple(sorted(range(len(second)), key=lambda cell: second[cell] != gone))
 
 
 @lru_cache(maxsize=16)

@@ -22,7 +22,20 @@ from mintdsl.core.instance import Sizes
 from mintdsl.core.interpret_weights import Env
 from mintdsl.core.orders import Order
 from mintdsl.proof.cells import convolved, lanes, mixed, moved, taps
-from mintdsl.proof.stages import Append, Apply, Copies, Move, Network, Pair, Stage, flat, sources
+from mintdsl.proof.stages import (
+    Append,
+    Apply,
+    Beyond,
+    Copies,
+    Leave,
+    Move,
+    Network,
+    Pair,
+    Stage,
+    flat,
+    leaving,
+    sources,
+)
 from mintdsl.records import record
 
 MAX_CELLS = 2**20
@@ -153,6 +166,11 @@ def _back(stages: Sequence[Stage], cells: int, width: int) -> int:
                 cells = moved(cells, sources(stage), width // 8)
             case Append(dims=dims):
                 cells &= (1 << prod(dims) * width) - 1
+            case Leave():
+                cells = moved(cells, leaving(stage), width // 8)
+            case Beyond(left=left, stage=one):
+                low = left * width
+                cells = cells & ((1 << low) - 1) | _back((one,), cells >> low, width) << low
             case Pair(stages=inner):
                 cells = _back(inner, cells, width)
             case Copies(count=count, stages=inner):

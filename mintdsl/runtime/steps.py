@@ -1,4 +1,4 @@
-"""Steps of flows that are not layers: squeezing, logit, dequantisation."""
+"""Steps of flows that are not layers: squeezing, logit, dequantisation, and the flat latent of a multi-scale flow."""
 
 from __future__ import annotations
 
@@ -90,3 +90,19 @@ def drop_channels(y: Tensor, extra: int) -> Tensor:
     if worst > 3.0 * torch.finfo(y.dtype).eps ** 0.5 * (1.0 + float(y.detach().abs().max() if y.numel() else 0.0)):
         raise ValueError(f"the padded channels are not 0 (up to {worst:.3g}): z is no image of any x")
     return x
+
+
+def flat_latent(parts: list[Tensor]) -> Tensor:
+    """The parts of a latent, [B, *shape] each, as one tensor [B, D]: one after the other, each flattened row by row."""
+    return torch.cat([part.flatten(1) for part in parts], 1)
+
+
+def latent_parts(z: Tensor, shapes: tuple[tuple[int, ...], ...]) -> list[Tensor]:
+    """The inverse of flat_latent: parts of these shapes, [B, *shape] each, of z [B, D]."""
+    found = torch.split(z, [math.prod(shape) for shape in shapes], 1)
+    return [part.reshape(part.shape[0], *shape) for part, shape in zip(found, shapes, strict=True)]
+
+
+def flat_shape(shapes: tuple[tuple[int, ...], ...]) -> tuple[int]:
+    """The shape (D,) of a flat latent of parts of these shapes."""
+    return (sum(math.prod(shape) for shape in shapes),)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import prod
 
 from mintdsl.core import ir
 from mintdsl.core.claim_words import CLOSED, INVERSES
@@ -86,7 +87,7 @@ def architecture(program: ir.Program, key: str, sizes: Mapping[str, int]) -> Arc
     said = facts(proof, coordinates(definition, sizes))
     if isinstance(definition, ir.Flow):
         blocks = build.steps(definition.steps, place)
-        shape, result = build.shape(definition.shape, place), build.shape(definition.steps[-1].result, place)
+        shape, result = build.shape(definition.shape, place), build.latent(definition, place)
         counts = _total(blocks)
     else:
         orders = {k: v for k, v in bindings.items() if isinstance(v, Order)}
@@ -129,6 +130,18 @@ class _Build:
             return shape.name or shape.kind
         return f"{shape.kind}[{', '.join(self.text(d, place) for d in shape.dims)}]"
 
+    def latent(self, flow: ir.Flow, place: _Place) -> str:
+        """The shape of the latent: the last one, or flat where parts left."""
+        last = flow.steps[-1].result
+        if not flow.left:
+            return self.shape(last, place)
+        parts = [*(step.result for step in flow.left), last]
+        sizes = [[self.number(d, place) for d in part.dims] for part in parts]
+        known = [prod(n for n in row if n is not None) for row in sizes if None not in row]
+        if len(known) < len(parts):
+            return "flat, of " + " and ".join(self.shape(part, place) for part in parts)
+        return f"Vec[{sum(known)}]"
+
     def counts(
         self,
         key: str,
@@ -170,6 +183,9 @@ class _Build:
             case ir.Standardize():
                 proof = "bijection of R, elementwise"
                 return Block("standardize", "diagonal", proof, "exact", _CLOSED, before, after, none)
+            case ir.FactorOut(keep=keep):
+                proof = f"the {'second' if keep == 'first' else 'first'} half leaves for the latent: bijection"
+                return Block("factor half", "permutation", proof, "0", _CLOSED, before, after, none)
             case ir.Pad(extra=extra):
                 proof = f"injective only: {extra} zero channels"
                 return Block(f"pad, {extra} channels", "pad", proof, "none", "drops them", before, after, none)

@@ -104,6 +104,7 @@ _KINDS = {
     "LOGIT": "diagonal",
     "SCALE": "diagonal",
     "PAD": "pad",
+    "FACTOR": "permutation",
     "DEQUANT": "data",
     "PRIOR": "prior",
     "HEAD": "head",

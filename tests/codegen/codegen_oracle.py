@@ -232,6 +232,8 @@ def layers(core: ir.Program, definition: ir.Definition, env: Env, prefix: str) -
                     dims = squeezed(op, dims)
                 case ir.Pad(extra=extra):
                     dims = (dims[0] + extra, *dims[1:])
+                case ir.FactorOut():
+                    dims = (dims[0], dims[1] // 2) if len(dims) == 2 else (dims[0] // 2, *dims[1:])
                 case _:
                     pass
 

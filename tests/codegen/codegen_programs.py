@@ -1055,6 +1055,46 @@ layer A on Image[C, H, W] ensures lower, invertible {
   map x -> k(x) + tanh(x)
 }
 flow F on Image[2, 2, 2] { standardize(mean = 0.5, std = 0.5)  A  pad channels to 3  A  squeeze 2  A }""",
+    "flow_three_scales": """
+layer A(tri: Dir) on Image[C, H, W] ensures tri, invertible {
+  param k : conv 3x3 tri with diag >= 0.5
+  map x -> k(x) + 0.5 * tanh(x)
+}
+flow F on Image[1, 8, 4] ensures invertible {
+  squeeze 2
+  pair { A(tri = lower)  A(tri = upper) }
+  factor half
+  squeeze 2 (layout = colour_slow)
+  repeat 2 { A(tri = upper) }
+  factor half (keep = second)
+  last: A(tri = lower)
+  prior normal
+}""",
+    "flow_factored_at_both_ends": """
+layer A on Vec[D] ensures lower, invertible {
+  param s : linear lower with diag > 0
+  map x -> s(x) + tanh(x)
+}
+flow G on Vec[D] ensures invertible { A  A }
+flow F on Vec[D] { factor half (keep = second)  repeat 2 { part: A  parts: G }  rest: A  factor half }""",
+    "flow_factored_sequences": """
+layer A on S ensures diagonal, invertible {
+  param r : scale with diag >= 0.5, diag <= 2
+  map x -> r * x + 0.1 * tanh(x)
+}
+flow F on Seq[3, 4] ensures invertible { A  factor half  A  factor half (keep = second)  A  prior normal }""",
+    "flow_factored_unit": """
+layer A on S ensures diagonal, injective {
+  param r : scale with diag >= 0.5, diag <= 2
+  map x -> sigmoid(r * x)
+}
+flow F on Image[2, 2, 2] { logit(0.05)  A  factor half  logit(0.1)  prior normal }""",
+    "flow_factored_and_padded": """
+layer A on Image[C, H, W] ensures lower, invertible {
+  param k : conv 3x3 lower with diag > 0
+  map x -> k(x) + tanh(x)
+}
+flow F on Image[2, 2, 2] { A  factor half  pad channels to 2  A  factor half (keep = second)  A }""",
     "flow_classifier": """
 import "std/batch_norm.mint" { BatchNorm }
 import "std/heads.mint" { PooledLinear }
@@ -1084,6 +1124,7 @@ IMAGE, VECTOR = (2, 2, 3), (4,)
 SHAPES: dict[str, tuple[int, ...]] = {
     "flow_symbolic_shape": (1, 4, 2),
     "conv_flat_and_tall": (1, 4, 4),
+    "flow_factored_at_both_ends": (8,),
     "conv_anchors": (2, 3, 3),
     "conv_even": (1, 4, 3),
     "conv_negative_order": (2, 3, 3),

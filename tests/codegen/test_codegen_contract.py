@@ -60,6 +60,7 @@ layer L on Image[C, H, W] ensures lower, invertible {
 }"""
 )
 EVERYTHING = ["images", "reals", "tie_three", "elementwise", "flow_of_library", "family_three", "conv_signed"]
+EVERYTHING += ["flow_three_scales"]
 
 
 def model_of(name: str, dtype: torch.dtype = torch.float64, seed: int = 0) -> nn.Module:
@@ -644,7 +645,9 @@ def test_new_tensors_are_made_where_the_arguments_are(name: str) -> None:
     assert torch.equal(z, expected) and worst(back, x) <= 1e-9
 
 
-@pytest.mark.parametrize("name", ["images", "reals", "family_grouped_rest_free_summed", "act_passed"])
+@pytest.mark.parametrize(
+    "name", ["images", "reals", "family_grouped_rest_free_summed", "act_passed", "flow_three_scales"]
+)
 def test_compiles_in_one_graph(name: str) -> None:
     torch._dynamo.reset()
     model = model_of(name)
@@ -670,7 +673,7 @@ def test_log_prob_of_integers_compiles() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["images", "reals"])
+@pytest.mark.parametrize("name", ["images", "reals", "flow_three_scales"])
 def test_compiles_with_inductor(name: str) -> None:
     torch._dynamo.reset()
     model = model_of(name)
@@ -683,7 +686,7 @@ def test_compiles_with_inductor(name: str) -> None:
     assert worst(found, wanted) <= 1e-10
 
 
-@pytest.mark.parametrize("name", ["images", "reals"])
+@pytest.mark.parametrize("name", ["images", "reals", "flow_three_scales"])
 def test_exports(name: str) -> None:
     model = model_of(name).eval()
     x = some(model, 3)

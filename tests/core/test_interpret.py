@@ -557,6 +557,35 @@ def test_squeeze_layouts(layout: str) -> None:
     assert back.value == x
 
 
+@pytest.mark.parametrize(("space", "dims", "axis"), [("Image", (4, 2, 3), 0), ("Vec", (8,), 0), ("Seq", (3, 4), 1)])
+def test_what_leaves_first_comes_first(space: str, dims: tuple[int, ...], axis: int) -> None:
+    on = f"{space}[{', '.join(map(str, dims))}]"
+    core = program(f"flow F on {on} {{ factor half  factor half (keep = second) }}")
+    x = [float(k) for k in range(math.prod(dims))]
+    quarter = dims[axis] // 4
+    place = dict(zip(itertools.product(*map(range, dims)), x, strict=True))
+    cuts = ((2 * quarter, 4 * quarter), (0, quarter), (quarter, 2 * quarter))  # left, left, kept
+    expected = [v for low, high in cuts for at, v in place.items() if low <= at[axis] < high]
+    result = evaluate_flow(core, key_of(core, "F"), x, dims, {}, {})
+    assert result.value == expected and result.log_det == 0
+    assert [(t.path, len(t.value)) for t in result.trace] == [("factor_0", len(x) // 2), ("factor_1", len(x) // 4)]
+
+
+def test_layers_behind_a_factor_act_on_the_kept_half() -> None:
+    core = program(
+        "layer A on Vec[D] { param s : scale with diag != 0 via raw  map x -> s * x }\n"
+        "flow F on Vec[4] { A  factor half (keep = second)  A }"
+    )
+    assert parameters(core, key_of(core, "F"), (4,), {}) == {"A_0.s": (4,), "A_1.s": (2,)}
+    raw = {"A_0.s": [1.0, -2.0, 3.0, 4.0], "A_1.s": [10.0, 100.0]}
+    result = evaluate_flow(core, key_of(core, "F"), [1.0, 1.0, 1.0, 2.0], (4,), {}, raw)
+    assert result.value == [1.0, -2.0, 30.0, 800.0]
+    assert result.log_det == pytest.approx(math.log(24 * 1000))
+    with pytest.raises(ValueError, match="has no halves"):
+        core = program("flow F on Vec[D] { factor half }")
+        evaluate_flow(core, key_of(core, "F"), [0.0] * 3, (3,), {}, {})
+
+
 def test_formals_reach_through_flows() -> None:
     core = program("""
 layer L(h: Act, o: Order, tri: Dir) on Image[C, H, W] {

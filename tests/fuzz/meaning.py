@@ -392,9 +392,21 @@ def _walk(program, steps, env, prefix, copies, dims, found):  # type: ignore[no-
                 _walk(program, block, env, prefix, more, dims, found)
             case ir.Pair(steps=block):
                 dims = _walk(program, block, env, prefix, copies, dims, found)
+            case ir.FactorOut():
+                dims = halves(dims)[0]
             case op:
                 dims = moved(op, dims)[0]
     return dims
+
+
+def halves(dims: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[list[int], list[int]]]:
+    """The sizes of a half of the channels, coordinates or features; the places of the first one and of the second."""
+    axis = 1 if len(dims) == 2 else 0
+    if dims[axis] % 2:
+        raise ValueError(f"{dims} has no halves")
+    half = (*dims[:axis], dims[axis] // 2, *dims[axis + 1 :])
+    places = torch.arange(math.prod(dims)).reshape(dims).split(half[axis], axis)
+    return half, (places[0].flatten().tolist(), places[1].flatten().tolist())
 
 
 def leaves(program: ir.Program, definition: ir.Definition, env: Env) -> tuple[int, ...]:
@@ -445,10 +457,21 @@ def run_flow(
     if isinstance(definition, ir.Layer):
         found = Formula(env, x, Weights(definition, env, raw, prefix)).layer()
         return replace(found, error=found.error + missed * (1 + found.value.abs()))
-    return _run(program, definition.steps, env, raw, x, prefix, (), env.dims, missed)[0]
+    left: list[Field] = []
+    rest, _ = _run(program, definition.steps, env, raw, x, prefix, (), env.dims, missed, left)
+    return _in_a_row([*left, rest])
 
 
-def _run(program, steps, env, raw, x, prefix, copy, dims, missed):  # type: ignore[no-untyped-def]
+def _in_a_row(parts: list[Field]) -> Field:
+    """Parts that left at different places, in order; a bound for each input is that of the worst of them."""
+    if len(parts) == 1:
+        return parts[0]
+    value, error, steep = (torch.cat([getattr(p, n) for p in parts], -1) for n in ("value", "error", "steep"))
+    rough, gain = (torch.stack([getattr(p, n) for p in parts]).amax(0) for n in ("rough", "gain"))
+    return Field(value, error, torch.cat([p.jacobian for p in parts], 2), steep, rough, gain)
+
+
+def _run(program, steps, env, raw, x, prefix, copy, dims, missed, left):  # type: ignore[no-untyped-def]
     for step in steps:
         path = prefix + ".".join([step.name, *map(str, copy)]) + "."
         match step.op:
@@ -459,9 +482,13 @@ def _run(program, steps, env, raw, x, prefix, copy, dims, missed):  # type: igno
                 dims = leaves(program, callee, inner)
             case ir.Repeat(count=count, steps=block):
                 for k in range(evaluate_size(count, env.sizes)):
-                    x, dims = _run(program, block, env, raw, x, prefix, (*copy, k), dims, missed)
+                    x, dims = _run(program, block, env, raw, x, prefix, (*copy, k), dims, missed, left)
             case ir.Pair(steps=block):
-                x, dims = _run(program, block, env, raw, x, prefix, copy, dims, missed)
+                x, dims = _run(program, block, env, raw, x, prefix, copy, dims, missed, left)
+            case ir.FactorOut(keep=keep):
+                dims, (first, second) = halves(dims)
+                left.append(_picked(x, second if keep == "first" else first))
+                x = _picked(x, first if keep == "first" else second)
             case op:
                 x = _built_in(op, x, dims)
                 dims = moved(op, dims)[0]
@@ -474,14 +501,7 @@ def _built_in(op: ir.Op, x: Field, dims: tuple[int, ...]) -> Field:
     match op:
         case ir.Squeeze():
             _, sources = moved(op, dims)
-            return Field(
-                x.value[..., sources],
-                x.error[..., sources],
-                x.jacobian[:, :, sources],
-                x.steep[..., sources],
-                x.rough,
-                x.gain,
-            )
+            return _picked(x, sources)
         case ir.Logit(alpha=a):
             inner = tensors.add(_scaled(x, 1 - 2 * a), tensors.constant(torch.full_like(x.value[:, :1], a), x))
             return tensors.apply(inner, _logit)
@@ -501,6 +521,17 @@ def _built_in(op: ir.Op, x: Field, dims: tuple[int, ...]) -> Field:
             return Field(widen[0], widen[1], torch.cat([x.jacobian, rows], 2), widen[2], x.rough, x.gain)
         case _:
             return x
+
+
+def _picked(x: Field, places: list[int] | None) -> Field:
+    return Field(
+        x.value[..., places],
+        x.error[..., places],
+        x.jacobian[:, :, places],
+        x.steep[..., places],
+        x.rough,
+        x.gain,
+    )
 
 
 def _scaled(x: Field, factor: float) -> Field:

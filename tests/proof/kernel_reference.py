@@ -259,10 +259,13 @@ def follows(fact: Json, by: Bounds) -> bool:
 def lip_of_steps(steps: Json, known: Callable[[str, Json], Number]) -> Number:
     """The exact product of the Lipschitz bounds of steps; `known` gives that of a definition with its arguments."""
     total: Number = Fraction(1)
+    most: Number = Fraction(0)  # of the chains up to what left
     for _, (word, *rest), _ in steps:
+        if word == "factor":
+            most = max(most, total)
         for factor in _factors(word, rest, known):
             total = times(total, factor)
-    return total
+    return max(most, total)
 
 
 def _factors(word: str, rest: Json, known: Callable[[str, Json], Number]) -> Iterator[Number]:

@@ -81,7 +81,9 @@ def test_the_examples_use_every_rule_and_every_claim() -> None:
     assert rules == {"VAR", "CONST", "LET", "BASIC", "COMP", "ACT", "NEG", "ADD", "SUM", "MUL", "DIV", "BN"}
     definitions = [d for found in certificates for d in found["statement"]["definitions"]]
     steps = json.dumps([d["steps"] for d in definitions if d["kind"] == "flow"])
-    assert all(f'"{word}"' in steps for word in ("squeeze", "logit", "standardize", "pad", "repeat", "pair", "use"))
+    assert all(
+        f'"{word}"' in steps for word in ("squeeze", "logit", "standardize", "pad", "factor", "repeat", "pair", "use")
+    )
     claims = {claim[0] for d in definitions for claim in d.get("claims", [])}
     assert claims >= {claim[0] for claim in CLAIMS}
     assert any(proof.get("order") for found in certificates for proof in found["proofs"])
@@ -399,6 +401,33 @@ def test_a_second_act_formal_and_unknown_words_are_refused() -> None:
             changed = changed[step]
         changed[path[-1]] = new
         refused(forged(written["statement"], *written["proofs"]), written["statement"])
+
+
+def test_a_factor_stands_in_the_outermost_flow_only() -> None:
+    """The elaborator refuses these; the kernel does so by itself, since a step of two parts means nothing to it."""
+    text = "flow G on Vec[4] { factor half }\nflow F on Vec[4] ensures invertible { G }"
+    half = ["factor_0", ["factor", "first"], ["Vec", [[[2, 1, []]]]]]
+    for found in (
+        ["repeat", [[1, 1, []]], [half]],
+        ["pair", [half]],
+        ["factor", "both"],
+        ["factor", "first", "Net"],
+        ["factor"],
+    ):
+        written = certified("flow F on Vec[4] ensures invertible { factor half }")
+        written["statement"]["definitions"][-1]["steps"] = [["it", found, half[2]]]
+        refused(forged(written["statement"], *written["proofs"]), written["statement"])
+    written = certified(text.replace("factor half", "standardize(mean = 0, std = 1)"))
+    assert recheck(written, written["statement"]) == ["G", "F"]
+    written["statement"]["definitions"][0]["steps"].insert(0, half)
+    assert "outermost" in refused(forged(written["statement"], *written["proofs"]), written["statement"])
+
+
+def test_the_lipschitz_bound_of_what_leaves_is_no_smaller() -> None:
+    written = certified("flow F on Vec[4] ensures invertible { factor half  standardize(mean = 0, std = 4) }")
+    assert written["proofs"][-1]["lip"] == 1.0
+    written["proofs"][-1]["lip"] = 0.25000001
+    refused(written, written["statement"])
 
 
 @pytest.mark.parametrize("nothing", [None, [], {}, "", 0, [1, 2, 3, 4], {"certificate": 1}, {"proofs": []}])

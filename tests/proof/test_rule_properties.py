@@ -163,6 +163,10 @@ FLOWS: dict[str, Callable[[], str]] = {
     "LOGIT": lambda: "flow F on Image[1, 1, 2] { logit(0.1) }",
     "SCALE": lambda: "flow F on Image[1, 1, 2] { standardize(mean = 0.5, std = 0.25) }",
     "PAD": lambda: "flow F on Image[1, 1, 2] { pad channels to 3 }",
+    "FACTOR": lambda: (
+        "flow F on Vec[4] { standardize(mean = 0, std = 0.5)  factor half  standardize(mean = 1, std = 4)\n"
+        "factor half (keep = second)  standardize(mean = 0, std = 0.125) }"
+    ),
 }
 
 

@@ -180,3 +180,15 @@ def test_too_many_steps(tmp_path: Path) -> None:
     text = f"mint 1\nflow F on Image[4, 4, 4] ensures invertible {{\n{steps}\n}}\n"
     result = mint("draw", "-", "-o", str(tmp_path / "x.svg"), stdin=text)
     assert result.exit_code == 2 and "repeat" in result.stderr
+
+
+def test_halves_that_leave() -> None:
+    text = "mint 1\nflow F(N: Nat = 4) on Image[N, 4, 4] { squeeze 2  factor half  factor half (keep = second) }\n"
+    found = drawn(text, "F")
+    assert [block.title for block in found.blocks] == ["squeeze 2", "factor half", "factor half"]
+    assert [block.result for block in found.blocks] == ["Image[16, 2, 2]", "Image[8, 2, 2]", "Image[4, 2, 2]"]
+    assert "second half leaves" in found.blocks[1].proof and "first half leaves" in found.blocks[2].proof
+    assert found.shape == "Image[4, 4, 4]" and found.result == "Vec[64]"
+    free = drawn("mint 1\nflow F on Vec[D] { factor half }\n", "F")
+    assert free.result == "flat, of Vec[D / 2] and Vec[D / 2]"
+    assert "Vec[64]" in svg(layout(found))

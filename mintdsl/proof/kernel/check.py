@@ -8,7 +8,7 @@ from math import inf
 
 from mintdsl.proof.kernel.exact import REAL, Number, Span
 from mintdsl.proof.kernel.facts import INVERSES, LOG_DETS
-from mintdsl.proof.kernel.flows import BOUND, IDENTITY, Flows, Known
+from mintdsl.proof.kernel.flows import BOUND, FACTORS, IDENTITY, Flows, Known
 from mintdsl.proof.kernel.layers import check_layer
 from mintdsl.proof.kernel.reading import Json, Refused, read_number, read_span, text
 from mintdsl.proof.kernel.rules import DENSE, NONE
@@ -37,7 +37,9 @@ def _recheck(certificate: Json, statement: Json) -> list[str]:
         raise Refused("the certificate is one of another statement")
     if certificate["hash"] != hashlib.sha256(text(statement).encode()).hexdigest():
         raise Refused("the hash is not that of the statement")
-    flows = Flows({d["name"]: d for d in statement["definitions"]}, {}, set())
+    definitions = statement["definitions"]
+    halved = {d["name"] for d in definitions if any(op in FACTORS for _, op, _ in d.get("steps", ()))}
+    flows = Flows({d["name"]: d for d in definitions}, {}, set(), halved)
     for proof in certificate["proofs"]:
         name, bindings = proof["definition"], proof["bindings"]
         definition, place = flows.definitions[name], text([name, bindings])
@@ -47,7 +49,7 @@ def _recheck(certificate: Json, statement: Json) -> list[str]:
         if layer:
             known = check_layer(definition, statement["acts"], proof)
         else:
-            known = (flows.run(definition["steps"], bindings) or IDENTITY)._replace(fact=None, order=None)
+            known = (flows.flow(definition["steps"], bindings) or IDENTITY)._replace(fact=None, order=None)
         if not concludes(proof, known):
             raise Refused(f"{name}: its conclusion is not what was checked")
         directions = {"lower", "upper"} | {formal for formal, kind, _ in definition["formals"] if kind == "Dir"}

@@ -48,12 +48,23 @@ class Known(NamedTuple):
             tuple(dict.fromkeys((*self.assumes, *step.assumes))),
         )
 
+    def beside(self) -> Known:
+        """Rule FACTOR: this map on some entries, the others stay as they are, in the same box."""
+        same = self.domain == self.inside
+        inside, onto = self.inside if same else REAL, self.onto and same
+        return self._replace(inside=inside, onto=onto, lip=max(Fraction(1), self.lip), fact=None, order=None)
+
     def copies(self, low: Number, high: Number) -> Known:
         """As many copies, one after the other; all but the first get what lies inside, so two show every seam."""
         power = self.lip if self.lip <= 1 else inf
         if low == high <= 10_000 and self.lip < inf:
             power = above(Fraction(self.lip) ** int(low))
         return (self if low == high == 1 else self.then(self))._replace(lip=power)
+
+
+def joined(first: Known | None, second: Known | None) -> Known | None:
+    """One after the other, where None only moves entries."""
+    return second if first is None else first if second is None else first.then(second)
 
 
 def triangular(fact: Fact) -> Known:
@@ -76,19 +87,28 @@ IDENTITY = Known(REAL, REAL, True, Fraction(1), preserving=True)
 
 
 class Flows(NamedTuple):
-    """The definitions of a statement, what is proved so far, and what of that was used."""
+    """The definitions of a statement, what is proved so far, what of that was used, and the flows with a factor."""
 
     definitions: Mapping[str, Json]
     done: dict[str, Known]
     used: set[str]
+    halved: set[str]
 
     def run(self, steps: Json, bindings: Json) -> Known | None:
         """What is known of steps; None where they only move entries, whatever box they lie in."""
         known: Known | None = None
         for _, (word, *rest), _ in steps:
-            step = self.step(word, rest, bindings)
-            known = step if known is None else known if step is None else known.then(step)
+            known = joined(known, self.step(word, rest, bindings))
         return known
+
+    def flow(self, steps: Json, bindings: Json) -> Known | None:
+        """What is known of all steps of a flow; those after a factor act on the half that it keeps."""
+        known: Known | None = None
+        end = len(steps)
+        for n in reversed([n for n, (_, op, _) in enumerate(steps) if op in FACTORS]):
+            known = joined(self.run(steps[n + 1 : end], bindings), known)
+            known, end = known and known.beside(), n
+        return joined(self.run(steps[:end], bindings), known)
 
     def step(self, word: str, rest: Json, bindings: Json) -> Known | None:
         """Rules SCALE, PAD, LOGIT, PAIR, and what is proved of a definition."""
@@ -115,6 +135,8 @@ class Flows(NamedTuple):
 
     def use(self, name: str, args: Json, bindings: Json) -> Known:
         """What is known of a definition with the values that a step gives its formals."""
+        if name in self.halved:
+            raise Refused(f"{name} has a factor, which only the outermost flow may have")
         types = {formal: kind for formal, kind, _ in self.definitions[name]["formals"]}
         inner = {n: bindings[v["formal"]] if "formal" in v else v for n, v in args if types[n] in BOUND}
         place = text([name, inner])
@@ -137,4 +159,5 @@ class Flows(NamedTuple):
 
 
 STILL = ("dequantize", "prior", "classify", "squeeze", "unsqueeze")  # outside the bijection, or by rule PERM
+FACTORS = (["factor", "first"], ["factor", "second"])
 BOUND = ("Act", "Order", "Real")  # the types of formals that a proof depends on

@@ -89,14 +89,14 @@ def _layer(sketch: Sketch, space: str, known: list[Written], outer: tuple[str, .
     return label + call(sketch, used, space, outer)
 
 
-def _squeezed(dims: Dims, undo: bool) -> Dims | None:
+def squeezed(dims: Dims, undo: bool) -> Dims | None:
     c, h, w = dims
     if undo:
         return (c // 4, 2 * h, 2 * w) if c % 4 == 0 else None
     return (4 * c, h // 2, w // 2) if h % 2 == 0 and w % 2 == 0 else None
 
 
-def _block(sketch: Sketch, space: str, dims: Dims, count: int, outer: tuple[str, ...], *, keep: bool) -> list[str]:
+def block(sketch: Sketch, space: str, dims: Dims, count: int, outer: tuple[str, ...], *, keep: bool) -> list[str]:
     """Some steps; `keep`: the shape that leaves is the one that enters."""
     rng = sketch.rng
     known: list[Written] = []
@@ -106,14 +106,14 @@ def _block(sketch: Sketch, space: str, dims: Dims, count: int, outer: tuple[str,
         kind = rng.choice(("layer", "layer", "layer", "pair", "squeeze", "repeat", "standardize", "nested"))
         if kind == "squeeze" and space == "Image":
             undo = sketch.chance(0.5)
-            result = _squeezed(here, undo)
+            result = squeezed(here, undo)
             if result is not None:
                 layout = rng.choice(("", "", " (layout = colour_slow)", " (layout = colour_fast)"))
                 steps.append(f"{'unsqueeze' if undo else 'squeeze'} 2{layout}")
                 here = result
                 continue
         if kind == "repeat" and count > 1:
-            inner = _block(sketch, space, here, rng.choice((1, 2)), outer, keep=True)
+            inner = block(sketch, space, here, rng.choice((1, 2)), outer, keep=True)
             nats = [f.split(":")[0] for f in outer if ": Nat" in f]
             times = rng.choice(nats) if nats and sketch.chance(0.5) else rng.choice(("1", "2", "3"))
             steps.append(f"repeat {times} {{ {'  '.join(inner)} }}")
@@ -134,13 +134,13 @@ def _block(sketch: Sketch, space: str, dims: Dims, count: int, outer: tuple[str,
                 break
             undo = here[0] > dims[0]
             steps.append(f"{'unsqueeze' if undo else 'squeeze'} 2")
-            here = _squeezed(here, undo) or dims
+            here = squeezed(here, undo) or dims
     return steps
 
 
 def _nested(sketch: Sketch, space: str, dims: Dims) -> str:
     """A flow that is a step of another."""
-    steps = _block(sketch, space, dims, 1, (), keep=True)
+    steps = block(sketch, space, dims, 1, (), keep=True)
     name = sketch.fresh("Inner")
     symbols = {"Image": "C, H, W", "Vec": "D", "Seq": "T, D"}[space]
     simple = all("squeeze" not in s for s in steps)
@@ -149,7 +149,7 @@ def _nested(sketch: Sketch, space: str, dims: Dims) -> str:
     return name
 
 
-def _write(
+def write_flow(
     sketch: Sketch, space: str, dims: Dims, steps: list[str], claims: list[str], formals: tuple[str, ...]
 ) -> None:
     head = f"({', '.join(formals)})" if formals else ""
@@ -173,10 +173,10 @@ def a_flow(sketch: Sketch) -> None:
             steps.insert(0, f"dequantize {rng.choice((2, 8, 256))}")
     elif sketch.chance(0.15):
         steps = ["dequantize 256"]
-    steps += _block(sketch, space, dims, rng.choice((1, 2, 2, 3)), formals, keep=False)
+    steps += block(sketch, space, dims, rng.choice((1, 2, 2, 3)), formals, keep=False)
     if sketch.chance(0.4):
         steps.append("prior normal")
-    _write(sketch, space, dims, steps, [] if sketch.chance(0.1) else ["invertible"], formals)
+    write_flow(sketch, space, dims, steps, [] if sketch.chance(0.1) else ["invertible"], formals)
 
 
 @whole({"step:squeeze", "step:unsqueeze", "flow claim:volume_preserving", "rule:PERM"}, weight=0.5)
@@ -189,7 +189,7 @@ def moves_only(sketch: Sketch) -> None:
     undo = rng.choice(("unsqueeze 2", "unsqueeze 2 (layout = colour_slow)"))
     steps = ["squeeze 2", *(["Unit"] if sketch.chance(0.7) else []), undo, *(["Unit"] if sketch.chance(0.5) else [])]
     claims = ["volume_preserving"] if sketch.chance(0.6) else ["invertible", "volume_preserving"]
-    _write(sketch, "Image", dims, steps, claims, ())
+    write_flow(sketch, "Image", dims, steps, claims, ())
 
 
 @whole({"flow claim:injective", *BOXES}, weight=1.2)
@@ -213,7 +213,7 @@ def boxes(sketch: Sketch) -> None:
     if sketch.chance(0.15):
         steps = [f"repeat {rng.choice((1, 2, 3))} {{ {'  '.join(steps)} }}"]
     claims = [rng.choice(("injective", "injective", "injective", "invertible"))]
-    _write(sketch, space, dims, steps, claims, ())
+    write_flow(sketch, space, dims, steps, claims, ())
 
 
 @whole({"step:pad", "step:classify", "rule:PAD", "shape:Image"}, weight=0.5)
@@ -223,22 +223,22 @@ def padded(sketch: Sketch) -> None:
     dims = rng.choice([d for d in SHAPES["Image"] if d[0] <= 2 and d[1] * d[2] <= 4])
     more = rng.choice([c for c in (2, 3, 4) if c > dims[0] and c * dims[1] * dims[2] <= 16] or [dims[0] + 1])
     steps = ["standardize(mean = 0.5, std = 0.5)"] if sketch.chance(0.4) else []
-    steps += _block(sketch, "Image", dims, 1, (), keep=True) if sketch.chance(0.5) else []
+    steps += block(sketch, "Image", dims, 1, (), keep=True) if sketch.chance(0.5) else []
     steps.append(f"pad channels to {more}")
-    steps += _block(sketch, "Image", (more, *dims[1:]), 1, (), keep=False)
+    steps += block(sketch, "Image", (more, *dims[1:]), 1, (), keep=False)
     if sketch.chance(0.4):
         sketch.items.append(
             "net Head(n: Nat) from Image[C, H, W] to Vec[n] {\n  param W : linear from Vec[C] to Vec[n]\n"
             "  map x -> W(mean_pool(relu(x)))\n}"
         )
         steps.append("classify Head(n = 3)")
-    _write(sketch, "Image", dims, steps, ["injective"], ())
+    write_flow(sketch, "Image", dims, steps, ["injective"], ())
 
 
 # ---------------------------------------------------------------- mutants
 
 
-def _flows(
+def flows_of(
     module: ast.Module, rng: Random, change: Callable[[tuple[ast.Step, ...]], list[ast.Step] | None]
 ) -> ast.Module | None:
     """Change the steps of one flow or block."""
@@ -263,7 +263,7 @@ def swap_steps(module: ast.Module, rng: Random) -> ast.Module | None:
         items[a], items[b] = items[b], items[a]
         return items
 
-    return _flows(module, rng, swapped)
+    return flows_of(module, rng, swapped)
 
 
 @mutant(FLOWS | STEPS, weight=2)
@@ -274,7 +274,7 @@ def drop_step(module: ast.Module, rng: Random) -> ast.Module | None:
         place = rng.randrange(len(steps)) if steps else 0
         return [s for n, s in enumerate(steps) if n != place] if steps else None
 
-    return _flows(module, rng, less)
+    return flows_of(module, rng, less)
 
 
 @mutant(FLOWS | BOXES)
@@ -287,7 +287,7 @@ def double_step(module: ast.Module, rng: Random) -> ast.Module | None:
         place = rng.randrange(len(steps))
         return [*steps[:place], replace(steps[place], label=None), *steps[place:]]
 
-    return _flows(module, rng, more)
+    return flows_of(module, rng, more)
 
 
 @mutant(BOXES)
@@ -319,7 +319,7 @@ def pair_them(module: ast.Module, rng: Random) -> ast.Module | None:
         new = ast.Step(None, ast.Pair(steps[place : place + 2]), steps[0].span)
         return [*steps[:place], new, *steps[place + 2 :]]
 
-    return _flows(module, rng, paired)
+    return flows_of(module, rng, paired)
 
 
 @mutant(FORMALS, weight=2)
@@ -379,7 +379,7 @@ def insert_step(module: ast.Module, rng: Random) -> ast.Module | None:
         place = rng.randrange(len(steps) + 1)
         return [*steps[:place], ast.Step(None, rng.choice(ops), span), *steps[place:]]
 
-    return _flows(module, rng, more)
+    return flows_of(module, rng, more)
 
 
 @mutant({"step:squeeze", "step:unsqueeze", "rule:PERM"})
