@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from mintdsl.codegen.lower.code import ONE, ZERO, Algebra, Code
 from mintdsl.codegen.naming import LOCALS
-from mintdsl.codegen.shapes import real, size
+from mintdsl.codegen.shapes import real, residue, size
 from mintdsl.core import ir
 from mintdsl.core.nat import Nat
 from mintdsl.core.walks import chain, constant
@@ -36,6 +36,10 @@ class Lowering:
     anchors: dict[str, str]
     steepest: Callable[[ir.BuiltinAct | ir.DefinedAct], float | None]
     variable: Code | None = None
+    variables: dict[str, Code] = field(default_factory=dict)  # parts of the variable
+    around: str = ""  # a tensor whose batch, dtype and device are those at hand; the input if empty
+    named: dict[int, Code] = field(default_factory=dict)  # arguments of exp and sigmoid: logarithms of factors
+    spread: dict[str, Code] = field(default_factory=dict)
     lines: list[str] = field(default_factory=list)
     lets: dict[str, tuple[Code, Code]] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)
@@ -59,7 +63,7 @@ class Lowering:
     @property
     def input(self) -> str:
         """The variable of the map in the method at hand."""
-        return "s" if self.mode == "fibre" else "x"
+        return self.around or ("s" if self.mode == "fibre" else "x")
 
     @property
     def rank(self) -> int:
@@ -67,21 +71,29 @@ class Lowering:
 
     def run(self) -> tuple[Code, Code]:
         """Statements for every let, then value and diagonal of the result."""
-        self.taken |= set(self.local.values()) | LOCALS
+        self.begin()
         for let in self.layer.lets:
-            self.at = self.local[let.name]
-            if self.mode in ("value", "plain"):
-                self.lines.append(f"# {_source(let)}")
-            value, diagonal = self.expr(let.value)
-            self.constants[let.name] = self._constant(let.value)
-            if self.mode != "bound" or self.constants[let.name]:
-                self.lines.append(f"{self.local[let.name]} = {value.text}")
-                value = replace(value, text=self.local[let.name], atom=True)
-            if diagonal.rank and self.mode in ("value", "fibre", "bound"):
-                diagonal = self._name(f"d_{self.local[let.name]}", diagonal)
-            self.lets[let.name] = (value, diagonal)
+            self.let(let)
         self.at = "y"
         return self.expr(self.layer.result)
+
+    def begin(self) -> None:
+        """The names of parameters and lets are taken."""
+        self.taken |= set(self.local.values()) | LOCALS
+
+    def let(self, let: ir.Let) -> None:
+        """Statements for a let."""
+        self.at = self.local[let.name]
+        if self.mode in ("value", "plain"):
+            self.lines.append(f"# {_source(let)}")
+        value, diagonal = self.expr(let.value)
+        self.constants[let.name] = self._constant(let.value)
+        if self.mode != "bound" or self.constants[let.name]:
+            self.lines.append(f"{self.local[let.name]} = {value.text}")
+            value = replace(value, text=self.local[let.name], atom=True)
+        if diagonal.rank and self.mode in ("value", "fibre", "bound"):
+            diagonal = self._name(f"d_{self.local[let.name]}", diagonal)
+        self.lets[let.name] = (value, diagonal)
 
     # ------------------------------------------------------------ naming and layout
 
@@ -112,26 +124,29 @@ class Lowering:
         return self.algebra.binary(op, *self._short(a, b))
 
     def _add(self, a: Code, b: Code) -> Code:
-        return self.algebra.add(*self._short(a, b))
+        return self.algebra.add(*(a, b) if ZERO in (a, b) else self._short(a, b))
 
     def _sub(self, a: Code, b: Code) -> Code:
-        return self.algebra.sub(*self._short(a, b))
+        return self.algebra.sub(*(a, b) if ZERO in (a, b) else self._short(a, b))
 
     def _mul(self, a: Code, b: Code) -> Code:
-        return self.algebra.mul(*self._short(a, b))
+        return ZERO if ZERO in (a, b) else self.algebra.mul(*self._short(a, b))
 
     # ------------------------------------------------------------ expressions
 
     def expr(self, node: ir.Expr) -> tuple[Code, Code]:
         """Value and diagonal of `node`; in mode bound the value is unused and the diagonal a bound of its magnitude."""
+        if id(node) in self.named:
+            return self.named[id(node)], ZERO
         if isinstance(node, ir.Binary):
             return self._chain(node)
         if self.mode == "bound" and self._constant(node):
             return self._plain(node), ZERO
         match node:
-            case ir.Var():
+            case ir.Var(name=name):
                 own = ZERO if self.mode in ("plain", "constant") else ONE
-                return self.variable or Code(self.input, (), True, self.rank), own
+                found = self.variable or self.variables.get(name)
+                return found or Code(self.input, (), True, self.rank), own
             case ir.Scalar():
                 return self._scalar(node), ZERO
             case ir.Value():
@@ -147,9 +162,25 @@ class Lowering:
                 return self._contract(node, ())
             case ir.Sum():
                 return self._sum(node.body, node.indices)
+            case ir.Spread(arg=arg):
+                return self._spread(arg), ZERO
+            case ir.Pick():
+                return self.expr(node.arg)  # what stands at other places is not looked at
+            case ir.Join():
+                raise AssertionError("the parts of a join are lowered one by one")
             case ir.Pool():
                 value, _ = self.expr(node.arg)
                 return replace(value, text=f"{value.wrapped}.mean((-2, -1))", rank=1, atom=True), ZERO
+
+    def _spread(self, part: ir.Var) -> Code:
+        """A part of a mask at its own places, 0 elsewhere."""
+        split = self.layer.split if isinstance(self.layer, ir.Layer) else None
+        assert split is not None
+        if part.name not in self.spread:
+            code, number = self.variables[part.name], residue(split, part.name, self.members)
+            text = f"torch.where(self.residues == {number}, {code.text}, 0.0)"
+            self.spread[part.name] = self._name(f"spread_{code.text}", replace(code, text=text, atom=True))
+        return self.spread[part.name]
 
     def _plain(self, node: ir.Expr) -> Code:
         """The value of a node that does not contain the variable, in mode bound, where values are not tracked."""
@@ -173,7 +204,7 @@ class Lowering:
         param = self.layer.param(node.param)
         assert isinstance(param.kind, ir.Elementwise)
         name = self.local[node.param]
-        code = self.algebra.sort(Code(name, node.indices, False, _rank(param.target)))
+        code = self.algebra.sort(Code(name, node.indices, False, rank_of(param.target)))
         if param.kind.per == "channel" and param.target.kind == "Any":
             return replace(code, text=f"by_channel({code.text}, self.event_shape)")
         if param.kind.per == "channel" and param.target.kind == "Image":
@@ -259,6 +290,8 @@ class Lowering:
         if isinstance(node.act, ir.DefinedAct):
             return self._inline(node.act, argument, diagonal)
         value, slope = self._act_functions(node.act)
+        if self.variables and isinstance(node.act, ir.BuiltinAct) and node.act.name in ("exp", "sigmoid"):
+            argument = self.named[id(node.arg)] = self._name(f"{self.at}_in", argument)
         if diagonal != ZERO and self.mode in ("value", "fibre"):
             argument = self._name(f"{self.at}_in", argument)
             slopes = replace(argument, text=slope(argument.text), atom=True)
@@ -434,13 +467,13 @@ class Lowering:
             text = f"family_conv({argument.text}, {weight.text}, {self.anchors[param.name]}{extra})"
         else:
             text = f"family_linear({argument.text}, {weight.text}{extra})"
-        result = self.algebra.sort(Code(text, (*rest, *shared, *outputs), True, _rank(param.target)))
+        result = self.algebra.sort(Code(text, (*rest, *shared, *outputs), True, rank_of(param.target)))
         for index in lost:
             result = self._mul(Code(f'self.extents["{index}"]'), result)
         return result
 
 
-def _rank(shape: ir.Shape) -> int:
+def rank_of(shape: ir.Shape) -> int:
     """Event axes of a tensor of this shape; one where the shape is not known."""
     return {"Image": 3, "Seq": 2}.get(shape.kind, 1)
 
