@@ -6,7 +6,6 @@ from mintdsl import limits
 from mintdsl.core import ir, ties
 from mintdsl.core.acts import act_item, find_act
 from mintdsl.core.claim_words import CLAIMS
-from mintdsl.core.coupled import coupled
 from mintdsl.core.formals import bind_formals
 from mintdsl.core.formula import Formula
 from mintdsl.core.header import bind_claims, bind_shape
@@ -146,9 +145,7 @@ class _Layer:
             name_span=item.name.span,
             shape_span=item.shape.span,
         )
-        if too_much(layer_written(layer), limits.OPERATIONS, item.name, self.bag):
-            return None
-        return layer if coupled(layer, self.bag) else None
+        return None if too_much(layer_written(layer), limits.OPERATIONS, item.name, self.bag) else layer
 
     def _first_members(self, shape: ir.Shape) -> Order | ir.FormalOrder | None:
         """Indices, spaces, acts and the order: they may be used before they stand."""

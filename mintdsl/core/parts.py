@@ -90,6 +90,8 @@ def _cut(how: ast.Name, given: ast.Arg | None, count: int, shape: ir.Shape, valu
     if entry is not None and isinstance(entry.item, ast.Mask):
         found = functional(entry.item.value, COORDINATES[shape.kind])
         modulus = values.whole(entry.item.modulus)
+        if modulus is not None and modulus < 2:
+            return None  # reported where the mask is declared
         if found is None or modulus is None:
             coordinates = " ".join(COORDINATES[shape.kind])
             values.bag.error(
@@ -127,6 +129,20 @@ def _cut(how: ast.Name, given: ast.Arg | None, count: int, shape: ir.Shape, valu
         return None
     dims = [d.over(count) if k == axis else d for k, d in enumerate(shape.dims)]
     return (ir.Shape(shape.kind, tuple(dims)),) * count, None
+
+
+def check_mask(item: ast.Mask, values: Values) -> None:
+    """Report a mask that is one of no kind of shape, whether it is used or not."""
+    modulus = values.whole(item.modulus)
+    if modulus is not None and modulus < 2:
+        values.bag.error("E0209", item.modulus.span, f"a mask has at least 2 parts, `mod {modulus}` gives 1", "too few")
+    elif all(functional(item.value, coordinates) is None for coordinates in COORDINATES.values()):
+        values.bag.error(
+            "E0211",
+            item.value.span,
+            "a mask is an integer combination of coordinates, mod a number",
+            "coordinates: c h w on Image, i on Vec, t d on Seq",
+        )
 
 
 def _masked(

@@ -14,6 +14,7 @@ from mintdsl.core import ir
 from mintdsl.core.activations import ACTIVATIONS
 from mintdsl.core.claim_words import CLOSED, ELEMENTWISE, EXACT, INVERSES, ITERATIVE, weakest
 from mintdsl.core.constraints import CONSTRAINTS, Parametrisation
+from mintdsl.core.coupled import coupled
 from mintdsl.core.interval import NONNEGATIVE, REAL, ZERO, Interval
 from mintdsl.core.nat import Nat
 from mintdsl.core.orders import Order
@@ -139,10 +140,12 @@ def check_layer(layer: ir.Layer, bindings: Bindings) -> LayerProof:
     else:
         jacobian, bijection, blame = joined(parts)
     kind = weakest_inverse(jacobian, parts)
-    found = walk.working.order if walk.working.found else None
     bag = Bag()
+    if parts and bijection is not None:
+        coupled(layer, bag)
+    found = walk.working.order if walk.working.found else None
     for claim in layer.claims:
-        own_diagonals = [p.jacobian for p in parts] if claim.what == "diag" else []
+        own_diagonals = [p.jacobian for p in parts] if claim.what == "diag" and jacobian.off != DENSE else []
         for one_jacobian in own_diagonals or [jacobian]:
             failed_claim = check_claim(layer, claim, Proved(one_jacobian, bijection, kind, found), blame)
             if failed_claim is not None:

@@ -17,7 +17,8 @@ class Known(NamedTuple):
     """What is checked of a definition or of steps: one to one on the box `domain`, with values in the box `inside`.
 
     `domain` None: not known to be one to one; `onto`: it takes all values of `inside`. Of a layer also the fact of its
-    result, and the order in which that is triangular.
+    result, and the order in which that is triangular; of one in parts the fact of each, and the directions in which
+    the parts that it reads come before it: "diagonal" as well where there are none.
     """
 
     domain: Span | None
@@ -31,6 +32,7 @@ class Known(NamedTuple):
     assumes: tuple[str, ...] = ()
     fact: Fact | None = None
     order: Json = None
+    parts: tuple[tuple[Fact, set[str]], ...] = ()
 
     def then(self, step: Known) -> Known:
         """Rule I-COMP: what arrives must lie in the step's domain; where it is less than that, it is not onto."""

@@ -112,11 +112,11 @@ def _own_map(part: Part) -> Diagnostic:
     jacobian = part.jacobian
     if jacobian.constant:
         return Diagnostic(
-            "E0401",
+            "E0413",
             f"what stands in the place of `{part.name}` does not read `{part.name}`",
             (Label(part.span, f"constant in `{part.name}`", primary=True),),
             ("rule JOIN needs a map of each part that is one to one, the other parts held fixed",),
-            (Fix(f"keep the part itself: `{part.name}`"),),
+            (Fix(f"put what becomes of `{part.name}` there; a part that stays as it is is written by its name"),),
         )
     cause = jacobian.dense_why if jacobian.off == DENSE else jacobian.sign_why
     if cause is not None:
@@ -142,9 +142,9 @@ def placed(e: Jacobian, span: Span, *, spread: bool) -> Jacobian:
         ("rule PICK holds for what does not read the part",),
         (Fix("apply it to the other parts only"),),
     )
-    return replace(
-        e, off=DENSE, diag=Signed(PLUS, REAL), fibre=Fibre.UNKNOWN, image=REAL, range=values, dense_why=e.dense_why or why
-    )  # fmt: skip
+    unknown = Signed(PLUS, REAL)
+    dense = replace(e, off=DENSE, diag=unknown, fibre=Fibre.UNKNOWN, image=REAL, range=values)
+    return replace(dense, dense_why=e.dense_why or why)
 
 
 _COUPLING = "Dinh, Krueger, Bengio, NICE, ICLR 2015 workshop, arXiv:1410.8516, section 3.2"
