@@ -71,6 +71,13 @@ class LayerProof:
     parts: tuple[Part, ...] = ()
 
     @property
+    def preserving(self) -> bool:
+        """Whether volumes are preserved."""
+        if self.parts:
+            return self.bijection is not None and all(part.jacobian.unit for part in self.parts)
+        return self.jacobian.unit
+
+    @property
     def proved(self) -> bool:
         """Whether every claim holds."""
         return not self.diagnostics
@@ -140,6 +147,8 @@ def check_layer(layer: ir.Layer, bindings: Bindings) -> LayerProof:
     else:
         jacobian, bijection, blame = joined(parts)
     kind = weakest_inverse(jacobian, parts)
+    units = all(part.jacobian.unit for part in parts)
+    preserving = units and bijection is not None if parts else jacobian.unit
     bag = Bag()
     if parts and bijection is not None:
         coupled(layer, bag)
@@ -147,7 +156,7 @@ def check_layer(layer: ir.Layer, bindings: Bindings) -> LayerProof:
     for claim in layer.claims:
         own_diagonals = [p.jacobian for p in parts] if claim.what == "diag" and jacobian.off != DENSE else []
         for one_jacobian in own_diagonals or [jacobian]:
-            failed_claim = check_claim(layer, claim, Proved(one_jacobian, bijection, kind, found), blame)
+            failed_claim = check_claim(layer, claim, Proved(one_jacobian, bijection, kind, preserving, found), blame)
             if failed_claim is not None:
                 bag.add(failed_claim)
                 break

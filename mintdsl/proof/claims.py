@@ -47,6 +47,7 @@ class Proved:
     jacobian: Jacobian
     bijection: Bijection | None
     inverse: str
+    preserving: bool
     found: Order | None = None
 
 
@@ -125,7 +126,7 @@ def _fails(claim: ir.Claim, proved: Proved) -> str | None:
         case "diagonal":
             return None if jacobian.off == NONE else f"the Jacobian is {jacobian.off}"
         case "volume_preserving":
-            return None if jacobian.unit else dense or f"the diagonal lies in {jacobian.diag}"
+            return None if proved.preserving else dense or f"the diagonal lies in {jacobian.diag}"
         case "diag":
             if dense:
                 return dense
