@@ -12,7 +12,8 @@ from graphlib import TopologicalSorter
 from mintdsl.codegen import shapes
 from mintdsl.codegen.context import LayerContext
 from mintdsl.codegen.lower.code import Code
-from mintdsl.codegen.lower.formula import Lowering, rank_of
+from mintdsl.codegen.lower.formula import Lowering
+from mintdsl.codegen.lower.maps import rank_of
 from mintdsl.core import ir
 from mintdsl.core.links import Link, links
 from mintdsl.core.walks import needed_lets, variables

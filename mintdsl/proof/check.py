@@ -153,13 +153,11 @@ def check_layer(layer: ir.Layer, bindings: Bindings) -> LayerProof:
     if parts and bijection is not None:
         coupled(layer, bag)
     found = walk.working.order if walk.working.found else None
+    proved = Proved(jacobian, bijection, kind, preserving, found, tuple(part.jacobian for part in parts))
     for claim in layer.claims:
-        own_diagonals = [p.jacobian for p in parts] if claim.what == "diag" and jacobian.off != DENSE else []
-        for one_jacobian in own_diagonals or [jacobian]:
-            failed_claim = check_claim(layer, claim, Proved(one_jacobian, bijection, kind, preserving, found), blame)
-            if failed_claim is not None:
-                bag.add(failed_claim)
-                break
+        failed_claim = check_claim(layer, claim, proved, blame)
+        if failed_claim is not None:
+            bag.add(failed_claim)
     conclusion = _conclusion(jacobian, bijection)
     rule = "JOIN" if parts else "I-TRI" if bijection is not None else "CLASS"
     note = f"in the order {found}, found from the taps" if found is not None and jacobian.off != NONE else ""

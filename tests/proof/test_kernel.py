@@ -22,7 +22,7 @@ import mintdsl
 from mintdsl.core import ir
 from mintdsl.core.canonical import Statement, digest
 from mintdsl.proof.certificate import certificate
-from mintdsl.proof.check import LayerProof, inverse_kind
+from mintdsl.proof.check import LayerProof
 from mintdsl.proof.claims import Proved, check_claim, flow_claim
 from mintdsl.proof.kernel import TRUSTED, Refused, recheck
 from mintdsl.proof.kernel.facts import ACTS, SETS
@@ -224,9 +224,11 @@ def claims_hold(one: Example, statement: Json) -> bool:
         for what, cmp, value, strict, word in definition["claims"]:
             claim = ir.Claim(what, cmp, value, strict, word)
             if isinstance(used.proof, LayerProof):
-                j = used.proof.jacobian
-                found = used.proof.working.order if used.proof.working.found else None
-                proved = Proved(j, used.proof.bijection, inverse_kind(j), found)
+                one_proof = used.proof
+                found = one_proof.working.order if one_proof.working.found else None
+                own = tuple(part.jacobian for part in one_proof.parts)
+                known = one_proof.bijection, one_proof.inverse, one_proof.preserving, found, own
+                proved = Proved(one_proof.jacobian, *known)
                 problem = check_claim(used.proof.layer, claim, proved, None)
             else:
                 problem = flow_claim(claim, used.proof.bijection, used.proof.passage, used.proof.log_det, {})

@@ -12,6 +12,7 @@ from mintdsl.core.interpret import layers
 from mintdsl.core.interpret_weights import Argument, Env, bind, evaluate_size, param_shape, sign_shape
 from mintdsl.core.nat import Nat
 from mintdsl.core.orders import DIRECTIONS, Order
+from mintdsl.core.places import part_places
 from mintdsl.core.postorder import operands
 from mintdsl.proof.counterexample.knobs import Knob, Part, is_plain, knobs
 from mintdsl.records import record, replace
@@ -66,6 +67,18 @@ class Setting:
         found = order if isinstance(order, Order) else self.args.get(order.name)
         return found if isinstance(found, Order) else None
 
+    def part_of_each(self) -> list[int] | None:
+        """For each flat element the number of its part, in the order in which parts are written; None without parts."""
+        split = self.definition.split if isinstance(self.definition, ir.Layer) else None
+        if split is None:
+            return None
+        sizes = {name: value for name, value in self.args.items() if isinstance(value, int)}
+        found = [0] * self.size
+        for k, places in enumerate(part_places(split, evaluate_size(split.start, sizes, 0), self.dims)):
+            for place in places:
+                found[place] = k
+        return found
+
     def index(self, element: int) -> tuple[int, ...]:
         """The index of a flat element."""
         found: list[int] = []
@@ -78,7 +91,9 @@ class Setting:
 def settings(program: ir.Program, key: str, bindings: Mapping[str, ir.Argument]) -> Iterator[Setting]:
     """The smallest sizes at which the definition makes sense, each with all directions."""
     definition = program.definitions[key]
-    coupled = not isinstance(definition, ir.Layer) or any(isinstance(e, ir.Linear) for e in expressions(definition))
+    coupled = not isinstance(definition, ir.Layer) or any(
+        isinstance(e, ir.Linear | ir.Join) for e in expressions(definition)
+    )
     smallest = None
     fitting, count = 0, 0
     for dims, nats in _sizes(definition):
@@ -137,6 +152,8 @@ def _setting(program: ir.Program, key: str, dims: tuple[int, ...], args: Mapping
     parts = tuple(Part(prefix, _sized(layer, own), own) for prefix, layer, own in layers(program, definition, env, ""))
     shapes: dict[str, tuple[int, ...]] = {}
     for prefix, layer, place in parts:
+        if layer.split is not None:
+            part_places(layer.split, 0, place.dims)  # the sizes have to fit
         for param in layer.params:
             shape = param_shape(layer, param, place.dims, place.sizes)
             ends = ("_mean", "_var") if isinstance(param.kind, ir.Normalize) else ("",)
