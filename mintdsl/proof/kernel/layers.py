@@ -169,6 +169,8 @@ def check_layer(layer: Json, acts: Json, proof: Json) -> Known:
         scope.acts[place] = scope._replace(variable=argument).formula(body, steps, f"activation {place}")
     found, reads = [], {}
     for (variable, nodes), one in zip(layer["results"], proof["formulas"], strict=True):
+        if set(one) != {"lets", "result"}:
+            raise Refused(f"{layer['name']}: a proof of a formula has other parts than it should")
         part = scope._replace(variable=variable, lets={})
         for name, steps in one["lets"]:
             indices, body = written[name]
