@@ -88,8 +88,8 @@ def write_checked_formals(formals: Sequence[ir.Formal], names: Names, owner: str
     """Sizes are at least 1: for others nothing is proved."""
     for formal in formals:
         if formal.type == "Nat":
-            with write.block(f"if self.{names.member[formal.name]} < 1:"):
-                write(f'raise ValueError("{owner}: {formal.name} must be at least 1")')
+            with write.block(f"if self.{names.member[formal.name]} < {formal.least}:"):
+                write(f'raise ValueError("{owner}: {formal.name} must be at least {formal.least}")')
 
 
 def write_checked_sizes(sizes: Iterable[Nat], names: Names, owner: str, write: Writer) -> None:
@@ -138,6 +138,8 @@ def write_constructor(c: LayerContext) -> None:
     _proved_only(c)
     sizes = [extent for _, extent in layer.indices]
     sizes += [d for p in layer.params for s in (p.source, p.target) if s != layer.shape for d in s.dims]
+    split = layer.split if isinstance(layer, ir.Layer) else None
+    sizes += [d for shape in (() if split is None else split.shapes) for d in shape.dims]
     write_checked_sizes(sizes, names, layer.name, write)
     if layer.indices:
         pairs = ", ".join(f'"{n}": {shapes.size(e, names.argument)}' for n, e in layer.indices)
@@ -160,8 +162,8 @@ def write_constructor(c: LayerContext) -> None:
         if param.bound is not None and via(param.bound).signed:
             sign = f"torch.ones({_sign_shape(c, param)}, **factory)"
             write(f'self.register_buffer("{names.member[param.name]}_sign", {sign})')
-    if c.masks:
-        write.tuple("self.masks = ", [f'"{mask}"' for mask in c.masks.values()])
+    if c.buffers:
+        write.tuple("self.masks = ", [f'"{mask}"' for mask in c.buffers])
         write("self.make_masks()")
     _fronts(c)
     write("self.reset_parameters()")
@@ -260,6 +262,12 @@ def write_masks(c: LayerContext) -> None:
                 args += [str(kind.size), c.anchors[param.name]]
             write.call(f"{mask} = kept_entries", args, "")
             write(f'self.register_buffer("{mask}", {mask}.to({c.member(param.name)}.device), persistent=False)')
+        if "residues" in c.buffers:
+            assert isinstance(c.layer, ir.Layer) and c.layer.split is not None
+            split = c.layer.split
+            device = f"{c.member(c.params[0].name)}.device" if c.params else '"cpu"'
+            write(f"residues = mask_values(self.event_shape, {split.functional}, {len(split.parts)})")
+            write(f'self.register_buffer("residues", residues.to({device}), persistent=False)')
     write()
     with write.block("def _apply(self, *args: object, **kwargs: object) -> nn.Module:"):
         write('"""to, to_empty and the like; masks that were lost on the way are made again."""')

@@ -83,6 +83,13 @@ class LayerContext:
         return [p for p in self.layer.params if not isinstance(p.kind, ir.Normalize)]
 
     @property
+    def buffers(self) -> list[str]:
+        """Buffers that are not stored: masks of maps, and the mask of a split."""
+        split = self.layer.split if isinstance(self.layer, ir.Layer) else None
+        masked = split is not None and split.functional is not None
+        return [*self.masks.values(), *(["residues"] if masked else [])]
+
+    @property
     def statistics(self) -> list[ir.Param]:
         """Running statistics."""
         return [p for p in self.layer.params if isinstance(p.kind, ir.Normalize)]

@@ -15,8 +15,9 @@ from mintdsl.codegen.constructor import (
     write_formals,
     write_sizes,
 )
+from mintdsl.codegen.coupling import INVERSE
 from mintdsl.codegen.emit import Writer
-from mintdsl.codegen.layer import INVERSE, assumption_lines, write_loading
+from mintdsl.codegen.layer import assumption_lines, write_loading
 from mintdsl.codegen.naming import Names, loop_names
 from mintdsl.core import ir
 from mintdsl.core.interval import REAL

@@ -29,6 +29,7 @@ FILES = (
     "statistics",
     "assumptions",
     "layer",
+    "parts",
     "flow",
 )
 _RUNTIME = Path(__file__).resolve().parent.parent / "runtime"

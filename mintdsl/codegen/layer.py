@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from mintdsl.codegen.constructor import write_constructor, write_masks
 from mintdsl.codegen.context import LayerContext
+from mintdsl.codegen.coupling import INVERSE, write_coupling, write_coupling_diagonal
 from mintdsl.codegen.emit import Writer
 from mintdsl.codegen.lower.code import Code
 from mintdsl.codegen.lower.formula import Lowering
@@ -18,7 +19,8 @@ WEIGHTS = "tuple[Tensor, ...]"
 
 def write_layer(c: LayerContext) -> None:
     """The whole class: forward and inverse first."""
-    parts = [_forward, _inverse, _value]
+    split = isinstance(c.layer, ir.Layer) and c.layer.split is not None
+    parts = [write_coupling] if split else [_forward, _inverse, _value]
     if not c.affine:
         parts += [_rests, _fibre, _bound]
     parts += [write_weights, write_constructor, write_reset, _protocol, write_raw]
@@ -34,6 +36,8 @@ def _docstring(c: LayerContext) -> None:
     order = layer.order.name if isinstance(layer.order, ir.FormalOrder) else str(proof.working)
     off = proof.jacobian.off
     shape = "diagonal" if off == NONE else f"{off} triangular in {order}"
+    if proof.parts:
+        shape = f"block triangular in its parts {', '.join(part.name for part in proof.parts)}"
     lines = [
         *(layer.doc or c.text(layer.result.span)).split("\n"),
         "",
@@ -68,17 +72,6 @@ def _forward(c: LayerContext) -> None:
         write(f"return unflatten_batch(y, lead), unflatten_batch({log}, lead)")
 
 
-INVERSE = (
-    "self",
-    "z: Tensor",
-    "context: Tensor | None = None",
-    "*",
-    "tol: float | None = None",
-    "max_iter: int | None = None",
-    "fixed: tuple[int, float] | None = None",
-)
-
-
 def write_net(c: LayerContext) -> None:
     """The class of a net: a value, nothing else."""
     write, layer = c.write, c.layer
@@ -101,7 +94,7 @@ def write_net(c: LayerContext) -> None:
         for part in (write_weights, write_constructor, write_reset):
             write()
             part(c)
-        if c.masks:
+        if c.buffers:
             write()
             write_masks(c)
             write()
@@ -252,10 +245,13 @@ def _bound(c: LayerContext) -> None:
 
 def _protocol(c: LayerContext) -> None:
     write = c.write
-    with write.block("def jacobian_diagonal(self, x: Tensor) -> Tensor:"):
-        write('"""The diagonal of the Jacobian at x, shaped as x."""')
-        write(f'x, lead = flatten_batch(x, self.event_shape, "x", "{c.where(c.layer.shape_span)}")')
-        write("return unflatten_batch(self.value(x, self.effective_weights())[1], lead)")
+    if isinstance(c.layer, ir.Layer) and c.layer.split is not None:
+        write_coupling_diagonal(c)
+    else:
+        with write.block("def jacobian_diagonal(self, x: Tensor) -> Tensor:"):
+            write('"""The diagonal of the Jacobian at x, shaped as x."""')
+            write(f'x, lead = flatten_batch(x, self.event_shape, "x", "{c.where(c.layer.shape_span)}")')
+            write("return unflatten_batch(self.value(x, self.effective_weights())[1], lead)")
     write()
     with write.block("def effective(self, name: str) -> Tensor:"):
         write('"""The masked, tied and constrained value of a parameter."""')
@@ -264,12 +260,12 @@ def _protocol(c: LayerContext) -> None:
     with write.block("def set_effective(self, name: str, value: Tensor) -> None:"):
         write('"""Make `value` the effective value of a parameter; ValueError, and no change, if it cannot be."""')
         write("set_effective_value(self, name, value)")
-    if c.masks:
+    if c.buffers:
         write()
         write_masks(c)
-    if c.assumed or c.masks:
+    if c.assumed or c.buffers:
         write()
-        write_loading(write, assuming=bool(c.assumed), masked=bool(c.masks))
+        write_loading(write, assuming=bool(c.assumed), masked=bool(c.buffers))
 
 
 def _words(text: str) -> list[str]:

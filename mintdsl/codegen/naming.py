@@ -14,7 +14,7 @@ from mintdsl.core import ir
 # variables of the generated methods
 LOCALS = frozenset(
     "l O I drawn blocks part parts self x w s y z rests diagonal slope lead log_det sign value context term tol "
-    "max_iter fixed".split()
+    "max_iter fixed scale shift log_scale".split()
 )
 # arguments and variables of the generated constructors
 ARGUMENTS = frozenset("self shape device dtype factory kept differences".split())
@@ -24,7 +24,7 @@ MEMBERS = frozenset(
     "effective set_effective raw event_shape latent_shape context_shape path kept_weights last_inverse names members "
     "latent_parts extents order functional fronts trace frozen log_prob bits_per_dim sample rsample "
     "sample_and_log_prob transform distribution levels spec_hash not_onto steps initialize statistics logits "
-    "assumed check_assumptions checking checks masks make_masks "
+    "assumed check_assumptions checking checks masks make_masks residues "
     "T_destination add_module apply bfloat16 buffers call_super_init children compile cpu cuda double dump_patches "
     "eval extra_repr float get_buffer get_extra_state get_parameter get_submodule half ipu load_state_dict modules "
     "mtia named_buffers named_children named_modules named_parameters parameters register_backward_hook "
@@ -45,7 +45,7 @@ PRIVATE = (
     "replicate_for_data_parallel maybe_warn_non_full_backward_hook"
 ).replace(" ", "|")
 # buffers and attributes that the constructor makes, and what is private to nn.Module
-OWN = re.compile(rf"kept(_\d+)?|anchor_\w+_\d+x\d+|\w+_(sign|mean|var|count)|__\w+__|_({PRIVATE})")
+OWN = re.compile(rf"kept(_\d+)?|terms_\w+|anchor_\w+_\d+x\d+|\w+_(sign|mean|var|count)|__\w+__|_({PRIVATE})")
 
 
 class Names(NamedTuple):
@@ -67,7 +67,8 @@ def names_of(definition: ir.Layer | ir.Net | ir.Flow, classes: Collection[str]) 
     if isinstance(definition, ir.Flow):
         return Names({}, _free((*_steps(definition.steps), *formals), _attribute), arguments)
     params = [p.name for p in definition.params]
-    local = _free((*params, *(item.name for item in definition.lets)), _variable)
+    parts = definition.split.parts if isinstance(definition, ir.Layer) and definition.split is not None else ()
+    local = _free((*params, *(item.name for item in definition.lets), *parts), _variable)
     return Names(local, _free((*params, *formals), _attribute), arguments)
 
 
@@ -105,7 +106,7 @@ def _free(names: Iterable[str], taken: object) -> dict[str, str]:
 
 
 def _variable(name: str) -> bool:
-    return name in LOCALS or name.startswith("d_") or _elsewhere(name)
+    return name in LOCALS or name.startswith(("d_", "y_", "slope_", "spread_")) or _elsewhere(name)
 
 
 def _attribute(name: str) -> bool:

@@ -96,10 +96,11 @@ class Statement:
         match definition:
             case ir.Layer():
                 data |= self._body("layer", definition)
-                data |= {"claims": _claims(definition.claims)}
+                data |= {"results": [[name, self.formula(result)] for name, result in definition.results]}
+                data |= {"split": _split(definition.split), "claims": _claims(definition.claims)}
             case ir.Net():
                 data |= self._body("net", definition)
-                data |= {"to": _shape(definition.target)}
+                data |= {"to": _shape(definition.target), "result": self.formula(definition.result)}
             case ir.Flow():
                 data |= {"kind": "flow", "claims": _claims(definition.claims), "steps": self._steps(definition.steps)}
             case _:
@@ -113,7 +114,6 @@ class Statement:
             "indices": [[name, _nat(extent)] for name, extent in layer.indices],
             "params": [self._param(p) for p in layer.params],
             "lets": [[item.name, list(item.indices), self.formula(item.value)] for item in layer.lets],
-            "result": self.formula(layer.result),
         }
 
     # ------------------------------------------------------------ parameters and formulas
@@ -141,7 +141,7 @@ class Statement:
     def _node(self, node: ir.Expr, below: list[Json]) -> Json:
         match node:
             case ir.Var():
-                return ["var"]
+                return ["var", node.name]
             case ir.Scalar():
                 return _scalar(node.value)
             case ir.Value():
@@ -160,6 +160,12 @@ class Statement:
                 return ["sum", list(node.indices), *below]
             case ir.Pool():
                 return ["pool", *below]
+            case ir.Spread():
+                return ["spread", *below]
+            case ir.Pick():
+                return ["pick", node.part, *below]
+            case ir.Join():
+                raise AssertionError("each part of a join is written as a result of its own")
             case _:
                 assert_never(node)
 
@@ -261,6 +267,14 @@ def _kind(kind: ir.Kind) -> Json:
             return ["normalize", kind.eps, kind.momentum]
         case _:
             assert_never(kind)
+
+
+def _split(split: ir.Split | None) -> Json:
+    """How a variable is cut: the shapes of the parts tell the rest of a split into blocks."""
+    if split is None:
+        return None
+    functional: Json = None if split.functional is None else [*split.functional]
+    return [split.how, list(split.parts), [_shape(s) for s in split.shapes], _nat(split.start), functional]
 
 
 def _claims(claims: Sequence[ir.Claim]) -> Json:

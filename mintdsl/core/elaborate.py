@@ -12,6 +12,7 @@ from mintdsl.core.extents import Extent, extent_of, within_limits
 from mintdsl.core.flow import elaborate_flow
 from mintdsl.core.layer import elaborate_layer, elaborate_net
 from mintdsl.core.order_items import file_order
+from mintdsl.core.parts import check_mask
 from mintdsl.core.scope import Entry, Locals, Scope, scopes, shortened
 from mintdsl.core.values import Stop, Values, not_yet
 from mintdsl.diagnostics.model import Bag
@@ -128,7 +129,7 @@ class _Elaborator:
                 case ast.Space():
                     values.shape(ast.Shape(entry.item.name, (), entry.item.name.span))
                 case ast.Mask():
-                    not_yet(bag, entry.item.span, "`mask`")
+                    check_mask(entry.item, values)
                 case ast.Extern():
                     not_yet(bag, entry.item.name.span, "an extern net")
                 case _:

@@ -26,8 +26,10 @@ TYPE_NAMES = {
 }
 
 
-def bind_formals(formals: tuple[ast.Formal, ...], values: Values) -> tuple[ir.Formal, ...]:
-    """Define the formals of a definition."""
+def bind_formals(
+    formals: tuple[ast.Formal, ...], values: Values, positions: frozenset[str] = frozenset()
+) -> tuple[ir.Formal, ...]:
+    """Define the formals of a definition; those in `positions` are no sizes and may be 0."""
     if len(formals) > limits.FORMALS.most:
         too_many(len(formals), limits.FORMALS, formals[limits.FORMALS.most].span, values.bag)
         raise Stop
@@ -42,11 +44,14 @@ def bind_formals(formals: tuple[ast.Formal, ...], values: Values) -> tuple[ir.Fo
             default = argument(formal.default, formal.type.id, formal.name.id, values)
             if default is not None and mentions_formals(default):
                 not_yet(values.bag, formal.default.span, "a default that depends on another formal")
-            if isinstance(default, Nat) and default.constant is not None and default.constant < 1:
+            least = 0 if formal.name.id in positions else 1
+            if isinstance(default, Nat) and default.constant is not None and default.constant < least:
                 title = f"the default of `{formal.name.id}` is {default.constant}"
-                values.bag.error("E0305", formal.default.span, title, "sizes are at least 1")
+                values.bag.error("E0305", formal.default.span, title, f"sizes are at least {least}")
         values.names.define(formal.name, _symbol(formal), values.bag)
-        result.append(ir.Formal(formal.name.id, formal.type.id, default, formal.span))
+        result.append(
+            ir.Formal(formal.name.id, formal.type.id, default, int(formal.name.id not in positions), formal.span)
+        )
     return tuple(result)
 
 

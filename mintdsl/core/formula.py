@@ -15,38 +15,16 @@ from mintdsl.core.activations import ACTIVATIONS
 from mintdsl.core.nat import Nat
 from mintdsl.core.scope import BUILTIN, article, unknown
 from mintdsl.core.steps import CONDITIONER_FUNCTIONS, STRUCTURAL
-from mintdsl.core.values import IndexName, RealFormal, Values, describe, not_yet, too_many
+from mintdsl.core.structure import HANDLED, structural
+from mintdsl.core.typed import Bound, Typed
+from mintdsl.core.values import IndexName, RealFormal, Values, Variable, describe, not_yet, too_many
 from mintdsl.diagnostics.model import Fix, Label, Severity
-from mintdsl.records import record
 from mintdsl.source import Span
 from mintdsl.syntax import ast
 from mintdsl.syntax.chains import chain
 
 # The activation of a name and its options. It is handed in: an activation of the program is itself a formula.
 FindAct = Callable[[ast.Name, tuple[ast.Arg, ...], Span, Values], ir.Act | None]
-
-
-@record
-class Variable:
-    """The variable of a map or of an activation."""
-
-    shape: ir.Shape
-
-
-@record
-class Bound:
-    """A let in scope, with the shape of its value (None: a number)."""
-
-    let: ir.Let
-    shape: ir.Shape | None
-
-
-@record
-class Typed:
-    """An expression and its shape; None is a number, which fits every shape."""
-
-    expr: ir.Expr
-    shape: ir.Shape | None
 
 
 @dataclass(slots=True)
@@ -60,6 +38,9 @@ class Formula:
     used: set[str] = field(default_factory=set)
     free: dict[str, Span] = field(default_factory=dict)
     sums: dict[str, Span] = field(default_factory=dict)
+    split: ir.Split | None = None
+    whole: str = ""  # the variable that is cut into parts
+    read: dict[str, Span] = field(default_factory=dict)  # variables, where they are read first
     direct: set[str] = field(default_factory=set)  # sums with nothing but linear operations since: they contract
 
     def let(self, item: ast.Let) -> Bound | None:
@@ -110,7 +91,7 @@ class Formula:
         value = values.names.values.get(name.id)
         match value:
             case Variable():
-                return self._no_indices(name, indices, span, Typed(ir.Var(span), value.shape))
+                return self._variable(name, value, indices, span)
             case ir.Param():
                 self.used.add(name.id)
                 if not isinstance(value.kind, ir.Elementwise):
@@ -162,6 +143,22 @@ class Formula:
             return self._bad(span, f"`{name.id}` is {BUILTIN[name.id]}, not a value", *fixes)
         self._unknown(name)
         return None
+
+    def _variable(self, name: ast.Name, value: Variable, indices: tuple[str, ...], span: Span) -> Typed | None:
+        self.read.setdefault(name.id, span)
+        if self.split is not None and name.id == self.whole:
+            parts = ", ".join(f"`{part}`" for part in self.split.parts)
+            also = (Label(self.split.span, "cut into parts here"),)
+            self.values.bag.error(
+                "E0213",
+                span,
+                f"`{name.id}` is cut into parts: formulas read these",
+                "read as a whole",
+                also=also,
+                fixes=(Fix(f"read its parts: {parts}"),),
+            )
+            return None
+        return self._no_indices(name, indices, span, Typed(ir.Var(name.id, span), value.shape))
 
     def _unknown(self, name: ast.Name, *, applied: bool = False) -> None:
         names = self.values.names
@@ -309,6 +306,8 @@ class Formula:
                 not_yet(self.values.bag, node.span, "a layer applied in a formula")
             if entry is None and name.id == "mean_pool" and self.net:
                 return self._pool(node)
+            if entry is None and name.id in HANDLED and not self.net:
+                return structural(node, name.id, self.split, self.expr, self.values)
             if entry is None and name.id in (*STRUCTURAL, *CONDITIONER_FUNCTIONS):
                 not_yet(self.values.bag, node.span, f"the function `{name.id}`")
         if value is None and self.values.names.silent(name.id):

@@ -85,10 +85,12 @@ class Instances:
             self.masks[key] = _live_conv(kind, channels, order)
         return self.masks[key]
 
-    def size(self, value: Nat, values: Mapping[str, int], span: Span, use: Span, what: str) -> int | None:
-        """`value` as a whole number >= 1."""
+    def size(
+        self, value: Nat, values: Mapping[str, int], span: Span, use: Span, what: str, least: int = 1
+    ) -> int | None:
+        """`value` as a whole number >= `least`."""
         ratio = value.evaluate(values)
-        if ratio.bottom == 1 and 1 <= ratio.top <= limits.SIZE.most:
+        if ratio.bottom == 1 and least <= ratio.top <= limits.SIZE.most:
             return ratio.top
         where = ", ".join(f"{name} = {values[name]}" for name in sorted(value.symbols))
         if ratio.bottom != 1:
@@ -117,6 +119,10 @@ class Instances:
             extents[name] = size
         order = layer.order if isinstance(layer.order, Order) else orders.get(layer.order.name)
         total = Counts(0, 0, 1, 1)
+        if isinstance(layer, ir.Layer) and layer.split is not None:
+            cut = [self._dims(shape, dims, values, layer.split.span, use) for shape in layer.split.shapes]
+            if None in cut:
+                return None
         for param in layer.params:
             source = self._dims(param.source, dims, values, param.span, use)
             target = self._dims(param.target, dims, values, param.span, use)
@@ -203,9 +209,10 @@ class Instances:
             return None
         nats: dict[str, int] = {}
         inner_orders: dict[str, Order] = {}
+        least = {f.name: f.least for f in self.program.callable(use.definition).formals}
         for name, value in use.args:
             if isinstance(value, Nat):
-                size = self.size(value, values, step.span, step.span, f"`{name}`")
+                size = self.size(value, values, step.span, step.span, f"`{name}`", least[name])
                 if size is None:
                     return None
                 nats[name] = size

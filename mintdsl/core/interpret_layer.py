@@ -18,6 +18,7 @@ from mintdsl.core.instance import anchor
 from mintdsl.core.interpret_weights import BoundAct, Env, Member, Raw, Weights, channel_of, evaluate_size
 from mintdsl.core.interval import Interval
 from mintdsl.core.nat import Nat
+from mintdsl.core.places import part_places
 
 Tensor: TypeAlias = list[Dual]  # flat, row-major; one element also stands for a number, which fits every shape
 
@@ -33,13 +34,27 @@ def apply_layer(layer: ir.Layer, env: Env, x: Tensor, raw: Raw, prefix: str) -> 
 
 def apply_weights(weights: Weights, x: Tensor, watch: Watch | None = None) -> Tensor:
     """The same with weights that are made already, for one layer at many inputs."""
-    layer = weights.layer
-    formula = _Formula(weights.env, x, weights, watch)
+    layer, split = weights.layer, weights.layer.split
+    variables, places = {layer.variable: x}, {}
+    if split is not None:
+        start = evaluate_size(split.start, weights.env.sizes, 0)
+        places = dict(zip(split.parts, part_places(split, start, weights.env.dims), strict=True))
+        masked = split.functional is not None  # then a part is the whole, and only its own places count
+        variables = {name: x if masked else [x[p] for p in own] for name, own in places.items()}
+    formula = _Formula(weights.env, variables, weights, watch, places=places)
     for let in layer.lets:
         for member in formula.members(let.indices):
             formula.lets[(let.name, member)] = formula.expr(let.value, dict(zip(let.indices, member, strict=True)))
-    result = formula.expr(layer.result, {})
-    return result * len(x) if len(result) == 1 else result
+    if not isinstance(layer.result, ir.Join):
+        result = formula.expr(layer.result, {})
+        return result * len(x) if len(result) == 1 else result
+    whole = list(x)
+    for own, part in zip(places.values(), layer.result.parts, strict=True):
+        values = formula.expr(part, {})
+        values = values * len(x) if len(values) == 1 else values
+        for k, p in enumerate(own):
+            whole[p] = values[p if masked else k]
+    return whole
 
 
 @dataclass(slots=True)
@@ -47,9 +62,10 @@ class _Formula:
     """One evaluation of a layer's formula, or of an activation's (which has no parameters)."""
 
     env: Env
-    variable: Tensor
+    variables: Mapping[str, Tensor]
     weights: Weights | None = None
     watch: Watch | None = None
+    places: Mapping[str, Sequence[int]] = field(default_factory=dict)  # of each part of a split
     lets: dict[tuple[str, Member], Tensor] = field(default_factory=dict)
 
     def members(self, indices: Sequence[str]) -> Iterator[Member]:
@@ -59,8 +75,13 @@ class _Formula:
     def expr(self, node: ir.Expr, at: Mapping[str, int]) -> Tensor:
         """The value of `node` where the indices have the values `at`."""
         match node:
-            case ir.Var():
-                return self.variable
+            case ir.Var(name=name):
+                return self.variables[name]
+            case ir.Spread(arg=ir.Var(name=name)):
+                own = set(self.places[name])
+                return [a if p in own else constant(0.0) for p, a in enumerate(self.variables[name])]
+            case ir.Pick():
+                return self.expr(node.arg, at)
             case ir.Scalar():
                 return [constant(self._scalar(node.value))]
             case ir.Value():
@@ -79,8 +100,8 @@ class _Formula:
                 for operation in operations:
                     value = _elementwise(_OPERATORS[operation.op], value, self.expr(operation.right, at))
                 return value
-            case ir.Pool():
-                raise ValueError("mean_pool stands in nets only, and nets are not evaluated")
+            case ir.Pool() | ir.Spread() | ir.Join():
+                raise ValueError("this stands where only nets are, or at the end of a layer")
             case ir.Sum():
                 terms = [
                     self.expr(node.body, {**at, **dict(zip(node.indices, member, strict=True))})
@@ -189,7 +210,7 @@ def activate(bound: BoundAct, argument: Tensor, watch: Watch | None = None) -> T
         case ir.FormalAct():
             return activate(env.look(env.acts, act.name), argument, watch)
         case ir.DefinedAct():
-            result = _Formula(env, argument, watch=watch).expr(act.body, {})
+            result = _Formula(env, {act.variable: argument}, watch=watch).expr(act.body, {})
             return result * len(argument) if len(result) == 1 else result
         case ir.BuiltinAct():
             info = ACTIVATIONS[act.name]

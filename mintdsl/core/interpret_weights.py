@@ -61,7 +61,7 @@ class Env:
         """`formal` bound to a value whose own names are those of `place`. ValueError for a value of another type."""
         match formal.type, value:
             case "Nat", int() | Nat():
-                size = evaluate_size(value if isinstance(value, Nat) else Nat.of(value), place.sizes)
+                size = evaluate_size(value if isinstance(value, Nat) else Nat.of(value), place.sizes, formal.least)
                 return replace(self, sizes={**self.sizes, formal.name: size})
             case "Real", int() | float():
                 return replace(self, numbers={**self.numbers, formal.name: float(value)})
@@ -83,18 +83,18 @@ class Env:
                 raise ValueError(f"`{formal.name}` of `{self.name}` is of type {formal.type}, not {value!r}")
 
 
-def evaluate_size(size: Nat, env: Mapping[str, int]) -> int:
-    """The whole number >= 1 that `size` is where its symbols have the values in `env`; ValueError otherwise."""
+def evaluate_size(size: Nat, env: Mapping[str, int], least: int = 1) -> int:
+    """The whole number >= `least` that `size` is where its symbols have the values in `env`; ValueError otherwise."""
     constant = size.constant
-    if constant is not None and constant >= 1:
+    if constant is not None and constant >= least:
         return constant
     missing = sorted(size.symbols - set(env))
     if missing:
         raise ValueError(f"the size `{size}` needs a value of {', '.join(f'`{m}`' for m in missing)}")
     ratio = size.evaluate(env)
-    if ratio.bottom != 1 or ratio.top < 1:
+    if ratio.bottom != 1 or ratio.top < least:
         value = f"{ratio.top} / {ratio.bottom}" if ratio.bottom != 1 else f"{ratio.top}"
-        raise ValueError(f"the size `{size}` is {value}, not a whole number >= 1")
+        raise ValueError(f"the size `{size}` is {value}, not a whole number >= {least}")
     return ratio.top
 
 

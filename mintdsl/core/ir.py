@@ -24,13 +24,16 @@ from mintdsl.core.terms import (
     FormalAct as FormalAct,
     FormalOrder as FormalOrder,
     InitCall as InitCall,
+    Join as Join,
     Let as Let,
     Linear as Linear,
     Neg as Neg,
+    Pick as Pick,
     Pool as Pool,
     Ref as Ref,
     Scalar as Scalar,
     Shape as Shape,
+    Spread as Spread,
     Sum as Sum,
     Value as Value,
     Var as Var,
@@ -151,8 +154,28 @@ class Claim:
 
 
 @record
+class Split:
+    """How a layer's variable is cut into `parts`, named in the order in which they are written.
+
+    `how` is a registered mask or the name of a declared one. A place belongs to the part at
+    (residue - start) mod (number of parts); `residue` of blocks is the number of the block, of strided parts the
+    channel, and of a mask `functional` the value of that combination of coordinates (the last entry a constant).
+    """
+
+    how: str
+    parts: tuple[str, ...]
+    shapes: tuple[Shape, ...]
+    start: Nat
+    functional: tuple[int, ...] | None
+    span: Span = field(compare=False, repr=False)
+
+
+@record
 class Layer:
-    """A layer: parameters, `lets` in order, and the result, as functions of one variable on `shape`."""
+    """A layer: parameters, `lets` in order, and the result, as functions of one variable on `shape`.
+
+    With a `split` the formulas read its parts and not the variable, and the result is a `Join`.
+    """
 
     __slots__ = ("tables", "written")
     name: str
@@ -165,10 +188,19 @@ class Layer:
     variable: str
     lets: tuple[Let, ...]
     result: Expr
+    split: Split | None
     doc: str | None
     span: Span = field(compare=False, repr=False)
     name_span: Span = field(compare=False, repr=False)
     shape_span: Span = field(compare=False, repr=False)
+
+    @property
+    def results(self) -> tuple[tuple[str, Expr], ...]:
+        """Each variable with the formula of what becomes of it: one, or one for each part of the split."""
+        if self.split is None:
+            return ((self.variable, self.result),)
+        assert isinstance(self.result, Join)
+        return tuple(zip(self.split.parts, self.result.parts, strict=True))
 
     def param(self, name: str) -> Param:
         """The parameter called `name`."""

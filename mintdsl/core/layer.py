@@ -7,13 +7,16 @@ from mintdsl.core import ir, ties
 from mintdsl.core.acts import act_item, find_act
 from mintdsl.core.claim_words import CLAIMS
 from mintdsl.core.formals import bind_formals
-from mintdsl.core.formula import Bound, Formula, Typed, Variable
+from mintdsl.core.formula import Formula
 from mintdsl.core.header import bind_claims, bind_shape
 from mintdsl.core.order_items import find_order
 from mintdsl.core.orders import DEFAULT_ORDER, Order
 from mintdsl.core.params import check_inits, declare
+from mintdsl.core.parts import find_split, is_split, positions
 from mintdsl.core.scope import Locals, Scope
-from mintdsl.core.values import IndexName, Stop, Values, not_yet, too_many
+from mintdsl.core.structure import is_join, join
+from mintdsl.core.typed import Bound, Typed
+from mintdsl.core.values import IndexName, Stop, Values, Variable, not_yet, too_many
 from mintdsl.core.walks import layer_written, too_much
 from mintdsl.diagnostics.model import Bag, Fix, Label, Severity
 from mintdsl.records import replace
@@ -104,7 +107,7 @@ class _Layer:
     def run(self) -> ir.Layer | None:
         item, values = self.item, self.values
         assert isinstance(item, ast.Layer)
-        formals = bind_formals(item.formals, values)
+        formals = bind_formals(item.formals, values, positions(item))
         if item.given:
             not_yet(self.bag, item.given[0].span, "`given` context")
         shape = bind_shape(item.shape, values)
@@ -120,7 +123,7 @@ class _Layer:
         formula = Formula(values, find_act)
         lets, result = self._body(formula, shape, shape)
         self._unused(solved, formula)
-        if result is None or order is None:
+        if result is None or order is None or (formula.split is None) == isinstance(result.expr, ir.Join):
             return None
         layer = ir.Layer(
             name=item.name.id,
@@ -136,6 +139,7 @@ class _Layer:
             variable=item.body.args[0].id,
             lets=tuple(lets),
             result=result.expr,
+            split=formula.split,
             doc=item.doc,
             span=item.span,
             name_span=item.name.span,
@@ -199,12 +203,28 @@ class _Layer:
         values.names.define(body.args[0], Variable(shape), self.bag)
         lets = []
         for item in (*(m for m in self.item.members if isinstance(m, ast.Let)), *body.lets):
+            if is_split(item) and isinstance(self.item, ast.Layer):
+                self._split(item, formula, shape)
+                continue
             bound = formula.let(item)
             for name in item.names:
                 values.names.define(name, bound, self.bag)
             if isinstance(bound, Bound):
                 lets.append(bound.let)
-        result = formula.expr(body.result)
+        last = body.result
+        if isinstance(last, ast.Apply) and is_join(last) and isinstance(self.item, ast.Layer):
+            result = join(last, formula.split, shape, formula.expr, self.bag)
+        else:
+            result = formula.expr(last)
+            if result is not None and formula.split is not None:
+                self.bag.error(
+                    "E0213",
+                    last.span,
+                    "a layer that splits its variable ends in `join`",
+                    "not a join",
+                    also=(Label(formula.split.span, "cut into parts here"),),
+                )
+                return lets, None
         if result is not None and result.shape is not None and result.shape != target:
             wanted = f"the layer is on `{target}`" if isinstance(self.item, ast.Layer) else f"the net gives `{target}`"
             self.bag.error(
@@ -216,6 +236,28 @@ class _Layer:
             )
             return lets, None
         return lets, result
+
+    def _split(self, item: ast.Let, formula: Formula, shape: ir.Shape) -> None:
+        """Cut the variable: from here on formulas read its parts."""
+        if formula.split is not None:
+            not_yet(self.bag, item.span, "a second split")
+        values, variable = self.values, self.item.body.args[0].id
+        split = find_split(item, variable, shape, values)
+        for k, name in enumerate(item.names):
+            part = None if split is None else Variable(split.shapes[k])
+            values.names.define(name, part, self.bag)
+        if split is None:
+            raise Stop
+        if variable in formula.read:
+            self.bag.error(
+                "E0213",
+                formula.read[variable],
+                f"`{variable}` is read as a whole and in parts",
+                "read as a whole here",
+                also=(Label(item.span, "cut into parts here"),),
+                fixes=(Fix(f"read its parts: {', '.join(f'`{p}`' for p in split.parts)}"),),
+            )
+        formula.split, formula.whole = split, variable
 
     def _unused(self, params: dict[str, ir.Param], formula: Formula) -> None:
         if self.bag.has_errors:

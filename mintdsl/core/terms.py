@@ -14,11 +14,16 @@ from mintdsl.source import Span
 
 @record
 class Shape:
-    """`kind` is Image (C, H, W), Vec (D), Seq (T, D), or Any (`on S`, no dims, `name` S)."""
+    """`kind` is Image (C, H, W), Vec (D), Seq (T, D), or Any (`on S`, no dims, `name` S).
+
+    `part` is the place in the list of parts of a split by a mask: such a part keeps the whole layout, and only the
+    places of the mask count.
+    """
 
     kind: str
     dims: tuple[Nat, ...]
     name: str = field(default="", compare=False)
+    part: int | None = None
 
     @property
     def coordinates(self) -> tuple[str, ...]:
@@ -26,7 +31,8 @@ class Shape:
         return {"Image": ("c", "h", "w"), "Vec": ("i",), "Seq": ("t", "d"), "Any": ("s",)}[self.kind]
 
     def __str__(self) -> str:
-        return f"{self.kind}[{', '.join(map(str, self.dims))}]" if self.dims else self.name
+        whole = f"{self.kind}[{', '.join(map(str, self.dims))}]" if self.dims else self.name
+        return whole if self.part is None else f"part {self.part} of {whole}"
 
 
 Direction: TypeAlias = str  # "lower", "upper", or the name of a Dir formal: both words are reserved
@@ -96,12 +102,16 @@ Argument: TypeAlias = Nat | float | Direction | Act | InitCall | Order | FormalO
 
 @record
 class Formal:
-    """A formal of a definition; `type` is Nat, Real, Dir, Order, Act or Init."""
+    """A formal of a definition; `type` is Nat, Real, Dir, Order, Act or Init.
+
+    `least` is the least value of a Nat: 1, for sizes, or 0 where it only says which part of a split comes first.
+    """
 
     __slots__ = ("default_pair",)
     name: str
     type: str
     default: Argument | None
+    least: int
     span: Span = field(compare=False, repr=False)
 
 
@@ -110,8 +120,9 @@ class Formal:
 
 @record
 class Var:
-    """The variable of the map."""
+    """The variable of the map, a part of it, or context (`given`)."""
 
+    name: str
     span: Span = field(compare=False, repr=False)
 
 
@@ -188,6 +199,31 @@ class Ref:
 
 
 @record
+class Spread:
+    """`spread(a)`: a part of a split by a mask in its places, 0 elsewhere."""
+
+    arg: Var
+    span: Span = field(compare=False, repr=False)
+
+
+@record
+class Pick:
+    """`pick(e, b)`: of e, the places of the part b."""
+
+    arg: Expr
+    part: str
+    span: Span = field(compare=False, repr=False)
+
+
+@record
+class Join:
+    """`join(a, e)`: the parts of a split, in their order, put together; the result of a layer only."""
+
+    parts: tuple[Expr, ...]
+    span: Span = field(compare=False, repr=False)
+
+
+@record
 class Pool:
     """`mean_pool(e)`: Image[C, H, W] to Vec[C]; nets only."""
 
@@ -195,7 +231,7 @@ class Pool:
     span: Span = field(compare=False, repr=False)
 
 
-Expr: TypeAlias = Pool | Var | Scalar | Value | Linear | Apply | Neg | Binary | Sum | Ref
+Expr: TypeAlias = Join | Spread | Pick | Pool | Var | Scalar | Value | Linear | Apply | Neg | Binary | Sum | Ref
 
 
 @record

@@ -37,6 +37,13 @@ class DirFormal:
 
 
 @record
+class Variable:
+    """The variable of a map or of an activation, a part of it, or context."""
+
+    shape: ir.Shape
+
+
+@record
 class IndexName:
     """A declared index and its extent."""
 

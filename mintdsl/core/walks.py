@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from mintdsl import limits
 from mintdsl.core import ir
-from mintdsl.core.postorder import postorder
+from mintdsl.core.postorder import operands, postorder
 from mintdsl.diagnostics.model import Bag
 from mintdsl.records import derived
 from mintdsl.syntax import ast
@@ -24,7 +24,7 @@ def chain(node: ir.Expr) -> tuple[ir.Expr, list[ir.Binary]]:
 
 
 def constant(node: ir.Expr, lets: Mapping[str, bool]) -> bool:
-    """Whether `node` does not contain the variable; `lets` tells that of each let."""
+    """Whether `node` contains no variable; `lets` tells that of each let."""
     waiting = [node]
     while waiting:
         match waiting.pop():
@@ -33,13 +33,44 @@ def constant(node: ir.Expr, lets: Mapping[str, bool]) -> bool:
             case ir.Ref(name=name):
                 if not lets[name]:
                     return False
-            case ir.Linear(arg=arg) | ir.Apply(arg=arg) | ir.Neg(arg=arg) | ir.Pool(arg=arg) | ir.Sum(body=arg):
-                waiting.append(arg)
-            case ir.Binary(left=left, right=right):
-                waiting += (left, right)
             case ir.Scalar() | ir.Value():
                 pass
+            case other:
+                waiting += operands(other)
     return True
+
+
+def variables(root: ir.Expr, layer: ir.Layer | ir.Net) -> dict[str, None]:
+    """The variables that a formula reads, through lets too, each once."""
+    found: dict[str, None] = {}
+    seen: set[str] = set()
+    waiting = [root]
+    while waiting:
+        match waiting.pop():
+            case ir.Var(name=name):
+                found[name] = None
+            case ir.Ref(name=name):
+                if name not in seen:
+                    seen.add(name)
+                    waiting.append(layer.let(name).value)
+            case other:
+                waiting += operands(other)
+    return found
+
+
+def needed_lets(root: ir.Expr, layer: ir.Layer | ir.Net) -> list[ir.Let]:
+    """The lets that a formula needs, through other lets too, in their order."""
+    seen: set[str] = set()
+    waiting = [root]
+    while waiting:
+        match waiting.pop():
+            case ir.Ref(name=name):
+                if name not in seen:
+                    seen.add(name)
+                    waiting.append(layer.let(name).value)
+            case other:
+                waiting += operands(other)
+    return [item for item in layer.lets if item.name in seen]
 
 
 def moving_maps(layer: ir.Layer | ir.Net) -> dict[str, None]:
@@ -109,10 +140,8 @@ def written_out(formulas: Iterable[ir.Expr]) -> Written:
                     inner = act_written(act)
                     size, deepest = size + inner.size, max(deepest, depth + inner.depth)
                 waiting.append((arg, depth + 1))
-            case ir.Linear(arg=arg) | ir.Neg(arg=arg) | ir.Pool(arg=arg) | ir.Sum(body=arg):
-                waiting.append((arg, depth + 1))
-            case ir.Var() | ir.Scalar() | ir.Value() | ir.Ref():
-                pass
+            case other:
+                waiting += [(below, depth + 1) for below in operands(other)]
     return Written(size, deepest)
 
 

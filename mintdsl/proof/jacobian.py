@@ -87,6 +87,7 @@ class Smooth(IntEnum):
 # no name of a program can be one of these
 NONE = "<diagonal>"
 DENSE = "<dense>"
+PARTS = "<parts>"  # triangular in some order of the parts of a split, not the one in which they are written
 
 
 @record
@@ -136,7 +137,7 @@ class Jacobian:
             return "constant"
         if self.off == DENSE:
             return "dense"
-        off = "diagonal" if self.off == NONE else self.off
+        off = {NONE: "diagonal", PARTS: "triangular in its parts"}.get(self.off, self.off)
         name = off if not self.strict else f"strict {off}"
         return f"{name}, diag in {self.diag}" if not self.strict else name
 

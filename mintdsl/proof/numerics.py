@@ -23,6 +23,7 @@ from typing import assert_never
 from mintdsl.core import ir
 from mintdsl.core.interval import Interval
 from mintdsl.core.nat import Nat
+from mintdsl.core.postorder import operands
 from mintdsl.proof.check import Bindings, LayerProof, act_slope
 from mintdsl.proof.jacobian import NONE
 from mintdsl.proof.prover import Prover
@@ -228,6 +229,8 @@ def layer_numerics(proof: LayerProof, bindings: Bindings, sizes: Mapping[str, in
     is inverted as (z - f(0)) / slope, anything else by a solve.
     """
     layer, jacobian = proof.layer, proof.jacobian
+    if proof.parts:
+        return _coupling(proof)
     if jacobian.off != NONE:
         return _triangular(layer)
     slopes = jacobian.diag.interval
@@ -254,6 +257,24 @@ def _triangular(layer: ir.Layer) -> Numerics:
     return Numerics(1, none, none, none, none, none, False, why, why, why)
 
 
+def _coupling(proof: LayerProof) -> Numerics:
+    """No bound of a coupling is known without one of what it takes from the other parts.
+
+    A bounded scale gives none: x_b = (y_b - m) / s, and s varies with x_a, so the slope of x_b grows with y_b
+    (Behrmann et al., Understanding and Mitigating Exploding Inverses, AISTATS 2021, arXiv:2006.09347).
+    """
+    name, none = proof.layer.name, math.inf
+    if all(part.jacobian.unit for part in proof.parts):
+        why = f"`{name}` adds what nothing bounds the slope of; an additive coupling of bounded slope has a bound"
+    else:
+        part = next(p.name for p in proof.parts if not p.jacobian.unit)
+        why = (
+            f"`{name}` scales `{part}` by what varies with the other parts, so the slope of its inverse grows with the "
+            f"value of `{part}`, even where the scale is bounded; an additive coupling of bounded slope has a bound"
+        )
+    return Numerics(1, none, none, none, none, none, False, why, why, why)
+
+
 # ---------------------------------------------------------------- why there is no bound
 
 
@@ -263,17 +284,7 @@ def nodes(layer: ir.Layer) -> Iterator[ir.Expr]:
     while stack:
         node = stack.pop()
         yield node
-        match node:
-            case ir.Linear() | ir.Apply() | ir.Neg() | ir.Pool():
-                stack.append(node.arg)
-            case ir.Sum():
-                stack.append(node.body)
-            case ir.Binary():
-                stack += [node.left, node.right]
-            case ir.Var() | ir.Scalar() | ir.Value() | ir.Ref():
-                pass
-            case other:
-                assert_never(other)
+        stack += operands(node)
 
 
 def _unbounded(layer: ir.Layer, bindings: Bindings) -> str:

@@ -330,7 +330,7 @@ def _passage(proof: Proof, bijection: Bijection) -> Passage:
         bijection.domain,
         bijection.codomain,
         jacobian.range.forget().interval if bijection.codomain is None else bijection.codomain,
-        jacobian.unit,
+        proof.preserving,
         proof.inverse,
         jacobian.lip,
         evaluation=proof.evaluation_only,

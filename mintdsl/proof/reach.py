@@ -7,6 +7,7 @@ the last one none before. It costs a few steps for each layer, and where it deci
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import reduce
 from itertools import product
 from typing import assert_never
 
@@ -171,8 +172,11 @@ def _reach(layer: ir.Layer, env: Env) -> Window:
                     return inner
                 param = layer.param(node.param)
                 return inner.moved(_kernel(kind, env.shape(param.source)[0], env.shape(param.target)[0], layer, env))
-            case ir.Apply() | ir.Neg() | ir.Pool():
+            case ir.Apply() | ir.Neg() | ir.Pool() | ir.Spread() | ir.Pick():
                 return of(node.arg)
+            case ir.Join():
+                known = [window for window in map(of, node.parts) if window is not None]
+                return reduce(Window.united, known) if known else None
             case ir.Sum():
                 return of(node.body)
             case ir.Binary():

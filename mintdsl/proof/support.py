@@ -19,8 +19,9 @@ from typing import assert_never
 
 from mintdsl.core import ir
 from mintdsl.core.instance import Sizes
-from mintdsl.core.interpret_weights import Env
+from mintdsl.core.interpret_weights import Env, evaluate_size
 from mintdsl.core.orders import Order
+from mintdsl.core.places import part_places
 from mintdsl.proof.cells import convolved, lanes, mixed, moved, taps
 from mintdsl.proof.stages import (
     Append,
@@ -185,7 +186,11 @@ def _back(stages: Sequence[Stage], cells: int, width: int) -> int:
 
 def _through(layer: ir.Layer, env: Env, cells: int, width: int) -> int:
     """The inputs of a layer that its outputs `cells` can see."""
-    formula = _Formula(layer, env, width, {item.name: 0 for item in layer.lets})
+    places = {}
+    if layer.split is not None:
+        start = evaluate_size(layer.split.start, env.sizes, 0)
+        places = dict(zip(layer.split.parts, part_places(layer.split, start, env.dims), strict=True))
+    formula = _Formula(layer, env, width, {item.name: 0 for item in layer.lets}, places)
     inputs = formula.back(layer.result, cells)
     for item in reversed(layer.lets):
         inputs |= formula.back(item.value, formula.wanted[item.name])
@@ -200,6 +205,7 @@ class _Formula:
     env: Env
     width: int
     wanted: dict[str, int]
+    places: dict[str, list[int]]  # of each part of a split
 
     def back(self, top: ir.Expr, cells: int) -> int:
         """The inputs that `cells` of an expression can see, apart from its lets."""
@@ -208,8 +214,8 @@ class _Formula:
         while stack:
             node, at = stack.pop()
             match node:
-                case ir.Var():
-                    inputs |= at
+                case ir.Var(name=name):
+                    inputs |= self.whole(name, at) if self.places else at
                 case ir.Scalar() | ir.Value():
                     pass
                 case ir.Ref(name=name):
@@ -222,11 +228,39 @@ class _Formula:
                     stack.append((node.body, at))
                 case ir.Binary():
                     stack += [(node.left, at), (node.right, at)]
+                case ir.Spread() | ir.Pick():
+                    stack.append((node.arg, at))
+                case ir.Join():
+                    stack += [(part, self.part(name, at)) for name, part in zip(self.places, node.parts, strict=True)]
                 case ir.Pool():
                     raise AssertionError("only nets pool, and nets are no part of a layer")
                 case other:
                     assert_never(other)
         return inputs
+
+    def part(self, name: str, cells: int) -> int:
+        """The cells of a part, of those of the whole."""
+        return self._moved(name, cells, inwards=True)
+
+    def whole(self, name: str, cells: int) -> int:
+        """The cells of the whole, of those of a part."""
+        return self._moved(name, cells, inwards=False)
+
+    def _moved(self, name: str, cells: int, *, inwards: bool) -> int:
+        """Cells by runs of neighbours that stay neighbours; a part of a mask keeps its places."""
+        split = self.layer.split
+        assert split is not None
+        found, first, own = 0, 0, self.places[name]
+        while first < len(own):
+            last = first
+            while last + 1 < len(own) and own[last + 1] == own[last] + 1:
+                last += 1
+            size, there = (last + 1 - first) * self.width, own[first] * self.width
+            here = there if split.functional is not None else first * self.width
+            source, target = (there, here) if inwards else (here, there)
+            found |= (cells >> source & ((1 << size) - 1)) << target
+            first = last + 1
+        return found
 
     def read(self, param: ir.Param, cells: int) -> int:
         """The cells that a linear map reads for the outputs `cells`."""

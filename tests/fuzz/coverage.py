@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from mintdsl.core import ir
 from mintdsl.core.constraints import CONSTRAINTS
 from mintdsl.core.orders import DIRECTIONS, ORDERS, Order
+from mintdsl.core.steps import MASKS
 from mintdsl.proof.derivation import Derivation
 
 from .subject import Subject
@@ -65,6 +66,8 @@ def _layer(layer: ir.Layer) -> Iterator[str]:
         if param.bound is not None:
             text = next(c.text for c in CONSTRAINTS if c.quantity == "diag" and c.cmp == param.bound.cmp)
             yield f"constraint:{text}:{param.bound.via}"
+    if layer.split is not None:
+        yield f"mask:{layer.split.how if layer.split.how in MASKS else 'declared'}"
     for root in (*(item.value for item in layer.lets), layer.result):
         yield from _expression(root)
 
@@ -79,6 +82,11 @@ def _expression(node: ir.Expr) -> Iterator[str]:
         case ir.Binary(left=left, right=right):
             yield from _expression(left)
             yield from _expression(right)
+        case ir.Join(parts=parts):
+            for part in parts:
+                yield from _expression(part)
+        case ir.Pick(arg=inner):
+            yield from _expression(inner)
         case _:
             pass
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from mintdsl.core.interval import REAL, Interval
-from mintdsl.proof.jacobian import DENSE, NONE, Fibre, Jacobian, Monomial
+from mintdsl.proof.jacobian import DENSE, NONE, PARTS, Fibre, Jacobian, Monomial
 
 from .draws import EXACT, POINTS, Inputs
 from .meaning import Weights
@@ -46,6 +46,8 @@ class Sight:
 
     def direction(self, word: str) -> Tensor:
         """Which entries may differ from 0 beside the diagonal: a matrix [p, q]."""
+        if word == PARTS:  # in some order of the parts
+            return self.later | self.later.T
         return self.later if self.weights.direction(word) == "lower" else self.later.T
 
     def signs(self, monomial: Monomial, at: Mapping[str, int]) -> Tensor:

@@ -137,8 +137,9 @@ class Weights:
         return [tuple(sum(a * b for a, b in zip(row, p, strict=True)) for row in rows) for p in self.places]
 
     def later(self, order: Order | None = None) -> Tensor:
-        """Whether place p comes after place q: a matrix [p, q]."""
-        keys = self.keys(order)
+        """Whether place p comes after place q: a matrix [p, q]. Of a layer in parts: in a later part."""
+        split = self.layer.split
+        keys = self.keys(order) if split is None else [(k,) for k in part_of_each(split, self.env)]
         return torch.tensor([[p > q for q in keys] for p in keys])
 
     def stored(self, name: str, member: Member) -> Tensor:
@@ -250,17 +251,38 @@ class Formula:
     env: Env
     x: Field
     weights: Weights | None = None
+    parts: Mapping[str, Field] = field(default_factory=dict)
     watch: Callable[[ir.Expr, Mapping[str, int], Field], None] | None = None
     lets: dict[tuple[str, Member], Field] = field(default_factory=dict)
 
     def layer(self) -> Field:
         """The whole layer."""
         assert self.weights is not None
-        for let in self.weights.layer.lets:
+        layer, split = self.weights.layer, self.weights.layer.split
+        own = [] if split is None else part_of_each(split, self.env)
+        if split is not None:
+            masked = split.functional is not None
+            places = [[p for p, part in enumerate(own) if part == k or masked] for k in range(len(split.parts))]
+            self.parts = {name: tensors.taken(self.x, at) for name, at in zip(split.parts, places, strict=True)}
+        for let in layer.lets:
             for member in self.weights.members(let.indices):
                 at = dict(zip(let.indices, member, strict=True))
                 self.lets[let.name, member] = self.expr(let.value, at)
-        return self._full(self.expr(self.weights.layer.result, {}))
+        if not isinstance(layer.result, ir.Join):
+            return self._full(self.expr(layer.result, {}))
+        found = [
+            self._like(self.expr(part, {}), self.parts[name])
+            for (name, _), part in zip(layer.results, layer.result.parts, strict=True)
+        ]
+        counts = [0] * len(found)
+        pieces = []
+        for p, k in enumerate(own):
+            pieces.append(tensors.taken(found[k], [p if masked else counts[k]]))
+            counts[k] += 1
+        return tensors.stacked(pieces)
+
+    def _like(self, found: Field, other: Field) -> Field:
+        return tensors.add(found, tensors.constant(torch.zeros_like(other.value[:, :1]), other))
 
     def _full(self, found: Field) -> Field:
         return tensors.add(found, tensors.constant(torch.zeros_like(self.x.value[:, :1]), self.x))
@@ -274,8 +296,16 @@ class Formula:
 
     def _expr(self, node: ir.Expr, at: Mapping[str, int]) -> Field:
         match node:
-            case ir.Var():
-                return self.x
+            case ir.Var(name=name):
+                return self.parts.get(name, self.x)
+            case ir.Spread(arg=arg):
+                assert self.weights is not None and self.weights.layer.split is not None
+                split = self.weights.layer.split
+                kept = [float(k == split.parts.index(arg.name)) for k in part_of_each(split, self.env)]
+                mask = torch.tensor(kept, dtype=self.x.value.dtype).expand_as(self.x.value[:, :1])
+                return tensors.multiply(self.parts[arg.name], tensors.exact(mask, self.x))
+            case ir.Pick():
+                return self.expr(node.arg, at)
             case ir.Scalar(value=value):
                 return tensors.constant(torch.full_like(self.x.value[:, :1, :1], self._number(value)), self.x)
             case ir.Value(param=name):
@@ -355,6 +385,23 @@ def activate(bound: BoundAct, argument: Field) -> Field:
         case _:
             options = [env.numbers[o] if isinstance(o, str) else o for o in act.options]
             return tensors.apply(argument, lambda v: ACTS[act.name](v, *options), KINKS.get(act.name, ()))
+
+
+def part_of_each(split: ir.Split, env: Env) -> list[int]:
+    """For each place, row-major, the number of the part that it belongs to."""
+    count, dims = len(split.parts), env.dims
+    start = evaluate_size(split.start, env.sizes, 0)
+    axis = 0 if len(dims) == 3 else len(dims) - 1
+    found = []
+    for index in product(*map(range, dims)):
+        if split.functional is not None:
+            residue = sum(a * i for a, i in zip(split.functional, (*index, 1), strict=True))
+        elif split.how == "strided":
+            residue = index[axis]
+        else:
+            residue = index[axis] * count // dims[axis]
+        found.append((residue - start) % count)
+    return found
 
 
 # ---------------------------------------------------------------- flows

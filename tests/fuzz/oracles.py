@@ -25,7 +25,7 @@ from . import tensors
 from .claims import claims_hold
 from .draws import KINDS, MODERATE, POINTS, Loader, end_draw, inputs, raw_draws
 from .facts import Failure, Sight, excess_of, grows
-from .meaning import Formula, Used, Weights, run_flow
+from .meaning import Formula, Used, Weights, part_of_each, run_flow
 from .subject import Subject, build, layer_proof, layers_of
 from .tensors import Field, variable
 
@@ -100,6 +100,8 @@ class _Trial:
             self.verdict.add("onto", grows(proof.jacobian, evaluate, given.x[:MODERATE, 0], where))
 
     def _chosen(self, layer: ir.Layer) -> list[ir.Expr]:
+        if layer.split is not None:
+            return []  # each part has formulas of its own
         nodes = [n for root in (*(item.value for item in layer.lets), layer.result) for n in _below(root)]
         some = self.rng.sample(nodes, min(NODES, len(nodes)))
         return [*(item.value for item in layer.lets), *some]
@@ -189,7 +191,11 @@ class _Trial:
         weights = Weights(used.layer, used.env, self.raw, used.prefix)
         if proof.jacobian.off not in ("<dense>",):
             allowed = torch.eye(jacobian.shape[-1], dtype=torch.bool)
-            if proof.jacobian.off != "<diagonal>":
+            if used.layer.split is not None:
+                own = part_of_each(used.layer.split, used.env)
+                read = [{used.layer.split.parts.index(name) for name in part.reads} for part in proof.parts]
+                allowed = allowed | torch.tensor([[q in read[p] for q in own] for p in own])
+            elif proof.jacobian.off != "<diagonal>":
                 later = _later(weights, proof)
                 allowed = allowed | (later if weights.direction(proof.jacobian.off) == "lower" else later.T)
             outside = (jacobian * ~allowed).abs().nan_to_num(0.0)

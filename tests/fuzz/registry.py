@@ -19,7 +19,7 @@ from mintdsl.core.formals import FORMAL_TYPES
 from mintdsl.core.inits import INITS
 from mintdsl.core.kinds import ANCHORS, KINDS
 from mintdsl.core.orders import DIRECTIONS, ORDERS
-from mintdsl.core.steps import PRIORS, SHAPES, STEPS
+from mintdsl.core.steps import MASKS, PRIORS, SHAPES, STEPS
 from mintdsl.proof.rules import RULES
 from mintdsl.syntax import ast
 
@@ -160,6 +160,7 @@ def constructs() -> set[str]:
     found |= {f"prior:{p.name}" for p in PRIORS.values() if p.ready}
     found |= {f"order:{name}" for name in (*ORDERS, "declared")}
     found |= {f"anchor:{name}" for name in ANCHORS}
+    found |= {f"mask:{name}" for name in (*MASKS, "declared")}
     found |= {f"formal:{name}" for name in FORMAL_TYPES}
     found |= {f"direction:{name}" for name in DIRECTIONS}
     found |= {f"claim:{name}" for name in CLAIMS}

@@ -6,6 +6,7 @@ not only tangents: `diag in [lo, hi]` speaks of difference quotients.
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
 from collections.abc import Callable, Iterator, Mapping
@@ -170,8 +171,65 @@ FLOWS: dict[str, Callable[[], str]] = {
 }
 
 
+JOINED = {
+    "JOIN": (
+        ("Vec[4]", "halves", "a, b", "a, (b - tanh(a)) * exp(sin(a))"),
+        ("Vec[6]", "strided, parts = 3, start = 2", "a, b, c", "a - b * c, b / (1 + exp(c)), -c"),
+        ("Image[2, 1, 2]", "channel", "a, b", "(a + V(b)) * sigmoid(V(b) + 2), b"),
+        ("Seq[2, 2]", "channel, start = 1", "a, b", "a * 2, a - b"),
+    ),
+    "PICK": (
+        ("Image[1, 2, 3]", "checkerboard", "a, b", "a, b * pick(exp(tanh(W(spread(a)))), b) + pick(W(spread(a)), b)"),
+        ("Image[2, 2, 1]", "cyclic, parts = 3", "a, b, c", "a - pick(softplus(spread(c)), a), b / pick(k, b), c"),
+    ),
+}
+
+
+@pytest.mark.parametrize(("rule", "case"), [(r, c) for r, cases in JOINED.items() for c in cases])
+def test_rules_of_parts(rule: str, case: tuple[str, str, str, str]) -> None:
+    shape, how, names, parts = case
+    params = "  param V : conv 3x3 on Image[1, 1, 2]\n" if "V(" in parts else ""
+    params += "  param W : conv 3x3\n" if "W(" in parts else ""
+    params += "  param k : scale with diag != 0\n" if "k" in parts.replace("pick", "") else ""
+    text = f"layer L on {shape} {{\n{params}  map x {{ let ({names}) = split(x, {how})  return join({parts}) }}\n}}\n"
+    core, bag = mintdsl.loads("mint 1\n" + text).core()
+    assert not bag.has_errors, bag.sorted()
+    (key,) = core.main
+    proof = Prover(core).prove(key, {})
+    assert isinstance(proof, LayerProof) and proof.bijection is not None and not proof.diagnostics
+    assert rule in {node.rule for node in proof.derivation.nodes()}
+    layer, split = proof.layer, proof.layer.split
+    assert split is not None
+    dims = tuple(d.constant or 0 for d in layer.shape.dims)
+    size, start = math.prod(dims), split.start.constant or 0
+    owner = [0] * size  # worked out again, from the meaning of the words
+    for place, index in enumerate(itertools.product(*map(range, dims))):
+        channel, count = index[0] if len(dims) == 3 else index[-1], len(split.parts)
+        channels = dims[0] if len(dims) == 3 else dims[-1]
+        residue = {
+            "halves": channel * 2 // channels,
+            "channel": channel * count // channels,
+            "strided": channel,
+            "checkerboard": sum(index[1:]),
+            "cyclic": sum(index),
+        }[split.how]
+        owner[place] = (residue - start) % count
+    generator = random.Random(3)
+    for raw in draws(layer, dims, {}, 5):
+        for scale in (0.1, 1.0, 5.0):
+            x = [generator.gauss(0, scale) for _ in range(size)]
+            here = interpret.evaluate_layer(core, key, x, dims, {}, raw)
+            for p, q in itertools.product(range(size), repeat=2):
+                part = proof.parts[owner[p]]
+                if p != q and (owner[p] == owner[q] or split.parts[owner[q]] not in part.reads):
+                    assert here.jacobian[p][q] == 0
+                elif p == q:
+                    interval = part.jacobian.diag.forget().interval
+                    assert contains(interval, here.jacobian[p][p], 1e-12 * (1 + abs(here.jacobian[p][p])))
+
+
 def test_every_rule_has_instances() -> None:
-    assert set(TERMS) | set(FLOWS) == set(RULES)
+    assert set(TERMS) | set(FLOWS) | set(JOINED) == set(RULES)
 
 
 @pytest.mark.parametrize("rule", FLOWS)

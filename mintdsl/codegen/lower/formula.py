@@ -7,19 +7,19 @@ channel groups; its diagonal a small contraction over the same families, by the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from mintdsl.codegen.lower.code import ONE, ZERO, Algebra, Code
+from mintdsl.codegen.lower.maps import letters_of, map_of, rank_of
 from mintdsl.codegen.naming import LOCALS
-from mintdsl.codegen.shapes import real, size
+from mintdsl.codegen.shapes import real, residue, size
 from mintdsl.core import ir
 from mintdsl.core.nat import Nat
 from mintdsl.core.walks import chain, constant
 from mintdsl.records import replace
 
 LINE = 84  # characters of two operands on one line
-LETTERS = "ijklmnopqrstuvxyz"
 
 
 @dataclass(slots=True)
@@ -36,6 +36,10 @@ class Lowering:
     anchors: dict[str, str]
     steepest: Callable[[ir.BuiltinAct | ir.DefinedAct], float | None]
     variable: Code | None = None
+    variables: dict[str, Code] = field(default_factory=dict)  # parts of the variable
+    around: str = ""  # a tensor whose batch, dtype and device are those at hand; the input if empty
+    named: dict[int, Code] = field(default_factory=dict)  # arguments of exp and sigmoid: logarithms of factors
+    spread: dict[str, Code] = field(default_factory=dict)
     lines: list[str] = field(default_factory=list)
     lets: dict[str, tuple[Code, Code]] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)
@@ -59,7 +63,7 @@ class Lowering:
     @property
     def input(self) -> str:
         """The variable of the map in the method at hand."""
-        return "s" if self.mode == "fibre" else "x"
+        return self.around or ("s" if self.mode == "fibre" else "x")
 
     @property
     def rank(self) -> int:
@@ -67,25 +71,33 @@ class Lowering:
 
     def run(self) -> tuple[Code, Code]:
         """Statements for every let, then value and diagonal of the result."""
-        self.taken |= set(self.local.values()) | LOCALS
+        self.begin()
         for let in self.layer.lets:
-            self.at = self.local[let.name]
-            if self.mode in ("value", "plain"):
-                self.lines.append(f"# {_source(let)}")
-            value, diagonal = self.expr(let.value)
-            self.constants[let.name] = self._constant(let.value)
-            if self.mode != "bound" or self.constants[let.name]:
-                self.lines.append(f"{self.local[let.name]} = {value.text}")
-                value = replace(value, text=self.local[let.name], atom=True)
-            if diagonal.rank and self.mode in ("value", "fibre", "bound"):
-                diagonal = self._name(f"d_{self.local[let.name]}", diagonal)
-            self.lets[let.name] = (value, diagonal)
+            self.let(let)
         self.at = "y"
         return self.expr(self.layer.result)
 
+    def begin(self) -> None:
+        """The names of parameters and lets are taken."""
+        self.taken |= set(self.local.values()) | LOCALS
+
+    def let(self, let: ir.Let) -> None:
+        """Statements for a let."""
+        self.at = self.local[let.name]
+        if self.mode in ("value", "plain"):
+            self.lines.append(f"# {_source(let)}")
+        value, diagonal = self.expr(let.value)
+        self.constants[let.name] = self._constant(let.value)
+        if self.mode != "bound" or self.constants[let.name]:
+            self.lines.append(f"{self.local[let.name]} = {value.text}")
+            value = replace(value, text=self.local[let.name], atom=True)
+        if diagonal.rank and self.mode in ("value", "fibre", "bound"):
+            diagonal = self.name(f"d_{self.local[let.name]}", diagonal)
+        self.lets[let.name] = (value, diagonal)
+
     # ------------------------------------------------------------ naming and layout
 
-    def _name(self, wanted: str, code: Code) -> Code:
+    def name(self, wanted: str, code: Code) -> Code:
         """Assign `code` to a variable."""
         if code.text == wanted or (code.atom and code.text.isidentifier()):
             return code
@@ -103,35 +115,38 @@ class Lowering:
             if len(a.text) + len(b.text) <= LINE:
                 break
             if len(a.text) >= len(b.text):
-                a = self._name(f"{self.at}_term", a)
+                a = self.name(f"{self.at}_term", a)
             else:
-                b = self._name(f"{self.at}_term", b)
+                b = self.name(f"{self.at}_term", b)
         return a, b
 
     def _binary(self, op: str, a: Code, b: Code) -> Code:
         return self.algebra.binary(op, *self._short(a, b))
 
     def _add(self, a: Code, b: Code) -> Code:
-        return self.algebra.add(*self._short(a, b))
+        return self.algebra.add(*(a, b) if ZERO in (a, b) else self._short(a, b))
 
     def _sub(self, a: Code, b: Code) -> Code:
-        return self.algebra.sub(*self._short(a, b))
+        return self.algebra.sub(*(a, b) if ZERO in (a, b) else self._short(a, b))
 
-    def _mul(self, a: Code, b: Code) -> Code:
-        return self.algebra.mul(*self._short(a, b))
+    def mul(self, a: Code, b: Code) -> Code:
+        return ZERO if ZERO in (a, b) else self.algebra.mul(*self._short(a, b))
 
     # ------------------------------------------------------------ expressions
 
     def expr(self, node: ir.Expr) -> tuple[Code, Code]:
         """Value and diagonal of `node`; in mode bound the value is unused and the diagonal a bound of its magnitude."""
+        if id(node) in self.named:
+            return self.named[id(node)], ZERO
         if isinstance(node, ir.Binary):
             return self._chain(node)
         if self.mode == "bound" and self._constant(node):
             return self._plain(node), ZERO
         match node:
-            case ir.Var():
+            case ir.Var(name=name):
                 own = ZERO if self.mode in ("plain", "constant") else ONE
-                return self.variable or Code(self.input, (), True, self.rank), own
+                found = self.variable or self.variables.get(name)
+                return found or Code(self.input, (), True, self.rank), own
             case ir.Scalar():
                 return self._scalar(node), ZERO
             case ir.Value():
@@ -147,9 +162,25 @@ class Lowering:
                 return self._contract(node, ())
             case ir.Sum():
                 return self._sum(node.body, node.indices)
+            case ir.Spread(arg=arg):
+                return self._spread(arg), ZERO
+            case ir.Pick():
+                return self.expr(node.arg)  # what stands at other places is not looked at
+            case ir.Join():
+                raise AssertionError("the parts of a join are lowered one by one")
             case ir.Pool():
                 value, _ = self.expr(node.arg)
                 return replace(value, text=f"{value.wrapped}.mean((-2, -1))", rank=1, atom=True), ZERO
+
+    def _spread(self, part: ir.Var) -> Code:
+        """A part of a mask at its own places, 0 elsewhere."""
+        split = self.layer.split if isinstance(self.layer, ir.Layer) else None
+        assert split is not None
+        if part.name not in self.spread:
+            code, number = self.variables[part.name], residue(split, part.name, self.members)
+            text = f"torch.where(self.residues == {number}, {code.text}, 0.0)"
+            self.spread[part.name] = self.name(f"spread_{code.text}", replace(code, text=text, atom=True))
+        return self.spread[part.name]
 
     def _plain(self, node: ir.Expr) -> Code:
         """The value of a node that does not contain the variable, in mode bound, where values are not tracked."""
@@ -173,7 +204,7 @@ class Lowering:
         param = self.layer.param(node.param)
         assert isinstance(param.kind, ir.Elementwise)
         name = self.local[node.param]
-        code = self.algebra.sort(Code(name, node.indices, False, _rank(param.target)))
+        code = self.algebra.sort(Code(name, node.indices, False, rank_of(param.target)))
         if param.kind.per == "channel" and param.target.kind == "Any":
             return replace(code, text=f"by_channel({code.text}, self.event_shape)")
         if param.kind.per == "channel" and param.target.kind == "Image":
@@ -214,10 +245,10 @@ class Lowering:
             case "-":
                 return self._binary("-", a, b), self._sub(da, db)
             case "*":
-                return self._binary("*", a, b), self._add(self._mul(da, b), self._mul(a, db))
+                return self._binary("*", a, b), self._add(self.mul(da, b), self.mul(a, db))
             case _:
                 quotient = self._binary("/", a, b)
-                top = da if db == ZERO else self._sub(da, self._mul(quotient, db))
+                top = da if db == ZERO else self._sub(da, self.mul(quotient, db))
                 return quotient, ZERO if top == ZERO else self._binary("/", top, b)
 
     def _bound_arithmetic(
@@ -239,7 +270,7 @@ class Lowering:
             return ZERO, ZERO
         absolute = f"abs({factor.text})" if factor.rank == 0 else f"{factor.wrapped}.abs()"
         magnitude = replace(factor, text=absolute, atom=True)
-        return ZERO, self._binary("/", diagonal, magnitude) if node.op == "/" else self._mul(magnitude, diagonal)
+        return ZERO, self._binary("/", diagonal, magnitude) if node.op == "/" else self.mul(magnitude, diagonal)
 
     def _apply(self, node: ir.Apply) -> tuple[Code, Code]:
         argument, diagonal = self.expr(node.arg)
@@ -247,33 +278,35 @@ class Lowering:
             if diagonal == ZERO:
                 return ZERO, ZERO
             if isinstance(node.act, ir.FormalAct):
-                return ZERO, self._mul(Code(f"{self.members[node.act.name]}.steepest"), diagonal)
+                return ZERO, self.mul(Code(f"{self.members[node.act.name]}.steepest"), diagonal)
             steepest = self.steepest(node.act)
             if steepest is None:  # no finite bound
                 self.bounded = False
                 return ZERO, ZERO
-            return ZERO, diagonal if steepest == 1.0 else self._mul(Code(repr(steepest)), diagonal)
+            return ZERO, diagonal if steepest == 1.0 else self.mul(Code(repr(steepest)), diagonal)
         if argument.rank == 0:
             like = "torch.float64" if self.mode == "constant" else f"{self.input}.dtype, device={self.input}.device"
             argument = replace(argument, text=f"torch.as_tensor({argument.text}, dtype={like})")
         if isinstance(node.act, ir.DefinedAct):
             return self._inline(node.act, argument, diagonal)
         value, slope = self._act_functions(node.act)
+        if self.variables and isinstance(node.act, ir.BuiltinAct) and node.act.name in ("exp", "sigmoid"):
+            argument = self.named[id(node.arg)] = self.name(f"{self.at}_in", argument)
         if diagonal != ZERO and self.mode in ("value", "fibre"):
-            argument = self._name(f"{self.at}_in", argument)
+            argument = self.name(f"{self.at}_in", argument)
             slopes = replace(argument, text=slope(argument.text), atom=True)
-            diagonal = self._mul(slopes, diagonal)
+            diagonal = self.mul(slopes, diagonal)
         return replace(argument, text=value(argument.text), atom=True), diagonal
 
     def _inline(self, act: ir.DefinedAct, argument: Code, diagonal: Code) -> tuple[Code, Code]:
         """An activation of the program is written out: its formula in the place of its name."""
-        argument = self._name(f"{self.at}_in", argument)
+        argument = self.name(f"{self.at}_in", argument)
         outer, self.variable = self.variable, argument
         value, slope = self.expr(act.body)
         self.variable = outer
         if value.rank == 0:
             value = replace(argument, text=f"torch.full_like({argument.text}, {value.text})", atom=True)
-        return value, ZERO if diagonal == ZERO else self._mul(slope, diagonal)
+        return value, ZERO if diagonal == ZERO else self.mul(slope, diagonal)
 
     def _act_functions(self, act: ir.BuiltinAct | ir.FormalAct) -> tuple[Callable[[str], str], Callable[[str], str]]:
         """Value and slope of an activation as text of their argument's text."""
@@ -334,9 +367,9 @@ class Lowering:
             own = self._diagonal(d_param, argument, summed) if has_diagonal else ZERO
             rest = self._rest(node, argument, summed)
             return self._add(own, rest), d_out
-        value = self._map(node, param, argument, summed)
+        value = map_of(self, node, param, argument, summed)
         if self.mode == "rests":
-            value = self._name(f"{self.at}_out", value)
+            value = self.name(f"{self.at}_out", value)
             own = self._diagonal(d_param, argument, summed) if has_diagonal else ZERO
             self.rests.append(self._sub(value, own).text)
         return value, d_out
@@ -346,8 +379,8 @@ class Lowering:
         name = self.local[param.name]
         if self.mode == "bound":
             scale = Code(f'running_scale(self, "{param.name}", {kind.eps!r})', (), False, self.rank)
-            return ZERO, self._mul(scale, diagonal)
-        argument = self._name(f"{self.at}_in", argument)
+            return ZERO, self.mul(scale, diagonal)
+        argument = self.name(f"{self.at}_in", argument)
         left = f"{name}_scale, {name}_shift"
         self.lines.append(
             f'{left} = normalizer(self, "{param.name}", {argument.text}, {kind.eps!r}, {kind.momentum!r})'
@@ -355,7 +388,7 @@ class Lowering:
         scale = Code(f"{name}_scale", (), False, self.rank)
         value = self._binary("*", scale, argument)
         value = self._binary("+", value, Code(f"{name}_shift", (), False, self.rank))
-        return value, self._mul(scale, diagonal)
+        return value, self.mul(scale, diagonal)
 
     def _rest(self, node: ir.Linear, argument: Code, summed: tuple[str, ...]) -> Code:
         kept = tuple(i for i in self.order if i in (*node.indices, *argument.families) and i not in summed)
@@ -367,7 +400,7 @@ class Lowering:
         """sum over `summed` of diag(W) times a diagonal (or values): the contraction of rules COMP and SUM."""
         if self.mode == "bound":
             d_param = replace(d_param, text=f"{d_param.text}.abs()")
-        letters = self._letters((*d_param.families, *other.families, *summed))
+        letters = letters_of((*d_param.families, *other.families, *summed))
         kept = tuple(i for i in self.order if i in (*d_param.families, *other.families) and i not in summed)
         lost = [i for i in summed if i not in (*d_param.families, *other.families)]
         if other == ONE or (other.rank == 0):
@@ -375,74 +408,22 @@ class Lowering:
             if self.rank > 1:
                 result = replace(result, text=f"{result.wrapped}[..., None, None]", atom=True)
             result = replace(result, rank=self.rank)
-            result = result if other == ONE else self._mul(other, result)
+            result = result if other == ONE else self.mul(other, result)
         elif not other.families and not d_param.families and not summed:
             text = f"{d_param.text}[:, None, None]" if self.rank > 1 else d_param.text
-            result = self._mul(replace(d_param, text=text, rank=self.rank), other)
+            result = self.mul(replace(d_param, text=text, rank=self.rank), other)
         else:
             first = "".join(letters[i] for i in d_param.families) + "c"
             lead = "b" if other.batch else ""
             second = lead + "".join(letters[i] for i in other.families) + self.event
             output = lead + "".join(letters[i] for i in kept) + self.event
             if len(other.text) > 45:
-                other = self._name(f"{self.at}_term", other)
+                other = self.name(f"{self.at}_term", other)
             text = f'torch.einsum("{first},{second}->{output}", {d_param.text}, {other.text})'
             result = Code(text, kept, other.batch, self.rank)
         for index in lost:
-            result = self._mul(Code(f'self.extents["{index}"]'), result)
+            result = self.mul(Code(f'self.extents["{index}"]'), result)
         return result
-
-    def _letters(self, indices: Sequence[str]) -> dict[str, str]:
-        used: dict[str, str] = {}
-        for index in dict.fromkeys(indices):
-            own = index if len(index) == 1 and index in LETTERS and index not in used.values() else ""
-            used[index] = own or next(c for c in LETTERS if c not in used.values() and c not in indices)
-        return used
-
-    def _map(self, node: ir.Linear, param: ir.Param, argument: Code, summed: tuple[str, ...]) -> Code:
-        """The value of the folded map."""
-        weight = Code(self.local[param.name], node.indices, False, 4 if isinstance(param.kind, ir.Conv) else 2)
-        only_weight = tuple(i for i in summed if i in weight.families and i not in argument.families)
-        if only_weight:
-            weight = self.algebra.total(weight, only_weight)
-        only_argument = tuple(i for i in summed if i in argument.families and i not in weight.families)
-        if only_argument:
-            argument = self.algebra.total(argument, only_argument)
-        lost = [i for i in summed if i not in (*only_weight, *only_argument, *weight.families)]
-        if not argument.batch:
-            sizes = ", ".join(size(d, self.members) for d in param.source.dims)
-            ones = "1, " * len(argument.families)
-            zeros = Code(f"{self.input}.new_zeros({self.input}.shape[0], {ones}{sizes})", (), True, self.rank)
-            zeros = self._name(f"{self.at}_zeros", zeros)
-            argument = Code(f"{argument.text} + {zeros.text}", argument.families, True, self.rank, atom=False)
-        both = [i for i in self.order if i in weight.families and i in argument.families]
-        inputs = [i for i in both if i in summed]
-        shared = [i for i in both if i not in summed]
-        outputs = [i for i in self.order if i in weight.families and i not in both]
-        rest = [i for i in self.order if i in argument.families and i not in both]
-        weight = self.algebra.layout(weight, (*shared, *outputs, *inputs))
-        argument = self.algebra.layout(argument, (*rest, *shared, *inputs))
-        if len(argument.text) + len(weight.text) > 60:
-            argument = self._name(f"{self.at}_term", argument)
-            weight = self._name(f"{self.local[param.name]}_term", weight) if len(weight.text) > 30 else weight
-        extra = ""
-        if inputs:
-            extra += f", inputs={len(inputs)}"
-        if shared:
-            extra += f", shared={len(shared)}"
-        if isinstance(param.kind, ir.Conv):
-            text = f"family_conv({argument.text}, {weight.text}, {self.anchors[param.name]}{extra})"
-        else:
-            text = f"family_linear({argument.text}, {weight.text}{extra})"
-        result = self.algebra.sort(Code(text, (*rest, *shared, *outputs), True, _rank(param.target)))
-        for index in lost:
-            result = self._mul(Code(f'self.extents["{index}"]'), result)
-        return result
-
-
-def _rank(shape: ir.Shape) -> int:
-    """Event axes of a tensor of this shape; one where the shape is not known."""
-    return {"Image": 3, "Seq": 2}.get(shape.kind, 1)
 
 
 def _source(let: ir.Let) -> str:

@@ -71,6 +71,7 @@ def _values(formula: ir.Expr) -> Interval | None:
         variable="x",
         lets=(),
         result=formula,
+        split=None,
         doc=None,
         span=NOWHERE,
         name_span=NOWHERE,
@@ -91,7 +92,7 @@ class _Formula:
         self.program = setting.program
         self.env = bind(setting.definition, setting.dims, setting.args)
         self.weights = {weights.prefix: weights for weights in made.weights}
-        self.result: ir.Expr = ir.Var(NOWHERE)
+        self.result: ir.Expr = ir.Var("x", NOWHERE)
 
     def run(self, definition: ir.Definition) -> ir.Expr:
         """The formula of `definition`."""
@@ -167,7 +168,7 @@ class _Closed:
                 members = self.weights.members(indices)
                 terms = [self.expr(body, {**at, **dict(zip(indices, member, strict=True))}) for member in members]
                 return reduce(lambda a, b: _binary("+", a, b), terms)
-            case ir.Pool():
+            case ir.Pool() | ir.Spread() | ir.Pick() | ir.Join():
                 raise _Unlike
             case other:
                 assert_never(other)

@@ -14,7 +14,7 @@ from mintdsl.proof.kernel.reading import Json, Refused, read_number, read_span, 
 from mintdsl.proof.kernel.rules import DENSE, NONE
 
 FORMAT = "1"
-LAYER = {"definition", "bindings", "order", "acts", "lets", "result", "map", "assumes"}
+LAYER = {"definition", "bindings", "order", "acts", "formulas", "map", "assumes"}
 FLOW = {"definition", "bindings", "map", "assumes", "volume_preserving", "inverse", "log_det", "lip", "evaluation_only"}
 MALFORMED = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
 
@@ -49,7 +49,7 @@ def _recheck(certificate: Json, statement: Json) -> list[str]:
         if layer:
             known = check_layer(definition, statement["acts"], proof)
         else:
-            known = (flows.flow(definition["steps"], bindings) or IDENTITY)._replace(fact=None, order=None)
+            known = (flows.flow(definition["steps"], bindings) or IDENTITY)._replace(fact=None, order=None, parts=())
         if not concludes(proof, known):
             raise Refused(f"{name}: its conclusion is not what was checked")
         directions = {"lower", "upper"} | {formal for formal, kind, _ in definition["formals"] if kind == "Dir"}
@@ -66,9 +66,17 @@ def _recheck(certificate: Json, statement: Json) -> list[str]:
 
 
 def holds(claim: Json, known: Known, directions: set[str], found: bool) -> bool:
-    """Whether a claim follows; `found`: the triangle is in an order that is not the declared one."""
+    """Whether a claim follows; `found`: the triangle is in an order that is not the declared one.
+
+    Of a layer in parts a claim about the Jacobian holds if it does of each, and the parts that each reads stand on the
+    right side of it.
+    """
     what, cmp, value, strict, word = claim
     fact, number = known.fact, Fraction(value)
+    if known.parts and what in {"diag", "diagonal"} | directions:
+        each = [known._replace(fact=fact, parts=()) for fact, _ in known.parts]
+        placed = what == "diag" or all(what in sides for _, sides in known.parts)
+        return placed and all(holds(claim, one, directions, found) for one in each)
     match what:
         case "invertible" | "onto":
             return known.domain is not None and known.onto and known.inside == REAL

@@ -17,7 +17,8 @@ class Known(NamedTuple):
     """What is checked of a definition or of steps: one to one on the box `domain`, with values in the box `inside`.
 
     `domain` None: not known to be one to one; `onto`: it takes all values of `inside`. Of a layer also the fact of its
-    result, and the order in which that is triangular.
+    result, and the order in which that is triangular; of one in parts the fact of each, and the directions in which
+    the parts that it reads come before it: "diagonal" as well where there are none.
     """
 
     domain: Span | None
@@ -31,6 +32,7 @@ class Known(NamedTuple):
     assumes: tuple[str, ...] = ()
     fact: Fact | None = None
     order: Json = None
+    parts: tuple[tuple[Fact, set[str]], ...] = ()
 
     def then(self, step: Known) -> Known:
         """Rule I-COMP: what arrives must lie in the step's domain; where it is less than that, it is not onto."""
@@ -52,7 +54,7 @@ class Known(NamedTuple):
         """Rule FACTOR: this map on some entries, the others stay as they are, in the same box."""
         same = self.domain == self.inside
         inside, onto = self.inside if same else REAL, self.onto and same
-        return self._replace(inside=inside, onto=onto, lip=max(Fraction(1), self.lip), fact=None, order=None)
+        return self._replace(inside=inside, onto=onto, lip=max(Fraction(1), self.lip), fact=None, order=None, parts=())
 
     def copies(self, low: Number, high: Number) -> Known:
         """As many copies, one after the other; all but the first get what lies inside, so two show every seam."""

@@ -182,6 +182,12 @@ def mapped(f: Fact, direction: str | None, diagonal: Signed) -> Fact:
     return Fact(NONE if f.constant else off, diagonal.times(f.diag), own, None, ANY, inf, f.smooth).settled()
 
 
+def placed(f: Fact, zeros: bool) -> Fact:
+    """Rule PICK: entries at other places, or with zeros between them."""
+    values = Signed(PLUS, f.values.forgotten.hull(ZERO)) if zeros else f.values
+    return constant(values) if f.constant else f._replace(off=DENSE, values=values).settled()
+
+
 def tied(sign: int, others: Sequence[Signed]) -> Signed:
     """Rule TIE: the diagonal of a pivot is |raw| times `sign` and the signs of the other factors."""
     result = Signed(PLUS, NONNEGATIVE if sign > 0 else NONNEGATIVE.minus())

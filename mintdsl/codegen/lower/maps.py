@@ -1,0 +1,69 @@
+"""Linear maps of families: one folded map, with the sums around it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from mintdsl.codegen.lower.code import Code
+from mintdsl.codegen.shapes import size
+from mintdsl.core import ir
+
+if TYPE_CHECKING:
+    from mintdsl.codegen.lower.formula import Lowering
+
+LETTERS = "ijklmnopqrstuvxyz"
+
+
+def letters_of(indices: Sequence[str]) -> dict[str, str]:
+    used: dict[str, str] = {}
+    for index in dict.fromkeys(indices):
+        own = index if len(index) == 1 and index in LETTERS and index not in used.values() else ""
+        used[index] = own or next(c for c in LETTERS if c not in used.values() and c not in indices)
+    return used
+
+
+def map_of(lowering: Lowering, node: ir.Linear, param: ir.Param, argument: Code, summed: tuple[str, ...]) -> Code:
+    """The value of the folded map."""
+    weight = Code(lowering.local[param.name], node.indices, False, 4 if isinstance(param.kind, ir.Conv) else 2)
+    only_weight = tuple(i for i in summed if i in weight.families and i not in argument.families)
+    if only_weight:
+        weight = lowering.algebra.total(weight, only_weight)
+    only_argument = tuple(i for i in summed if i in argument.families and i not in weight.families)
+    if only_argument:
+        argument = lowering.algebra.total(argument, only_argument)
+    lost = [i for i in summed if i not in (*only_weight, *only_argument, *weight.families)]
+    if not argument.batch:
+        sizes = ", ".join(size(d, lowering.members) for d in param.source.dims)
+        ones = "1, " * len(argument.families)
+        zeros = Code(f"{lowering.input}.new_zeros({lowering.input}.shape[0], {ones}{sizes})", (), True, lowering.rank)
+        zeros = lowering.name(f"{lowering.at}_zeros", zeros)
+        argument = Code(f"{argument.text} + {zeros.text}", argument.families, True, lowering.rank, atom=False)
+    both = [i for i in lowering.order if i in weight.families and i in argument.families]
+    inputs = [i for i in both if i in summed]
+    shared = [i for i in both if i not in summed]
+    outputs = [i for i in lowering.order if i in weight.families and i not in both]
+    rest = [i for i in lowering.order if i in argument.families and i not in both]
+    weight = lowering.algebra.layout(weight, (*shared, *outputs, *inputs))
+    argument = lowering.algebra.layout(argument, (*rest, *shared, *inputs))
+    if len(argument.text) + len(weight.text) > 60:
+        argument = lowering.name(f"{lowering.at}_term", argument)
+        weight = lowering.name(f"{lowering.local[param.name]}_term", weight) if len(weight.text) > 30 else weight
+    extra = ""
+    if inputs:
+        extra += f", inputs={len(inputs)}"
+    if shared:
+        extra += f", shared={len(shared)}"
+    if isinstance(param.kind, ir.Conv):
+        text = f"family_conv({argument.text}, {weight.text}, {lowering.anchors[param.name]}{extra})"
+    else:
+        text = f"family_linear({argument.text}, {weight.text}{extra})"
+    result = lowering.algebra.sort(Code(text, (*rest, *shared, *outputs), True, rank_of(param.target)))
+    for index in lost:
+        result = lowering.mul(Code(f'self.extents["{index}"]'), result)
+    return result
+
+
+def rank_of(shape: ir.Shape) -> int:
+    """Event axes of a tensor of this shape; one where the shape is not known."""
+    return {"Image": 3, "Seq": 2}.get(shape.kind, 1)
