@@ -25,6 +25,9 @@ from mintdsl.proof.prover import FlowProof
 from mintdsl.source import Span
 
 
+PRIOR_CLASSES = {"normal": "NormalPrior", "logistic": "LogisticPrior", "learned_normal": "LearnedNormalPrior"}
+
+
 @dataclass(slots=True)
 class FlowWriter:
     """Writes the class of one flow; `sizes` replace the defaults of its Nat formals.
@@ -72,8 +75,8 @@ class FlowWriter:
         return next((s for s in self.flow.steps if isinstance(s.op, ir.Classify)), None)
 
     @property
-    def _prior(self) -> bool:
-        return any(isinstance(s.op, ir.Prior) for s in self.flow.steps)
+    def _prior(self) -> ir.Prior | None:
+        return next((s.op for s in self.flow.steps if isinstance(s.op, ir.Prior)), None)
 
     @property
     def _log_det(self) -> str:
@@ -114,13 +117,16 @@ class FlowWriter:
             write(f"self.levels = {self._levels}  # of the integers that log_prob takes; 0: reals")
             write(f'self.spec_hash = "{self.digest}"')
             write(f"self.not_onto = {self._not_onto()}")
-        if _uses(self._body) or self._head is not None:
+        if _uses(self._body) or self._head is not None or (self._prior is not None and self._prior.per):
             write('factory = {"device": device, "dtype": dtype}')
         self._modules(self._body, [])
         if self._head is not None:
             self._modules([self._head], [])
         listed = self._names(self._body)
         write.tuple("self.steps = ", listed)
+        if self._prior is not None:
+            options = f', "{self._prior.per}", **factory' if self._prior.per else ""
+            write(f"self.prior = {PRIOR_CLASSES[self._prior.name]}(self.latent_shape{options})")
         if self._prior and self.proof.assumptions:
             write("self.checks = False  # inside checking() densities test the assumptions too")
         if self._prior:

@@ -29,6 +29,7 @@ FILES = (
     "statistics",
     "assumptions",
     "layer",
+    "priors",
     "flow",
 )
 _RUNTIME = Path(__file__).resolve().parent.parent / "runtime"
@@ -114,8 +115,10 @@ IMPORTS = (
     ("Distribution", "from torch.distributions import Distribution"),
     ("Independent", "from torch.distributions import Independent"),
     ("Normal", "from torch.distributions import Normal"),
+    ("SigmoidTransform", "from torch.distributions import SigmoidTransform"),
     ("Transform", "from torch.distributions import Transform"),
     ("TransformedDistribution", "from torch.distributions import TransformedDistribution"),
+    ("Uniform", "from torch.distributions import Uniform"),
     ("constraints", "from torch.distributions import constraints"),
 )
 

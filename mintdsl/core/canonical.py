@@ -223,7 +223,7 @@ class Statement:
             case ir.Pad():
                 return ["pad", op.extra]
             case ir.Prior():
-                return ["prior", op.name]
+                return ["prior", op.name, op.per] if op.per else ["prior", op.name]
             case ir.Repeat():
                 return ["repeat", _nat(op.count), self._steps(op.steps)]
             case ir.Pair():

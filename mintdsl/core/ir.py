@@ -283,9 +283,10 @@ class Pair:
 
 @record
 class Prior:
-    """The distribution of the latent."""
+    """The distribution of the latent; `per` says of a learned one what has numbers of its own: channel or element."""
 
     name: str
+    per: str = ""
 
 
 Op: TypeAlias = Use | Squeeze | Standardize | Pad | Classify | Logit | Dequantize | Repeat | Pair | Prior

@@ -22,7 +22,7 @@ class PriorInfo:
 
     name: str
     summary: str
-    ready: bool = True
+    options: tuple[Option, ...] = ()
 
 
 SHAPES = {"Image": 3, "Vec": 1, "Seq": 2}
@@ -52,7 +52,9 @@ STEPS: dict[str, StepInfo] = {s.name: s for s in _STEPS}
 
 _PRIORS = (
     PriorInfo("normal", "independent standard normals"),
-    PriorInfo("logistic", "independent standard logistics", ready=False),
-    PriorInfo("learned_normal", "normals with learned location and scale", ready=False),
+    PriorInfo("logistic", "independent standard logistics"),
+    PriorInfo(
+        "learned_normal", "independent normals, location and scale trained", (choice("per", "channel", "element"),)
+    ),
 )
 PRIORS: dict[str, PriorInfo] = {p.name: p for p in _PRIORS}

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
-from torch.distributions import Distribution, Independent, Normal, Transform, TransformedDistribution, constraints
+from torch.distributions import Distribution, Transform, TransformedDistribution, constraints
 
 from mintdsl.runtime.layer import narrowed_by_autocast
 from mintdsl.runtime.protocols import FlowLike, LayerLike
@@ -20,11 +20,6 @@ def no_context(context: Tensor | None, who: str) -> None:
     """A flow without `given` takes no context."""
     if context is not None:
         raise ValueError(f"{who} takes no context: its spec declares none with `given`")
-
-
-def normal_log_prob(z: Tensor, lead: int) -> Tensor:
-    """Standard normal log-density, summed over all but the first `lead` axes."""
-    return (-0.5 * z * z - 0.5 * math.log(2.0 * math.pi)).flatten(lead).sum(-1)
 
 
 def parameter_dtype(model: FlowLike) -> torch.dtype:
@@ -43,7 +38,7 @@ def flow_log_prob(model: FlowLike, x: Tensor, context: Tensor | None) -> Tensor:
         x = dequantize(x, model.levels, parameter_dtype(model))
         offset = math.prod(model.event_shape) * math.log(model.levels)
     z, log_det = model.forward(x, context)
-    return normal_log_prob(z, log_det.dim()) + log_det - offset
+    return model.prior.log_prob(z) + log_det - offset
 
 
 def check_levels(x: Tensor, levels: int) -> None:
@@ -63,7 +58,7 @@ def latent_noise(model: FlowLike, shape: tuple[int, ...] | int) -> Tensor:
     """A draw of the prior, [*shape, *latent_shape]."""
     lead = (shape,) if isinstance(shape, int) else tuple(shape)
     like = next(model.parameters(), torch.zeros(()))
-    return torch.randn(*lead, *model.latent_shape, dtype=like.dtype, device=like.device)
+    return model.prior.draw(lead, like)
 
 
 def must_be_onto(model: FlowLike) -> None:
@@ -190,9 +185,7 @@ def flow_distribution(model: FlowLike, context: Tensor | None) -> Distribution:
     """The density of the reals that the bijection sees (after dequantisation) as a torch distribution."""
     must_be_onto(model)
     like = next(model.parameters(), torch.zeros(()))
-    zeros = torch.zeros(model.latent_shape, dtype=like.dtype, device=like.device)
-    base = Independent(Normal(zeros, torch.ones_like(zeros)), len(model.latent_shape))
-    return TransformedDistribution(base, [FlowTransform(model, context).inv])
+    return TransformedDistribution(model.prior.distribution(like), [FlowTransform(model, context).inv])
 
 
 def zero_log_det(x: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from torch import Tensor, nn
+from torch.distributions import Distribution
 
 from mintdsl.runtime.inverse import InverseInfo
 
@@ -59,8 +60,19 @@ class StatisticsLike(Protocol):
     statistics: str
 
 
+class PriorLike(Protocol):
+    """The distribution of a latent."""
+
+    def log_prob(self, z: Tensor) -> Tensor: ...
+    def draw(self, lead: tuple[int, ...], like: Tensor) -> Tensor: ...
+    def distribution(self, like: Tensor) -> Distribution: ...
+
+
 class FlowLike(Protocol):
     """A flow with a prior."""
+
+    @property
+    def prior(self) -> PriorLike: ...
 
     event_shape: tuple[int, ...]
     latent_shape: tuple[int, ...]
