@@ -31,6 +31,7 @@ FILES = (
     "layer",
     "priors",
     "flow",
+    "from_data",
 )
 _RUNTIME = Path(__file__).resolve().parent.parent / "runtime"
 
@@ -119,6 +120,7 @@ IMPORTS = (
     ("Transform", "from torch.distributions import Transform"),
     ("TransformedDistribution", "from torch.distributions import TransformedDistribution"),
     ("Uniform", "from torch.distributions import Uniform"),
+    ("RemovableHandle", "from torch.utils.hooks import RemovableHandle"),
     ("constraints", "from torch.distributions import constraints"),
 )
 

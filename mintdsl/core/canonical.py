@@ -220,6 +220,8 @@ class Statement:
                 return ["dequantize", op.levels]
             case ir.Standardize():
                 return ["standardize", list(op.mean), list(op.std)]
+            case ir.StandardizeData():
+                return ["standardize", "data"]
             case ir.Pad():
                 return ["pad", op.extra]
             case ir.Prior():

@@ -252,6 +252,11 @@ class Standardize:
 
 
 @record
+class StandardizeData:
+    """(x - mean) / std, one of each a channel, estimated once from data."""
+
+
+@record
 class Pad:
     """Zero channels appended, `extra` of them: injective only."""
 
@@ -289,7 +294,9 @@ class Prior:
     per: str = ""
 
 
-Op: TypeAlias = Use | Squeeze | Standardize | Pad | Classify | Logit | Dequantize | Repeat | Pair | Prior
+Op: TypeAlias = (
+    Use | Squeeze | Standardize | StandardizeData | Pad | Classify | Logit | Dequantize | Repeat | Pair | Prior
+)
 
 
 @record

@@ -38,7 +38,7 @@ _STEPS = (
     StepInfo("repeat", "copies of a block, each with its own parameters"),
     StepInfo("pair", "one lower and one upper layer of one order"),
     StepInfo("prior", "the distribution of the latent; last step only"),
-    StepInfo("standardize", "(x - mean) / std with fixed numbers, one or one a channel"),
+    StepInfo("standardize", "(x - mean) / std with numbers, one or one a channel, or by `initialize(batch)`: `data`"),
     StepInfo("permute", "a fixed random permutation", ready=False),
     StepInfo("reverse", "reverse an axis", ready=False),
     StepInfo("flatten", "Image to Vec", ready=False),

@@ -75,6 +75,7 @@ CODES: dict[str, Code] = _all(
     ("E0605", "dequantize stands first", ""),
     ("E0606", "values outside the domain of the next step", "I-COMP"),
     ("E0701", "a constraint that cannot be kept", ""),
+    ("E0710", "what cannot be initialised from data", ""),
     ("E0901", "not yet in this version", ""),
     ("W0101", "an allow comment that allows nothing", ""),
     ("W0201", "a parameter is never used", ""),

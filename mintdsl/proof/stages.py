@@ -206,7 +206,9 @@ class _Build:
                     append = Append(dims, extra)
                     found.append(append)
                     dims = append.result
-                case ir.Logit() | ir.Standardize() | ir.Dequantize() | ir.Prior() | ir.Classify():
+                case (
+                    ir.Logit() | ir.Standardize() | ir.StandardizeData() | ir.Dequantize() | ir.Prior() | ir.Classify()
+                ):
                     pass  # elementwise, or outside the bijection
                 case other:
                     assert_never(other)

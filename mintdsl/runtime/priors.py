@@ -65,7 +65,8 @@ class LogisticPrior:
         """A sample [*lead, *shape]: the logarithm of a ratio of two exponentials, which are never 0."""
         wide = torch.promote_types(like.dtype, torch.float32)
         a, b = torch.empty(2, *lead, *self.shape, dtype=wide, device=like.device).exponential_().log()
-        return (a - b).to(like.dtype)
+        sample: Tensor = (a - b).to(like.dtype)
+        return sample
 
     def distribution(self, like: Tensor) -> Distribution:
         """The same for torch.distributions: the logit of a uniform number."""

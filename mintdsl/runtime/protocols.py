@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from torch import Tensor, nn
 from torch.distributions import Distribution
+from torch.utils.hooks import RemovableHandle
 
 from mintdsl.runtime.inverse import InverseInfo
 
@@ -58,6 +59,21 @@ class StatisticsLike(Protocol):
     event_shape: tuple[int, ...]
     training: bool
     statistics: str
+
+
+class PendingLike(Protocol):
+    """A layer or step with numbers that data set once; `pending` says that they are still missing."""
+
+    event_shape: tuple[int, ...]
+    path: str
+    pending: Tensor
+
+    def set_from_batch(self, x: Tensor) -> None: ...
+    def effective(self, name: str) -> Tensor: ...
+    def set_effective(self, name: str, value: Tensor) -> None: ...
+    def parameters(self, recurse: bool = True) -> Iterator[nn.Parameter]: ...
+    def buffers(self, recurse: bool = True) -> Iterator[Tensor]: ...
+    def register_forward_pre_hook(self, hook: Callable[..., None]) -> RemovableHandle: ...
 
 
 class PriorLike(Protocol):

@@ -170,7 +170,7 @@ class _Build:
             case ir.Squeeze(factor=factor, undo=undo):
                 title = f"{'unsqueeze' if undo else 'squeeze'} {factor}"
                 return Block(title, "permutation", "moves entries", "0", _CLOSED, before, after, none)
-            case ir.Standardize():
+            case ir.Standardize() | ir.StandardizeData():
                 proof = "bijection of R, elementwise"
                 return Block("standardize", "diagonal", proof, "exact", _CLOSED, before, after, none)
             case ir.Pad(extra=extra):
