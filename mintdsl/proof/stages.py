@@ -206,10 +206,10 @@ class _Build:
                     append = Append(dims, extra)
                     found.append(append)
                     dims = append.result
-                case (
-                    ir.Logit() | ir.Standardize() | ir.StandardizeData() | ir.Dequantize() | ir.Prior() | ir.Classify()
-                ):
-                    pass  # elementwise, or outside the bijection
+                case ir.Logit() | ir.Standardize() | ir.StandardizeData():
+                    pass  # elementwise
+                case ir.Dequantize() | ir.Prior() | ir.Classify():
+                    pass  # outside the bijection
                 case other:
                     assert_never(other)
             self.enter(dims)
