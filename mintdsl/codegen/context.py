@@ -90,7 +90,7 @@ class LayerContext:
 
     @property
     def from_data(self) -> FromData | None:
-        """What data set, and how."""
+        """What data decide, and how."""
         return from_data(self.layer)
 
     @property

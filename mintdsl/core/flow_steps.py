@@ -192,5 +192,7 @@ def prior(op: ast.Prior, step: ast.Step, shape: ir.Shape, values: Values) -> Mad
     if info is None:
         unknown(op.call.name, PRIORS, values.bag, "the priors", what="prior")
         return None
+    if not info.ready:
+        not_yet(values.bag, step.span, f"the prior `{info.name}`")
     options = bind_options(op.call.args, info.options, f"`{info.name}`", step.span, values)
     return None if options is None else (ir.Prior(info.name, str(options.get("per", ""))), shape)

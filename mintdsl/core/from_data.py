@@ -22,7 +22,7 @@ FORMS = "`s * (x + b)`, `s * x + b`, `x * s`, `x + b`, `(x - b) / s`"
 
 @record
 class FromData:
-    """The form of a formula that data set: the names of its scale and bias, empty where it has none.
+    """The form of a formula that data decide: the names of its scale and bias, empty where it has none.
 
     `inside`: the bias comes before the scale. `divides`, `subtracts`: by the scale, the bias.
     """
@@ -35,7 +35,7 @@ class FromData:
 
 
 def from_data(layer: ir.Layer | ir.Net) -> FromData | None:
-    """What data set in an elaborated layer; None where nothing is."""
+    """What data decide in an elaborated layer; None where nothing is."""
     asked = _asked(layer)
     found = _read(layer, asked) if asked else None
     assert found is None or isinstance(found, FromData)
@@ -87,7 +87,7 @@ def check_from_data(layer: ir.Layer, bag: Bag) -> None:
     if not isinstance(found, FromData):
         also = tuple(Label(layer.param(name).span, "initialised from data") for name in asked)
         title = "`init from_data` needs an affine map of the variable alone"
-        _report(found, title, "neither the variable, nor one scale or bias that data set", bag, also)
+        _report(found, title, "neither the variable, nor one scale or bias set by data", bag, also)
         return
     for name in asked:
         if name not in (found.scale, found.bias):
@@ -159,7 +159,7 @@ def _read(layer: ir.Layer | ir.Net, asked: Collection[str]) -> FromData | Span:
 
 
 def _value(layer: ir.Layer | ir.Net, node: ir.Expr, kind: str, asked: Collection[str]) -> str:
-    """The name of a scale or bias that data set, and that acts on the layer's shape; empty for anything else."""
+    """The name of a scale or bias set by data, and that acts on the layer's shape; empty for anything else."""
     if not isinstance(node, ir.Value) or node.param not in asked or node.indices:
         return ""
     param = layer.param(node.param)
@@ -168,6 +168,6 @@ def _value(layer: ir.Layer | ir.Net, node: ir.Expr, kind: str, asked: Collection
 
 
 def _report(span: Span, title: str, label: str, bag: Bag, also: tuple[Label, ...] = ()) -> None:
-    note = f"data set one scale, one bias, or both, in formulas such as {FORMS}: each of them `init from_data`"
+    note = f"data can set one scale, one bias, or both, in formulas such as {FORMS}: each of them `init from_data`"
     fixes = (Fix("make that a layer of its own, or take `init ones` for a scale and `init zeros` for a bias"),)
     bag.error("E0710", span, title, label, also=also, notes=(note,), fixes=fixes)

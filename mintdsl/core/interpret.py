@@ -40,6 +40,7 @@ __all__ = [
     "Traced",
     "determinant",
     "effective",
+    "estimates",
     "evaluate_flow",
     "evaluate_layer",
     "evaluate_size",
@@ -313,6 +314,11 @@ def layers(program: ir.Program, definition: ir.Definition, env: Env, prefix: str
     """Every layer below a definition with the prefix of its keys, by steps in the text, then by copies."""
     parts, _ = _parts(program, definition, env, prefix)
     return [(place, part, inner) for place, part, inner in parts if isinstance(part, ir.Layer)]
+
+
+def estimates(program: ir.Program, definition: ir.Definition, env: Env) -> list[str]:
+    """The prefix of the keys of every `standardize` by data below a definition, in the same order."""
+    return [place for place, part, _ in _parts(program, definition, env, "")[0] if isinstance(part, ir.StandardizeData)]
 
 
 Part: TypeAlias = tuple[str, ir.Layer | ir.StandardizeData, Env]

@@ -23,6 +23,7 @@ class PriorInfo:
     name: str
     summary: str
     options: tuple[Option, ...] = ()
+    ready: bool = True
 
 
 SHAPES = {"Image": 3, "Vec": 1, "Seq": 2}

@@ -1,4 +1,4 @@
-"""What data set once: the scale and bias of a layer, the mean and deviation of `standardize`.
+"""What data decide once: the scale and bias of a layer, the mean and deviation of `standardize`.
 
 Until then they are pending. That is a buffer, so a state dict carries it. `forward` works meanwhile: it is a bijection
 for every weight, it is what `initialize` runs, and it stays one graph without a look at the flag. Inverse, densities
@@ -36,7 +36,7 @@ class FromData(NamedTuple):
 
 
 def pending_modules(model: nn.Module) -> list[PendingLike]:
-    """Everything in `model` that data set, itself included, initialised or not."""
+    """Everything in `model` set by data, itself included, initialised or not."""
     return [m for m in model.modules() if hasattr(m, "pending")]  # type: ignore[misc]
 
 

@@ -62,7 +62,7 @@ class StatisticsLike(Protocol):
 
 
 class PendingLike(Protocol):
-    """A layer or step with numbers that data set once; `pending` says that they are still missing."""
+    """A layer or step with numbers that data decide once; `pending` says that they are still missing."""
 
     event_shape: tuple[int, ...]
     path: str

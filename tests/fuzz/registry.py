@@ -157,7 +157,7 @@ def constructs() -> set[str]:
     found |= {f"kind:{k.name}" for k in KINDS.values() if k.ready}
     found |= {f"init:{i.name}" for i in INITS.values() if i.ready}
     found |= {f"step:{s.name}" for s in STEPS.values() if s.ready}
-    found |= {f"prior:{p.name}" for p in PRIORS.values()}
+    found |= {f"prior:{p.name}" for p in PRIORS.values() if p.ready}
     found |= {f"order:{name}" for name in (*ORDERS, "declared")}
     found |= {f"anchor:{name}" for name in ANCHORS}
     found |= {f"formal:{name}" for name in FORMAL_TYPES}
