@@ -117,5 +117,7 @@ def _steps(steps: tuple[ir.Step, ...]) -> Iterator[str]:
             case ir.Prior(name=name):
                 yield "step:prior"
                 yield f"prior:{name}"
+            case ir.StandardizeData():
+                yield "step:standardize"
             case other:
                 yield f"step:{type(other).__name__.lower()}"

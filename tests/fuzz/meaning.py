@@ -462,6 +462,10 @@ def _run(program, steps, env, raw, x, prefix, copy, dims, missed):  # type: igno
                     x, dims = _run(program, block, env, raw, x, prefix, (*copy, k), dims, missed)
             case ir.Pair(steps=block):
                 x, dims = _run(program, block, env, raw, x, prefix, copy, dims, missed)
+            case ir.StandardizeData():
+                channels = [p[0] if len(dims) == 3 else p[-1] for p in product(*map(range, dims))]
+                mean, log_std = (raw[path + name][:, channels].unsqueeze(1) for name in ("mean", "log_std"))
+                x = _affine(x, -mean, (-log_std.clamp(-60.0, 60.0)).exp())
             case op:
                 x = _built_in(op, x, dims)
                 dims = moved(op, dims)[0]
@@ -487,8 +491,7 @@ def _built_in(op: ir.Op, x: Field, dims: tuple[int, ...]) -> Field:
             channels = [p[0] if len(dims) == 3 else p[-1] for p in product(*map(range, dims))]
             shift = torch.tensor([-mean[c % len(mean)] for c in channels], dtype=x.value.dtype)
             factor = torch.tensor([1 / std[c % len(std)] for c in channels], dtype=x.value.dtype)
-            moved_ = tensors.add(x, tensors.constant(shift.expand_as(x.value[:, :1]), x))
-            return tensors.multiply(moved_, tensors.constant(factor.expand_as(x.value[:, :1]), x))
+            return _affine(x, shift, factor)
         case ir.Pad(extra=extra):
             more = extra * math.prod(dims[1:])
             widen = [
@@ -499,6 +502,12 @@ def _built_in(op: ir.Op, x: Field, dims: tuple[int, ...]) -> Field:
             return Field(widen[0], widen[1], torch.cat([x.jacobian, rows], 2), widen[2], x.rough, x.gain)
         case _:
             return x
+
+
+def _affine(x: Field, shift: Tensor, factor: Tensor) -> Field:
+    """(x + shift) * factor, of numbers that do not depend on x: [R, 1, D], or the same for all draws."""
+    moved_ = tensors.add(x, tensors.constant(shift.expand_as(x.value[:, :1]), x))
+    return tensors.multiply(moved_, tensors.constant(factor.expand_as(x.value[:, :1]), x))
 
 
 def _scaled(x: Field, factor: float) -> Field:

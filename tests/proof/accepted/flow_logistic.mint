@@ -1,7 +1,7 @@
 # proves: A: diag > 0, invertible
 # class: A: diagonal, diag in (0, inf)
 # proves: F: invertible
-# class: F: bijection of R^4
+# class: F: bijection of R^D
 mint 1
 layer A on Vec[D] ensures diag > 0, invertible {
   param s : scale with diag > 0

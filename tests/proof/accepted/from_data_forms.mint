@@ -9,7 +9,7 @@
 # proves: E: diag > 0, invertible
 # class: E: diagonal, diag in (0, 100]
 # proves: F: invertible
-# class: F: bijection of R^16
+# class: F: bijection of R^D
 # What data decide changes no proof: it holds for every value that the constraint lets through.
 mint 1
 layer A on S ensures diag > 0, invertible {
