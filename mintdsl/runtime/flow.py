@@ -22,9 +22,14 @@ def no_context(context: Tensor | None, who: str) -> None:
         raise ValueError(f"{who} takes no context: its spec declares none with `given`")
 
 
-def parameter_dtype(model: FlowLike) -> torch.dtype:
-    """The dtype in which the model computes."""
-    return next((p.dtype for p in model.parameters()), torch.get_default_dtype())
+def numbers_of(model: FlowLike) -> Tensor:
+    """A tensor of the dtype and on the device in which the model computes: a parameter, a buffer, or else a new 0."""
+    for parameter in model.parameters():
+        return parameter
+    for buffer in model.buffers():
+        if buffer.is_floating_point():
+            return buffer
+    return torch.zeros(())
 
 
 def flow_log_prob(model: FlowLike, x: Tensor, context: Tensor | None) -> Tensor:
@@ -35,7 +40,7 @@ def flow_log_prob(model: FlowLike, x: Tensor, context: Tensor | None) -> Tensor:
     offset = 0.0
     if model.levels:
         check_levels(x, model.levels)
-        x = dequantize(x, model.levels, parameter_dtype(model))
+        x = dequantize(x, model.levels, numbers_of(model).dtype)
         offset = math.prod(model.event_shape) * math.log(model.levels)
     z, log_det = model.forward(x, context)
     return model.prior.log_prob(z) + log_det - offset
@@ -57,8 +62,7 @@ def flow_bits_per_dim(model: FlowLike, x: Tensor, context: Tensor | None) -> Ten
 def latent_noise(model: FlowLike, shape: tuple[int, ...] | int) -> Tensor:
     """A draw of the prior, [*shape, *latent_shape]."""
     lead = (shape,) if isinstance(shape, int) else tuple(shape)
-    like = next(model.parameters(), torch.zeros(()))
-    return model.prior.draw(lead, like)
+    return model.prior.draw(lead, numbers_of(model))
 
 
 def must_be_onto(model: FlowLike) -> None:
@@ -184,8 +188,8 @@ class FlowTransform(Transform):
 def flow_distribution(model: FlowLike, context: Tensor | None) -> Distribution:
     """The density of the reals that the bijection sees (after dequantisation) as a torch distribution."""
     must_be_onto(model)
-    like = next(model.parameters(), torch.zeros(()))
-    return TransformedDistribution(model.prior.distribution(like), [FlowTransform(model, context).inv])
+    base = model.prior.distribution(numbers_of(model))
+    return TransformedDistribution(base, [FlowTransform(model, context).inv])
 
 
 def zero_log_det(x: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from mintdsl.runtime.batch import flatten_batch
 from mintdsl.runtime.families import by_channel, channel_count
-from mintdsl.runtime.flow import check_levels, parameter_dtype
+from mintdsl.runtime.flow import check_levels, numbers_of
 from mintdsl.runtime.parametrise import bounded_exp, bounded_log, readable
 from mintdsl.runtime.protocols import PendingLike
 from mintdsl.runtime.statistics import frozen_statistics
@@ -72,7 +72,7 @@ def initialize_from_data(model: nn.Module, batch: Tensor, context: Tensor | None
     levels = getattr(model, "levels", 0)
     if levels:
         check_levels(batch, levels)
-        batch = dequantize(batch, levels, parameter_dtype(model))  # type: ignore[arg-type]
+        batch = dequantize(batch, levels, numbers_of(model).dtype)  # type: ignore[arg-type]
     stored = [t for m in waiting for t in (*m.parameters(recurse=False), *m.buffers(recurse=False))]
     kept = [(t, t.clone()) for t in stored]
     hooks = [m.register_forward_pre_hook(set_before_forward) for m in waiting]
@@ -131,7 +131,7 @@ def moments(x: Tensor, axes: tuple[int, ...], who: str) -> tuple[Tensor, Tensor]
     """Mean and deviation along `axes`, which stay with size 1. ValueError for fewer than 2 values, or infinite ones."""
     count = math.prod(x.shape[axis] for axis in axes)
     if count < 2:
-        each = "element" if axes == (0,) else "channel"
+        each = "element" if axes == (0,) and x.dim() > 2 else "channel"
         raise ValueError(f"{who}: {count} value{'s' * (count != 1)} of each {each}; to initialise takes at least 2")
     variance, mean = torch.var_mean(x, axes, correction=0, keepdim=True)
     if not bool(torch.isfinite(variance).all()):

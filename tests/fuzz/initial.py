@@ -108,4 +108,3 @@ def density(subject: Subject, model: nn.Module, raw: dict[str, Tensor], x: Tenso
     allowed = torch.where(torch.isfinite(log_det), 1e-9 * (1 + mine.abs() + log_det.abs()), torch.inf)
     where = f"{subject.definition.name} on {list(subject.env.dims)}"
     compare("density", where, (found - log_det - mine).abs().nan_to_num(torch.inf), allowed)
-
