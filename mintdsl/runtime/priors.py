@@ -57,9 +57,9 @@ class LogisticPrior:
         self.shape = shape
 
     def log_prob(self, z: Tensor) -> Tensor:
-        """log p(z) [*lead] of z [*lead, *shape]: -2 log(2 cosh(z / 2)), which keeps its digits in both tails."""
-        half = 0.5 * wide_latent(z)
-        return summed(-2.0 * torch.logaddexp(half, -half), self.shape)
+        """log p(z) [*lead] of z [*lead, *shape], as a product of sigmoids, which keeps its digits in both tails."""
+        z = wide_latent(z)
+        return summed(nn.functional.logsigmoid(z) + nn.functional.logsigmoid(-z), self.shape)
 
     def draw(self, lead: tuple[int, ...], like: Tensor) -> Tensor:
         """A sample [*lead, *shape]: the logarithm of a ratio of two exponentials, which are never 0."""
