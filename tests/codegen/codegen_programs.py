@@ -892,7 +892,7 @@ layer A on S ensures diag != 0, invertible {
   }
 }
 layer B(tri: Dir) on Image[C, H, W] ensures tri, invertible {
-  param V : conv 3x3 tri with diag > 0
+  param V : conv 3x3 tri with diag > 0 init near_identity(std = 0.05)
   map x -> V(x) + tanh(V(x))
 }
 flow Inner on Image[C, H, W] ensures invertible { standardize(mean = data, std = data)  A }
