@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable
 from functools import cache
 from pathlib import Path
 
+from mintdsl.codegen.emit import WIDTH
 from mintdsl.records import record
 
 FILES = (
@@ -141,7 +142,12 @@ def imports(used: Collection[str]) -> str:
     groups = []
     for side in (False, True):
         lines = sorted(plain[side])
-        lines += [f"from {m} import {', '.join(sorted(n))}" for (s, m), n in sorted(froms.items()) if s == side]
+        lines += [_from(m, sorted(n)) for (s, m), n in sorted(froms.items()) if s == side]
         if lines:
             groups.append("\n".join(lines))
     return "\n\n".join(groups)
+
+
+def _from(module: str, names: list[str]) -> str:
+    line = f"from {module} import {', '.join(names)}"
+    return line if len(line) <= WIDTH else "\n".join([f"from {module} import (", *(f"    {n}," for n in names), ")"])
