@@ -23,6 +23,7 @@ PROVED = {
     "mintnet/mnist_small",
     "mintnet/mnist_classifier",
     "mintnet/cifar10_classifier",
+    "std/actnorm",
     "std/batch_norm",
     "std/heads",
 }

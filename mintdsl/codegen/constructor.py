@@ -162,6 +162,8 @@ def write_constructor(c: LayerContext) -> None:
         if param.bound is not None and via(param.bound).signed:
             sign = f"torch.ones({_sign_shape(c, param)}, **factory)"
             write(f'self.register_buffer("{names.member[param.name]}_sign", {sign})')
+    if c.from_data is not None:
+        write('self.register_buffer("pending", torch.ones((), dtype=torch.bool, device=device))')
     if c.buffers:
         write.tuple("self.masks = ", [f'"{mask}"' for mask in c.buffers])
         write("self.make_masks()")

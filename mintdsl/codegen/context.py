@@ -10,6 +10,7 @@ from mintdsl.codegen.emit import Writer
 from mintdsl.codegen.naming import Names
 from mintdsl.core import ir
 from mintdsl.core.constraints import CONSTRAINTS, Parametrisation
+from mintdsl.core.from_data import FromData, from_data
 from mintdsl.core.instance import anchor
 from mintdsl.core.nat import Nat
 from mintdsl.proof.check import Bindings, LayerProof
@@ -93,6 +94,11 @@ class LayerContext:
     def statistics(self) -> list[ir.Param]:
         """Running statistics."""
         return [p for p in self.layer.params if isinstance(p.kind, ir.Normalize)]
+
+    @property
+    def from_data(self) -> FromData | None:
+        """What data decide, and how."""
+        return from_data(self.layer)
 
     @property
     def assumed(self) -> list[ir.Param]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from mintdsl.codegen import shapes
@@ -17,7 +17,7 @@ from mintdsl.codegen.constructor import (
 )
 from mintdsl.codegen.coupling import INVERSE
 from mintdsl.codegen.emit import Writer
-from mintdsl.codegen.layer import assumption_lines, write_loading
+from mintdsl.codegen.layer import assumption_lines, write_initialize, write_loading
 from mintdsl.codegen.naming import Names, loop_names
 from mintdsl.core import ir
 from mintdsl.core.interval import REAL
@@ -25,12 +25,14 @@ from mintdsl.core.nat import Nat
 from mintdsl.proof.prover import FlowProof
 from mintdsl.source import Span
 
+PRIOR_CLASSES = {"normal": "NormalPrior", "logistic": "LogisticPrior", "learned_normal": "LearnedNormalPrior"}
+
 
 @dataclass(slots=True)
 class FlowWriter:
     """Writes the class of one flow; `sizes` replace the defaults of its Nat formals.
 
-    `every` has the names of all definitions of the module, `classes` their classes.
+    `every` has the names of all definitions of the module, `classes` their classes, `waiting` those set by data.
     """
 
     key: str
@@ -43,6 +45,12 @@ class FlowWriter:
     sizes: Mapping[str, int]
     every: Mapping[str, Names]
     classes: Mapping[str, str]
+    waiting: Collection[str]
+
+    @property
+    def _pending(self) -> bool:
+        """Whether something in the flow waits for data."""
+        return self.key in self.waiting
 
     @property
     def names(self) -> Names:
@@ -73,8 +81,8 @@ class FlowWriter:
         return next((s for s in self.flow.steps if isinstance(s.op, ir.Classify)), None)
 
     @property
-    def _prior(self) -> bool:
-        return any(isinstance(s.op, ir.Prior) for s in self.flow.steps)
+    def _prior(self) -> ir.Prior | None:
+        return next((s.op for s in self.flow.steps if isinstance(s.op, ir.Prior)), None)
 
     @property
     def _log_det(self) -> str:
@@ -120,16 +128,19 @@ class FlowWriter:
             write(f"self.levels = {self._levels}  # of the integers that log_prob takes; 0: reals")
             write(f'self.spec_hash = "{self.digest}"')
             write(f"self.not_onto = {self._not_onto()}")
-        if _uses(self._body) or self._head is not None:
+        if _uses(self._body) or self._head is not None or (self._prior is not None and self._prior.per):
             write('factory = {"device": device, "dtype": dtype}')
         self._modules(self._body, [])
         if self._head is not None:
             self._modules([self._head], [])
         listed = self._names(self._body)
         write.tuple("self.steps = ", listed)
+        if self._prior is not None:
+            options = f', "{self._prior.per}", **factory' if self._prior.per else ""
+            write(f"self.prior = {PRIOR_CLASSES[self._prior.name]}(self.latent_shape{options})")
         if self._prior and self.proof.assumptions:
             write("self.checks = False  # inside checking() densities test the assumptions too")
-        if self._prior:
+        if self._prior or self._pending:
             write("name_paths(self)")
         write.depth -= 1
         drop_unused_sizes(write, start)
@@ -145,6 +156,9 @@ class FlowWriter:
             match step.op:
                 case ir.Use() | ir.Classify():
                     self._module(step, step.op, counts)
+                case ir.StandardizeData():
+                    shape = shapes.shape(step.shape, self.names.argument)
+                    self._made(step, "DataStandardize", [shape, "**factory"], counts)
                 case ir.Repeat():
                     self._modules(step.op.steps, [*counts, shapes.size(step.op.count, self.names.argument)])
                 case ir.Pair():
@@ -164,7 +178,11 @@ class FlowWriter:
         }
         args += [f"{inner[n]}={shapes.argument(v, here)}" for n, v in use.args if defaults[n] != v]
         args.append("**factory")
-        made = f"{self.classes[use.definition]}({', '.join(args)})"
+        self._made(step, self.classes[use.definition], args, counts)
+
+    def _made(self, step: ir.Step, cls: str, args: Sequence[str], counts: Sequence[str]) -> None:
+        """Make the module of a step, or as many as the repeats around it say."""
+        made = f"{cls}({', '.join(args)})"
         for count in reversed(counts):
             made = f"nn.ModuleList({made} for _ in range({count}))"
         place = f"self.{self.names.member[step.name]}"
@@ -173,19 +191,19 @@ class FlowWriter:
             self.write(line)
         elif counts:
             self.write(f"{place} = nn.ModuleList(")
-            inner_made = f"{self.classes[use.definition]}({', '.join(args)})"
+            inner_made = f"{cls}({', '.join(args)})"
             for count in reversed(counts[1:]):
                 inner_made = f"nn.ModuleList({inner_made} for _ in range({count}))"
             self.write(f"    {inner_made} for _ in range({counts[0]})")
             self.write(")")
         else:
-            self.write.call(f"{place} = {self.classes[use.definition]}", args, "")
+            self.write.call(f"{place} = {cls}", args, "")
 
     def _names(self, steps: Sequence[ir.Step]) -> list[str]:
         names = []
         for step in steps:
             match step.op:
-                case ir.Use():
+                case ir.Use() | ir.StandardizeData():
                     names.append(f'"{self.names.member[step.name]}"')
                 case ir.Repeat() | ir.Pair():
                     names += self._names(step.op.steps)
@@ -212,6 +230,10 @@ class FlowWriter:
                 write("x = flat_latent([*parts, x])")
             self._return()
 
+    def _initialized(self) -> None:
+        if self._pending:
+            self.write("check_initialized(self)")
+
     def _return(self) -> None:
         if self.proof.padded:
             self.write("return unflatten_batch(x, lead), None  # the dimension grows: there is no log-det")
@@ -224,6 +246,7 @@ class FlowWriter:
         with write.indented():
             write('"""x and log |det dx/dz|; iterative steps test their residual against `tol` (InversionError)."""')
             write("no_context(context, type(self).__name__)")
+            self._initialized()
             write(f'x, lead = flatten_batch(z, self.latent_shape, "z", "{self.where(self.flow.shape_span)}")')
             if not self.proof.padded:
                 write("log_det = zero_log_det(x)")
@@ -236,7 +259,7 @@ class FlowWriter:
         """Statements of a block; `lists` gives the variable of a module inside its loops."""
         for step in steps if forward else reversed(steps):
             match step.op:
-                case ir.Use():
+                case ir.Use() | ir.StandardizeData():
                     module = lists.get(step.name, f"self.{self.names.member[step.name]}")
                     call = (
                         f"{module}(x)" if forward else f"{module}.inverse(x, tol=tol, max_iter=max_iter, fixed=fixed)"
@@ -313,6 +336,9 @@ class FlowWriter:
             with write.block("def logits(self, x: Tensor) -> Tensor:"):
                 write('"""The head of the last z, [*, classes]: for cross-entropy."""')
                 write("return self.head(self.forward(x)[0])")
+        if self._pending:
+            write()
+            write_initialize(write, self.classes[self.key], self._levels if self._prior else 0)
         if self.proof.assumptions:
             write()
             write_loading(write, assuming=True, masked=False)
@@ -356,6 +382,7 @@ class FlowWriter:
                 if self.proof.assumptions and "x: Tensor" in args:
                     with write.block("if self.checks:"):
                         write("check_assumptions(self)")
+                self._initialized()
                 write(f"return flow_{name}(self, {passed})")
         if self.proof.assumptions:
             write()
@@ -369,6 +396,7 @@ class FlowWriter:
         write()
         with write.block("def distribution(self, context: Tensor | None = None) -> Distribution:"):
             write('"""The density of the reals that `forward` takes, as a torch distribution."""')
+            self._initialized()
             write("return flow_distribution(self, context)")
 
 
@@ -400,7 +428,7 @@ def _uses(steps: Sequence[ir.Step]) -> list[str]:
     names = []
     for step in steps:
         match step.op:
-            case ir.Use():
+            case ir.Use() | ir.StandardizeData():
                 names.append(step.name)
             case ir.Repeat() | ir.Pair():
                 names += _uses(step.op.steps)

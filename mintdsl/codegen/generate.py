@@ -15,6 +15,7 @@ from mintdsl.codegen.layer import write_layer, write_net
 from mintdsl.codegen.naming import class_name, names_of
 from mintdsl.core import ir
 from mintdsl.core.canonical import reachable, spec_hash
+from mintdsl.core.from_data import pending
 from mintdsl.core.walks import uses
 from mintdsl.proof.check import Bindings, LayerProof, act_slope
 from mintdsl.proof.prover import FlowProof, Proof, Prover
@@ -77,7 +78,7 @@ class _Generator:
         taken = set(classes.values())
         names = {key: names_of(self.program.callable(key), taken) for key in keys}
         proofs, bindings = self._proofs(keys)
-        digest = spec_hash(self.program, self.key)
+        digest, waiting = spec_hash(self.program, self.key), pending(self.program, keys)
         body = Writer()
         for key in keys:
             definition = self.program.callable(key)
@@ -95,7 +96,9 @@ class _Generator:
             else:
                 proof = next(p for p in proofs[key] if isinstance(p, FlowProof))
                 sizes = self.sizes if key == self.key else {}
-                FlowWriter(key, definition, proof, self.program, body, self._where, digest, sizes, names, classes).run()
+                FlowWriter(
+                    key, definition, proof, self.program, body, self._where, digest, sizes, names, classes, waiting
+                ).run()
         for act in passed_acts(self.program, self.key):
             body()
             body()

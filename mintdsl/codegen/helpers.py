@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable
 from functools import cache
 from pathlib import Path
 
+from mintdsl.codegen.emit import WIDTH
 from mintdsl.records import record
 
 FILES = (
@@ -30,7 +31,9 @@ FILES = (
     "assumptions",
     "layer",
     "parts",
+    "priors",
     "flow",
+    "from_data",
 )
 _RUNTIME = Path(__file__).resolve().parent.parent / "runtime"
 
@@ -115,8 +118,11 @@ IMPORTS = (
     ("Distribution", "from torch.distributions import Distribution"),
     ("Independent", "from torch.distributions import Independent"),
     ("Normal", "from torch.distributions import Normal"),
+    ("SigmoidTransform", "from torch.distributions import SigmoidTransform"),
     ("Transform", "from torch.distributions import Transform"),
     ("TransformedDistribution", "from torch.distributions import TransformedDistribution"),
+    ("Uniform", "from torch.distributions import Uniform"),
+    ("RemovableHandle", "from torch.utils.hooks import RemovableHandle"),
     ("constraints", "from torch.distributions import constraints"),
 )
 
@@ -137,7 +143,12 @@ def imports(used: Collection[str]) -> str:
     groups = []
     for side in (False, True):
         lines = sorted(plain[side])
-        lines += [f"from {m} import {', '.join(sorted(n))}" for (s, m), n in sorted(froms.items()) if s == side]
+        lines += [_from(m, sorted(n)) for (s, m), n in sorted(froms.items()) if s == side]
         if lines:
             groups.append("\n".join(lines))
     return "\n\n".join(groups)
+
+
+def _from(module: str, names: list[str]) -> str:
+    line = f"from {module} import {', '.join(names)}"
+    return line if len(line) <= WIDTH else "\n".join([f"from {module} import (", *(f"    {n}," for n in names), ")"])

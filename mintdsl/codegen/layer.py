@@ -111,6 +111,33 @@ def _checked_assumptions(c: LayerContext) -> None:
         c.write("check_assumptions(self)  # what the proof assumes of stored numbers")
 
 
+def write_initialize(write: Writer, owner: str, levels: int = 0) -> None:
+    """`initialize` of a layer or flow."""
+    data = f"integers 0..{levels - 1} [*, *event_shape]" if levels else "x [*, *event_shape]"
+    with write.block(f"def initialize(self, batch: Tensor, context: Tensor | None = None) -> {owner}:"):
+        write('"""Set what data decide, once before training; what is set already stays. All or nothing: ValueError.')
+        write()
+        write(f"The batch is {data}.")
+        write('"""')
+        write("initialize_from_data(self, batch, context)")
+        write("return self")
+
+
+def _from_data(c: LayerContext) -> None:
+    how = c.from_data
+    if how is None:
+        return
+    write = c.write
+    write()
+    write_initialize(write, c.layer.name)
+    write()
+    with write.block("def set_from_batch(self, x: Tensor) -> None:"):
+        write('"""Give the values of x mean 0 and deviation 1; ValueError names the layer and the channel."""')
+        fields = [f'"{how.scale}"', f'"{how.bias}"']
+        fields += [f"{k}={v}" for k, v in (("inside", how.inside), ("divides", how.divides))]
+        write(f"set_affine(self, FromData({', '.join(fields)}, subtracts={how.subtracts}), x)")
+
+
 def write_loading(write: Writer, *, assuming: bool, masked: bool) -> None:
     """Methods around stored numbers: what is assumed of them, and the masks, which are not among them."""
     if assuming:
@@ -150,6 +177,8 @@ def _inverse(c: LayerContext) -> None:
         write("no_context(context, type(self).__name__)")
         _frozen_statistics(c)
         _checked_assumptions(c)
+        if c.from_data is not None:
+            write("check_initialized(self)")
         write(f'z, lead = flatten_batch(z, self.event_shape, "z", "{c.where(c.layer.shape_span)}")')
         if c.affine:
             write("x, log_det = invert_affine(self, z)")
@@ -260,6 +289,7 @@ def _protocol(c: LayerContext) -> None:
     with write.block("def set_effective(self, name: str, value: Tensor) -> None:"):
         write('"""Make `value` the effective value of a parameter; ValueError, and no change, if it cannot be."""')
         write("set_effective_value(self, name, value)")
+    _from_data(c)
     if c.buffers:
         write()
         write_masks(c)

@@ -23,7 +23,8 @@ MEMBERS = frozenset(
     "forward inverse value rests fibre slope_bound effective_weights make_weights reset_parameters jacobian_diagonal "
     "effective set_effective raw event_shape latent_shape context_shape path kept_weights last_inverse names members "
     "latent_parts extents order functional fronts trace frozen log_prob bits_per_dim sample rsample "
-    "sample_and_log_prob transform distribution levels spec_hash not_onto steps initialize statistics logits "
+    "sample_and_log_prob transform distribution prior levels spec_hash not_onto steps initialize pending "
+    "set_from_batch statistics logits "
     "assumed check_assumptions checking checks masks make_masks residues "
     "T_destination add_module apply bfloat16 buffers call_super_init children compile cpu cuda double dump_patches "
     "eval extra_repr float get_buffer get_extra_state get_parameter get_submodule half ipu load_state_dict modules "
@@ -132,7 +133,7 @@ def _steps(steps: tuple[ir.Step, ...]) -> list[str]:
     names = []
     for step in steps:
         match step.op:
-            case ir.Use() | ir.Classify():
+            case ir.Use() | ir.StandardizeData() | ir.Classify():
                 names.append(step.name)
             case ir.Repeat() | ir.Pair():
                 names += _steps(step.op.steps)

@@ -7,7 +7,7 @@ from heapq import heappop, heappush
 
 from mintdsl.codegen import shapes
 from mintdsl.codegen.context import LayerContext, via
-from mintdsl.core import ir
+from mintdsl.core import from_data, ir
 from mintdsl.core.nat import Nat
 
 
@@ -128,6 +128,8 @@ def write_reset(c: LayerContext) -> None:
                 c.write(f'self.get_buffer("{param.name}_{name}").fill_({fill})')
         for param in c.params:
             _initialise(c, param)
+        if c.from_data is not None:
+            c.write('self.get_buffer("pending").fill_(True)')
         if not c.params and not c.statistics:
             c.write("return")
 
@@ -139,6 +141,9 @@ def _initialise(c: LayerContext, param: ir.Param) -> None:
         source = c.layer.param(str(init.options[0]))
     if init.formal:
         function, options = c.member(init.name), ""
+    elif init.name == from_data.NAME:  # until data come
+        scale = isinstance(param.kind, ir.Elementwise) and param.kind.kind == "scale"
+        function, options = ("fill_ones" if scale else "fill_zeros"), ""
     else:
         function, options = shapes.init_call(init, c.members)
     place = f"{_place(c, source)}{', ' + options if options else ''}"

@@ -226,12 +226,14 @@ class Statement:
                 return ["dequantize", op.levels]
             case ir.Standardize():
                 return ["standardize", list(op.mean), list(op.std)]
+            case ir.StandardizeData():
+                return ["standardize", "data"]
             case ir.Pad():
                 return ["pad", op.extra]
             case ir.FactorOut():
                 return ["factor", op.keep]
             case ir.Prior():
-                return ["prior", op.name]
+                return ["prior", op.name, op.per] if op.per else ["prior", op.name]
             case ir.Repeat():
                 return ["repeat", _nat(op.count), self._steps(op.steps)]
             case ir.Pair():

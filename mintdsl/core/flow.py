@@ -132,7 +132,7 @@ class _Flow:
                     return None
                 return ir.Pair(steps), steps[-1].result if steps else shape
             case ast.Prior():
-                return prior(op, step, shape, self.values)
+                return prior(op, step, shape, self.item, self.values)
             case ast.Pad():
                 return pad(op, step, shape, self.item, self.values)
             case ast.Factor():

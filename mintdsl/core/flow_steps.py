@@ -17,6 +17,7 @@ from mintdsl.diagnostics.model import Bag, Fix, Label
 from mintdsl.syntax import ast
 
 Made = tuple[ir.Op, ir.Shape]
+DATA = "data"
 
 
 def simple(op: ast.Simple, step: ast.Step, shape: ir.Shape, flow: ast.Flow, values: Values) -> Made | None:
@@ -45,6 +46,7 @@ def _dequantize(op: ast.Simple, shape: ir.Shape, values: Values) -> Made | None:
 
 def _standardize(op: ast.Simple, step: ast.Step, shape: ir.Shape, values: Values) -> Made | None:
     found: dict[str, tuple[float, ...]] = {}
+    estimated = [arg for arg in op.args if isinstance(arg.value, ast.Name) and arg.value.id == DATA]
     for arg in op.args:
         if arg.name is None or arg.cmp != "=" or arg.name.id in found:
             values.bag.error("E0209", arg.span, "`standardize` takes `mean = ...` and `std = ...`", "not one of these")
@@ -52,8 +54,9 @@ def _standardize(op: ast.Simple, step: ast.Step, shape: ir.Shape, values: Values
         if arg.name.id not in ("mean", "std"):
             unknown(arg.name, ("mean", "std"), values.bag, "`standardize`", code="E0209", what="option")
             return None
-        if isinstance(arg.value, ast.Name) and arg.value.id == "data":
-            not_yet(values.bag, arg.span, "`standardize` from the data")
+        if arg in estimated:
+            found[arg.name.id] = ()
+            continue
         items = arg.value.items if isinstance(arg.value, ast.Tuple) else (arg.value,)
         numbers = [values.number(item) for item in items]
         known = tuple(n for n in numbers if n is not None)
@@ -71,7 +74,16 @@ def _standardize(op: ast.Simple, step: ast.Step, shape: ir.Shape, values: Values
     if len(found) != 2:
         values.bag.error("E0210", step.span, "`standardize` needs `mean` and `std`", "one is missing")
         return None
-    return ir.Standardize(found["mean"], found["std"]), shape
+    if len(estimated) == 1:
+        values.bag.error(
+            "E0209",
+            estimated[0].span,
+            "`standardize` takes both from the data, or neither",
+            "only this one",
+            fixes=(Fix("write `standardize(mean = data, std = data)`"),),
+        )
+        return None
+    return ir.StandardizeData() if estimated else ir.Standardize(found["mean"], found["std"]), shape
 
 
 def _logit(op: ast.Simple, shape: ir.Shape, values: Values) -> Made | None:
@@ -239,7 +251,7 @@ def misplaced(flat: Sequence[tuple[int, ast.Step]], bag: Bag) -> None:
                 pass
 
 
-def prior(op: ast.Prior, step: ast.Step, shape: ir.Shape, values: Values) -> Made | None:
+def prior(op: ast.Prior, step: ast.Step, shape: ir.Shape, flow: ast.Flow, values: Values) -> Made | None:
     """The distribution of what the flow ends in."""
     info = PRIORS.get(op.call.name.id)
     if info is None:
@@ -247,6 +259,10 @@ def prior(op: ast.Prior, step: ast.Step, shape: ir.Shape, values: Values) -> Mad
         return None
     if not info.ready:
         not_yet(values.bag, step.span, f"the prior `{info.name}`")
-    if bind_options(op.call.args, (), f"`{info.name}`", step.span, values) is None:
+    options = bind_options(op.call.args, info.options, f"`{info.name}`", step.span, values)
+    if options is None:
         return None
-    return ir.Prior(info.name), shape
+    per = str(options.get("per", ""))
+    if per == "channel" and any(isinstance(s.op, ast.Factor) for s in flow.steps):
+        not_yet(values.bag, step.span, "a prior with numbers per channel of a latent that `factor` made flat")
+    return ir.Prior(info.name, per), shape

@@ -7,6 +7,7 @@ from itertools import chain
 from mintdsl import limits
 from mintdsl.core import ir
 from mintdsl.core.acts import find_act, find_init
+from mintdsl.core.from_data import refuse_as_argument
 from mintdsl.core.nat import Nat
 from mintdsl.core.order_items import find_order
 from mintdsl.core.orders import DIRECTIONS
@@ -89,6 +90,8 @@ def argument(expr: ast.Expr, type_: str, formal: str, values: Values) -> ir.Argu
     if type_ in ("Act", "Init"):
         call = ast.Call(name, args, expr.span)
         found = find_act(name, args, expr.span, values) if type_ == "Act" else find_init(call, values)
+        if isinstance(found, ir.InitCall) and refuse_as_argument(found, expr.span, values.bag):
+            return None
         if found is not None and mentions_reals(found):
             not_yet(values.bag, expr.span, "a Real formal passed on to another definition")
         return found

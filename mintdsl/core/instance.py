@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import prod
 from typing import NamedTuple
 
 from mintdsl import limits
@@ -193,6 +194,9 @@ class Instances:
                 return self._steps(step.op.steps, values, orders)
             case ir.Squeeze() | ir.Pad() | ir.FactorOut():
                 return Counts(0, 0, 0, 1) if self._shape(step.result, values, step) is not None else None
+            case ir.Prior(per=per):
+                sizes = self._shape(step.shape, values, step)
+                return None if sizes is None else prior_counts(step.shape, sizes, per)
             case _:
                 return Counts(0, 0, 0, 1)
 
@@ -262,6 +266,13 @@ def _bind(shape: ir.Shape, dims: Sizes) -> dict[str, int]:
 
 
 # ---------------------------------------------------------------- counting
+
+
+def prior_counts(shape: ir.Shape, sizes: Sizes, per: str) -> Counts:
+    """The location and log-scale of a learned prior; the others have no parameters."""
+    channels = sizes[-1:] if shape.kind == "Seq" else sizes[:1]
+    numbers = 2 * prod(sizes if per == "element" else channels) if per else 0
+    return Counts(numbers, numbers, 0, 1)
 
 
 def _count(param: ir.Param, source: Sizes, target: Sizes, order: Order | None, live: int) -> Counts:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 from math import prod
-from typing import NamedTuple, assert_never
+from typing import NamedTuple, TypeAlias, assert_never
 
 from mintdsl.core import ir
 from mintdsl.core.dual import Determinant, Dual, chain, combine, constant, determinant, variables
@@ -23,10 +23,12 @@ from mintdsl.core.interpret_weights import (
     Weights,
     bind,
     channel_of,
+    channels_of,
     effective,
     evaluate_size,
     param_shape,
     sign_shape,
+    stored,
 )
 
 __all__ = [
@@ -38,10 +40,12 @@ __all__ = [
     "Traced",
     "determinant",
     "effective",
+    "estimates",
     "evaluate_flow",
     "evaluate_layer",
     "evaluate_size",
     "layers",
+    "log_prior",
     "param_shape",
     "parameters",
 ]
@@ -124,12 +128,16 @@ def parameters(
 ) -> dict[str, tuple[int, ...]]:
     """Shapes of all raw tensors of a layer or flow by state-dict key.
 
-    Of each layer its parameters, then its sign buffers. Layers come in the order of their steps in the text, copies of
-    one step after another. ValueError for wrong sizes.
+    Of each layer its parameters, then its sign buffers; of `standardize` by data its statistics. They come in the order
+    of their steps in the text, copies of one step after another, the prior last. ValueError for wrong sizes.
     """
     definition = _find(program, key)
     found: dict[str, tuple[int, ...]] = {}
-    for prefix, layer, env in layers(program, definition, bind(definition, shape, args), ""):
+    parts, latent = _parts(program, definition, bind(definition, shape, args), "")
+    for prefix, layer, env in parts:
+        if isinstance(layer, ir.StandardizeData):
+            found |= dict.fromkeys((f"{prefix}mean", f"{prefix}log_std"), (channels_of(env.dims),))
+            continue
         for param in layer.params:
             shape_ = param_shape(layer, param, env.dims, env.sizes)
             if isinstance(param.kind, ir.Normalize):
@@ -140,7 +148,41 @@ def parameters(
             signs = sign_shape(layer, param, env.dims, env.sizes)
             if signs is not None:
                 found[f"{prefix}{param.name}_sign"] = signs
+    prior = _prior(definition)
+    if prior is not None and prior.per:
+        found |= dict.fromkeys(("prior.location", "prior.log_scale"), _prior_shape(prior, latent))
     return found
+
+
+def log_prior(program: ir.Program, key: str, z: Sequence[float], shape: Sequence[int], raw: Raw) -> float:
+    """The log-density of the prior of the flow `key` at `z`, flat in the latent's `shape`.
+
+    ValueError for a definition without a prior, and for missing tensors.
+    """
+    prior, dims = _prior(_find(program, key)), tuple(shape)
+    if prior is None:
+        raise ValueError(f"`{key}` has no prior")
+    if prior.name == "logistic":
+        return sum(-abs(v) - 2 * math.log1p(math.exp(-abs(v))) for v in z)
+    own = _prior_shape(prior, dims)
+    location, log_scale = ([0.0], [0.0])
+    if prior.per:
+        location, log_scale = (list(stored(raw, f"prior.{name}", own)) for name in ("location", "log_scale"))
+    places = [p if prior.per == "element" else channel_of(p, dims) if prior.per else 0 for p in range(len(z))]
+    total = 0.0
+    for v, place in zip(z, places, strict=True):
+        scaled = (v - location[place]) / math.exp(log_scale[place])
+        total -= scaled * scaled / 2 + log_scale[place] + math.log(2 * math.pi) / 2
+    return total
+
+
+def _prior(definition: ir.Definition) -> ir.Prior | None:
+    steps = definition.steps if isinstance(definition, ir.Flow) else ()
+    return next((step.op for step in steps if isinstance(step.op, ir.Prior)), None)
+
+
+def _prior_shape(prior: ir.Prior, dims: tuple[int, ...]) -> tuple[int, ...]:
+    return dims if prior.per == "element" else (channels_of(dims),)
 
 
 def _find(program: ir.Program, key: str) -> ir.Definition:
@@ -204,11 +246,11 @@ class _Walk:
                     self.value = [_logit(a, alpha) for a in self.value]
                     self._leave(path)
                 case ir.Standardize(mean=mean, std=std):
-                    channels = [channel_of(p, self.dims) for p in range(len(self.value))]
-                    self.value = [
-                        combine(((1 / std[c % len(std)], a), (-1 / std[c % len(std)], constant(mean[c % len(mean)]))))
-                        for c, a in zip(channels, self.value, strict=True)
-                    ]
+                    self.standardize(mean, std)
+                    self._leave(path)
+                case ir.StandardizeData():
+                    numbers = [stored(self.raw, f"{path}.{n}", (channels_of(self.dims),)) for n in ("mean", "log_std")]
+                    self.standardize(numbers[0], [math.exp(min(max(v, -60.0), 60.0)) for v in numbers[1]])
                     self._leave(path)
                 case ir.Pad(extra=extra):
                     self.dims = (self.dims[0] + extra, *self.dims[1:])
@@ -224,6 +266,14 @@ class _Walk:
                     pass  # outside the bijection
                 case other:
                     assert_never(other)
+
+    def standardize(self, mean: Sequence[float], std: Sequence[float]) -> None:
+        """(x - mean) / std, of numbers for all or one a channel."""
+        channels = [channel_of(p, self.dims) for p in range(len(self.value))]
+        self.value = [
+            combine(((1 / std[c % len(std)], a), (-1 / std[c % len(std)], constant(mean[c % len(mean)]))))
+            for c, a in zip(channels, self.value, strict=True)
+        ]
 
     def _leave(self, path: str) -> None:
         self.trace.append(Traced(path, [dual.value for dual in self.value]))
@@ -282,9 +332,23 @@ def _halves(dims: tuple[int, ...]) -> tuple[tuple[int, ...], list[int], list[int
 
 def layers(program: ir.Program, definition: ir.Definition, env: Env, prefix: str) -> list[tuple[str, ir.Layer, Env]]:
     """Every layer below a definition with the prefix of its keys, by steps in the text, then by copies."""
+    parts, _ = _parts(program, definition, env, prefix)
+    return [(place, part, inner) for place, part, inner in parts if isinstance(part, ir.Layer)]
+
+
+def estimates(program: ir.Program, definition: ir.Definition, env: Env) -> list[str]:
+    """The prefix of the keys of every `standardize` by data below a definition, in the same order."""
+    return [place for place, part, _ in _parts(program, definition, env, "")[0] if isinstance(part, ir.StandardizeData)]
+
+
+Part: TypeAlias = tuple[str, ir.Layer | ir.StandardizeData, Env]
+
+
+def _parts(program: ir.Program, definition: ir.Definition, env: Env, prefix: str) -> tuple[list[Part], tuple[int, ...]]:
+    """Every layer and `standardize` by data below a definition with its keys' prefix; and the sizes that leave."""
     if isinstance(definition, ir.Layer):
-        return [(prefix, definition, env)]
-    return _uses(program, definition.steps, env, prefix, [()], env.dims)[0]
+        return [(prefix, definition, env)], env.dims
+    return _uses(program, definition.steps, env, prefix, [()], env.dims)
 
 
 def _uses(
@@ -294,18 +358,20 @@ def _uses(
     prefix: str,
     copies: Sequence[tuple[int, ...]],
     dims: tuple[int, ...],
-) -> tuple[list[tuple[str, ir.Layer, Env]], tuple[int, ...]]:
-    """The layers of `steps`, entered with sizes `dims` in each of `copies`; and the sizes that leave."""
-    found: list[tuple[str, ir.Layer, Env]] = []
+) -> tuple[list[Part], tuple[int, ...]]:
+    """The parts of `steps`, entered with sizes `dims` in each of `copies`; and the sizes that leave."""
+    found: list[Part] = []
     for step in steps:
         match step.op:
             case ir.Use() as use:
                 callee = program.definitions[use.definition]
                 inner = bind(callee, dims, dict(use.args), env)
                 for copy in copies:
-                    found += layers(program, callee, inner, _path(prefix, step, copy) + ".")
+                    found += _parts(program, callee, inner, _path(prefix, step, copy) + ".")[0]
                 if isinstance(callee, ir.Flow):
                     dims = _uses(program, callee.steps, inner, prefix, [], dims)[1]
+            case ir.StandardizeData() as op:
+                found += [(_path(prefix, step, copy) + ".", op, replace(env, dims=dims)) for copy in copies]
             case ir.Repeat(count=count, steps=block):
                 numbers = [(*copy, k) for copy in copies for k in range(evaluate_size(count, env.sizes))]
                 found += _uses(program, block, env, prefix, numbers, dims)[0]  # a repeated block keeps the sizes

@@ -159,13 +159,13 @@ def _map_shape(param: ir.Param, env: Env) -> tuple[int, ...]:
     source, target = env.shape(param.source), env.shape(param.target)
     match param.kind:
         case ir.Elementwise(per=per):
-            return target if per == "element" else (_channels(target),)
+            return target if per == "element" else (channels_of(target),)
         case ir.Conv(size=size):
             return (target[0], source[0], *size)
         case ir.Dense():
             return (target[-1], source[-1])
         case ir.Normalize():
-            return (_channels(target),)  # of each statistic
+            return (channels_of(target),)  # of each statistic
         case other:
             assert_never(other)
 
@@ -179,7 +179,7 @@ def sign_shape(layer: ir.Layer, param: ir.Param, dims: Sequence[int], env: Mappi
     return shape if isinstance(param.kind, ir.Elementwise) else shape[: len(param.indices) + 1]
 
 
-def _channels(dims: tuple[int, ...]) -> int:
+def channels_of(dims: tuple[int, ...]) -> int:
     """Number of channels: C of an image, D of a vector, the last size of a sequence."""
     return dims[0] if len(dims) == 3 else dims[-1]
 
@@ -318,19 +318,23 @@ class Weights:
         return self._slice(f"{param.name}_sign", shape, member)
 
     def _slice(self, name: str, shape: tuple[int, ...], member: Member) -> list[float]:
-        key = self.prefix + name
-        if key not in self.raw:
-            raise ValueError(f"the raw tensor `{key}` of shape {list(shape)} is missing")
-        values = self.raw[key]
-        if len(values) != prod(shape):
-            raise ValueError(
-                f"the raw tensor `{key}` has {len(values)} numbers, its shape {list(shape)} takes {prod(shape)}"
-            )
+        values = stored(self.raw, self.prefix + name, shape)
         size = prod(shape[len(member) :])
         start = 0
         for extent, position in zip(shape, member, strict=False):
             start = start * extent + position
         return list(values[start * size : (start + 1) * size])
+
+
+def stored(raw: Raw, key: str, shape: tuple[int, ...]) -> Sequence[float]:
+    """The numbers of a raw tensor, flat. ValueError where they are missing, or not as many as its shape takes."""
+    if key not in raw:
+        raise ValueError(f"the raw tensor `{key}` of shape {list(shape)} is missing")
+    if len(raw[key]) != prod(shape):
+        raise ValueError(
+            f"the raw tensor `{key}` has {len(raw[key])} numbers, its shape {list(shape)} takes {prod(shape)}"
+        )
+    return raw[key]
 
 
 def _first(channel: int, dims: tuple[int, ...]) -> int:

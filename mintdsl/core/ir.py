@@ -284,6 +284,11 @@ class Standardize:
 
 
 @record
+class StandardizeData:
+    """(x - mean) / std, one of each a channel, estimated once from data."""
+
+
+@record
 class Pad:
     """Zero channels appended, `extra` of them: injective only."""
 
@@ -322,12 +327,26 @@ class Pair:
 
 @record
 class Prior:
-    """The distribution of the latent."""
+    """The distribution of the latent; `per` says of a learned one what has numbers of its own: channel or element."""
 
     name: str
+    per: str = ""
 
 
-Op: TypeAlias = Use | Squeeze | Standardize | Pad | FactorOut | Classify | Logit | Dequantize | Repeat | Pair | Prior
+Op: TypeAlias = (
+    Use
+    | Squeeze
+    | Standardize
+    | StandardizeData
+    | Pad
+    | FactorOut
+    | Classify
+    | Logit
+    | Dequantize
+    | Repeat
+    | Pair
+    | Prior
+)
 
 
 @record

@@ -8,6 +8,7 @@ from mintdsl.core.acts import act_item, find_act
 from mintdsl.core.claim_words import CLAIMS
 from mintdsl.core.formals import bind_formals
 from mintdsl.core.formula import Formula
+from mintdsl.core.from_data import check_from_data, refuse_in_net
 from mintdsl.core.header import bind_claims, bind_shape
 from mintdsl.core.order_items import find_order
 from mintdsl.core.orders import DEFAULT_ORDER, Order
@@ -81,6 +82,8 @@ class _Layer:
             if isinstance(member, ast.Tie):
                 self.bag.error("E0405", member.span, "a net has no ties", "it claims nothing")
         check_inits(params, self.bag)
+        for param in params.values():
+            refuse_in_net(param, self.bag)
         formula = Formula(values, find_act, net=True)
         lets, result = self._body(formula, shape, target)
         self._unused(params, formula)
@@ -145,7 +148,10 @@ class _Layer:
             name_span=item.name.span,
             shape_span=item.shape.span,
         )
-        return None if too_much(layer_written(layer), limits.OPERATIONS, item.name, self.bag) else layer
+        if too_much(layer_written(layer), limits.OPERATIONS, item.name, self.bag):
+            return None
+        check_from_data(layer, self.bag)
+        return layer
 
     def _first_members(self, shape: ir.Shape) -> Order | ir.FormalOrder | None:
         """Indices, spaces, acts and the order: they may be used before they stand."""

@@ -22,6 +22,7 @@ class PriorInfo:
 
     name: str
     summary: str
+    options: tuple[Option, ...] = ()
     ready: bool = True
 
 
@@ -38,7 +39,7 @@ _STEPS = (
     StepInfo("repeat", "copies of a block, each with its own parameters"),
     StepInfo("pair", "one lower and one upper layer of one order"),
     StepInfo("prior", "the distribution of the latent; last step only"),
-    StepInfo("standardize", "(x - mean) / std with fixed numbers, one or one a channel"),
+    StepInfo("standardize", "(x - mean) / std with numbers, one or one a channel, or by `initialize(batch)`: `data`"),
     StepInfo("permute", "a fixed random permutation", ready=False),
     StepInfo("reverse", "reverse an axis", ready=False),
     StepInfo("flatten", "Image to Vec", ready=False),
@@ -52,7 +53,9 @@ STEPS: dict[str, StepInfo] = {s.name: s for s in _STEPS}
 
 _PRIORS = (
     PriorInfo("normal", "independent standard normals"),
-    PriorInfo("logistic", "independent standard logistics", ready=False),
-    PriorInfo("learned_normal", "normals with learned location and scale", ready=False),
+    PriorInfo("logistic", "independent standard logistics"),
+    PriorInfo(
+        "learned_normal", "independent normals, location and scale trained", (choice("per", "channel", "element"),)
+    ),
 )
 PRIORS: dict[str, PriorInfo] = {p.name: p for p in _PRIORS}

@@ -78,6 +78,7 @@ CODES: dict[str, Code] = _all(
     ("E0606", "values outside the domain of the next step", "I-COMP"),
     ("E0607", "a factor stands in the outermost flow, outside of blocks", "FACTOR"),
     ("E0701", "a constraint that cannot be kept", ""),
+    ("E0710", "what cannot be initialised from data", ""),
     ("E0901", "not yet in this version", ""),
     ("W0101", "an allow comment that allows nothing", ""),
     ("W0201", "a parameter is never used", ""),

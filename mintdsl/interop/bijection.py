@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from mintdsl.runtime.flow import latent_noise, must_be_onto
+from mintdsl.runtime.protocols import PriorLike
 from mintdsl.runtime.statistics import frozen_statistics
 
 
@@ -37,6 +38,9 @@ class Dense(Bijective, Protocol):
     levels: int
     not_onto: str
 
+    @property
+    def prior(self) -> PriorLike: ...
+    def buffers(self) -> Iterator[Tensor]: ...
     def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor: ...
 
 

@@ -30,12 +30,9 @@ Sizes = torch.Size | list[int] | tuple[int, ...]
 class Called:
     """A module as FlowTransform sees it: every call with its checks."""
 
-    levels, not_onto = 0, ""
-
     def __init__(self, module: Bijective, ignore_context: bool) -> None:
         self.module, self.ignore_context = module, ignore_context
         self.event_shape, self.latent_shape = module.event_shape, module.latent_shape
-        self.modules, self.parameters = module.modules, module.parameters
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """z and log |det dz/dx|."""

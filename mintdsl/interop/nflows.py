@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import torch
-from nflows.distributions import StandardNormal
+from nflows.distributions.base import Distribution
 from nflows.flows import Flow
 from nflows.transforms import Transform
 from torch import Tensor, nn
 
 from mintdsl.interop.bijection import bijective, dense, log_prob_of, reals_of, to_data, to_latent
+from mintdsl.runtime.flow import latent_noise
 from mintdsl.runtime.steps import quantize
 
 
@@ -34,6 +35,22 @@ class Bijection(Transform):
         return to_data(self.module, inputs, context, ignore_context=self.ignore_context)
 
 
+class Prior(Distribution):
+    """The prior of a generated flow, which the flow holds: latents [B, *latent_shape]."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.held = (model,)  # in a tuple, so that its parameters stand once in the state dict
+
+    def _log_prob(self, inputs: Tensor, context: Tensor | None) -> Tensor:
+        return dense(self.held[0]).prior.log_prob(inputs)
+
+    def _sample(self, num_samples: int, context: Tensor | None) -> Tensor:
+        if context is None:
+            return latent_noise(dense(self.held[0]), num_samples)
+        return latent_noise(dense(self.held[0]), (context.shape[0], num_samples))
+
+
 class Density(Flow):
     """A generated flow with its prior as a nflows.flows.Flow.
 
@@ -45,7 +62,7 @@ class Density(Flow):
     """
 
     def __init__(self, model: nn.Module, embedding_net: nn.Module | None = None) -> None:
-        super().__init__(Bijection(model), StandardNormal(dense(model).latent_shape), embedding_net)
+        super().__init__(Bijection(model), Prior(model), embedding_net)
 
     @property
     def model(self) -> nn.Module:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from normflows import ConditionalNormalizingFlow
-from normflows.distributions import BaseDistribution, DiagGaussian
+from normflows.distributions import BaseDistribution
 from normflows.flows import Flow
 from torch import Tensor, nn
 
-from mintdsl.interop.bijection import bijective, dense, log_prob_of, reals_of, to_data, to_latent
-from mintdsl.runtime.flow import parameter_dtype
+from mintdsl.interop.bijection import Dense, bijective, dense, log_prob_of, reals_of, to_data, to_latent
+from mintdsl.runtime.flow import latent_noise
 from mintdsl.runtime.steps import quantize
 
 
@@ -35,6 +35,23 @@ class Bijection(Flow):
         return to_latent(self.module, x, context, ignore_context=self.ignore_context)
 
 
+class Prior(BaseDistribution):
+    """The prior of a generated flow, which the flow holds: latents [B, *latent_shape]."""
+
+    def __init__(self, model: Dense) -> None:
+        super().__init__()
+        self.held = (model,)  # in a tuple, so that its parameters stand once in the state dict
+
+    def forward(self, num_samples: int = 1, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Draws [n, *latent_shape] and their log-density [n] in nats."""
+        z = latent_noise(self.held[0], num_samples)
+        return z, self.log_prob(z)
+
+    def log_prob(self, z: Tensor, context: Tensor | None = None) -> Tensor:
+        """log p(z) [n] in nats."""
+        return self.held[0].prior.log_prob(z)
+
+
 class Density(ConditionalNormalizingFlow):
     """A generated flow with its prior as a ConditionalNormalizingFlow (and so a NormalizingFlow).
 
@@ -46,10 +63,7 @@ class Density(ConditionalNormalizingFlow):
     """
 
     def __init__(self, model: nn.Module, p: BaseDistribution | None = None) -> None:
-        checked = dense(model)
-        base = DiagGaussian(tuple(checked.latent_shape), trainable=False)
-        device = next((t.device for t in checked.parameters()), None)
-        super().__init__(base.to(device=device, dtype=parameter_dtype(checked)), [Bijection(model)], p)
+        super().__init__(Prior(dense(model)), [Bijection(model)], p)
 
     @property
     def model(self) -> nn.Module:

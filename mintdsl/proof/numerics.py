@@ -154,6 +154,9 @@ def _step(prover: Prover, step: ir.Step, bindings: Bindings, sizes: Mapping[str,
             raise AssertionError("stands between the steps of a flow, not in a block")
         case ir.Standardize(std=std):
             return _affine(std)
+        case ir.StandardizeData():
+            why, none = "`standardize` takes its deviation from the data; as a number it has a bound", math.inf
+            return Numerics(1, none, none, none, none, none, False, why, why, why)
         case ir.Logit(alpha=alpha):
             return logit_numerics(alpha)
         case ir.Repeat(count=count, steps=inner):

@@ -207,6 +207,8 @@ class _FlowWalk:
                 return leaf("PRIOR", IDENTITY, f"the latent is {name}; outside the bijection")
             case ir.Standardize(std=std):
                 return leaf("SCALE", scaling(std), "elementwise affine with fixed numbers: bijection")
+            case ir.StandardizeData():
+                return leaf("SCALE", scaling(()), "elementwise affine with numbers of the data, std > 0: bijection")
             case ir.Pad(extra=extra):
                 return leaf("PAD", padding(extra), f"injective, {extra} zero channels; left inverse: drop them")
             case ir.Classify(definition=net):

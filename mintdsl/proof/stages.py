@@ -270,8 +270,10 @@ class _Build:
                     append = Append(dims, extra)
                     found.append(append)
                     dims = append.result
-                case ir.Logit() | ir.Standardize() | ir.Dequantize() | ir.Prior() | ir.Classify():
-                    pass  # elementwise, or outside the bijection
+                case ir.Logit() | ir.Standardize() | ir.StandardizeData():
+                    pass  # elementwise
+                case ir.Dequantize() | ir.Prior() | ir.Classify():
+                    pass  # outside the bijection
                 case ir.FactorOut():
                     raise AssertionError("stands between the steps of a flow, not in a block")
                 case other:

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
-from torch.distributions import Distribution, Independent, Normal, Transform, TransformedDistribution, constraints
+from torch.distributions import Distribution, Transform, TransformedDistribution, constraints
 
 from mintdsl.runtime.layer import narrowed_by_autocast
-from mintdsl.runtime.protocols import FlowLike, LayerLike
+from mintdsl.runtime.protocols import FlowLike, LayerLike, MapLike
 from mintdsl.runtime.statistics import frozen_statistics
 from mintdsl.runtime.steps import dequantize, quantize
 
@@ -22,14 +22,14 @@ def no_context(context: Tensor | None, who: str) -> None:
         raise ValueError(f"{who} takes no context: its spec declares none with `given`")
 
 
-def normal_log_prob(z: Tensor, lead: int) -> Tensor:
-    """Standard normal log-density, summed over all but the first `lead` axes."""
-    return (-0.5 * z * z - 0.5 * math.log(2.0 * math.pi)).flatten(lead).sum(-1)
-
-
-def parameter_dtype(model: FlowLike) -> torch.dtype:
-    """The dtype in which the model computes."""
-    return next((p.dtype for p in model.parameters()), torch.get_default_dtype())
+def numbers_of(model: FlowLike) -> Tensor:
+    """A tensor of the dtype and on the device in which the model computes: a parameter, a buffer, or else a new 0."""
+    for parameter in model.parameters():
+        return parameter
+    for buffer in model.buffers():
+        if buffer.is_floating_point():
+            return buffer
+    return torch.zeros(())
 
 
 def flow_log_prob(model: FlowLike, x: Tensor, context: Tensor | None) -> Tensor:
@@ -40,10 +40,10 @@ def flow_log_prob(model: FlowLike, x: Tensor, context: Tensor | None) -> Tensor:
     offset = 0.0
     if model.levels:
         check_levels(x, model.levels)
-        x = dequantize(x, model.levels, parameter_dtype(model))
+        x = dequantize(x, model.levels, numbers_of(model).dtype)
         offset = math.prod(model.event_shape) * math.log(model.levels)
     z, log_det = model.forward(x, context)
-    return normal_log_prob(z, log_det.dim()) + log_det - offset
+    return model.prior.log_prob(z) + log_det - offset
 
 
 def check_levels(x: Tensor, levels: int) -> None:
@@ -62,8 +62,7 @@ def flow_bits_per_dim(model: FlowLike, x: Tensor, context: Tensor | None) -> Ten
 def latent_noise(model: FlowLike, shape: tuple[int, ...] | int) -> Tensor:
     """A draw of the prior, [*shape, *latent_shape]."""
     lead = (shape,) if isinstance(shape, int) else tuple(shape)
-    like = next(model.parameters(), torch.zeros(()))
-    return torch.randn(*lead, *model.latent_shape, dtype=like.dtype, device=like.device)
+    return model.prior.draw(lead, numbers_of(model))
 
 
 def must_be_onto(model: FlowLike) -> None:
@@ -154,7 +153,7 @@ class FlowTransform(Transform):
 
     bijective = True
 
-    def __init__(self, model: FlowLike, context: Tensor | None = None) -> None:
+    def __init__(self, model: MapLike, context: Tensor | None = None) -> None:
         super().__init__()
         self.model, self.context = model, context
         self.seen: tuple[Tensor, Tensor, Tensor, bool] | None = None
@@ -198,9 +197,7 @@ class FlowTransform(Transform):
 def flow_distribution(model: FlowLike, context: Tensor | None) -> Distribution:
     """The density of the reals that the bijection sees (after dequantisation) as a torch distribution."""
     must_be_onto(model)
-    like = next(model.parameters(), torch.zeros(()))
-    zeros = torch.zeros(model.latent_shape, dtype=like.dtype, device=like.device)
-    base = Independent(Normal(zeros, torch.ones_like(zeros)), len(model.latent_shape))
+    base = model.prior.distribution(numbers_of(model))
     return TransformedDistribution(base, [FlowTransform(model, context).inv])
 
 

@@ -8,7 +8,7 @@ from math import prod
 
 from mintdsl.core import ir
 from mintdsl.core.claim_words import CLOSED, INVERSES
-from mintdsl.core.instance import Counts, Instances
+from mintdsl.core.instance import Counts, Instances, prior_counts
 from mintdsl.core.interval import REAL
 from mintdsl.core.nat import Nat
 from mintdsl.core.orders import Order
@@ -172,15 +172,18 @@ class _Build:
             case ir.Dequantize(levels=levels):
                 proof = f"adds uniform noise; {OUTSIDE}"
                 return Block(f"dequantize {levels}", "data", proof, "", "", before, after, none)
-            case ir.Prior(name=name):
-                return Block(f"prior {name}", "prior", OUTSIDE, "", "", before, after, none)
+            case ir.Prior(name=name, per=per):
+                sizes = tuple(n for d in step.shape.dims if (n := self.number(d, place)) is not None)
+                known = len(sizes) == len(step.shape.dims) > 0
+                counts = none if not per else prior_counts(step.shape, sizes, per) if known else None
+                return Block(f"prior {name}", "prior", OUTSIDE, "", "", before, after, counts)
             case ir.Logit(alpha=alpha):
                 proof = f"bijection of {logit_domain(alpha)} onto R, elementwise"
                 return Block(f"logit({alpha:g})", "diagonal", proof, "exact", _CLOSED, before, after, none)
             case ir.Squeeze(factor=factor, undo=undo):
                 title = f"{'unsqueeze' if undo else 'squeeze'} {factor}"
                 return Block(title, "permutation", "moves entries", "0", _CLOSED, before, after, none)
-            case ir.Standardize():
+            case ir.Standardize() | ir.StandardizeData():
                 proof = "bijection of R, elementwise"
                 return Block("standardize", "diagonal", proof, "exact", _CLOSED, before, after, none)
             case ir.FactorOut(keep=keep):

@@ -76,7 +76,23 @@ def draw(model: nn.Module, seed: int = 0, std: float = 0.5) -> nn.Module:
         elif name.endswith(("_mean", "_var")):
             drawn = std * torch.randn(b.shape, generator=made, dtype=torch.float64)
             b.copy_(drawn if name.endswith("_mean") else drawn.exp())
+        elif name.endswith((".mean", ".log_std")):
+            b.copy_(std * torch.randn(b.shape, generator=made, dtype=torch.float64))
+    return initialized(model)
+
+
+@torch.no_grad()
+def initialized(model: nn.Module) -> nn.Module:
+    """Nothing waits for data any more; the numbers stay."""
+    for name, b in model.named_buffers():
+        if is_flag(name):
+            b.fill_(False)
     return model
+
+
+def is_flag(key: str) -> bool:
+    """Whether a buffer says that something waits for data."""
+    return key.rpartition(".")[2] == "pending"
 
 
 @torch.no_grad()
@@ -88,7 +104,7 @@ def near_initial(model: nn.Module, seed: int = 0, std: float = 0.2) -> nn.Module
             m.reset_parameters()
     for p in model.parameters():
         p.add_(std * torch.randn(p.shape, dtype=torch.float64))
-    return model
+    return initialized(model)
 
 
 def raw_of(at: Compiled, model: nn.Module) -> dict[str, list[float]]:
@@ -99,6 +115,9 @@ def raw_of(at: Compiled, model: nn.Module) -> dict[str, list[float]]:
         for key, value in module.state_dict().items():
             stem = next((s for s in (key, key.removesuffix("_sign")) if s in spec), key)
             found[prefix + spec.get(stem, stem) + key[len(stem) :]] = value.double().flatten().tolist()
+    for key, value in model.state_dict().items():
+        if key.startswith("prior.") or key.endswith((".mean", ".log_std")):
+            found[key] = value.double().flatten().tolist()
     shapes = {key: math.prod(shape) for key, shape in expected_keys(at).items()}
     assert {key: len(found.get(key, ())) for key in shapes} == shapes
     return found

@@ -875,6 +875,52 @@ layer A(shape: Nat = 2, device: Real = 0.5, dtype: Act = elu) on Vec[D] ensures 
 flow F on Vec[3] { A  A(shape = 3, device = 0.25, dtype = tanh) }""",
 }
 
+DATA = {
+    "layer_by_data": """
+layer A on S ensures diag > 0, invertible {
+  param s : scale (per = channel) with diag > 0 via exp init from_data
+  param b : bias init from_data
+  map x -> s * (x + b)
+}""",
+    "flow_by_data": """
+layer A on S ensures diag != 0, invertible {
+  param b : bias (per = element) init from_data
+  param s : scale with diag != 0 init from_data
+  map x {
+    let pending = x - b
+    return pending / s
+  }
+}
+layer B(tri: Dir) on Image[C, H, W] ensures tri, invertible {
+  param V : conv 3x3 tri with diag > 0 init near_identity(std = 0.05)
+  map x -> V(x) + tanh(V(x))
+}
+flow Inner on Image[C, H, W] ensures invertible { standardize(mean = data, std = data)  A }
+flow F on Image[1, 4, 2] ensures invertible {
+  standardize(mean = data, std = data)
+  repeat 2 { A  standardize(mean = data, std = data)  pair { B(tri = lower)  B(tri = upper) } }
+  squeeze 2
+  Inner
+  prior learned_normal(per = channel)
+}""",
+    "flow_by_data_on_sequences": """
+layer A on S ensures diag > 0, invertible {
+  param s : scale (per = channel) with diag >= 1e-3 init from_data
+  map x -> x * s
+}
+flow F on Seq[3, 2] ensures invertible {
+  repeat 2 { repeat 2 { standardize(mean = data, std = data) } A }
+  prior logistic
+}""",
+    "flow_learned_by_element": """
+layer A on Vec[D] ensures lower, invertible {
+  param V : linear lower with diag > 0
+  param b : bias
+  map x -> V(x) + b
+}
+flow F on Vec[3] ensures invertible { A  prior learned_normal(per = element) }""",
+}
+
 FLOWS = {
     "flow_repeat_of_several": """
 layer A(tri: Dir) on Vec[D] ensures tri, invertible {
@@ -1115,7 +1161,7 @@ flow F on Image[2, 2, 3] { pair { A(tri = lower)  A(tri = upper, s = 0.5) }  pri
 
 PROGRAMS: dict[str, str] = {
     name: HEAD + text
-    for group in (PARAMETRISATIONS, CONV_DIAGONALS, MAPS, TIES, FAMILIES, FORMULAS, ACTS, NAMES, FLOWS)
+    for group in (PARAMETRISATIONS, CONV_DIAGONALS, MAPS, TIES, FAMILIES, FORMULAS, ACTS, NAMES, DATA, FLOWS)
     for name, text in group.items()
 }
 """Program text by name."""

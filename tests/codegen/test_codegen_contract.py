@@ -59,7 +59,16 @@ layer L on Image[C, H, W] ensures lower, invertible {
   map x -> t * k(l(x)) + U(elu(V(x)))
 }"""
 )
-EVERYTHING = ["images", "reals", "tie_three", "elementwise", "flow_of_library", "family_three", "conv_signed"]
+EVERYTHING = [
+    "images",
+    "reals",
+    "tie_three",
+    "elementwise",
+    "flow_of_library",
+    "family_three",
+    "conv_signed",
+    "flow_by_data",
+]
 EVERYTHING += ["flow_three_scales"]
 
 
@@ -646,7 +655,8 @@ def test_new_tensors_are_made_where_the_arguments_are(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["images", "reals", "family_grouped_rest_free_summed", "act_passed", "flow_three_scales"]
+    "name",
+    ["images", "reals", "family_grouped_rest_free_summed", "act_passed", "flow_three_scales", "flow_by_data"],
 )
 def test_compiles_in_one_graph(name: str) -> None:
     torch._dynamo.reset()

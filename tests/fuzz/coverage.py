@@ -127,5 +127,7 @@ def _steps(steps: tuple[ir.Step, ...]) -> Iterator[str]:
                 yield f"prior:{name}"
             case ir.FactorOut():
                 yield "step:factor"
+            case ir.StandardizeData():
+                yield "step:standardize"
             case other:
                 yield f"step:{type(other).__name__.lower()}"

@@ -101,6 +101,15 @@ def stored(uses: Sequence[Used], model: nn.Module) -> dict[str, Tensor]:
     found = {}
     for used, module in zip(uses, layers_of(model), strict=True):
         found |= {used.prefix + k: getattr(module, a).detach().clone() for k, a in _names(used, module).items()}
+    return found | {key: tensor.detach().clone() for key, tensor in _between(model).items()}
+
+
+def _between(model: nn.Module) -> dict[str, Tensor]:
+    """What a flow stores outside of its layers, by key: statistics of the data, a learned prior."""
+    found = {}
+    for path, module in model.named_modules():
+        if type(module).__name__ in ("DataStandardize", "LearnedNormalPrior"):
+            found |= {f"{path}.{k}": getattr(module, k) for k in module.state_dict() if k != "pending"}
     return found
 
 
@@ -112,7 +121,7 @@ class Loader:
             (used.prefix + key, getattr(module, attribute))
             for used, module in zip(uses, layers_of(model), strict=True)
             for key, attribute in _names(used, module).items()
-        ]
+        ] + list(_between(model).items())
 
     @torch.no_grad()
     def load(self, raw: dict[str, Tensor], draw: int) -> None:

@@ -536,6 +536,10 @@ def _run(program, steps, env, raw, x, prefix, copy, dims, missed, left):  # type
                 dims, (first, second) = halves(dims)
                 left.append(_picked(x, second if keep == "first" else first))
                 x = _picked(x, first if keep == "first" else second)
+            case ir.StandardizeData():
+                channels = [p[0] if len(dims) == 3 else p[-1] for p in product(*map(range, dims))]
+                mean, log_std = (raw[path + name][:, channels].unsqueeze(1) for name in ("mean", "log_std"))
+                x = _affine(x, -mean, (-log_std.clamp(-60.0, 60.0)).exp())
             case op:
                 x = _built_in(op, x, dims)
                 dims = moved(op, dims)[0]
@@ -556,8 +560,7 @@ def _built_in(op: ir.Op, x: Field, dims: tuple[int, ...]) -> Field:
             channels = [p[0] if len(dims) == 3 else p[-1] for p in product(*map(range, dims))]
             shift = torch.tensor([-mean[c % len(mean)] for c in channels], dtype=x.value.dtype)
             factor = torch.tensor([1 / std[c % len(std)] for c in channels], dtype=x.value.dtype)
-            moved_ = tensors.add(x, tensors.constant(shift.expand_as(x.value[:, :1]), x))
-            return tensors.multiply(moved_, tensors.constant(factor.expand_as(x.value[:, :1]), x))
+            return _affine(x, shift, factor)
         case ir.Pad(extra=extra):
             more = extra * math.prod(dims[1:])
             widen = [
@@ -579,6 +582,12 @@ def _picked(x: Field, places: list[int] | None) -> Field:
         x.rough,
         x.gain,
     )
+
+
+def _affine(x: Field, shift: Tensor, factor: Tensor) -> Field:
+    """(x + shift) * factor, of numbers that do not depend on x: [R, 1, D], or the same for all draws."""
+    moved_ = tensors.add(x, tensors.constant(shift.expand_as(x.value[:, :1]), x))
+    return tensors.multiply(moved_, tensors.constant(factor.expand_as(x.value[:, :1]), x))
 
 
 def _scaled(x: Field, factor: float) -> Field:

@@ -25,6 +25,7 @@ from . import tensors
 from .claims import claims_hold
 from .draws import KINDS, MODERATE, POINTS, Loader, end_draw, inputs, raw_draws
 from .facts import Failure, Sight, excess_of, grows
+from .initial import density, ready
 from .meaning import Formula, Used, Weights, part_of_each, run_flow
 from .subject import Subject, build, layer_proof, layers_of
 from .tensors import Field, variable
@@ -302,6 +303,19 @@ class _Trial:
             slack = torch.where(torch.isfinite(forward), slack, torch.inf)  # x rounded to an end of its box
             verdict.compare("log_det of both directions", where, (forward + log_det).abs(), slack)
 
+    def density(self, model: nn.Module) -> None:
+        """Moderate weights and inputs: the prior is the one that the program names."""
+        subject, draw = self.subject, self.rng.choice((0, 1))
+        Loader(subject.uses, model).load(self.raw, draw)
+        bijection = subject.proof.bijection
+        domain = REAL if bijection is None else bijection.domain
+        x = inputs(1, math.prod(subject.env.dims), self.made, domain).x[0, :2].reshape(2, *subject.env.dims)
+        density(subject, model, {k: v[draw] for k, v in self.raw.items()}, x, self.verdict.compare)
+
+    def fail(self, check: str, where: str, shown: str) -> None:
+        """Note a failure that is no comparison."""
+        self.verdict.failures.append(Failure(check, where, shown))
+
     # ------------------------------------------------------------ other precisions
 
     def narrow(self, model: nn.Module) -> None:
@@ -419,6 +433,8 @@ def examine(subject: Subject, seed: str) -> Verdict:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(rng.getrandbits(48))
         model = None if subject.model is None else build(subject, torch.float64)
+        if model is not None:
+            ready(subject, model, rng, made, verdict.compare, trial.fail)
         trial.raw = raw_draws(subject, model, made)
         if rng.random() < 0.2:
             trial.certificate()
@@ -431,6 +447,7 @@ def examine(subject: Subject, seed: str) -> Verdict:
                 trial.layer(used)
         if model is not None:
             trial.module(model)
+            trial.density(model)
             if subject.proof.bijection is not None:
                 trial.inverse(model)
             if rng.random() < 0.3:

@@ -44,6 +44,10 @@ MORE = {
     "  map x -> t * x + V(W(x)) + W(x) }\norder spatial = (w, h)",
     "nested repeats": "flow F(N: Nat) on Image[1, 4, 4] ensures invertible, log_det exact, inverse closed_form {\n"
     "  repeat 3 { repeat N { standardize(mean = 0, std = 2) } standardize(mean = 0.1, std = 0.3) } }",
+    "numbers of the data": "layer A on S ensures diag > 0, invertible {\n"
+    "  param s : scale with diag > 0 init from_data\n  param b : bias init from_data\n  map x -> s * (x + b) }\n"
+    "flow F(N: Nat) on Image[1, 4, 4] ensures invertible, log_det exact, inverse closed_form {\n"
+    "  repeat N { standardize(mean = data, std = data) A } prior learned_normal(per = element) }",
     "quotients": "layer A on Vec[D] ensures lower { param S : linear strict lower\n param t : scale with diag != 0\n"
     "map x { let u = x / (2 + tanh(S(x)))\n return u / t + log(1 + exp(S(u))) } }",
     "sum of families": "layer A(K: Nat) on Vec[D] ensures lower, diag > 0 { index i, j : K\n"

@@ -119,6 +119,8 @@ class Flows(NamedTuple):
                 return None
             case "standardize", [_, std] if min(std) > 0:
                 return Known(REAL, REAL, True, 1 / Fraction(min(std)))
+            case "standardize", ["data"]:  # some std > 0
+                return Known(REAL, REAL, True, inf)
             case "pad", _:
                 return Known(REAL, REAL, False, Fraction(1), log_det="none")
             case "logit", [alpha] if 0 < alpha < 0.5:

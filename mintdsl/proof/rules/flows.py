@@ -93,8 +93,8 @@ def permutation() -> Passage:
 
 
 def scaling(std: tuple[float, ...]) -> Passage:
-    """Rule SCALE."""
-    return Passage(REAL, REAL, preserving=False, lip=nextafter(1.0 / min(std), inf))
+    """Rule SCALE; without numbers they come from data, and only std > 0 is known."""
+    return Passage(REAL, REAL, preserving=False, lip=nextafter(1.0 / min(std), inf) if std else inf)
 
 
 def padding(extra: int) -> Passage:
@@ -192,7 +192,7 @@ LOGIT = Rule(
 SCALE = Rule(
     "SCALE",
     "standardize: (x - mean) / std : bijection of R^D, log|det J| = -sum log std",
-    "the numbers are fixed, std > 0",
+    "the numbers do not depend on x, std > 0; those from data are stored as log std, so every stored one fits",
     "change of variables",
     scaling,
     "mint 1\nflow F on Image[1, 4, 4] ensures invertible { standardize(mean = 0.5, std = 0.5) }\n",

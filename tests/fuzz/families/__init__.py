@@ -1,5 +1,18 @@
 """The families of the language, one file each: importing this package registers their productions and mutants."""
 
-from . import acts, arithmetic, flows, found, layers, maps, parts, products, scales, ties, values
+from . import acts, arithmetic, data, flows, found, layers, maps, parts, products, scales, ties, values
 
-__all__ = ["acts", "arithmetic", "flows", "found", "layers", "maps", "parts", "products", "scales", "ties", "values"]
+__all__ = [
+    "acts",
+    "arithmetic",
+    "data",
+    "flows",
+    "found",
+    "layers",
+    "maps",
+    "parts",
+    "products",
+    "scales",
+    "ties",
+    "values",
+]

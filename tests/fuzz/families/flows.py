@@ -12,10 +12,12 @@ from .. import phrases
 from ..draft import SHAPES, Sketch
 from ..edit import change_one
 from ..registry import FLOOR, FREE, INJECTIVE, ONTO, mutant, whole
+from .data import by_data
 from .layers import FORMALS, Written, claim_of, order, write_layer
 
 FLOWS = {"rule:I-COMP", "flow claim:invertible", "flow claim:injective", "flow claim:volume_preserving"}
-STEPS = {"step:repeat", "step:pair", "step:squeeze", "step:unsqueeze", "step:standardize", "step:prior", "prior:normal"}
+STEPS = {"step:repeat", "step:pair", "step:squeeze", "step:unsqueeze", "step:standardize", "step:prior"}
+PRIORS = {"prior:normal", "prior:logistic", "prior:learned_normal"}
 BOXES = {"step:dequantize", "step:logit", "rule:LOGIT"}
 
 Dims = tuple[int, ...]
@@ -103,7 +105,7 @@ def block(sketch: Sketch, space: str, dims: Dims, count: int, outer: tuple[str, 
     steps: list[str] = []
     here = dims
     for _ in range(count):
-        kind = rng.choice(("layer", "layer", "layer", "pair", "squeeze", "repeat", "standardize", "nested"))
+        kind = rng.choice(("layer", "layer", "layer", "pair", "squeeze", "repeat", "standardize", "nested", "data"))
         if kind == "squeeze" and space == "Image":
             undo = sketch.chance(0.5)
             result = squeezed(here, undo)
@@ -119,6 +121,8 @@ def block(sketch: Sketch, space: str, dims: Dims, count: int, outer: tuple[str, 
             steps.append(f"repeat {times} {{ {'  '.join(inner)} }}")
         elif kind == "pair" and space != "Seq":
             steps.append(_pair(sketch, space, known, outer))
+        elif kind == "data":
+            steps.append("standardize(mean = data, std = data)" if sketch.chance(0.4) else by_data(sketch).name)
         elif kind == "standardize":
             means = rng.choice(("0.5", "0", "-2"))
             if space == "Image" and here[0] > 1 and sketch.chance(0.4):
@@ -159,7 +163,7 @@ def write_flow(
     sketch.items.append("\n".join(lines))
 
 
-@whole(FLOWS | STEPS | BOXES | FORMALS | {"rule:PAIR", "rule:PERM", "rule:SCALE"}, weight=3)
+@whole(FLOWS | STEPS | PRIORS | BOXES | FORMALS | {"rule:PAIR", "rule:PERM", "rule:SCALE"}, weight=3)
 def a_flow(sketch: Sketch) -> None:
     """A flow of layers."""
     rng = sketch.rng
@@ -175,7 +179,8 @@ def a_flow(sketch: Sketch) -> None:
         steps = ["dequantize 256"]
     steps += block(sketch, space, dims, rng.choice((1, 2, 2, 3)), formals, keep=False)
     if sketch.chance(0.4):
-        steps.append("prior normal")
+        learned = ("learned_normal", "learned_normal(per = element)", "learned_normal(per = channel)")
+        steps.append(f"prior {rng.choice(('normal', 'normal', 'logistic', *learned))}")
     write_flow(sketch, space, dims, steps, [] if sketch.chance(0.1) else ["invertible"], formals)
 
 
@@ -366,12 +371,13 @@ def insert_step(module: ast.Module, rng: Random) -> ast.Module | None:
     """A built-in step stands at another place."""
     span = module.span
     number = ast.Number(0.1, "0.1", span)
-    two = ast.Number(2, "2", span)
+    two, data = ast.Number(2, "2", span), ast.Name("data", span)
     ops = (
         ast.Simple("logit", number, ()),
         ast.Simple("squeeze", two, ()),
         ast.Simple("unsqueeze", two, ()),
-        ast.Prior(ast.Call(ast.Name("normal", span), (), span)),
+        ast.Prior(ast.Call(ast.Name(rng.choice(("normal", "logistic", "learned_normal")), span), (), span)),
+        ast.Simple("standardize", None, tuple(ast.Arg(ast.Name(n, span), "=", data, span) for n in ("mean", "std"))),
         ast.Pad(ast.Name("channels", span), ast.Number(5, "5", span)),
     )
 
