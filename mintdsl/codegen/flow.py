@@ -19,6 +19,8 @@ from mintdsl.codegen.emit import Writer
 from mintdsl.codegen.layer import INVERSE, assumption_lines, write_loading
 from mintdsl.codegen.naming import Names, loop_names
 from mintdsl.core import ir
+from mintdsl.core.flow_moves import entries
+from mintdsl.core.instance import left_sizes, tiles
 from mintdsl.core.interval import REAL
 from mintdsl.core.nat import Nat
 from mintdsl.proof.prover import FlowProof
@@ -143,6 +145,11 @@ class FlowWriter:
                     self._modules(step.op.steps, [*counts, shapes.size(step.op.count, self.names.argument)])
                 case ir.Pair():
                     self._modules(step.op.steps, counts)
+                case ir.Permute(axis=axis, seed=seed):
+                    size = entries(step.shape) if axis == "all" else step.shape.dims[step.shape.axis(axis)]
+                    args = [shapes.size(size, self.names.argument), f"seed={seed}", f"axis={_axis(step, axis)}"]
+                    place = f"self.{self.names.member[step.name]}"
+                    self.write.call(f"{place} = Permutation", [*args, "device=device"], "")
                 case _:
                     pass
 
@@ -242,6 +249,19 @@ class FlowWriter:
                     how = "" if layout == "colour_fast" else f', "{layout}"'
                     note = f"  # {step.shape} to {step.result}" if forward else ""
                     self.write(f"x = {name}(x, {factor}{how}){note}")
+                case ir.Permute():
+                    module = f"self.{self.names.member[step.name]}"
+                    self.write(f"x = {module}{'' if forward else '.inverse'}(x)")
+                case ir.Reverse(axis=axis):
+                    axes = range(1, len(step.shape.dims) + 1) if axis == "all" else [_axis(step, axis)]
+                    self.write(f"x = x.flip({', '.join(map(str, axes))})")
+                case ir.Flatten():
+                    whole = f".unflatten(1, {self._listed(step.shape.dims)})"
+                    self.write(f"x = x{'.flatten(1)' if forward else whole}")
+                case ir.Patches(size=size):
+                    note = f"  # {step.shape} to {step.result}" if forward else ""
+                    rows = "" if forward else f", {self._listed(tiles(step.shape, size))}"
+                    self.write(f"x = {'patches' if forward else 'unpatch'}(x, {size}{rows}){note}")
                 case ir.Repeat() if not _empty(step):
                     self._loop(step.op, forward=forward, lists=lists)
                 case ir.Pair():
@@ -273,6 +293,14 @@ class FlowWriter:
 
     def _count(self, repeat: ir.Repeat) -> str:
         return shapes.size(repeat.count, {f.name: f"self.{self.names.member[f.name]}" for f in self.flow.formals})
+
+    def _listed(self, sizes: Sequence[Nat]) -> str:
+        """Sizes as the methods know them: by those of the flow's own shape, and its formals."""
+        known = {f.name: f"self.{self.names.member[f.name]}" for f in self.flow.formals}
+        for place, size in enumerate(self.flow.shape.dims):
+            for symbol in size.symbols if len(size.symbols) == 1 and size == Nat.symbol(*size.symbols) else ():
+                known.setdefault(symbol, f"self.event_shape[{place}]")
+        return shapes.listed([shapes.size(size, known) for size in sizes])
 
     # ------------------------------------------------------------ density
 
@@ -357,7 +385,7 @@ def _sizes(steps: Sequence[ir.Step]) -> list[Nat]:
     """The sizes that steps leave, and the numbers of copies."""
     found: list[Nat] = []
     for step in steps:
-        found += step.result.dims
+        found += left_sizes(step)
         match step.op:
             case ir.Repeat(count=count, steps=inner):
                 found += [count, *_sizes(inner)]
@@ -366,6 +394,11 @@ def _sizes(steps: Sequence[ir.Step]) -> list[Nat]:
             case _:
                 pass
     return found
+
+
+def _axis(step: ir.Step, axis: str) -> int | None:
+    """The axis of a batch that a step moves entries along; None for all."""
+    return None if axis == "all" else step.shape.axis(axis) + 1
 
 
 def _empty(step: ir.Step) -> bool:

@@ -131,7 +131,7 @@ def _steps(steps: tuple[ir.Step, ...]) -> list[str]:
     names = []
     for step in steps:
         match step.op:
-            case ir.Use() | ir.Classify():
+            case ir.Use() | ir.Classify() | ir.Permute():
                 names.append(step.name)
             case ir.Repeat() | ir.Pair():
                 names += _steps(step.op.steps)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import prod
 from typing import NamedTuple
 
 from mintdsl import limits
@@ -185,8 +186,11 @@ class Instances:
                 return None if count is None or inner is None else inner.times(count)
             case ir.Pair():
                 return self._steps(step.op.steps, values, orders)
-            case ir.Squeeze() | ir.Pad():
-                return Counts(0, 0, 0, 1) if self._shape(step.result, values, step) is not None else None
+            case ir.Squeeze() | ir.Patches() | ir.Flatten() | ir.Pad():
+                found = [self.size(n, values, step.span, step.span, "a size") for n in left_sizes(step)]
+                return Counts(0, 0, 0, 1) if None not in found else None
+            case ir.Permute(axis=axis):
+                return Counts(0, 0, 0, 1) if self._permuted(axis, values, step) else None
             case _:
                 return Counts(0, 0, 0, 1)
 
@@ -194,6 +198,17 @@ class Instances:
         if shape.kind == "Any":
             return ()
         return self._dims(shape, (), values, step.span, step.span)
+
+    def _permuted(self, axis: str, values: Mapping[str, int], step: ir.Step) -> bool:
+        """Whether a permutation is small enough to be drawn and kept; reported if not."""
+        dims = self._shape(step.shape, values, step)
+        if dims is None:
+            return False
+        size = prod(dims) if axis == "all" else dims[step.shape.axis(axis)]
+        if size > limits.PERMUTED.most:
+            title, label = f"`permute` of {size:,} entries", f"more than {limits.PERMUTED.shown}"
+            self.bag.error("E0307", step.span, title, label, notes=("nothing was allocated",))
+        return size <= limits.PERMUTED.most
 
     def _use(
         self, step: ir.Step, use: ir.Use | ir.Classify, values: Mapping[str, int], orders: Mapping[str, Order]
@@ -214,6 +229,19 @@ class Instances:
             elif isinstance(value, ir.FormalOrder) and value.name in orders:
                 inner_orders[name] = orders[value.name]
         return self.of(use.definition, dims, nats, inner_orders, step.span)
+
+
+def left_sizes(step: ir.Step) -> tuple[Nat, ...]:
+    """The sizes that have to be whole numbers for a step to leave its result."""
+    if isinstance(step.op, ir.Patches):  # the product of two quotients may be whole where they are not
+        return (*tiles(step.shape, step.op.size), *step.result.dims)
+    return step.result.dims
+
+
+def tiles(image: ir.Shape, size: int) -> tuple[Nat, Nat]:
+    """How many rows and columns of tiles of `size` x `size` pixels an image has."""
+    _, h, w = image.dims
+    return h.over(size), w.over(size)
 
 
 def known_sizes(definition: ir.Definition, sizes: Mapping[str, int]) -> KnownSizes | None:

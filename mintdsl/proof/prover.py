@@ -206,7 +206,7 @@ class _FlowWalk:
                 return leaf("PAD", padding(extra), f"injective, {extra} zero channels; left inverse: drop them")
             case ir.Classify(definition=net):
                 return leaf("HEAD", IDENTITY, f"the head {net.rpartition('::')[2]}; outside the bijection")
-            case ir.Squeeze():
+            case ir.Move():
                 return leaf("PERM", permutation(), f"{step.shape} -> {step.result}: bijection, log-det 0")
             case ir.Logit(alpha=alpha):
                 return leaf("LOGIT", logit(alpha), f"bijection of {logit_domain(alpha)} onto R, elementwise")

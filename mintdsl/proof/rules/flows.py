@@ -157,8 +157,9 @@ PAIR = Rule(
 )
 PERM = Rule(
     "PERM",
-    "squeeze, unsqueeze : bijections, log-det 0",
-    "the factor divides the sizes; each entry moves to exactly one place",
+    "squeeze, unsqueeze, permute, reverse, flatten, patches : bijections, log-det 0",
+    "the factor divides the sizes; each entry moves to exactly one place; orders of later layers are of the shape that "
+    "leaves",
     MINTNET + ", section 4 (squeezing)",
     permutation,
     "mint 1\nflow F on Image[1, 4, 4] ensures invertible, volume_preserving { squeeze 2 }\n",
