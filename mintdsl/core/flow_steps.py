@@ -56,9 +56,9 @@ def _standardize(op: ast.Simple, step: ast.Step, shape: ir.Shape, values: Values
         known = tuple(n for n in numbers if n is not None)
         if len(known) != len(numbers):
             return None
-        channels = shape.dims[0].constant if shape.dims else None
-        if len(known) > 1 and (channels is None or channels != len(known)):
-            title = f"{len(known)} numbers for {shape.dims[0] if shape.dims else 'unknown'} channels"
+        channels = shape.dims[shape.axis("channel")] if shape.dims else None
+        if len(known) > 1 and (channels is None or channels.constant != len(known)):
+            title = f"{len(known)} numbers for {'unknown' if channels is None else channels} channels"
             values.bag.error("E0301", arg.value.span, title, "one number, or one a channel")
             return None
         if arg.name.id == "std" and min(known) <= 0:

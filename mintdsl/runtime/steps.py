@@ -162,8 +162,9 @@ def unstandardize(y: Tensor, mean: tuple[float, ...], std: tuple[float, ...]) ->
 
 
 def channel_numbers(numbers: tuple[float, ...], like: Tensor) -> Tensor:
-    """[C, 1, 1] on images, [C] on vectors, [1, ...] where one number serves all."""
-    return torch.tensor(numbers, dtype=like.dtype, device=like.device).reshape(-1, *[1] * (like.dim() - 2))
+    """[C, 1, 1] on images, [C] on vectors and sequences, [1, ...] where one number serves all."""
+    ones = [1] * (like.dim() - 2) if like.dim() == 4 else []
+    return torch.tensor(numbers, dtype=like.dtype, device=like.device).reshape(-1, *ones)
 
 
 def pad_channels(x: Tensor, extra: int) -> Tensor:

@@ -131,6 +131,7 @@ def test_dense_jacobians_stay_within_the_bounds(seed: int) -> None:
         ("squeeze 2  logit(0.05)  unsqueeze 2", 0.9 / (0.05 * 0.95), 1 / (4 * 0.9)),
         ("repeat 3 { Scale }", 64.0, 64.0),
         ("squeeze 2  unsqueeze 2", 1.0, 1.0),
+        ("reverse  permute(axis = all)  patches 2  permute(axis = time)  flatten", 1.0, 1.0),
     ],
 )
 def test_bounds_are_the_best_ones(steps: str, data: float, inverse: float) -> None:

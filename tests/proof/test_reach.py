@@ -52,6 +52,11 @@ STEPS = (
     "repeat 2 { Inner  repeat 2 { Scale } }",
     "squeeze 2",
     "squeeze 2  One  unsqueeze 2",
+    "squeeze 2 (layout = alternate)  reverse  One  permute(seed = 3)  unsqueeze 2",
+    "reverse(axis = all)",
+    "One  reverse(axis = all)  Thin",
+    "repeat 3 { One  reverse(axis = all) }",
+    "permute(axis = all)",
     "repeat 2 { squeeze 2  One(tri = upper, o = corner)  unsqueeze 2  Thin }",
 )
 SAID = re.compile(
