@@ -81,7 +81,19 @@ def test_the_examples_use_every_rule_and_every_claim() -> None:
     assert rules == {"VAR", "CONST", "LET", "BASIC", "COMP", "ACT", "NEG", "ADD", "SUM", "MUL", "DIV", "BN"}
     definitions = [d for found in certificates for d in found["statement"]["definitions"]]
     steps = json.dumps([d["steps"] for d in definitions if d["kind"] == "flow"])
-    words = ("squeeze", "permute", "reverse", "flatten", "patches", "logit", "standardize", "pad", "repeat", "pair", "use")
+    words = (
+        "squeeze",
+        "permute",
+        "reverse",
+        "flatten",
+        "patches",
+        "logit",
+        "standardize",
+        "pad",
+        "repeat",
+        "pair",
+        "use",
+    )
     assert all(f'"{word}"' in steps for word in words)
     claims = {claim[0] for d in definitions for claim in d.get("claims", [])}
     assert claims >= {claim[0] for claim in CLAIMS}

@@ -4,6 +4,8 @@
 # class: Moves: bijection of R^D
 # proves: F: invertible
 # class: F: bijection of (-1e-06, 1)^D onto R^D
+# proves: G: invertible
+# class: G: bijection of R^D
 mint 1
 layer A on Vec[D] ensures lower, invertible {
   param W : linear lower with diag > 0
@@ -23,11 +25,15 @@ flow Moves on Image[C, H, W] ensures invertible, volume_preserving, lip <= 1, lo
 # moves stand in whatever box the values lie in: `logit` still gets the unit interval
 flow F on Image[1, 4, 8] ensures invertible {
   dequantize 256
-  Moves
+  patches 4
+  permute(axis = time)
   reverse
+  flatten
+  permute
   logit(1e-6)
   A
   reverse
   A
   prior normal
 }
+flow G on Image[2, 2, 4] ensures invertible { Moves  A }
