@@ -941,6 +941,37 @@ flow F on Image[2, 2, 4] ensures invertible {
   unsqueeze 2 (layout = alternate)
   A
 }""",
+    "flow_moved": """
+layer A on Image[C, H, W] ensures lower, invertible {
+  param t : scale with diag >= 0.5
+  param V : conv 3x3 strict lower
+  map x -> t * x + 0.5 * V(tanh(x))
+}
+layer S on S ensures diagonal, invertible {
+  param s : scale (per = channel) with diag >= 0.5
+  param b : bias (per = element)
+  map x -> s * (x + b)
+}
+layer L on Vec[D] ensures upper, invertible {
+  param t : scale with diag >= 0.5
+  param U : linear strict upper
+  map x -> t * x + 0.5 * U(tanh(x))
+}
+flow F on Image[2, 2, 2] ensures invertible {
+  A
+  permute(axis = all, seed = 1)
+  squeeze 2 (layout = alternate)
+  permute(seed = 3)
+  unsqueeze 2
+  A
+  patches 1
+  S
+  repeat 2 { reverse(axis = time)  S  permute(axis = time, seed = 2) }
+  flatten
+  L
+  reverse
+  prior normal
+}""",
     "flow_moved_channels": """
 layer A on Image[C, H, W] ensures lower, invertible {
   param V : conv 3x3 lower with diag > 0

@@ -161,7 +161,8 @@ FLOWS: dict[str, Callable[[], str]] = {
     ),
     "PERM": lambda: (
         "flow F on Image[1, 2, 4] { squeeze 2 (layout = alternate)  permute(seed = 1)  "
-        "unsqueeze 2 (layout = colour_slow)  reverse(axis = all)  patches 2  permute(axis = time)  reverse(axis = time)  flatten  permute(axis = all) }"
+        "unsqueeze 2 (layout = colour_slow)  reverse(axis = all)  patches 2  permute(axis = time)  "
+        "reverse(axis = time)  flatten  permute(axis = all) }"
     ),
     "LOGIT": lambda: "flow F on Image[1, 1, 2] { logit(0.1) }",
     "SCALE": lambda: "flow F on Image[1, 1, 2] { standardize(mean = 0.5, std = 0.25) }",
