@@ -947,7 +947,7 @@ layer A on Image[C, H, W] ensures lower, invertible {
   param V : conv 3x3 strict lower
   map x -> t * x + 0.5 * V(tanh(x))
 }
-layer S on S ensures diagonal, invertible {
+layer T on S ensures diagonal, invertible {
   param s : scale (per = channel) with diag >= 0.5
   param b : bias (per = element)
   map x -> s * (x + b)
@@ -965,8 +965,8 @@ flow F on Image[2, 2, 2] ensures invertible {
   unsqueeze 2
   A
   patches 1
-  S
-  repeat 2 { reverse(axis = time)  S  permute(axis = time, seed = 2) }
+  T
+  repeat 2 { reverse(axis = time)  T  permute(axis = time, seed = 2) }
   flatten
   L
   reverse
