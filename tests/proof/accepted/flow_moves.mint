@@ -1,5 +1,7 @@
 # proves: A: lower, invertible
 # class: A: lower, diag in (0, inf)
+# proves: Scale: diag > 0, invertible
+# class: Scale: diagonal, diag in (0, inf)
 # proves: Moves: invertible, volume_preserving, lip <= 1, log_det exact, inverse closed_form
 # class: Moves: bijection of R^D
 # proves: F: invertible
@@ -10,6 +12,10 @@ mint 1
 layer A on Vec[D] ensures lower, invertible {
   param W : linear lower with diag > 0
   map x -> W(x)
+}
+layer Scale on Vec[D] ensures diag > 0, invertible {
+  param s : scale with diag > 0
+  map x -> s * x
 }
 flow Moves on Image[C, H, W] ensures invertible, volume_preserving, lip <= 1, log_det exact, inverse closed_form {
   permute(axis = channel, seed = 3)
@@ -31,9 +37,9 @@ flow F on Image[1, 4, 8] ensures invertible {
   flatten
   permute
   logit(1e-6)
-  A
+  Scale
   reverse
-  A
+  Scale
   prior normal
 }
 flow G on Image[2, 2, 4] ensures invertible { Moves  A }
