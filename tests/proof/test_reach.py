@@ -127,6 +127,18 @@ def test_where_it_is_silent() -> None:
     assert checked(many)[1] == []
 
 
+def test_an_image_in_front_of_a_vector() -> None:
+    """What only moves entries of the image changes nothing; what mixes them ends the bound."""
+    pair = "pair { One(tri = lower)  One(tri = upper) }"
+    plain = checked(f"flow F on Image[1, 9, 9] {{ {pair}  prior normal }}")[1]
+    assert len(plain) == 1
+    for after in ("flatten", "reverse  patches 3", "patches 3  permute(axis = time)  flatten  reverse"):
+        assert checked(f"flow F on Image[1, 9, 9] {{ {pair}  {after}  prior normal }}")[1] == plain
+    line = "layer Line on Vec[D] ensures lower, invertible { param A : linear lower with diag > 0  map x -> A(x) }\n"
+    for after in ("flatten  Line", "permute(axis = all)"):
+        assert checked(f"{line}flow F on Image[1, 9, 9] {{ {pair}  {after}  prior normal }}")[1] == []
+
+
 def test_vectors_are_left_alone() -> None:
     text = """mint 1
 layer L(tri: Dir) on Vec[D] ensures tri, diag > 0, invertible { param A : linear tri with diag > 0  map x -> A(x) }
