@@ -62,7 +62,7 @@ REASONS: dict[str, tuple[str, str]] = {
     "order_not_declared": ("E0201", "cincs"),
     "pair_of_two_lowers": ("E0603", "pair { Mint(K = 4, tri = lower) Mint(K = 4, tri = lower) }"),
     "parts_in_a_circle": (LATER, ""),
-    "prior_inside": (LATER, ""),
+    "prior_inside": ("E0604", "Inner"),
     "roulette_poisson": (LATER, ""),
     "sign_difference": ("E0403", "W(x)"),
     "sign_no_tie": ("E0404", "sum[j](W2[i, j](h(W1[j](x))))"),

@@ -16,10 +16,13 @@ from mintdsl.codegen.constructor import (
     write_sizes,
 )
 from mintdsl.codegen.coupling import INVERSE
+from mintdsl.codegen.density import write_density
 from mintdsl.codegen.emit import Writer
 from mintdsl.codegen.layer import assumption_lines, write_initialize, write_loading
 from mintdsl.codegen.naming import Names, loop_names
 from mintdsl.core import ir
+from mintdsl.core.flow_moves import entries
+from mintdsl.core.instance import left_sizes, tiles
 from mintdsl.core.interval import REAL
 from mintdsl.core.nat import Nat
 from mintdsl.proof.prover import FlowProof
@@ -163,6 +166,11 @@ class FlowWriter:
                     self._modules(step.op.steps, [*counts, shapes.size(step.op.count, self.names.argument)])
                 case ir.Pair():
                     self._modules(step.op.steps, counts)
+                case ir.Permute(axis=axis, seed=seed):
+                    size = entries(step.shape) if axis == "all" else step.shape.dims[step.shape.axis(axis)]
+                    args = [shapes.size(size, self.names.argument), f"seed={seed}", f"axis={_axis(step, axis)}"]
+                    place = f"self.{self.names.member[step.name]}"
+                    self.write.call(f"{place} = Permutation", [*args, "device=device"], "")
                 case _:
                     pass
 
@@ -279,6 +287,19 @@ class FlowWriter:
                     self.write(f"x = {name}(x, {factor}{how}){note}")
                 case ir.FactorOut(keep=keep):
                     self._factor(step, keep, forward=forward)
+                case ir.Permute():
+                    module = f"self.{self.names.member[step.name]}"
+                    self.write(f"x = {module}{'' if forward else '.inverse'}(x)")
+                case ir.Reverse(axis=axis):
+                    axes = range(1, len(step.shape.dims) + 1) if axis == "all" else [_axis(step, axis)]
+                    self.write(f"x = x.flip({', '.join(map(str, axes))})")
+                case ir.Flatten():
+                    whole = f".unflatten(1, {self._listed(step.shape.dims)})"
+                    self.write(f"x = x{'.flatten(1)' if forward else whole}")
+                case ir.Patches(size=size):
+                    note = f"  # {step.shape} to {step.result}" if forward else ""
+                    rows = "" if forward else f", {self._listed(tiles(step.shape, size))}"
+                    self.write(f"x = {'patches' if forward else 'unpatch'}(x, {size}{rows}){note}")
                 case ir.Repeat() if not _empty(step):
                     self._loop(step.op, forward=forward, lists=lists)
                 case ir.Pair():
@@ -320,6 +341,14 @@ class FlowWriter:
     def _count(self, repeat: ir.Repeat) -> str:
         return shapes.size(repeat.count, {f.name: f"self.{self.names.member[f.name]}" for f in self.flow.formals})
 
+    def _listed(self, sizes: Sequence[Nat]) -> str:
+        """Sizes as the methods know them: by those of the flow's own shape, and its formals."""
+        known = {f.name: f"self.{self.names.member[f.name]}" for f in self.flow.formals}
+        for place, size in enumerate(self.flow.shape.dims):
+            for symbol in size.symbols if len(size.symbols) == 1 and size == Nat.symbol(*size.symbols) else ():
+                known.setdefault(symbol, f"self.event_shape[{place}]")
+        return shapes.listed([shapes.size(size, known) for size in sizes])
+
     # ------------------------------------------------------------ density
 
     def _protocol(self) -> None:
@@ -342,62 +371,8 @@ class FlowWriter:
         if self.proof.assumptions:
             write()
             write_loading(write, assuming=True, masked=False)
-        if not self._prior:
-            return
-        data = f"integers 0..{self._levels - 1} [*, *event_shape]" if self._levels else "x [*, *event_shape]"
-        bound = "; one draw of noise, a lower bound of log P" if self._levels else ""
-        context = "context: Tensor | None = None"
-        data_args, shape_args = ("x: Tensor", context), ("shape: tuple[int, ...] | int = ()", context)
-        sample = f"integers 0..{self._levels - 1}" if self._levels else "reals"
-        rows = (
-            ("log_prob", data_args, "Tensor", f"log p(x) [*] of {data}{bound}.", "x, context"),
-            ("bits_per_dim", data_args, "Tensor", "-log2 p(x) per dimension [*].", "x, context"),
-            (
-                "sample",
-                shape_args,
-                "Tensor",
-                f"Samples [*shape, *event_shape], {sample}.",
-                "shape, context",
-            ),
-            (
-                "rsample",
-                shape_args,
-                "Tensor",
-                "Samples with gradients to the parameters.",
-                "shape, context",
-            ),
-            (
-                "sample_and_log_prob",
-                shape_args,
-                "tuple[Tensor, Tensor]",
-                "Samples, and log_prob of exactly these.",
-                "shape, context",
-            ),
-        )
-        for name, args, result, doc, passed in rows:
-            write()
-            write.call(f"def {name}", ["self", *args], f" -> {result}:")
-            with write.indented():
-                write(f'"""{doc}"""')
-                if self.proof.assumptions and "x: Tensor" in args:
-                    with write.block("if self.checks:"):
-                        write("check_assumptions(self)")
-                self._initialized()
-                write(f"return flow_{name}(self, {passed})")
-        if self.proof.assumptions:
-            write()
-            with write.block("def checking(self) -> AbstractContextManager[nn.Module]:"):
-                write('"""Inside `with model.checking():` densities test what the proof assumes, and raise."""')
-                write("return checking_assumptions(self)")
-        write()
-        with write.block("def transform(self, context: Tensor | None = None) -> FlowTransform:"):
-            write('"""The bijection data -> latent for torch.distributions."""')
-            write("return FlowTransform(self, context)")
-        write()
-        with write.block("def distribution(self, context: Tensor | None = None) -> Distribution:"):
-            write('"""The density of the reals that `forward` takes, as a torch distribution."""')
-            self._initialized()
-            write("return flow_distribution(self, context)")
+        if self._prior:
+            write_density(write, self._levels, assuming=bool(self.proof.assumptions), pending=self._pending)
 
 
 def _numbers(values: tuple[float, ...]) -> str:
@@ -408,7 +383,7 @@ def _sizes(steps: Sequence[ir.Step]) -> list[Nat]:
     """The sizes that steps leave, and the numbers of copies."""
     found: list[Nat] = []
     for step in steps:
-        found += step.result.dims
+        found += left_sizes(step)
         match step.op:
             case ir.Repeat(count=count, steps=inner):
                 found += [count, *_sizes(inner)]
@@ -417,6 +392,11 @@ def _sizes(steps: Sequence[ir.Step]) -> list[Nat]:
             case _:
                 pass
     return found
+
+
+def _axis(step: ir.Step, axis: str) -> int | None:
+    """The axis of a batch that a step moves entries along; None for all."""
+    return None if axis == "all" else step.shape.axis(axis) + 1
 
 
 def _empty(step: ir.Step) -> bool:

@@ -102,6 +102,7 @@ IMPORTS = (
     ("functools", "import functools"),
     ("heapq", "import heapq"),
     ("itertools", "import itertools"),
+    ("random", "import random"),
     ("Callable", "from collections.abc import Callable"),
     ("Iterator", "from collections.abc import Iterator"),
     ("Mapping", "from collections.abc import Mapping"),

@@ -220,6 +220,14 @@ class Statement:
                 return [word, self.known[op.definition], [[k, self.argument(v)] for k, v in op.args]]
             case ir.Squeeze():
                 return ["unsqueeze" if op.undo else "squeeze", op.factor, op.layout]
+            case ir.Permute():
+                return ["permute", op.axis, op.seed]
+            case ir.Reverse():
+                return ["reverse", op.axis]
+            case ir.Flatten():
+                return ["flatten"]
+            case ir.Patches():
+                return ["patches", op.size]
             case ir.Logit():
                 return ["logit", op.alpha]
             case ir.Dequantize():

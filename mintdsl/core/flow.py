@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from mintdsl import limits
 from mintdsl.core import ir
 from mintdsl.core.claim_words import CLAIMS
-from mintdsl.core.flow_steps import Made, factor, misplaced, pad, prior, simple
+from mintdsl.core.flow_moves import Made
+from mintdsl.core.flow_steps import factor, misplaced, pad, prior, simple
 from mintdsl.core.flow_uses import Resolve, classify, use
 from mintdsl.core.formals import bind_formals
 from mintdsl.core.header import bind_claims, bind_shape
@@ -235,5 +236,5 @@ def _nested(steps: tuple[ast.Step, ...], depth: int) -> list[tuple[int, ast.Step
 def _keeps(op: ast.Op) -> bool:
     """Whether a step that failed surely keeps the shape, so that the steps after it can still be checked."""
     return isinstance(op, (ast.Use, ast.Pair, ast.Repeat)) or (
-        isinstance(op, ast.Simple) and op.word in ("logit", "dequantize")
+        isinstance(op, ast.Simple) and op.word in ("logit", "dequantize", "permute", "reverse")
     )

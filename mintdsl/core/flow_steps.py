@@ -1,4 +1,4 @@
-"""The steps that the language has built in: squeeze, logit, dequantize, standardize, pad, factor and prior.
+"""The steps that the language has built in: logit, dequantize, standardize, pad, factor, prior; moves stand apart.
 
 Each gives the step and the shape that it leaves, or reports why it cannot stand there.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mintdsl.core import ir
+from mintdsl.core.flow_moves import Made, move
 from mintdsl.core.nat import Nat
 from mintdsl.core.option_values import bind_options
 from mintdsl.core.scope import unknown
@@ -16,15 +17,14 @@ from mintdsl.core.values import Stop, Values, not_yet
 from mintdsl.diagnostics.model import Bag, Fix, Label
 from mintdsl.syntax import ast
 
-Made = tuple[ir.Op, ir.Shape]
 DATA = "data"
 
 
 def simple(op: ast.Simple, step: ast.Step, shape: ir.Shape, flow: ast.Flow, values: Values) -> Made | None:
     """A step that is one word and its options."""
     match op.word:
-        case "squeeze" | "unsqueeze":
-            return _squeeze(op, step, shape, flow, values)
+        case "squeeze" | "unsqueeze" | "permute" | "reverse" | "flatten" | "patches":
+            return move(op, step, shape, flow, values)
         case "logit":
             return _logit(op, shape, values)
         case "dequantize":
@@ -62,9 +62,9 @@ def _standardize(op: ast.Simple, step: ast.Step, shape: ir.Shape, values: Values
         known = tuple(n for n in numbers if n is not None)
         if len(known) != len(numbers):
             return None
-        channels = shape.dims[0].constant if shape.dims else None
-        if len(known) > 1 and (channels is None or channels != len(known)):
-            title = f"{len(known)} numbers for {shape.dims[0] if shape.dims else 'unknown'} channels"
+        channels = shape.dims[shape.axis("channel")] if shape.dims else None
+        if len(known) > 1 and (channels is None or channels.constant != len(known)):
+            title = f"{len(known)} numbers for {'unknown' if channels is None else channels} channels"
             values.bag.error("E0301", arg.value.span, title, "one number, or one a channel")
             return None
         if arg.name.id == "std" and min(known) <= 0:
@@ -101,56 +101,6 @@ def _logit(op: ast.Simple, shape: ir.Shape, values: Values) -> Made | None:
         )
         return None
     return ir.Logit(alpha), shape
-
-
-def _squeeze(op: ast.Simple, step: ast.Step, shape: ir.Shape, flow: ast.Flow, values: Values) -> Made | None:
-    assert op.value is not None
-    options = bind_options(op.args, STEPS[op.word].options, f"`{op.word}`", step.span, values)
-    factor = values.whole(op.value)
-    if options is None or factor is None:
-        return None
-    if not 2 <= factor <= 4096:
-        values.bag.error("E0209", op.value.span, f"`{op.word} {factor}`: the factor goes from 2 to 4096", "factor")
-        return None
-    if options["layout"] == "alternate":
-        not_yet(values.bag, step.span, "the layout `alternate`")
-    if shape.kind != "Image":
-        values.bag.error("E0304", step.span, f"`{op.word}` acts on Image, not on `{shape}`", "not an image")
-        return None
-    undo = op.word == "unsqueeze"
-    c, h, w = shape.dims
-    area, side = Nat.of(factor * factor), Nat.of(factor)
-    divided = [(c, factor * factor)] if undo else [(h, factor), (w, factor)]
-    for size, by in divided:
-        if size.constant is not None and size.constant % by:
-            _indivisible(step, op.word, factor, shape, size.constant, by, flow, values.bag)
-            return None
-    result = (
-        ir.Shape("Image", (c.over(factor * factor), h * side, w * side))
-        if undo
-        else ir.Shape("Image", (c * area, h.over(factor), w.over(factor)))
-    )
-    return ir.Squeeze(factor, str(options["layout"]), undo), result
-
-
-def _indivisible(
-    step: ast.Step, word: str, factor: int, shape: ir.Shape, size: int, by: int, flow: ast.Flow, bag: Bag
-) -> None:
-    what = "channels" if word == "unsqueeze" else "height and width"
-    also = [Label(flow.shape.span, "starts here")]
-    for other in flow.steps:
-        same = isinstance(other.op, ast.Simple) and other.op.word == word and other.span.end <= step.span.start
-        if same and isinstance(other.op, ast.Simple) and isinstance(number := other.op.value, ast.Number):
-            divisor = number.value**2 if word == "unsqueeze" else number.value
-            also.append(Label(other.span, f"divides {what} by {divisor}"))
-    bag.error(
-        "E0302",
-        step.span,
-        f"`{word} {factor}` of `{shape}`: {by} does not divide {size}",
-        f"{size} is not divisible by {by}",
-        also=tuple(also[:8]),
-        notes=(f"{word} needs {what} that {by} divides",),
-    )
 
 
 def pad(op: ast.Pad, step: ast.Step, shape: ir.Shape, flow: ast.Flow, values: Values) -> Made | None:

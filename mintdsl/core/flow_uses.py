@@ -9,7 +9,7 @@ from collections.abc import Callable
 from itertools import chain
 
 from mintdsl.core import ir
-from mintdsl.core.flow_steps import Made
+from mintdsl.core.flow_moves import Made
 from mintdsl.core.formals import argument
 from mintdsl.core.nat import Nat
 from mintdsl.core.scope import Entry, article, unknown

@@ -192,11 +192,14 @@ class Instances:
                 return None if count is None or inner is None else inner.times(count)
             case ir.Pair():
                 return self._steps(step.op.steps, values, orders)
-            case ir.Squeeze() | ir.Pad() | ir.FactorOut():
-                return Counts(0, 0, 0, 1) if self._shape(step.result, values, step) is not None else None
+            case ir.Squeeze() | ir.Patches() | ir.Flatten() | ir.Pad() | ir.FactorOut():
+                found = [self.size(n, values, step.span, step.span, "a size") for n in left_sizes(step)]
+                return Counts(0, 0, 0, 1) if None not in found else None
             case ir.Prior(per=per):
                 sizes = self._shape(step.shape, values, step)
                 return None if sizes is None else prior_counts(step.shape, sizes, per)
+            case ir.Permute(axis=axis):
+                return Counts(0, 0, 0, 1) if self._permuted(axis, values, step) else None
             case _:
                 return Counts(0, 0, 0, 1)
 
@@ -204,6 +207,17 @@ class Instances:
         if shape.kind == "Any":
             return ()
         return self._dims(shape, (), values, step.span, step.span)
+
+    def _permuted(self, axis: str, values: Mapping[str, int], step: ir.Step) -> bool:
+        """Whether a permutation is small enough to be drawn and kept; reported if not."""
+        dims = self._shape(step.shape, values, step)
+        if dims is None:
+            return False
+        size = prod(dims) if axis == "all" else dims[step.shape.axis(axis)]
+        if size > limits.PERMUTED.most:
+            title, label = f"`permute` of {size:,} entries", f"more than {limits.PERMUTED.shown}"
+            self.bag.error("E0307", step.span, title, label, notes=("nothing was allocated",))
+        return size <= limits.PERMUTED.most
 
     def _use(
         self, step: ir.Step, use: ir.Use | ir.Classify, values: Mapping[str, int], orders: Mapping[str, Order]
@@ -225,6 +239,19 @@ class Instances:
             elif isinstance(value, ir.FormalOrder) and value.name in orders:
                 inner_orders[name] = orders[value.name]
         return self.of(use.definition, dims, nats, inner_orders, step.span)
+
+
+def left_sizes(step: ir.Step) -> tuple[Nat, ...]:
+    """The sizes that have to be whole numbers for a step to leave its result."""
+    if isinstance(step.op, ir.Patches):  # the product of two quotients may be whole where they are not
+        return (*tiles(step.shape, step.op.size), *step.result.dims)
+    return step.result.dims
+
+
+def tiles(image: ir.Shape, size: int) -> tuple[Nat, Nat]:
+    """How many rows and columns of tiles of `size` x `size` pixels an image has."""
+    _, h, w = image.dims
+    return h.over(size), w.over(size)
 
 
 def known_sizes(definition: ir.Definition, sizes: Mapping[str, int]) -> KnownSizes | None:

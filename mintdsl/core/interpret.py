@@ -16,6 +16,7 @@ from typing import NamedTuple, TypeAlias, assert_never
 from mintdsl.core import ir
 from mintdsl.core.dual import Determinant, Dual, chain, combine, constant, determinant, variables
 from mintdsl.core.interpret_layer import Tensor, Watch, apply_layer, apply_weights
+from mintdsl.core.interpret_moves import leaves, sources
 from mintdsl.core.interpret_weights import (
     Argument,
     Env,
@@ -238,9 +239,9 @@ class _Walk:
                         self.steps(inner, env, prefix, (*copies, copy))
                 case ir.Pair(steps=inner):
                     self.steps(inner, env, prefix, copies)
-                case ir.Squeeze() as squeeze:
-                    self.dims, sources = _squeeze(squeeze, self.dims)
-                    self.value = [self.value[k] for k in sources]
+                case ir.Move() as move:
+                    self.value = [self.value[k] for k in sources(move, self.dims)]
+                    self.dims = leaves(move, self.dims)
                     self._leave(path)
                 case ir.Logit(alpha=alpha):
                     self.value = [_logit(a, alpha) for a in self.value]
@@ -288,33 +289,6 @@ def _logit(a: Dual, alpha: float) -> Dual:
     if not 0 < s < 1:
         raise ValueError(f"`logit({alpha:g})` is not defined at {a.value!r}")
     return chain(a, math.log(s) - math.log(1 - s), (1 - 2 * alpha) / (s * (1 - s)))
-
-
-def _squeeze(op: ir.Squeeze, dims: tuple[int, ...]) -> tuple[tuple[int, ...], list[int]]:
-    """The sizes after a squeeze or its inverse, and for each flat place the place that its number comes from."""
-    f = op.factor
-    divisors = (f * f, 1, 1) if op.undo else (1, f, f)
-    if len(dims) != 3 or any(size % by for size, by in zip(dims, divisors, strict=True)):
-        raise ValueError(f"{'unsqueeze' if op.undo else 'squeeze'} {f} does not divide the sizes {list(dims)}")
-    c, h, w = dims
-    channels, height, width = (c // (f * f), h * f, w * f) if op.undo else dims  # of the side with fewer channels
-    squeezed = (channels * f * f, height // f, width // f)
-    sources = [0] * prod(dims)
-    for k, dy, dx, i, j in product(range(channels), range(f), range(f), range(squeezed[1]), range(squeezed[2])):
-        match op.layout:
-            case "colour_fast":
-                channel = (dy * f + dx) * channels + k
-            case "colour_slow":
-                channel = k * f * f + dy * f + dx
-            case _:
-                raise ValueError(f"the layout `{op.layout}` has no meaning in this version")
-        wide = (k * height + f * i + dy) * width + f * j + dx
-        deep = (channel * squeezed[1] + i) * squeezed[2] + j
-        if op.undo:
-            sources[wide] = deep
-        else:
-            sources[deep] = wide
-    return ((channels, height, width) if op.undo else squeezed), sources
 
 
 def _halves(dims: tuple[int, ...]) -> tuple[tuple[int, ...], list[int], list[int]]:
@@ -378,8 +352,8 @@ def _uses(
             case ir.Pair(steps=block):
                 more, dims = _uses(program, block, env, prefix, copies, dims)
                 found += more
-            case ir.Squeeze() as squeeze:
-                dims, _ = _squeeze(squeeze, dims)
+            case ir.Move() as move:
+                dims = leaves(move, dims)
             case ir.Pad(extra=extra):
                 dims = (dims[0] + extra, *dims[1:])
             case ir.FactorOut():

@@ -252,13 +252,46 @@ class Use:
     args: tuple[tuple[str, Argument], ...]
 
 
+class Move:
+    """A step that only moves entries: rule PERM."""
+
+    __slots__ = ()
+
+
 @record
-class Squeeze:
+class Squeeze(Move):
     """Space to channels; `undo` is unsqueeze. `layout` is colour_fast, colour_slow or alternate."""
 
     factor: int
     layout: str
     undo: bool
+
+
+@record
+class Permute(Move):
+    """A permutation drawn from `seed`; `axis` says of what: the channels, the tokens ("time"), or all entries."""
+
+    axis: str
+    seed: int
+
+
+@record
+class Reverse(Move):
+    """The reversed order; `axis` says of what: the channels, the tokens ("time"), or all entries."""
+
+    axis: str
+
+
+@record
+class Flatten(Move):
+    """An image or a sequence as a vector, row-major."""
+
+
+@record
+class Patches(Move):
+    """An image as a sequence: each tile of `size` x `size` pixels is a token."""
+
+    size: int
 
 
 @record
@@ -333,9 +366,10 @@ class Prior:
     per: str = ""
 
 
+Moves: TypeAlias = Squeeze | Permute | Reverse | Flatten | Patches
 Op: TypeAlias = (
     Use
-    | Squeeze
+    | Moves
     | Standardize
     | StandardizeData
     | Pad

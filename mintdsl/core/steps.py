@@ -31,19 +31,22 @@ MASKS = ("channel", "halves", "strided", "checkerboard", "cyclic")
 STRUCTURAL = ("split", "join", "spread", "pick", "concat", "mean_pool", "delay")
 CONDITIONER_FUNCTIONS = ("s_log", "rq_spline")
 
+LAYOUT = choice("layout", "colour_fast", "colour_slow", "alternate")
+AXIS = choice("axis", "channel", "time", "all")
+
 _STEPS = (
     StepInfo("dequantize", "integers 0..n-1 to the unit interval, by uniform noise; first step only", (nat("levels"),)),
     StepInfo("logit", "logit(a + (1 - 2a) x)"),
-    StepInfo("squeeze", "space to channels", (choice("layout", "colour_fast", "colour_slow", "alternate"),)),
-    StepInfo("unsqueeze", "channels to space", (choice("layout", "colour_fast", "colour_slow", "alternate"),)),
+    StepInfo("squeeze", "space to channels", (LAYOUT,)),
+    StepInfo("unsqueeze", "channels to space", (LAYOUT,)),
     StepInfo("repeat", "copies of a block, each with its own parameters"),
     StepInfo("pair", "one lower and one upper layer of one order"),
     StepInfo("prior", "the distribution of the latent; last step only"),
     StepInfo("standardize", "(x - mean) / std with numbers, one or one a channel, or by `initialize(batch)`: `data`"),
-    StepInfo("permute", "a fixed random permutation", ready=False),
-    StepInfo("reverse", "reverse an axis", ready=False),
-    StepInfo("flatten", "Image to Vec", ready=False),
-    StepInfo("patches", "Image to Seq", ready=False),
+    StepInfo("permute", "a fixed random permutation of an axis, or of all entries", (AXIS, nat("seed", 0))),
+    StepInfo("reverse", "the reversed order of an axis, or of all entries", (AXIS,)),
+    StepInfo("flatten", "Image or Seq to Vec, row-major"),
+    StepInfo("patches", "Image to Seq: each tile of n x n pixels is a token"),
     StepInfo("pad", "append zero channels: injective only"),
     StepInfo("factor", "half of the values leave for the latent", (choice("keep", "first", "second"),)),
     StepInfo("ode", "a continuous flow", ready=False),

@@ -30,6 +30,10 @@ class Shape:
         """Names of the coordinates of an index, as orders and ties use them."""
         return {"Image": ("c", "h", "w"), "Vec": ("i",), "Seq": ("t", "d"), "Any": ("s",)}[self.kind]
 
+    def axis(self, word: str) -> int:
+        """Which of the sizes a step that moves entries means by `channel` or `time`."""
+        return 1 if word == "channel" and self.kind == "Seq" else 0
+
     def __str__(self) -> str:
         whole = f"{self.kind}[{', '.join(map(str, self.dims))}]" if self.dims else self.name
         return whole if self.part is None else f"part {self.part} of {whole}"

@@ -50,7 +50,7 @@ CODES: dict[str, Code] = _all(
     ("E0213", "this is not a formula", ""),
     ("E0214", "this is no claim", ""),
     ("E0301", "shapes do not match", ""),
-    ("E0302", "a squeeze does not divide", "PERM"),
+    ("E0302", "a squeeze or a patch does not divide", "PERM"),
     ("E0303", "a size is not a whole number", ""),
     ("E0304", "wrong kind of shape", ""),
     ("E0305", "a size is too small or too large", ""),

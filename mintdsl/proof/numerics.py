@@ -148,7 +148,7 @@ def _step(prover: Prover, step: ir.Step, bindings: Bindings, sizes: Mapping[str,
     match step.op:
         case ir.Dequantize() | ir.Prior() | ir.Classify():
             return Numerics()  # outside the bijection
-        case ir.Squeeze() | ir.Pad():
+        case ir.Move() | ir.Pad():
             return Numerics(steps=1)  # moves entries and adds zeros, exactly
         case ir.FactorOut():
             raise AssertionError("stands between the steps of a flow, not in a block")

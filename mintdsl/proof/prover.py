@@ -213,7 +213,7 @@ class _FlowWalk:
                 return leaf("PAD", padding(extra), f"injective, {extra} zero channels; left inverse: drop them")
             case ir.Classify(definition=net):
                 return leaf("HEAD", IDENTITY, f"the head {net.rpartition('::')[2]}; outside the bijection")
-            case ir.Squeeze():
+            case ir.Move():
                 return leaf("PERM", permutation(), f"{step.shape} -> {step.result}: bijection, log-det 0")
             case ir.FactorOut():
                 self.left.append(before)

@@ -8,7 +8,7 @@ from itertools import product
 from math import prod
 from typing import TypeAlias, assert_never
 
-from mintdsl.core import ir
+from mintdsl.core import interpret_moves, ir
 from mintdsl.core.instance import Sizes
 from mintdsl.core.interpret_weights import Argument, Env, bind, evaluate_size
 from mintdsl.records import record
@@ -24,16 +24,15 @@ class Apply:
 
 @record
 class Move:
-    """A squeeze or its inverse, entered by a grid of sizes `dims`."""
+    """A step that only moves entries, entered by a grid of sizes `dims`."""
 
-    op: ir.Squeeze
+    op: ir.Moves
     dims: Sizes
 
     @property
     def result(self) -> Sizes:
         """The sizes that leave."""
-        (c, h, w), f = self.dims, self.op.factor
-        return (c // f**2, h * f, w * f) if self.op.undo else (c * f**2, h // f, w // f)
+        return interpret_moves.leaves(self.op, self.dims)
 
 
 @record
@@ -262,8 +261,8 @@ class _Build:
                     before = dims
                     more, dims = self.steps(block, env, dims)
                     found.append(Pair(more, before))
-                case ir.Squeeze() as squeeze:
-                    move = Move(squeeze, dims)
+                case ir.Move() as op:
+                    move = Move(op, dims)
                     found.append(move)
                     dims = move.result
                 case ir.Pad(extra=extra):
@@ -299,19 +298,4 @@ def leaving(leave: Leave) -> tuple[int, ...]:
 @lru_cache(maxsize=16)
 def sources(move: Move) -> tuple[int, ...]:
     """For each cell that leaves, the cell that it was on entering."""
-    f, area = move.op.factor, move.op.factor**2
-    wide, deep = (move.result, move.dims) if move.op.undo else (move.dims, move.result)
-    found = []
-    for channel, row, column in product(*map(range, deep)):
-        if move.op.layout == "colour_fast":
-            block, colour = divmod(channel, wide[0])
-        else:
-            colour, block = divmod(channel, area)
-        down, right = divmod(block, f)
-        found.append(flat((colour, row * f + down, column * f + right), wide))
-    if not move.op.undo:
-        return tuple(found)
-    inverse = [0] * len(found)
-    for target, source in enumerate(found):
-        inverse[source] = target
-    return tuple(inverse)
+    return tuple(interpret_moves.sources(move.op, move.dims))

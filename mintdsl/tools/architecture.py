@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
+from typing import assert_never
 
 from mintdsl.core import ir
 from mintdsl.core.claim_words import CLOSED, INVERSES
@@ -180,9 +181,8 @@ class _Build:
             case ir.Logit(alpha=alpha):
                 proof = f"bijection of {logit_domain(alpha)} onto R, elementwise"
                 return Block(f"logit({alpha:g})", "diagonal", proof, "exact", _CLOSED, before, after, none)
-            case ir.Squeeze(factor=factor, undo=undo):
-                title = f"{'unsqueeze' if undo else 'squeeze'} {factor}"
-                return Block(title, "permutation", "moves entries", "0", _CLOSED, before, after, none)
+            case ir.Move() as move:
+                return Block(_move(move), "permutation", "moves entries", "0", _CLOSED, before, after, none)
             case ir.Standardize() | ir.StandardizeData():
                 proof = "bijection of R, elementwise"
                 return Block("standardize", "diagonal", proof, "exact", _CLOSED, before, after, none)
@@ -269,6 +269,23 @@ class _Build:
         return Block(
             title, kind, what, "0" if jacobian.unit else "exact", INVERSES[proof.inverse], shape, shape, counts
         )
+
+
+def _move(move: ir.Moves) -> str:
+    """A step that moves entries as it is written; a layout that is not the default stays out."""
+    match move:
+        case ir.Squeeze(factor=factor, undo=undo):
+            return f"{'unsqueeze' if undo else 'squeeze'} {factor}"
+        case ir.Permute(axis=axis, seed=seed):
+            return f"permute(axis = {axis}, seed = {seed})"
+        case ir.Reverse(axis=axis):
+            return f"reverse(axis = {axis})"
+        case ir.Flatten():
+            return "flatten"
+        case ir.Patches(size=size):
+            return f"patches {size}"
+        case other:
+            assert_never(other)
 
 
 def _slowness(inverse: str) -> int:

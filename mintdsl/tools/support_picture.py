@@ -266,7 +266,7 @@ class _Page:
                 self.shapes.append(Words(x, y + 4, text, _SMALL, _SOFT))
                 x += text_width(text, _SMALL) + 24
             y += 22
-        note = "Every cell stands at its place among the inputs, where squeezes bring it back to."
+        note = "Every cell stands at its place among the inputs, where steps that move entries take it back to."
         if self.grid[0] == 1 and len(self.found.inputs) == 3 and self.found.inputs[0] > 1:
             note = f"A cell stands for its {self.found.inputs[0]} channels: the darker, the more of them are meant."
         self.shapes.append(Words(_MARGIN, y + 4, fitted(note, _SMALL, right - _MARGIN), _SMALL, _FAINT))

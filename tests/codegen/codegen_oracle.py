@@ -15,6 +15,7 @@ import mintdsl
 from mintdsl.codegen.naming import class_name
 from mintdsl.core import ir
 from mintdsl.core.interpret import evaluate_flow, parameters
+from mintdsl.core.interpret_moves import leaves
 from mintdsl.core.interpret_weights import Env, Weights, bind, evaluate_size
 from mintdsl.runtime.loading import load_class
 
@@ -247,8 +248,8 @@ def layers(core: ir.Program, definition: ir.Definition, env: Env, prefix: str) -
                         yield from walk(block, (*copies, k))
                 case ir.Pair(steps=block):
                     yield from walk(block, copies)
-                case ir.Squeeze() as op:
-                    dims = squeezed(op, dims)
+                case ir.Move() as op:
+                    dims = leaves(op, dims)
                 case ir.Pad(extra=extra):
                     dims = (dims[0] + extra, *dims[1:])
                 case ir.FactorOut():
@@ -269,20 +270,13 @@ def after(core: ir.Program, definition: ir.Definition, env: Env) -> tuple[int, .
             case ir.Use() as use:
                 inner = core.definitions[use.definition]
                 dims = after(core, inner, bind(inner, dims, dict(use.args), env))
-            case ir.Squeeze() as op:
-                dims = squeezed(op, dims)
+            case ir.Move() as op:
+                dims = leaves(op, dims)
             case ir.Pad(extra=extra):
                 dims = (dims[0] + extra, *dims[1:])
             case _:
                 pass
     return dims
-
-
-def squeezed(op: ir.Squeeze, dims: tuple[int, ...]) -> tuple[int, ...]:
-    """The shape after a squeeze or its inverse."""
-    c, h, w = dims
-    f = op.factor
-    return (c // (f * f), h * f, w * f) if op.undo else (c * f * f, h // f, w // f)
 
 
 def dense_jacobian(model: nn.Module, x: Tensor) -> Tensor:

@@ -974,6 +974,134 @@ layer A on Image[C, H, W] ensures lower, invertible {
   map x -> V(x)
 }
 flow F on Image[2, 4, 4] { A  squeeze 2  A  unsqueeze 2 (layout = colour_slow)  squeeze 4 (layout = colour_slow) }""",
+    "flow_squeeze_alternate": """
+layer A on Image[C, H, W] ensures lower, invertible {
+  order channel_major
+  param V : conv 3x3 lower with diag > 0
+  map x -> V(x)
+}
+flow F on Image[2, 2, 4] ensures invertible {
+  A
+  squeeze 2 (layout = alternate)
+  A
+  unsqueeze 2 (layout = alternate)
+  A
+}""",
+    "flow_moved": """
+layer A on Image[C, H, W] ensures lower, invertible {
+  param t : scale with diag >= 0.5
+  param V : conv 3x3 strict lower
+  map x -> t * x + 0.5 * V(tanh(x))
+}
+layer T on S ensures diagonal, invertible {
+  param s : scale (per = channel) with diag >= 0.5
+  param b : bias (per = element)
+  map x -> s * (x + b)
+}
+layer L on Vec[D] ensures upper, invertible {
+  param t : scale with diag >= 0.5
+  param U : linear strict upper
+  map x -> t * x + 0.5 * U(tanh(x))
+}
+flow F on Image[2, 2, 2] ensures invertible {
+  A
+  permute(axis = all, seed = 1)
+  squeeze 2 (layout = alternate)
+  permute(seed = 3)
+  unsqueeze 2
+  A
+  patches 1
+  T
+  repeat 2 { reverse(axis = time)  T  permute(axis = time, seed = 2) }
+  flatten
+  L
+  reverse
+  prior normal
+}""",
+    "flow_moved_channels": """
+layer A on Image[C, H, W] ensures lower, invertible {
+  param V : conv 3x3 lower with diag > 0
+  map x -> V(x) + tanh(x)
+}
+flow F on Image[4, 2, 2] ensures invertible {
+  repeat 2 { A  permute(seed = 3)  A  reverse }
+  permute(axis = all, seed = 1)
+  A
+  reverse(axis = all)
+  prior normal
+}""",
+    "flow_patches": """
+layer A on Image[C, H, W] ensures lower, invertible {
+  param V : conv 3x3 lower with diag > 0
+  map x -> V(x)
+}
+layer T on Seq[T, D] ensures diagonal, invertible {
+  param s : scale (per = channel) with diag > 0
+  param b : bias (per = element)
+  map x -> s * (x + b)
+}
+flow F on Image[2, 2, 4] ensures invertible {
+  A
+  patches 2
+  standardize(mean = (1, 2, 3, 4, 5, 6, 7, 8), std = 2)
+  T
+  repeat 2 { reverse(axis = time)  T  permute(axis = channel, seed = 2)  reverse }
+  permute(axis = time)
+  T
+  prior normal
+}""",
+    "flow_flattened": """
+layer A on Image[C, H, W] ensures lower, invertible {
+  param V : conv 3x3 lower with diag > 0
+  map x -> V(x)
+}
+layer L(tri: Dir) on Vec[D] ensures tri, invertible {
+  param U : linear tri with diag > 0
+  map x -> U(x) + tanh(x)
+}
+flow F on Image[1, 3, 4] ensures invertible {
+  A
+  flatten
+  L(tri = lower)
+  reverse
+  L(tri = lower)
+  permute
+  prior normal
+}""",
+    "flow_moves_of_open_sizes": """
+layer L on Vec[D] ensures upper, invertible {
+  param U : linear upper with diag > 0
+  map x -> U(x)
+}
+flow Tokens(n: Nat) on Image[C, H, n] ensures invertible { permute(axis = all)  patches 2  permute(axis = time) }
+flow F on Image[C, H, W] ensures invertible, volume_preserving {
+  permute
+  reverse(axis = all)
+  squeeze 2 (layout = alternate)
+  unsqueeze 2
+  Tokens(n = W)
+  permute(seed = 9)
+  flatten
+  permute(seed = 1)
+}
+flow G on Image[2, 2, 4] ensures invertible { F  L }""",
+    "flow_moves_only": """
+flow Tokens on Image[C, H, W] ensures volume_preserving, invertible {
+  permute(axis = all)
+  patches 2
+  permute(axis = time)
+  flatten
+}
+flow F on Image[C, H, W] ensures volume_preserving, invertible { squeeze 2  Tokens  reverse  permute(seed = 4) }""",
+    "flow_names_of_moves": """
+layer permutation on Vec[D] ensures diagonal, invertible { param indices, random : scale with diag > 0
+  map x -> indices * x * random }
+flow F(permute_1: Nat = 2) on Vec[4] ensures invertible {
+  unpatch: permutation
+  permute
+  repeat permute_1 { permute(seed = 1)  permutation }
+  Permutation: permutation
+}""",
     "flow_squeeze_in_repeat": """
 layer A on Image[C, H, W] ensures lower, invertible {
   param V : conv 3x3 lower with diag > 0
@@ -1169,6 +1297,7 @@ PROGRAMS: dict[str, str] = {
 IMAGE, VECTOR = (2, 2, 3), (4,)
 SHAPES: dict[str, tuple[int, ...]] = {
     "flow_symbolic_shape": (1, 4, 2),
+    "flow_moves_only": (1, 4, 8),
     "conv_flat_and_tall": (1, 4, 4),
     "flow_factored_at_both_ends": (8,),
     "conv_anchors": (2, 3, 3),

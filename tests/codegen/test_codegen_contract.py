@@ -69,7 +69,7 @@ EVERYTHING = [
     "conv_signed",
     "flow_by_data",
 ]
-EVERYTHING += ["flow_three_scales"]
+EVERYTHING += ["flow_three_scales", "flow_moved"]
 
 
 def model_of(name: str, dtype: torch.dtype = torch.float64, seed: int = 0) -> nn.Module:
@@ -594,6 +594,7 @@ def test_meta_device(name: str) -> None:
 
 
 DEFERRED = ["images", "reals", "layer", "conv_signed", "flow_batch_norm", "conv_corner", "flow_classifier"]
+DEFERRED += ["flow_moved"]
 
 
 @pytest.mark.parametrize("name", DEFERRED)
@@ -619,7 +620,7 @@ def test_masks_survive_deferred_construction(name: str, how: str) -> None:
         model.load_state_dict(real.state_dict(), assign=how == "assign")
         x = some(real, 2)
         assert torch.equal(model(x)[0], real(x)[0])
-    wanted = {k: v for k, v in real.named_buffers() if v.dtype == torch.bool}
+    wanted = {k: v for k, v in real.named_buffers() if k not in real.state_dict()}
     found = dict(model.named_buffers())
     assert all(torch.equal(found[k], v) for k, v in wanted.items())
     fresh = dict(at.build().named_buffers())
@@ -632,8 +633,9 @@ def test_masks_survive_deferred_construction(name: str, how: str) -> None:
 @torch.no_grad()
 def poison(model: nn.Module) -> None:
     """What memory may hold after to_empty, wherever a state dict or reset_parameters has to write."""
-    for t in (*model.parameters(), *model.buffers()):
-        if not t.is_meta and t.dtype != torch.bool:
+    stored = model.state_dict(keep_vars=True)  # masks and permutations are not
+    for t in stored.values():
+        if not t.is_meta:
             t.fill_(77)
 
 
@@ -656,7 +658,15 @@ def test_new_tensors_are_made_where_the_arguments_are(name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["images", "reals", "family_grouped_rest_free_summed", "act_passed", "flow_three_scales", "flow_by_data"],
+    [
+        "images",
+        "reals",
+        "family_grouped_rest_free_summed",
+        "act_passed",
+        "flow_three_scales",
+        "flow_by_data",
+        "flow_moved",
+    ],
 )
 def test_compiles_in_one_graph(name: str) -> None:
     torch._dynamo.reset()
@@ -696,7 +706,7 @@ def test_compiles_with_inductor(name: str) -> None:
     assert worst(found, wanted) <= 1e-10
 
 
-@pytest.mark.parametrize("name", ["images", "reals", "flow_three_scales"])
+@pytest.mark.parametrize("name", ["images", "reals", "flow_three_scales", "flow_moved"])
 def test_exports(name: str) -> None:
     model = model_of(name).eval()
     x = some(model, 3)

@@ -10,7 +10,9 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import product
+from random import Random
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -476,15 +478,52 @@ def moved(op: ir.Op, dims: tuple[int, ...]) -> tuple[tuple[int, ...], list[int] 
             wide_of: dict[int, int] = {}
             for k, y, x in product(range(c), range(h), range(w)):
                 corner = (y % f) * f + x % f
-                channel = corner * c + k if layout == "colour_fast" else k * f * f + corner
+                if layout == "alternate":  # the diagonal of a tile comes first
+                    corner = {(0, 0): 0, (1, 1): 1, (0, 1): 2, (1, 0): 3}[y % 2, x % 2]
+                channel = k * f * f + corner if layout == "colour_slow" else corner * c + k
                 place = (channel * deep[1] + y // f) * deep[2] + x // f
                 wide_of[place] = (k * h + y) * w + x
             if not undo:
                 return deep, [wide_of[p] for p in range(len(wide_of))]
             deep_of = {wide: place for place, wide in wide_of.items()}
             return (c, h, w), [deep_of[p] for p in range(len(deep_of))]
+        case ir.Flatten():
+            return (math.prod(dims),), list(range(math.prod(dims)))
+        case ir.Patches(size=n):
+            c, h, w = dims
+            tokens, width = (h // n) * (w // n), n * n * c
+            found = [0] * (tokens * width)
+            for place, (k, y, x) in enumerate(product(range(c), range(h), range(w))):
+                token, entry = (y // n) * (w // n) + x // n, ((y % n) * n + x % n) * c + k
+                found[token * width + entry] = place
+            return (tokens, width), found
+        case ir.Reverse(axis=axis):
+            return dims, _rearranged(axis, dims, lambda size: list(reversed(range(size))))
+        case ir.Permute(axis=axis, seed=seed):
+            return dims, _rearranged(axis, dims, lambda size: _shuffled(size, seed))
         case _:
             return dims, None
+
+
+def _rearranged(axis: str, dims: tuple[int, ...], order: Callable[[int], list[int]]) -> list[int]:
+    """Where each entry comes from when those of an axis, or all, are put in another order."""
+    places = np.arange(math.prod(dims)).reshape(dims)
+    if axis == "all":
+        return [int(p) for p in places.flatten()[order(places.size)]]
+    along = {("channel", 3): 0, ("channel", 1): 0, ("channel", 2): 1, ("time", 2): 0}[axis, len(dims)]
+    return [int(p) for p in np.take(places, order(dims[along]), along).flatten()]
+
+
+def _shuffled(size: int, seed: int) -> list[int]:
+    """Draws of Python's uniform numbers: the last place takes one of all, the one before it one of the others, ..."""
+    draws = Random(seed)
+    left, taken = list(range(size)), []
+    while len(left) > 1:
+        chosen = math.floor(draws.random() * len(left))
+        taken.append(left[chosen])
+        left[chosen] = left[-1]
+        left.pop()
+    return [*left, *reversed(taken)]
 
 
 def run_flow(
@@ -550,7 +589,7 @@ def _run(program, steps, env, raw, x, prefix, copy, dims, missed, left):  # type
 
 def _built_in(op: ir.Op, x: Field, dims: tuple[int, ...]) -> Field:
     match op:
-        case ir.Squeeze():
+        case ir.Move():
             _, sources = moved(op, dims)
             return _picked(x, sources)
         case ir.Logit(alpha=a):

@@ -166,6 +166,10 @@ def steps(n: int) -> str:
     return flow(f"repeat {n} {{ A }}")
 
 
+def permuted(n: int) -> str:
+    return f"mint 1\nflow F on Vec[{n}] ensures invertible {{ permute }}\n"
+
+
 def parameters(n: int) -> str:
     return SCALE.join(["mint 1\n", f"flow F on Vec[{n}] ensures invertible {{ A }}\n"])
 
@@ -216,6 +220,7 @@ CASES: dict[str, tuple[Callable[[int], str], ...]] = {
     "SIZE": (size,),
     "TAPS": (taps,),
     "STEPS": (steps,),
+    "PERMUTED": (permuted,),
     "PARAMETERS": (parameters,),
 }
 LOWERED = {"TOKENS": 1_000, "OPERATIONS": 5_000, "PARAMS": 500, "TIES": 200, "PROOFS": 400, "INSTANCES": 400}

@@ -84,9 +84,21 @@ def test_the_examples_use_every_rule_and_every_claim() -> None:
     assert rules == {"VAR", "CONST", "LET", "BASIC", "COMP", "ACT", "NEG", "ADD", "SUM", "MUL", "DIV", "BN", "PICK"}
     definitions = [d for found in certificates for d in found["statement"]["definitions"]]
     steps = json.dumps([d["steps"] for d in definitions if d["kind"] == "flow"])
-    assert all(
-        f'"{word}"' in steps for word in ("squeeze", "logit", "standardize", "pad", "factor", "repeat", "pair", "use")
+    words = (
+        "squeeze",
+        "permute",
+        "reverse",
+        "flatten",
+        "patches",
+        "logit",
+        "standardize",
+        "pad",
+        "factor",
+        "repeat",
+        "pair",
+        "use",
     )
+    assert all(f'"{word}"' in steps for word in words)
     claims = {claim[0] for d in definitions for claim in d.get("claims", [])}
     assert claims >= {claim[0] for claim in CLAIMS}
     assert any(proof.get("order") for found in certificates for proof in found["proofs"])

@@ -144,6 +144,7 @@ def test_dense_jacobians_stay_within_the_bounds(seed: int) -> None:
         ("squeeze 2  factor half  Scale", 4.0, 4.0),
         ("squeeze 2  factor half  standardize(mean = 0.5, std = 4)", 1.0, 4.0),  # what left keeps its slope
         ("squeeze 2  Scale  factor half  standardize(mean = 0.5, std = 0.25)  factor half  Curved", 48.0, 4.0),
+        ("reverse  permute(axis = all)  patches 2  permute(axis = time)  flatten", 1.0, 1.0),
     ],
 )
 def test_bounds_are_the_best_ones(steps: str, data: float, inverse: float) -> None:

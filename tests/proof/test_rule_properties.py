@@ -160,7 +160,11 @@ FLOWS: dict[str, Callable[[], str]] = {
         "layer A(tri: Dir) on Vec[D] { param W : linear tri with diag > 0  map x -> W(x) }\n"
         "flow F on Vec[3] { pair { A(tri = lower) A(tri = upper) } }"
     ),
-    "PERM": lambda: "flow F on Image[1, 2, 2] { squeeze 2 unsqueeze 2 (layout = colour_slow) }",
+    "PERM": lambda: (
+        "flow F on Image[1, 2, 4] { squeeze 2 (layout = alternate)  permute(seed = 1)  "
+        "unsqueeze 2 (layout = colour_slow)  reverse(axis = all)  patches 2  permute(axis = time)  "
+        "reverse(axis = time)  flatten  permute(axis = all) }"
+    ),
     "LOGIT": lambda: "flow F on Image[1, 1, 2] { logit(0.1) }",
     "SCALE": lambda: "flow F on Image[1, 1, 2] { standardize(mean = 0.5, std = 0.25) }",
     "PAD": lambda: "flow F on Image[1, 1, 2] { pad channels to 3 }",

@@ -34,6 +34,13 @@ flow Blind(N: Nat = 2) on Image[2, 4, 6] ensures invertible {
 flow Paired on Image[6, 4, 4] ensures invertible { pair { One(tri = lower)  One(tri = upper) }  One(tri = upper) }
 flow Row on Vec[40] ensures invertible { pair { Full(tri = lower)  Full(tri = upper) } }
 flow Still on Image[1, 2, 2] ensures invertible { squeeze 2 }
+flow Moved on Image[1, 4, 4] ensures invertible {
+  One(tri = lower)
+  reverse(axis = all)
+  patches 2
+  flatten
+  Full(tri = lower)
+}
 flow Long on Image[1, 40, 2] ensures invertible { repeat 30 { One(tri = lower) } }
 flow Halves on Image[2, 4, 4] ensures invertible {
   pair { One(tri = lower)  One(tri = upper) }
@@ -158,6 +165,7 @@ def test_panels_of_the_published_model() -> None:
         ("Paired", (6, 4, 4), ["1 pair", "all steps"]),
         ("Row", (40,), ["1 pair"]),
         ("Still", (1, 2, 2), ["all steps"]),
+        ("Moved", (1, 4, 4), ["1 layer", "2 layers"]),
         ("Long", (1, 40, 2), [f"{n} layer{'s' * (n > 1)}" for n in range(1, MOST_PANELS)] + ["all steps"]),
     ],
 )

@@ -117,7 +117,7 @@ class _Formula:
                         self.steps(inner, prefix, (*copies, copy), env)
                 case ir.Pair(steps=inner):
                     self.steps(inner, prefix, copies, env)
-                case ir.Squeeze() | ir.Dequantize() | ir.Prior():
+                case ir.Move() | ir.Dequantize() | ir.Prior():
                     pass  # entries move, or nothing happens
                 case ir.Logit() if isinstance(self.result, ir.Var):
                     pass  # onto R from its domain, so what follows starts from any real number

@@ -162,6 +162,8 @@ class Flows(NamedTuple):
             raise Refused("a pair takes one lower and one upper layer of one order")
 
 
-STILL = ("dequantize", "prior", "classify", "squeeze", "unsqueeze")  # outside the bijection, or by rule PERM
+OUTSIDE = ("dequantize", "prior", "classify")  # of the bijection
+MOVES = ("squeeze", "unsqueeze", "permute", "reverse", "flatten", "patches")  # of entries: rule PERM
+STILL = OUTSIDE + MOVES
 FACTORS = (["factor", "first"], ["factor", "second"])
 BOUND = ("Act", "Order", "Real")  # the types of formals that a proof depends on

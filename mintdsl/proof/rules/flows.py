@@ -172,11 +172,12 @@ PAIR = Rule(
 )
 PERM = Rule(
     "PERM",
-    "squeeze, unsqueeze : bijections, log-det 0",
-    "the factor divides the sizes; each entry moves to exactly one place",
-    MINTNET + ", section 4 (squeezing)",
+    "squeeze, unsqueeze, permute, reverse, flatten, patches : bijections, log-det 0",
+    "the factor divides the sizes; each entry moves to exactly one place; orders of later layers are of the shape that "
+    "leaves",
+    MINTNET + ", section 4 (squeezing); a permutation matrix has determinant 1 or -1",
     permutation,
-    "mint 1\nflow F on Image[1, 4, 4] ensures invertible, volume_preserving { squeeze 2 }\n",
+    "mint 1\nflow F on Image[1, 4, 4] ensures invertible, volume_preserving { squeeze 2  permute  flatten }\n",
     "mint 1\nflow F on Image[1, 5, 4] ensures invertible, volume_preserving { squeeze 2 }\n",
 )
 LOGIT = Rule(

@@ -18,7 +18,10 @@ from .layers import FORMALS, Written, claim_of, order, write_layer
 FLOWS = {"rule:I-COMP", "flow claim:invertible", "flow claim:injective", "flow claim:volume_preserving"}
 STEPS = {"step:repeat", "step:pair", "step:squeeze", "step:unsqueeze", "step:standardize", "step:prior"}
 PRIORS = {"prior:normal", "prior:logistic", "prior:learned_normal"}
+MOVES = {"step:permute", "step:reverse", "step:flatten", "step:patches"}
 BOXES = {"step:dequantize", "step:logit", "rule:LOGIT"}
+
+LAYOUTS = ("colour_slow", "colour_fast", "alternate")
 
 Dims = tuple[int, ...]
 
@@ -98,6 +101,18 @@ def squeezed(dims: Dims, undo: bool) -> Dims | None:
     return (4 * c, h // 2, w // 2) if h % 2 == 0 and w % 2 == 0 else None
 
 
+def _rearranged(sketch: Sketch, space: str) -> str:
+    """Entries in another order, the shape kept."""
+    rng = sketch.rng
+    axis = rng.choice(("channel", "all", *(["time"] * 2 if space == "Seq" or sketch.chance(sketch.risk / 4) else [])))
+    named = "" if axis == "channel" and sketch.chance(0.4) else f"axis = {axis}"
+    if sketch.chance(0.5):
+        return f"reverse({named})" if named else "reverse"
+    seed = rng.choice(("", f"seed = {rng.randrange(10)}"))
+    options = ", ".join(filter(None, (named, seed)))
+    return f"permute({options})" if options else "permute"
+
+
 def block(sketch: Sketch, space: str, dims: Dims, count: int, outer: tuple[str, ...], *, keep: bool) -> list[str]:
     """Some steps; `keep`: the shape that leaves is the one that enters."""
     rng = sketch.rng
@@ -105,12 +120,13 @@ def block(sketch: Sketch, space: str, dims: Dims, count: int, outer: tuple[str, 
     steps: list[str] = []
     here = dims
     for _ in range(count):
-        kind = rng.choice(("layer", "layer", "layer", "pair", "squeeze", "repeat", "standardize", "nested", "data"))
+        kinds = ("layer", "layer", "layer", "pair", "squeeze", "repeat", "standardize", "nested", "data", "rearranged")
+        kind = rng.choice(kinds)
         if kind == "squeeze" and space == "Image":
             undo = sketch.chance(0.5)
             result = squeezed(here, undo)
             if result is not None:
-                layout = rng.choice(("", "", " (layout = colour_slow)", " (layout = colour_fast)"))
+                layout = rng.choice(("", "", *(f" (layout = {word})" for word in LAYOUTS)))
                 steps.append(f"{'unsqueeze' if undo else 'squeeze'} 2{layout}")
                 here = result
                 continue
@@ -128,6 +144,8 @@ def block(sketch: Sketch, space: str, dims: Dims, count: int, outer: tuple[str, 
             if space == "Image" and here[0] > 1 and sketch.chance(0.4):
                 means = f"({', '.join(['0.25'] * here[0])})"
             steps.append(f"standardize(mean = {means}, std = {rng.choice(('0.5', '2', '1', '0.1'))})")
+        elif kind == "rearranged":
+            steps.append(_rearranged(sketch, space))
         elif kind == "nested" and count > 1:
             steps.append(_nested(sketch, space, here))
         else:
@@ -184,15 +202,40 @@ def a_flow(sketch: Sketch) -> None:
     write_flow(sketch, space, dims, steps, [] if sketch.chance(0.1) else ["invertible"], formals)
 
 
-@whole({"step:squeeze", "step:unsqueeze", "flow claim:volume_preserving", "rule:PERM"}, weight=0.5)
+@whole(MOVES | {"shape:Seq", "shape:Vec", "rule:PERM", "rule:I-COMP"}, weight=0.8)
+def out_of_the_image(sketch: Sketch) -> None:
+    """An image that becomes a sequence or a vector, with layers before and behind."""
+    rng = sketch.rng
+    dims = rng.choice([d for d in SHAPES["Image"] if d[1] * d[2] > 1])
+    steps = ["logit(0.05)"] if sketch.chance(0.3) else []
+    steps += block(sketch, "Image", dims, rng.choice((0, 1, 1)), (), keep=True)
+    sides = [n for n in (1, 2, 3) if dims[1] % n == 0 and dims[2] % n == 0]
+    if sketch.chance(0.5):
+        n = rng.choice((1, 2, 3)) if sketch.chance(sketch.risk / 4) else rng.choice(sides)
+        steps.append(f"patches {n}")
+        tokens = (dims[1] // n * (dims[2] // n), n * n * dims[0])
+        steps += block(sketch, "Seq", tokens, rng.choice((0, 1, 2)), (), keep=True)
+    if sketch.chance(0.7):
+        steps.append("flatten")
+        steps += block(sketch, "Vec", (dims[0] * dims[1] * dims[2],), rng.choice((1, 1, 2)), (), keep=True)
+    if sketch.chance(0.3):
+        steps.append("prior normal")
+    write_flow(sketch, "Image", dims, steps, ["invertible"], ())
+
+
+@whole(MOVES | {"step:squeeze", "step:unsqueeze", "flow claim:volume_preserving", "rule:PERM"}, weight=0.7)
 def moves_only(sketch: Sketch) -> None:
     """A flow that keeps volume: moves of entries, and layers with slope 1."""
     rng = sketch.rng
     dims = rng.choice([d for d in SHAPES["Image"] if d[1] % 2 == 0 and d[2] % 2 == 0])
     line = "layer Unit on Image[C, H, W] ensures lower, diag == 1 { param S : conv 3x3 strict lower map x -> x + S(x) }"
     sketch.items.append(line)
-    undo = rng.choice(("unsqueeze 2", "unsqueeze 2 (layout = colour_slow)"))
+    undo = rng.choice(("unsqueeze 2", *(f"unsqueeze 2 (layout = {word})" for word in LAYOUTS)))
     steps = ["squeeze 2", *(["Unit"] if sketch.chance(0.7) else []), undo, *(["Unit"] if sketch.chance(0.5) else [])]
+    for _ in range(rng.choice((0, 1, 1, 2))):
+        steps.insert(rng.randrange(len(steps) + 1), _rearranged(sketch, "Image"))
+    if sketch.chance(0.4):
+        steps += rng.choice((["flatten"], ["patches 2"], ["patches 2", "permute(axis = time)", "flatten", "reverse"]))
     claims = ["volume_preserving"] if sketch.chance(0.6) else ["invertible", "volume_preserving"]
     write_flow(sketch, "Image", dims, steps, claims, ())
 
@@ -378,6 +421,10 @@ def insert_step(module: ast.Module, rng: Random) -> ast.Module | None:
         ast.Simple("unsqueeze", two, ()),
         ast.Prior(ast.Call(ast.Name(rng.choice(("normal", "logistic", "learned_normal")), span), (), span)),
         ast.Simple("standardize", None, tuple(ast.Arg(ast.Name(n, span), "=", data, span) for n in ("mean", "std"))),
+        ast.Simple("permute", None, ()),
+        ast.Simple("reverse", None, ()),
+        ast.Simple("flatten", None, ()),
+        ast.Simple("patches", two, ()),
         ast.Pad(ast.Name("channels", span), ast.Number(5, "5", span)),
     )
 
@@ -395,9 +442,25 @@ def other_layout(module: ast.Module, rng: Random) -> ast.Module | None:
     def changed(found: ast.Simple) -> ast.Simple | None:
         if found.word not in ("squeeze", "unsqueeze"):
             return None
-        word = "colour_slow" if not found.args else "colour_fast"
+        word = rng.choice(("colour_slow", "alternate")) if not found.args else "colour_fast"
         return replace(
             found, args=(ast.Arg(ast.Name("layout", module.span), "=", ast.Name(word, module.span), module.span),)
         )
+
+    return change_one(module, rng, ast.Simple, changed)
+
+
+@mutant(MOVES | {"rule:PERM"})
+def other_axis(module: ast.Module, rng: Random) -> ast.Module | None:
+    """Another axis or seed of a permutation, or the other step of the two that put entries in another order."""
+    span = module.span
+    axis = ast.Arg(ast.Name("axis", span), "=", ast.Name(rng.choice(("channel", "time", "all")), span), span)
+    seed = ast.Arg(ast.Name("seed", span), "=", ast.Number(5, "5", span), span)
+
+    def changed(found: ast.Simple) -> ast.Simple | None:
+        if found.word not in ("permute", "reverse"):
+            return None
+        word = rng.choice(("permute", "reverse"))
+        return replace(found, word=word, args=(axis, seed) if word == "permute" and rng.random() < 0.5 else (axis,))
 
     return change_one(module, rng, ast.Simple, changed)
