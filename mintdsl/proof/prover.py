@@ -302,6 +302,8 @@ class _FlowWalk:
             proof = self.prover.prove(inner.op.definition, self.prover.bindings_of(inner.op, self.bindings))
             if not isinstance(proof, LayerProof):
                 return self._bad_pair(inner.span, "a flow, not a layer")
+            if proof.parts:
+                return self._bad_pair(inner.span, "this layer cuts its variable into parts; a pair has one order")
             direction = dict(inner.op.args).get(proof.jacobian.off, proof.jacobian.off.strip("<>"))
             found.append((str(direction), str(proof.order)))
             labels.append(Label(inner.span, f"{direction} in {proof.order}"))
