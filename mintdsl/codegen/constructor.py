@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from math import lcm
 
 from mintdsl.codegen import shapes
-from mintdsl.codegen.context import LayerContext, via
+from mintdsl.codegen.context import LayerContext, places, via
 from mintdsl.codegen.emit import Writer
 from mintdsl.codegen.naming import Names
 from mintdsl.core import ir
@@ -26,9 +26,15 @@ TYPES = {
 }
 
 
-def signature(shape: ir.Shape, formals: Sequence[ir.Formal], names: Names, sizes: Mapping[str, int]) -> list[str]:
-    """The arguments of a constructor; `sizes` replace defaults. Without a default after one with: keyword-only."""
+def signature(
+    shape: ir.Shape, formals: Sequence[ir.Formal], names: Names, sizes: Mapping[str, int], more: Sequence[str] = ()
+) -> list[str]:
+    """The arguments of a constructor; `sizes` replace defaults. Without a default after one with: keyword-only.
+
+    `more` are the further shapes of a net.
+    """
     args = ["self"] if concrete(shape) else ["self", "shape: tuple[int, ...]"]
+    args += [f"{name}: tuple[int, ...]" for name in more]
     defaulted = keywords = False
     for formal in formals:
         name, kind = names.argument[formal.name], TYPES[formal.type]
@@ -65,23 +71,33 @@ def write_formals(formals: Sequence[ir.Formal], names: Names, write: Writer) -> 
             write(f"self.{attribute} = {name}")
 
 
-def write_sizes(shape: ir.Shape, formals: Sequence[ir.Formal], names: Names, owner: str, write: Writer) -> None:
-    """Bind the sizes of the shape to their names, and test those that are known."""
-    rank = len(shape.dims)
-    if rank and not concrete(shape):
-        with write.block(f"if len(shape) != {rank}:"):
-            write(f'raise ValueError(f"{owner} is on {shape.kind}: shape has {rank} sizes, not {{len(shape)}}")')
+def write_sizes(
+    shape: ir.Shape,
+    formals: Sequence[ir.Formal],
+    names: Names,
+    owner: str,
+    write: Writer,
+    more: Sequence[tuple[str, ir.Shape]] = (),
+) -> None:
+    """Bind the sizes of the shape, and of the further ones of a net, to their names, and test those that are known."""
     taken = {f.name for f in formals}
-    for position, dim in enumerate(shape.dims):
-        symbol = next(iter(dim.symbols), "")
-        if symbol and symbol not in taken and dim == Nat.symbol(symbol):
-            write(f"{names.argument[symbol]} = shape[{position}]")
-            taken.add(symbol)
-        elif not concrete(shape):
-            expected = shapes.size(dim, names.argument)
-            with write.block(f"if shape[{position}] != {expected}:"):
-                message = f"{owner}: size {position} of shape is {{shape[{position}]}}, but must be {{{expected}}}"
-                write(f'raise ValueError(f"{message}")')
+    for word, place in (("shape", shape), *more):
+        rank = len(place.dims)
+        if rank and not concrete(place):
+            with write.block(f"if len({word}) != {rank}:"):
+                write(f'raise ValueError(f"{owner} is on {place.kind}: {word} has {rank} sizes, not {{len({word})}}")')
+        for position, dim in enumerate(place.dims):
+            symbol = next(iter(dim.symbols), "")
+            if symbol and symbol not in taken and dim == Nat.symbol(symbol):
+                write(f"{names.argument[symbol]} = {word}[{position}]")
+                taken.add(symbol)
+            elif not concrete(place):
+                expected = shapes.size(dim, names.argument)
+                with write.block(f"if {word}[{position}] != {expected}:"):
+                    message = (
+                        f"{owner}: size {position} of {word} is {{{word}[{position}]}}, but must be {{{expected}}}"
+                    )
+                    write(f'raise ValueError(f"{message}")')
 
 
 def write_checked_formals(formals: Sequence[ir.Formal], names: Names, owner: str, write: Writer) -> None:
@@ -106,7 +122,7 @@ def drop_unused_sizes(write: Writer, start: int) -> None:
     """Remove sizes that the constructor binds from line `start` on and never reads."""
     for position in range(len(write.lines) - 1, start - 1, -1):
         name, _, source = write.lines[position].strip().partition(" = ")
-        if source.startswith("shape[") and name.isidentifier():
+        if re.match(r"shape(_\d+)?\[", source) and name.isidentifier():
             rest = "\n".join(write.lines[position + 1 :])
             if not re.search(rf"\b{name}\b(?! = )(?<!self\.{name})", rest):
                 del write.lines[position]
@@ -116,10 +132,15 @@ def write_constructor(c: LayerContext) -> None:
     """`__init__` of a layer."""
     layer, write, names = c.layer, c.write, c.names
     start = len(write.lines)
-    write.call("def __init__", signature(layer.shape, layer.formals, names, {}), " -> None:")
+    more = places(layer)[1:]
+    write.call(
+        "def __init__", signature(layer.shape, layer.formals, names, {}, [word for word, _ in more]), " -> None:"
+    )
     write.depth += 1
     write("super().__init__()")
     write(f"self.event_shape = {shapes.shape(layer.shape, {}) if concrete(layer.shape) else 'tuple(shape)'}")
+    for word, _ in more:
+        write(f"self.{word} = tuple({word})")
     write('self.latent_shape, self.context_shape, self.path = self.event_shape, None, ""')
     write("self.kept_weights: tuple[Tensor, ...] | None = None")
     if not c.affine and not isinstance(layer, ir.Net):
@@ -131,13 +152,13 @@ def write_constructor(c: LayerContext) -> None:
         write("self.members = self.names")
     else:
         write.tuple("self.members = ", kept)
-    write_sizes(layer.shape, layer.formals, names, layer.name, write)
+    write_sizes(layer.shape, layer.formals, names, layer.name, write, more)
     write_formals(layer.formals, names, write)
     if not isinstance(layer, ir.Net):
         write_checked_formals(layer.formals, names, layer.name, write)
     _proved_only(c)
     sizes = [extent for _, extent in layer.indices]
-    sizes += [d for p in layer.params for s in (p.source, p.target) if s != layer.shape for d in s.dims]
+    sizes += [d for p in layer.params for s in _sides(p) if s != layer.shape for d in s.dims]
     write_checked_sizes(sizes, names, layer.name, write)
     if layer.indices:
         pairs = ", ".join(f'"{n}": {shapes.size(e, names.argument)}' for n, e in layer.indices)
@@ -160,6 +181,8 @@ def write_constructor(c: LayerContext) -> None:
         if param.bound is not None and via(param.bound).signed:
             sign = f"torch.ones({_sign_shape(c, param)}, **factory)"
             write(f'self.register_buffer("{names.member[param.name]}_sign", {sign})')
+    for param, kind in ir.net_params(layer):
+        _net(c, param, kind)
     if c.masks:
         write.tuple("self.masks = ", [f'"{mask}"' for mask in c.masks.values()])
         write("self.make_masks()")
@@ -167,6 +190,31 @@ def write_constructor(c: LayerContext) -> None:
     write("self.reset_parameters()")
     write.depth -= 1
     drop_unused_sizes(write, start)
+
+
+def _sides(param: ir.Param) -> tuple[ir.Shape, ...]:
+    """The shapes that a parameter acts between."""
+    if isinstance(param.kind, ir.NetParam):
+        return (*param.kind.sources, *param.kind.targets)
+    return param.source, param.target
+
+
+def _net(c: LayerContext, param: ir.Param, kind: ir.NetParam) -> None:
+    """A net as a module of this one; a family is a list of them, one list inside of another for each index."""
+    names, net = c.names.argument, kind.net
+    args = [] if concrete(net.shape) else [shapes.shape(kind.sources[0], names)]
+    numbers = [int(word.rpartition("_")[2]) for word, _ in places(net)[1:]]
+    args += [shapes.shape((*kind.sources, *kind.targets)[number - 1], names) for number in numbers]
+    here = {**names, **{f.name: c.member(f.name) for f in c.layer.formals if f.type in ("Act", "Init")}}
+    defaults = {f.name: f.default for f in net.formals}
+    inner = c.every[kind.definition].argument
+    args += [f"{inner[n]}={shapes.argument(v, here)}" for n, v in kind.args if defaults[n] != v]
+    made = f"{c.classes[kind.definition]}({', '.join([*args, '**factory'])})"
+    extents = dict(c.layer.indices)
+    for index in reversed(param.indices):
+        made = f"nn.ModuleList({made} for _ in range({shapes.size(extents[index], names)}))"
+    before, _, after = made.partition("(")
+    c.write.call(f"{c.member(param.name)} = {before}", [after.removesuffix(")")], "")
 
 
 def _proved_only(c: LayerContext) -> None:
@@ -234,6 +282,8 @@ def _raw_shape(c: LayerContext, param: ir.Param) -> str:
             parts += [size(target.dims[0]), size(source.dims[0]), *map(str, taps)]
         case ir.Dense():
             parts += [size(target.dims[0]), size(source.dims[0])]
+        case ir.NetParam():
+            raise AssertionError("a net has no tensor of its own")
     return shapes.listed(parts)
 
 

@@ -28,6 +28,7 @@ FILES = (
     "protocols",
     "statistics",
     "assumptions",
+    "nets",
     "layer",
     "flow",
 )

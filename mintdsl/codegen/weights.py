@@ -181,7 +181,8 @@ def _place(c: LayerContext, param: ir.Param) -> str:
         total = channels
         for index in indices:
             total = total * extents[index]
-        return shapes.size(total, c.members) + taps
+        text = shapes.size(total, c.members)
+        return f"({text}){taps}" if taps and " + " in text else text + taps
 
     free = [i for i in param.indices if i not in param.summed]
     tap = f", {c.anchors[param.name]}" if c.anchors[param.name] else ""

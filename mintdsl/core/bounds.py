@@ -14,7 +14,7 @@ from mintdsl.syntax import ast
 REMOVE = Fix("remove the constraint")
 
 
-def bind_bound(nodes: tuple[ast.Constraint, ...], kind: ir.Kind, info: Kind, values: Values) -> ir.Bound | None:
+def bind_bound(nodes: tuple[ast.Constraint, ...], kind: ir.MapKind, info: Kind, values: Values) -> ir.Bound | None:
     """The bound that the constraints of one parameter make together; None without constraints, or a report."""
     if not nodes:
         return None

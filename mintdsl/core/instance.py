@@ -50,10 +50,19 @@ class Instances:
     work: int = 0
 
     def of(
-        self, key: str, dims: Sizes, nats: Mapping[str, int], orders: Mapping[str, Order], use: Span
+        self,
+        key: str,
+        dims: Sizes,
+        nats: Mapping[str, int],
+        orders: Mapping[str, Order],
+        use: Span,
+        places: tuple[Sizes, ...] = (),
     ) -> Counts | None:
-        """The counts of definition `key` on a shape; None when a size is not whole or too large (reported)."""
-        place = (key, dims, tuple(sorted(nats.items())), tuple(sorted((k, v.name) for k, v in orders.items())))
+        """The counts of definition `key` on a shape; None when a size is not whole or too large (reported).
+
+        `places` are the sizes of all inputs and results of a net that is a parameter.
+        """
+        place = (key, dims, places, tuple(sorted(nats.items())), tuple(sorted((k, v.name) for k, v in orders.items())))
         if place not in self.done:
             definition = self.program.callable(key)
             self.work += len(definition.steps if isinstance(definition, ir.Flow) else definition.params) + 1
@@ -61,6 +70,9 @@ class Instances:
                 self._too_much(use)
                 return None
             values = {**nats, **_bind(definition.shape, dims)}
+            if isinstance(definition, ir.Net):
+                for pattern, sizes in zip(definition.places, places, strict=False):
+                    values |= _bind(pattern, sizes)
             if definition.shape.dims and self._dims(definition.shape, dims, values, definition.shape_span, use) is None:
                 return None
             if isinstance(definition, (ir.Layer, ir.Net)):
@@ -118,19 +130,22 @@ class Instances:
         order = layer.order if isinstance(layer.order, Order) else orders.get(layer.order.name)
         total = Counts(0, 0, 1, 1)
         for param in layer.params:
-            source = self._dims(param.source, dims, values, param.span, use)
-            target = self._dims(param.target, dims, values, param.span, use)
-            if source is None or target is None:
-                return None
             copies = 1
             for index in param.indices:
                 copies *= extents[index]
-            live = self._live(param, source[0] if source else 1, order)
-            if live is None:
-                self._too_much(use)
+            one = self._param(param, dims, values, order, orders, use)
+            if one is None:
                 return None
-            one = _count(param, source, target, order, live)
-            total += Counts(one.stored * copies, one.live * copies, 0)
+            total += one.times(copies)
+            if total.steps > limits.STEPS.most:
+                self.bag.error(
+                    "E0307",
+                    param.span,
+                    f"up to here `{layer.name}` holds {total.steps:,} nets, those inside of nets counted each time",
+                    f"the limit is {limits.STEPS.shown}",
+                    notes=("nothing was allocated",),
+                )
+                return None
             if total.stored > limits.PARAMETERS.most:
                 self.bag.error(
                     "E0307",
@@ -142,6 +157,56 @@ class Instances:
                 )
                 return None
         return total
+
+    def _param(
+        self,
+        param: ir.Param,
+        dims: Sizes,
+        values: Mapping[str, int],
+        order: Order | None,
+        orders: Mapping[str, Order],
+        use: Span,
+    ) -> Counts | None:
+        """The numbers of one member of a family."""
+        if isinstance(param.kind, ir.NetParam):
+            places = [self._dims(s, dims, values, param.span, use) for s in (*param.kind.sources, *param.kind.targets)]
+            arguments = self._arguments(param.kind.args, values, orders, param.span)
+            known = tuple(place for place in places if place is not None)
+            if arguments is None or len(known) != len(places):
+                return None
+            inner = self.of(param.kind.definition, known[0], *arguments, param.span, known)
+            return inner and inner._replace(modules=0)
+        source = self._dims(param.source, dims, values, param.span, use)
+        target = self._dims(param.target, dims, values, param.span, use)
+        if source is None or target is None:
+            return None
+        live = self._live(param, source[0] if source else 1, order)
+        if live is None:
+            self._too_much(use)
+            return None
+        return _count(param, param.kind, source, target, order, live)
+
+    def _arguments(
+        self,
+        args: tuple[tuple[str, ir.Argument], ...],
+        values: Mapping[str, int],
+        orders: Mapping[str, Order],
+        span: Span,
+    ) -> tuple[dict[str, int], dict[str, Order]] | None:
+        """The sizes and orders among the arguments of a use."""
+        nats: dict[str, int] = {}
+        inner_orders: dict[str, Order] = {}
+        for name, value in args:
+            if isinstance(value, Nat):
+                size = self.size(value, values, span, span, f"`{name}`")
+                if size is None:
+                    return None
+                nats[name] = size
+            elif isinstance(value, Order):
+                inner_orders[name] = value
+            elif isinstance(value, ir.FormalOrder) and value.name in orders:
+                inner_orders[name] = orders[value.name]
+        return nats, inner_orders
 
     def _dims(self, shape: ir.Shape, dims: Sizes, values: Mapping[str, int], span: Span, use: Span) -> Sizes | None:
         if shape.kind == "Any":
@@ -201,19 +266,8 @@ class Instances:
         dims = self._shape(step.shape, values, step)
         if dims is None:
             return None
-        nats: dict[str, int] = {}
-        inner_orders: dict[str, Order] = {}
-        for name, value in use.args:
-            if isinstance(value, Nat):
-                size = self.size(value, values, step.span, step.span, f"`{name}`")
-                if size is None:
-                    return None
-                nats[name] = size
-            elif isinstance(value, Order):
-                inner_orders[name] = value
-            elif isinstance(value, ir.FormalOrder) and value.name in orders:
-                inner_orders[name] = orders[value.name]
-        return self.of(use.definition, dims, nats, inner_orders, step.span)
+        arguments = self._arguments(use.args, values, orders, step.span)
+        return None if arguments is None else self.of(use.definition, dims, *arguments, step.span)
 
 
 def known_sizes(definition: ir.Definition, sizes: Mapping[str, int]) -> KnownSizes | None:
@@ -257,9 +311,9 @@ def _bind(shape: ir.Shape, dims: Sizes) -> dict[str, int]:
 # ---------------------------------------------------------------- counting
 
 
-def _count(param: ir.Param, source: Sizes, target: Sizes, order: Order | None, live: int) -> Counts:
+def _count(param: ir.Param, kind: ir.MapKind, source: Sizes, target: Sizes, order: Order | None, live: int) -> Counts:
     """Numbers of one parameter; `live` are those that the mask of a convolution keeps."""
-    match param.kind:
+    match kind:
         case ir.Normalize():
             return Counts(0, 0, 0)  # statistics are buffers
         case ir.Elementwise(per=per):

@@ -22,9 +22,11 @@ from mintdsl.core.interpret_weights import (
     Raw,
     Weights,
     bind,
+    bind_net,
     channel_of,
     effective,
     evaluate_size,
+    extents,
     param_shape,
     sign_shape,
 )
@@ -130,16 +132,29 @@ def parameters(
     definition = _find(program, key)
     found: dict[str, tuple[int, ...]] = {}
     for prefix, layer, env in layers(program, definition, bind(definition, shape, args), ""):
-        for param in layer.params:
-            shape_ = param_shape(layer, param, env.dims, env.sizes)
-            if isinstance(param.kind, ir.Normalize):
-                found |= {f"{prefix}{param.name}_mean": shape_, f"{prefix}{param.name}_var": shape_}
-            else:
-                found[prefix + param.name] = shape_
-        for param in layer.params:
-            signs = sign_shape(layer, param, env.dims, env.sizes)
-            if signs is not None:
-                found[f"{prefix}{param.name}_sign"] = signs
+        found |= _tensors(layer, env, prefix)
+    return found
+
+
+def _tensors(layer: ir.Layer | ir.Net, env: Env, prefix: str) -> dict[str, tuple[int, ...]]:
+    """The raw tensors of a layer or net, then those of its nets."""
+    found: dict[str, tuple[int, ...]] = {}
+    for param in layer.params:
+        if isinstance(param.kind, ir.NetParam):
+            continue
+        shape_ = param_shape(layer, param, env.dims, env.sizes)
+        if isinstance(param.kind, ir.Normalize):
+            found |= {f"{prefix}{param.name}_mean": shape_, f"{prefix}{param.name}_var": shape_}
+        else:
+            found[prefix + param.name] = shape_
+    for param in layer.params:
+        signs = sign_shape(layer, param, env.dims, env.sizes)
+        if signs is not None:
+            found[f"{prefix}{param.name}_sign"] = signs
+    for param, kind in ir.net_params(layer):
+        for member in product(*map(range, extents(layer, param.indices, env.sizes))):
+            path = ".".join([param.name, *map(str, member)])
+            found |= _tensors(kind.net, bind_net(kind, env), f"{prefix}{path}.")
     return found
 
 

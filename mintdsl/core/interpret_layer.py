@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
+from math import prod
 from typing import TypeAlias, assert_never
 
 from mintdsl.core import ir, walks
@@ -34,37 +35,54 @@ def apply_layer(layer: ir.Layer, env: Env, x: Tensor, raw: Raw, prefix: str) -> 
 def apply_weights(weights: Weights, x: Tensor, watch: Watch | None = None) -> Tensor:
     """The same with weights that are made already, for one layer at many inputs."""
     layer = weights.layer
-    formula = _Formula(weights.env, x, weights, watch)
-    for let in layer.lets:
+    assert isinstance(layer, ir.Layer)
+    return _results(_Formula(weights.env, {layer.variable: x}, weights, watch), [(layer.result, layer.shape)])[0]
+
+
+def apply_net(weights: Weights, inputs: Sequence[Tensor], watch: Watch | None = None) -> list[Tensor]:
+    """The results of a net, each flat in its shape, of inputs that are flat in theirs."""
+    net = weights.layer
+    assert isinstance(net, ir.Net)
+    named = {name: x for (name, _), x in zip(net.inputs, inputs, strict=True)}
+    return _results(_Formula(weights.env, named, weights, watch), list(zip(net.results, net.targets, strict=True)))
+
+
+def _results(formula: _Formula, results: Sequence[tuple[ir.Expr, ir.Shape]]) -> list[Tensor]:
+    """Each result at every place of its shape, after the lets."""
+    for let in formula.weights_at().layer.lets:
         for member in formula.members(let.indices):
             formula.lets[(let.name, member)] = formula.expr(let.value, dict(zip(let.indices, member, strict=True)))
-    result = formula.expr(layer.result, {})
-    return result * len(x) if len(result) == 1 else result
+    found = []
+    for result, shape in results:
+        value, size = formula.expr(result, {}), prod(formula.env.shape(shape))
+        found.append(value * size if len(value) == 1 else value)
+    return found
 
 
 @dataclass(slots=True)
 class _Formula:
-    """One evaluation of a layer's formula, or of an activation's (which has no parameters)."""
+    """One evaluation of a layer's or net's formulas, or of an activation's (which has no parameters)."""
 
     env: Env
-    variable: Tensor
+    variables: Mapping[str, Tensor]
     weights: Weights | None = None
     watch: Watch | None = None
     lets: dict[tuple[str, Member], Tensor] = field(default_factory=dict)
+    calls: dict[tuple[object, ...], list[Tensor]] = field(default_factory=dict)  # results of nets, each made once
 
     def members(self, indices: Sequence[str]) -> Iterator[Member]:
         """All values of `indices`."""
-        return self._weights().members(indices)
+        return self.weights_at().members(indices)
 
     def expr(self, node: ir.Expr, at: Mapping[str, int]) -> Tensor:
         """The value of `node` where the indices have the values `at`."""
         match node:
             case ir.Var():
-                return self.variable
+                return self.variables[node.name]
             case ir.Scalar():
                 return [constant(self._scalar(node.value))]
             case ir.Value():
-                return [constant(v) for v in self._weights().elements(node.param, _member(node.indices, at))]
+                return [constant(v) for v in self.weights_at().elements(node.param, _member(node.indices, at))]
             case ir.Ref():
                 return self.lets[(node.name, _member(node.indices, at))]
             case ir.Linear():
@@ -80,7 +98,20 @@ class _Formula:
                     value = _elementwise(_OPERATORS[operation.op], value, self.expr(operation.right, at))
                 return value
             case ir.Pool():
-                raise ValueError("mean_pool stands in nets only, and nets are not evaluated")
+                value, channels = self.expr(node.arg, at), self.env.shape(node.source)[0]
+                pixels = len(value) // channels
+                places = (value[c * pixels : (c + 1) * pixels] for c in range(channels))
+                return [combine((1 / pixels, a) for a in place) for place in places]
+            case ir.Call():
+                return self._call(node, at)[node.output]
+            case ir.Chain(param=name, index=index, arg=arg):
+                value = self.expr(arg, at)
+                weights = self.weights_at()
+                for member in self.members((index,)):
+                    (value,) = apply_net(weights.inside(weights.layer.param(name), member), [value], self.watch)
+                return value
+            case ir.Concat():
+                return self._concat(node, at)
             case ir.Sum():
                 terms = [
                     self.expr(node.body, {**at, **dict(zip(node.indices, member, strict=True))})
@@ -90,7 +121,39 @@ class _Formula:
             case other:
                 assert_never(other)
 
-    def _weights(self) -> Weights:
+    def _call(self, node: ir.Call, at: Mapping[str, int]) -> list[Tensor]:
+        weights = self.weights_at()
+        key = (node.param, node.indices, node.args, tuple(sorted(at.items())))
+        if key not in self.calls:
+            inside = weights.inside(weights.layer.param(node.param), _member(node.indices, at))
+            assert isinstance(inside.layer, ir.Net)
+            sizes = [prod(inside.env.shape(shape)) for _, shape in inside.layer.inputs]
+            values = [self.expr(arg, at) for arg in node.args]
+            args = [v * size if len(v) == 1 else v for v, size in zip(values, sizes, strict=True)]
+            self.calls[key] = apply_net(inside, args, self.watch)
+        return self.calls[key]
+
+    def _concat(self, node: ir.Concat, at: Mapping[str, int]) -> Tensor:
+        """Channels stacked, place by place: the channels of each argument there, those of a Vec the same at all."""
+        parts = []
+        for arg, shape in zip(node.args, node.shapes, strict=True):
+            value, dims = self.expr(arg, at), self.env.shape(shape)
+            parts.append((value * prod(dims) if len(value) == 1 else value, dims))
+        whole = next((dims for _, dims in parts if len(dims) > 1), ())
+        if len(whole) == 3:
+            pixels = whole[1] * whole[2]
+            spread = (value if len(dims) == 3 else [v for v in value for _ in range(pixels)] for value, dims in parts)
+            return [a for value in spread for a in value]
+        tokens = whole[0] if whole else 1
+        return [
+            a
+            for t in range(tokens)
+            for value, dims in parts
+            for a in (value if len(dims) == 1 else value[t * dims[1] : (t + 1) * dims[1]])
+        ]
+
+    def weights_at(self) -> Weights:
+        """The weights of the definition; an activation has none."""
         assert self.weights is not None  # elaboration keeps parameters and indices out of activations
         return self.weights
 
@@ -104,7 +167,7 @@ class _Formula:
                 return float(value)
 
     def _linear(self, node: ir.Linear, argument: Tensor, member: Member) -> Tensor:
-        weights = self._weights()
+        weights = self.weights_at()
         param = weights.layer.param(node.param)
         values = weights.of(node.param, member)
         source, target = self.env.shape(param.source), self.env.shape(param.target)
@@ -129,6 +192,8 @@ class _Formula:
                 ]
             case ir.Elementwise():
                 raise ValueError(f"`{node.param}` is a {param.kind.kind}, it cannot be applied")
+            case ir.NetParam():
+                raise ValueError(f"`{node.param}` is a net, no linear map")
             case other:
                 assert_never(other)
 
@@ -189,7 +254,7 @@ def activate(bound: BoundAct, argument: Tensor, watch: Watch | None = None) -> T
         case ir.FormalAct():
             return activate(env.look(env.acts, act.name), argument, watch)
         case ir.DefinedAct():
-            result = _Formula(env, argument, watch=watch).expr(act.body, {})
+            result = _Formula(env, {act.variable: argument}, watch=watch).expr(act.body, {})
             return result * len(argument) if len(result) == 1 else result
         case ir.BuiltinAct():
             info = ACTIVATIONS[act.name]

@@ -125,6 +125,21 @@ def bind(
     return env
 
 
+def bind_net(kind: ir.NetParam, place: Env) -> Env:
+    """The environment of a net that is a parameter; names in its arguments and places are those of `place`."""
+    net, shapes = kind.net, [place.shape(shape) for shape in (*kind.sources, *kind.targets)]
+    sizes: dict[str, int] = {}
+    for pattern, dims in zip(net.places, shapes, strict=True):
+        sizes = {**_symbols(pattern, dims), **sizes}
+    env = Env(net.name, shapes[0], sizes)
+    for formal, (_, value) in zip(net.formals, kind.args, strict=True):
+        env = env.with_formal(formal, value, place)
+    for pattern, dims in zip(net.places, shapes, strict=True):
+        if env.shape(pattern) != dims:
+            raise ValueError(f"`{net.name}` is on `{pattern}` there, not on sizes {list(dims)}")
+    return env
+
+
 def _symbols(shape: ir.Shape, dims: Sequence[int]) -> dict[str, int]:
     """Values of the symbols that are sizes of the shape."""
     bound: dict[str, int] = {}
@@ -138,13 +153,15 @@ def _symbols(shape: ir.Shape, dims: Sequence[int]) -> dict[str, int]:
 # ---------------------------------------------------------------- shapes of parameters
 
 
-def extents(layer: ir.Layer, indices: Sequence[str], env: Mapping[str, int]) -> tuple[int, ...]:
+def extents(layer: ir.Layer | ir.Net, indices: Sequence[str], env: Mapping[str, int]) -> tuple[int, ...]:
     """How far each of `indices` runs."""
     declared = dict(layer.indices)
     return tuple(evaluate_size(declared[i], env) for i in indices)
 
 
-def param_shape(layer: ir.Layer, param: ir.Param, dims: Sequence[int], env: Mapping[str, int]) -> tuple[int, ...]:
+def param_shape(
+    layer: ir.Layer | ir.Net, param: ir.Param, dims: Sequence[int], env: Mapping[str, int]
+) -> tuple[int, ...]:
     """Shape of the raw tensor: `[*index sizes as declared, *shape of its map]`.
 
     `dims` are the sizes that the layer acts on; `env` has the values of its Nat formals. A map's shape is the event
@@ -166,11 +183,15 @@ def _map_shape(param: ir.Param, env: Env) -> tuple[int, ...]:
             return (target[-1], source[-1])
         case ir.Normalize():
             return (_channels(target),)  # of each statistic
+        case ir.NetParam():
+            raise ValueError(f"`{param.name}` is a net, it has no tensor of its own")
         case other:
             assert_never(other)
 
 
-def sign_shape(layer: ir.Layer, param: ir.Param, dims: Sequence[int], env: Mapping[str, int]) -> tuple[int, ...] | None:
+def sign_shape(
+    layer: ir.Layer | ir.Net, param: ir.Param, dims: Sequence[int], env: Mapping[str, int]
+) -> tuple[int, ...] | None:
     """Shape of the sign buffer `<name>_sign`: that of the diagonal; None where there is no such buffer."""
     via = parametrisation(param)
     if via is None or not via.signed:
@@ -202,9 +223,9 @@ def parametrisation(param: ir.Param) -> Parametrisation | None:
 
 @dataclass(slots=True)
 class Weights:
-    """Effective values of one layer's parameters; each member of a family is made once."""
+    """Effective values of one layer's or net's parameters; each member of a family is made once."""
 
-    layer: ir.Layer
+    layer: ir.Layer | ir.Net
     env: Env
     raw: Raw
     prefix: str = ""
@@ -244,8 +265,16 @@ class Weights:
                 if kind.direction is None:
                     return raw
                 return self._masked(param, member, kind, self._direction(kind.direction))
+            case ir.NetParam():
+                raise ValueError(f"`{param.name}` is a net, it has no tensor of its own")
             case other:
                 assert_never(other)
+
+    def inside(self, param: ir.Param, member: Member) -> Weights:
+        """The weights of a net that is a parameter, or of one member of a family of nets."""
+        assert isinstance(param.kind, ir.NetParam)
+        path = ".".join([param.name, *map(str, member)])
+        return Weights(param.kind.net, bind_net(param.kind, self.env), self.raw, f"{self.prefix}{path}.")
 
     def _masked(self, param: ir.Param, member: Member, kind: ir.Conv | ir.Dense, direction: str) -> list[float]:
         """A map with a direction: entries to an earlier (lower) or later (upper) input, and the diagonal."""
@@ -303,6 +332,8 @@ class Weights:
                 return slot * _map_shape(param, self.env)[1] + slot
             case ir.Normalize():
                 raise ValueError(f"`{param.name}` holds statistics, it has no diagonal")
+            case ir.NetParam():
+                raise ValueError(f"`{param.name}` is a net, it has no diagonal")
             case other:
                 assert_never(other)
 

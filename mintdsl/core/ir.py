@@ -17,6 +17,9 @@ from mintdsl.core.terms import (
     Argument as Argument,
     Binary as Binary,
     BuiltinAct as BuiltinAct,
+    Call as Call,
+    Chain as Chain,
+    Concat as Concat,
     DefinedAct as DefinedAct,
     Direction as Direction,
     Expr as Expr,
@@ -76,7 +79,24 @@ class Normalize:
     momentum: float
 
 
-Kind: TypeAlias = Elementwise | Conv | Dense | Normalize
+MapKind: TypeAlias = Elementwise | Conv | Dense | Normalize
+
+
+@record
+class NetParam:
+    """A net with parameters of its own: `definition` is its key, `net` what it means, `args` its formals' values.
+
+    It takes one tensor for each of `sources` and gives one for each of `targets`.
+    """
+
+    definition: str
+    args: tuple[tuple[str, Argument], ...]
+    sources: tuple[Shape, ...]
+    targets: tuple[Shape, ...]
+    net: Net = field(compare=False, repr=False)
+
+
+Kind: TypeAlias = MapKind | NetParam
 
 
 @record
@@ -181,23 +201,32 @@ class Layer:
 
 @record
 class Net:
-    """A net of one input: parameters, lets, and the result, from `shape` to `target`. It claims nothing."""
+    """A net: parameters, lets, and `results`, each in a shape of `targets`, of its `inputs`. It claims nothing."""
 
-    __slots__ = ("tables", "written")
+    __slots__ = ("nested", "tables", "written")
     name: str
     formals: tuple[Formal, ...]
-    shape: Shape
-    target: Shape
+    inputs: tuple[tuple[str, Shape], ...]
+    targets: tuple[Shape, ...]
     order: Order | FormalOrder
     indices: tuple[tuple[str, Nat], ...]
     params: tuple[Param, ...]
-    variable: str
     lets: tuple[Let, ...]
-    result: Expr
+    results: tuple[Expr, ...]
     doc: str | None
     span: Span = field(compare=False, repr=False)
     name_span: Span = field(compare=False, repr=False)
     shape_span: Span = field(compare=False, repr=False)
+
+    @property
+    def shape(self) -> Shape:
+        """The shape of the first input."""
+        return self.inputs[0][1]
+
+    @property
+    def places(self) -> tuple[Shape, ...]:
+        """The shapes whose sizes a use binds: those of the inputs, then those of the results."""
+        return (*(shape for _, shape in self.inputs), *self.targets)
 
     def param(self, name: str) -> Param:
         """The parameter called `name`."""
@@ -206,6 +235,16 @@ class Net:
     def let(self, name: str) -> Let:
         """The let called `name`."""
         return derived(self, "tables", _tables)[1][name]
+
+
+def formulas(owner: Layer | Net) -> tuple[Expr, ...]:
+    """The values of the lets, then the results."""
+    return (*(item.value for item in owner.lets), *(owner.results if isinstance(owner, Net) else (owner.result,)))
+
+
+def net_params(owner: Layer | Net) -> tuple[tuple[Param, NetParam], ...]:
+    """The parameters that are nets."""
+    return tuple((p, p.kind) for p in owner.params if isinstance(p.kind, NetParam))
 
 
 def _tables(owner: Layer | Net) -> tuple[dict[str, Param], dict[str, Let]]:

@@ -19,11 +19,9 @@ from mintdsl.source import Span
 from mintdsl.syntax import ast
 
 
-def declare(node: ast.Param, shape: ir.Shape, shape_span: Span, values: Values) -> list[ir.Param]:
+def declare(node: ast.Param, written: ast.KindMap, shape: ir.Shape, shape_span: Span, values: Values) -> list[ir.Param]:
     """The parameters of one `param`; `shape` is where they act when they name no place of their own."""
-    if isinstance(node.kind, ast.KindNet):
-        not_yet(values.bag, node.kind.span, "a net as a parameter")
-    made = _kind(node.kind, values)
+    made = _kind(written, values)
     place = _place(node, shape, values)
     param: ir.Param | None = None
     if made is not None and place is not None:
@@ -38,6 +36,11 @@ def declare(node: ast.Param, shape: ir.Shape, shape_span: Span, values: Values) 
         init = ir.InitCall(info.init) if node.init is None else find_init(node.init, values)
         if good and init is not None and (bound is not None or not node.constraints):
             param = ir.Param("", (), kind, source, target, bound, None, init, (), node.doc, node.span)
+    return define_params(node, param, values)
+
+
+def define_params(node: ast.Param, param: ir.Param | None, values: Values) -> list[ir.Param]:
+    """A parameter for each of the binders of `node`; without `param`, which was reported, their names are poisoned."""
     result = []
     for binder in node.binders:
         indices = _binder_indices(binder, values)
@@ -66,7 +69,7 @@ def _binder_indices(binder: ast.Binder, values: Values) -> tuple[str, ...] | Non
     return names
 
 
-def _kind(node: ast.KindMap, values: Values) -> tuple[Kind, ir.Kind] | None:
+def _kind(node: ast.KindMap, values: Values) -> tuple[Kind, ir.MapKind] | None:
     info = KINDS.get(node.name.id)
     if info is None:
         unknown(node.name, KINDS, values.bag, "the kinds of parameters", what="kind of parameter")
@@ -111,7 +114,9 @@ def _kind(node: ast.KindMap, values: Values) -> tuple[Kind, ir.Kind] | None:
     return _conv(node, info, str(options["anchor"]), direction, values.bag)
 
 
-def _conv(node: ast.KindMap, info: Kind, anchor: str, direction: str | None, bag: Bag) -> tuple[Kind, ir.Kind] | None:
+def _conv(
+    node: ast.KindMap, info: Kind, anchor: str, direction: str | None, bag: Bag
+) -> tuple[Kind, ir.MapKind] | None:
     assert node.size is not None
     rows, columns = node.size
     if not (rows and columns and rows * columns <= limits.TAPS.most):
@@ -161,7 +166,7 @@ def _place(node: ast.Param, shape: ir.Shape, values: Values) -> tuple[ir.Shape, 
 
 
 def _fits(
-    node: ast.Param, info: Kind, kind: ir.Kind, source: ir.Shape, target: ir.Shape, shape_span: Span, bag: Bag
+    node: ast.Param, info: Kind, kind: ir.MapKind, source: ir.Shape, target: ir.Shape, shape_span: Span, bag: Bag
 ) -> bool:
     place = node.place.span if node.place else node.kind.span
     for side in (source, target):
@@ -204,7 +209,7 @@ def check_inits(params: Mapping[str, ir.Param], bag: Bag) -> None:
         of = str(param.init.options[0]) if param.init.options else ""
         if of and of not in params:
             unknown(ast.Name(of, param.span), params, bag, "the parameters of this layer", what="parameter")
-        elif isinstance((params[of] if of else param).kind, ir.Elementwise):
+        elif isinstance((params[of] if of else param).kind, (ir.Elementwise, ir.NetParam)):
             bag.error(
                 "E0210",
                 param.span,

@@ -20,12 +20,14 @@ def operands(expr: ir.Expr) -> tuple[ir.Expr, ...]:
     match expr:
         case ir.Var() | ir.Scalar() | ir.Value() | ir.Ref():
             return ()
-        case ir.Linear() | ir.Apply() | ir.Neg() | ir.Pool():
+        case ir.Linear() | ir.Apply() | ir.Neg() | ir.Pool() | ir.Chain():
             return (expr.arg,)
         case ir.Sum():
             return (expr.body,)
         case ir.Binary():
             return (expr.left, expr.right)
+        case ir.Call() | ir.Concat():
+            return expr.args
         case _:
             assert_never(expr)
 

@@ -110,8 +110,9 @@ class Formal:
 
 @record
 class Var:
-    """The variable of the map."""
+    """A variable of the map: the one of a layer or activation, or the input of a net that is called `name`."""
 
+    name: str
     span: Span = field(compare=False, repr=False)
 
 
@@ -189,13 +190,44 @@ class Ref:
 
 @record
 class Pool:
-    """`mean_pool(e)`: Image[C, H, W] to Vec[C]; nets only."""
+    """`mean_pool(e)`: `source` Image[C, H, W] to Vec[C]; nets only."""
 
+    arg: Expr
+    source: Shape
+    span: Span = field(compare=False, repr=False)
+
+
+@record
+class Call:
+    """Result `output` of a net: `n(a, y)`. Results that a `let` takes apart are calls with the same arguments."""
+
+    param: str
+    indices: tuple[str, ...]
+    args: tuple[Expr, ...]
+    output: int
+    span: Span = field(compare=False, repr=False)
+
+
+@record
+class Chain:
+    """`chain[l](B[l])(e)`: the nets of a family one after the other, B[0] first."""
+
+    param: str
+    index: str
     arg: Expr
     span: Span = field(compare=False, repr=False)
 
 
-Expr: TypeAlias = Pool | Var | Scalar | Value | Linear | Apply | Neg | Binary | Sum | Ref
+@record
+class Concat:
+    """`concat(a, b, ...)`, of these `shapes`: channels stacked; a Vec is repeated at each pixel or token."""
+
+    args: tuple[Expr, ...]
+    shapes: tuple[Shape, ...]
+    span: Span = field(compare=False, repr=False)
+
+
+Expr: TypeAlias = Call | Chain | Concat | Pool | Var | Scalar | Value | Linear | Apply | Neg | Binary | Sum | Ref
 
 
 @record

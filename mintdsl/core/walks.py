@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from mintdsl import limits
 from mintdsl.core import ir
-from mintdsl.core.postorder import postorder
+from mintdsl.core.postorder import operands, postorder
 from mintdsl.diagnostics.model import Bag
 from mintdsl.records import derived
 from mintdsl.syntax import ast
@@ -33,20 +33,17 @@ def constant(node: ir.Expr, lets: Mapping[str, bool]) -> bool:
             case ir.Ref(name=name):
                 if not lets[name]:
                     return False
-            case ir.Linear(arg=arg) | ir.Apply(arg=arg) | ir.Neg(arg=arg) | ir.Pool(arg=arg) | ir.Sum(body=arg):
-                waiting.append(arg)
-            case ir.Binary(left=left, right=right):
-                waiting += (left, right)
-            case ir.Scalar() | ir.Value():
-                pass
+            case other:
+                waiting += operands(other)
     return True
 
 
 def moving_maps(layer: ir.Layer | ir.Net) -> dict[str, None]:
-    """The maps that are applied to something that depends on the variable, each once, in order."""
+    """The maps of a layer that are applied to something that depends on the variable, each once, in order."""
     fixed: dict[str, bool] = {}
     found: dict[str, None] = {}
-    for name, formula in (*((item.name, item.value) for item in layer.lets), ("", layer.result)):
+    names = [*(item.name for item in layer.lets), ""]
+    for name, formula in zip(names, ir.formulas(layer), strict=False):
         done: list[bool] = []  # whether each node is constant
         for node in postorder(formula):
             match node.expr:
@@ -88,8 +85,27 @@ def act_written(act: ir.DefinedAct) -> Written:
 
 
 def layer_written(layer: ir.Layer | ir.Net) -> Written:
-    """The formulas of a layer or net, activations written out."""
-    return derived(layer, "written", lambda own: written_out([*(item.value for item in own.lets), own.result]))
+    """The formulas of a layer or net, activations and nets written out."""
+    return derived(layer, "written", _layer_written)
+
+
+def _layer_written(layer: ir.Layer | ir.Net) -> Written:
+    own = written_out(ir.formulas(layer))
+    extents = dict(layer.indices)
+    size = own.size
+    for param, kind in ir.net_params(layer):
+        copies = 1
+        for index in param.indices:
+            copies *= extents[index].constant or 1
+        size += copies * layer_written(kind.net).size
+    return Written(size, own.depth)
+
+
+def nested(owner: ir.Layer | ir.Net) -> int:
+    """How deep nets lie in each other, the owner included; those inside were counted before."""
+    if isinstance(owner, ir.Layer):
+        return max((nested(kind.net) for _, kind in ir.net_params(owner)), default=0)
+    return derived(owner, "nested", lambda own: 1 + max((nested(k.net) for _, k in ir.net_params(own)), default=0))
 
 
 def written_out(formulas: Iterable[ir.Expr]) -> Written:
@@ -109,10 +125,8 @@ def written_out(formulas: Iterable[ir.Expr]) -> Written:
                     inner = act_written(act)
                     size, deepest = size + inner.size, max(deepest, depth + inner.depth)
                 waiting.append((arg, depth + 1))
-            case ir.Linear(arg=arg) | ir.Neg(arg=arg) | ir.Pool(arg=arg) | ir.Sum(body=arg):
-                waiting.append((arg, depth + 1))
-            case ir.Var() | ir.Scalar() | ir.Value() | ir.Ref():
-                pass
+            case other:
+                waiting += [(below, depth + 1) for below in operands(other)]
     return Written(size, deepest)
 
 

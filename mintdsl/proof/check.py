@@ -37,7 +37,7 @@ from mintdsl.proof.jacobian import (
     family,
 )
 from mintdsl.proof.orders import Working, working_order
-from mintdsl.proof.rules import algebra, modules
+from mintdsl.proof.rules import algebra, modules, nets
 from mintdsl.proof.rules.algebra import ActFacts
 from mintdsl.proof.rules.flows import Bijection, triangular
 from mintdsl.proof.undefined import Undefined, divides_by_zero
@@ -202,6 +202,10 @@ class _Walk:
                 return self._binary(node, below)
             case ir.Pool():
                 raise AssertionError("only nets pool, and nothing is proved of nets")
+            case ir.Call() | ir.Chain() | ir.Concat():
+                what = "concat" if isinstance(node, ir.Concat) else node.param
+                result = nets.apply_net([jacobian for jacobian, _ in below], name=what, span=node.span)
+                return self._node("NET", node.span, result, below)
             case ir.Sum():
                 result = algebra.total(below[0][0], node.indices, span=node.span)
                 return self._node("SUM", node.span, result, below, f"over {', '.join(node.indices)}")

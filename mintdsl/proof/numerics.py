@@ -23,6 +23,7 @@ from typing import assert_never
 from mintdsl.core import ir
 from mintdsl.core.interval import Interval
 from mintdsl.core.nat import Nat
+from mintdsl.core.postorder import operands
 from mintdsl.proof.check import Bindings, LayerProof, act_slope
 from mintdsl.proof.jacobian import NONE
 from mintdsl.proof.prover import Prover
@@ -224,6 +225,8 @@ def layer_numerics(proof: LayerProof, bindings: Bindings, sizes: Mapping[str, in
         low = 0.0
     inverse = over(1.0, low) if low else math.inf
     count = sum(4.0 if isinstance(n, (ir.Apply, ir.Linear)) else 1.0 for n in nodes(layer) if not isinstance(n, LEAVES))
+    if ir.net_params(layer):
+        count = math.inf  # nothing bounds what rounding does in a net
     for _, extent in layer.indices:
         count = times(count, float(_number(extent, sizes) or math.inf))
     rounding, solved = plus(count + 2, times(inverse, 2 * count)), 0.0
@@ -251,17 +254,7 @@ def nodes(layer: ir.Layer) -> Iterator[ir.Expr]:
     while stack:
         node = stack.pop()
         yield node
-        match node:
-            case ir.Linear() | ir.Apply() | ir.Neg() | ir.Pool():
-                stack.append(node.arg)
-            case ir.Sum():
-                stack.append(node.body)
-            case ir.Binary():
-                stack += [node.left, node.right]
-            case ir.Var() | ir.Scalar() | ir.Value() | ir.Ref():
-                pass
-            case other:
-                assert_never(other)
+        stack += operands(node)
 
 
 def _unbounded(layer: ir.Layer, bindings: Bindings) -> str:

@@ -50,6 +50,7 @@ class Window:
 
 
 HERE = Window(0, 0, 0, 0)
+ANYWHERE = Window(-(2**62), -(2**62), 2**62, 2**62)
 
 
 def blind_border(program: ir.Program, key: str, dims: Sizes, args: Mapping[str, Argument]) -> tuple[Diagnostic, ...]:
@@ -128,8 +129,7 @@ def _copies(stages: Sequence[Stage], count: int, window: Window) -> Window:
     if not any(isinstance(s, Move) for s in _flattened(stages)):
         return window.moved(_back(stages, HERE), count)
     if count > MAX_COPIES:
-        far = 2**62
-        return Window(-far, -far, far, far)
+        return ANYWHERE
     for _ in range(count):
         window = _back(stages, window)
     return window
@@ -167,6 +167,9 @@ def _reach(layer: ir.Layer, env: Env) -> Window:
                 return inner.moved(_kernel(kind, env.shape(param.source)[0], env.shape(param.target)[0], layer, env))
             case ir.Apply() | ir.Neg() | ir.Pool():
                 return of(node.arg)
+            case ir.Call() | ir.Chain() | ir.Concat():
+                args = (node.arg,) if isinstance(node, ir.Chain) else node.args
+                return None if all(of(arg) is None for arg in args) else ANYWHERE
             case ir.Sum():
                 return of(node.body)
             case ir.Binary():

@@ -7,10 +7,11 @@ channel groups; its diagonal a small contraction over the same families, by the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from mintdsl.codegen.lower.code import ONE, ZERO, Algebra, Code
+from mintdsl.codegen.lower import calls
+from mintdsl.codegen.lower.code import ONE, ZERO, Algebra, Code, act_functions, letters, rank_of, shown
 from mintdsl.codegen.naming import LOCALS
 from mintdsl.codegen.shapes import real, size
 from mintdsl.core import ir
@@ -19,7 +20,6 @@ from mintdsl.core.walks import chain, constant
 from mintdsl.records import replace
 
 LINE = 84  # characters of two operands on one line
-LETTERS = "ijklmnopqrstuvxyz"
 
 
 @dataclass(slots=True)
@@ -33,6 +33,7 @@ class Lowering:
     mode: str
     local: dict[str, str]
     members: dict[str, str]
+    attributes: dict[str, str]
     anchors: dict[str, str]
     steepest: Callable[[ir.BuiltinAct | ir.DefinedAct], float | None]
     variable: Code | None = None
@@ -46,6 +47,7 @@ class Lowering:
     algebra: Algebra = field(init=False)
     numbers: dict[str, int] = field(default_factory=dict)  # of names, the next number that may be free
     constants: dict[str, bool] = field(default_factory=dict)  # of lets, whether they do not contain the variable
+    called: dict[tuple[object, ...], list[Code]] = field(default_factory=dict)  # results of nets, each made once
 
     def __post_init__(self) -> None:
         self.order = tuple(name for name, _ in self.layer.indices)
@@ -58,44 +60,60 @@ class Lowering:
 
     @property
     def input(self) -> str:
-        """The variable of the map in the method at hand."""
+        """The variable of the map in the method at hand, of a net its first input."""
         return "s" if self.mode == "fibre" else "x"
 
     @property
     def rank(self) -> int:
         return len(self.event)
 
-    def run(self) -> tuple[Code, Code]:
+    def run_layer(self) -> tuple[Code, Code]:
         """Statements for every let, then value and diagonal of the result."""
+        assert isinstance(self.layer, ir.Layer)
+        self._lets()
+        return self.expr(self.layer.result)
+
+    def run(self) -> list[Code]:
+        """Statements for every let, then the value of each result of a net."""
+        assert isinstance(self.layer, ir.Net)
+        self._lets()
+        return [self.expr(result)[0] for result in self.layer.results]
+
+    def _lets(self) -> None:
         self.taken |= set(self.local.values()) | LOCALS
         for let in self.layer.lets:
             self.at = self.local[let.name]
             if self.mode in ("value", "plain"):
-                self.lines.append(f"# {_source(let)}")
+                self.lines.append(f"# {shown(let)}")
             value, diagonal = self.expr(let.value)
             self.constants[let.name] = self._constant(let.value)
             if self.mode != "bound" or self.constants[let.name]:
-                self.lines.append(f"{self.local[let.name]} = {value.text}")
+                if value.text != self.local[let.name]:
+                    self.lines.append(f"{self.local[let.name]} = {value.text}")
                 value = replace(value, text=self.local[let.name], atom=True)
             if diagonal.rank and self.mode in ("value", "fibre", "bound"):
-                diagonal = self._name(f"d_{self.local[let.name]}", diagonal)
+                diagonal = self.name(f"d_{self.local[let.name]}", diagonal)
             self.lets[let.name] = (value, diagonal)
         self.at = "y"
-        return self.expr(self.layer.result)
 
     # ------------------------------------------------------------ naming and layout
 
-    def _name(self, wanted: str, code: Code) -> Code:
+    def name(self, wanted: str, code: Code) -> Code:
         """Assign `code` to a variable."""
         if code.text == wanted or (code.atom and code.text.isidentifier()):
             return code
+        name = self.fresh(wanted)
+        self.lines.append(f"{name} = {code.text}")
+        return replace(code, text=name, atom=True)
+
+    def fresh(self, wanted: str) -> str:
+        """A variable that is called like this, or nearly."""
         name, n = wanted, self.numbers.get(wanted, 2)
         while name in self.taken:
             name, n = f"{wanted}_{n}", n + 1
         self.numbers[wanted] = n
         self.taken.add(name)
-        self.lines.append(f"{name} = {code.text}")
-        return replace(code, text=name, atom=True)
+        return name
 
     def _short(self, a: Code, b: Code) -> tuple[Code, Code]:
         """The operands of a line, the longer one named first where the line would be too long."""
@@ -103,9 +121,9 @@ class Lowering:
             if len(a.text) + len(b.text) <= LINE:
                 break
             if len(a.text) >= len(b.text):
-                a = self._name(f"{self.at}_term", a)
+                a = self.name(f"{self.at}_term", a)
             else:
-                b = self._name(f"{self.at}_term", b)
+                b = self.name(f"{self.at}_term", b)
         return a, b
 
     def _binary(self, op: str, a: Code, b: Code) -> Code:
@@ -131,7 +149,7 @@ class Lowering:
         match node:
             case ir.Var():
                 own = ZERO if self.mode in ("plain", "constant") else ONE
-                return self.variable or Code(self.input, (), True, self.rank), own
+                return self.variable or calls.variable(self, node, self.rank), own
             case ir.Scalar():
                 return self._scalar(node), ZERO
             case ir.Value():
@@ -147,6 +165,12 @@ class Lowering:
                 return self._contract(node, ())
             case ir.Sum():
                 return self._sum(node.body, node.indices)
+            case ir.Call():
+                return calls.call(self, node), ZERO
+            case ir.Chain():
+                return calls.chained(self, node), ZERO
+            case ir.Concat():
+                return calls.concat(self, node), ZERO
             case ir.Pool():
                 value, _ = self.expr(node.arg)
                 return replace(value, text=f"{value.wrapped}.mean((-2, -1))", rank=1, atom=True), ZERO
@@ -173,7 +197,7 @@ class Lowering:
         param = self.layer.param(node.param)
         assert isinstance(param.kind, ir.Elementwise)
         name = self.local[node.param]
-        code = self.algebra.sort(Code(name, node.indices, False, _rank(param.target)))
+        code = self.algebra.sort(Code(name, node.indices, False, rank_of(param.target)))
         if param.kind.per == "channel" and param.target.kind == "Any":
             return replace(code, text=f"by_channel({code.text}, self.event_shape)")
         if param.kind.per == "channel" and param.target.kind == "Image":
@@ -258,30 +282,22 @@ class Lowering:
             argument = replace(argument, text=f"torch.as_tensor({argument.text}, dtype={like})")
         if isinstance(node.act, ir.DefinedAct):
             return self._inline(node.act, argument, diagonal)
-        value, slope = self._act_functions(node.act)
+        value, slope = act_functions(node.act, self.members)
         if diagonal != ZERO and self.mode in ("value", "fibre"):
-            argument = self._name(f"{self.at}_in", argument)
+            argument = self.name(f"{self.at}_in", argument)
             slopes = replace(argument, text=slope(argument.text), atom=True)
             diagonal = self._mul(slopes, diagonal)
         return replace(argument, text=value(argument.text), atom=True), diagonal
 
     def _inline(self, act: ir.DefinedAct, argument: Code, diagonal: Code) -> tuple[Code, Code]:
         """An activation of the program is written out: its formula in the place of its name."""
-        argument = self._name(f"{self.at}_in", argument)
+        argument = self.name(f"{self.at}_in", argument)
         outer, self.variable = self.variable, argument
         value, slope = self.expr(act.body)
         self.variable = outer
         if value.rank == 0:
             value = replace(argument, text=f"torch.full_like({argument.text}, {value.text})", atom=True)
         return value, ZERO if diagonal == ZERO else self._mul(slope, diagonal)
-
-    def _act_functions(self, act: ir.BuiltinAct | ir.FormalAct) -> tuple[Callable[[str], str], Callable[[str], str]]:
-        """Value and slope of an activation as text of their argument's text."""
-        if isinstance(act, ir.FormalAct):
-            name = self.members[act.name]
-            return lambda v: f"{name}.value({v})", lambda v: f"{name}.slope({v})"
-        options = "".join(f", {real(o, self.members)}" for o in act.options)
-        return lambda v: f"{act.name}_value({v}{options})", lambda v: f"{act.name}_slope({v}{options})"
 
     def _constant(self, node: ir.Expr) -> bool:
         return constant(node, self.constants)
@@ -336,7 +352,7 @@ class Lowering:
             return self._add(own, rest), d_out
         value = self._map(node, param, argument, summed)
         if self.mode == "rests":
-            value = self._name(f"{self.at}_out", value)
+            value = self.name(f"{self.at}_out", value)
             own = self._diagonal(d_param, argument, summed) if has_diagonal else ZERO
             self.rests.append(self._sub(value, own).text)
         return value, d_out
@@ -347,7 +363,7 @@ class Lowering:
         if self.mode == "bound":
             scale = Code(f'running_scale(self, "{param.name}", {kind.eps!r})', (), False, self.rank)
             return ZERO, self._mul(scale, diagonal)
-        argument = self._name(f"{self.at}_in", argument)
+        argument = self.name(f"{self.at}_in", argument)
         left = f"{name}_scale, {name}_shift"
         self.lines.append(
             f'{left} = normalizer(self, "{param.name}", {argument.text}, {kind.eps!r}, {kind.momentum!r})'
@@ -367,7 +383,7 @@ class Lowering:
         """sum over `summed` of diag(W) times a diagonal (or values): the contraction of rules COMP and SUM."""
         if self.mode == "bound":
             d_param = replace(d_param, text=f"{d_param.text}.abs()")
-        letters = self._letters((*d_param.families, *other.families, *summed))
+        named = letters((*d_param.families, *other.families, *summed))
         kept = tuple(i for i in self.order if i in (*d_param.families, *other.families) and i not in summed)
         lost = [i for i in summed if i not in (*d_param.families, *other.families)]
         if other == ONE or (other.rank == 0):
@@ -380,24 +396,17 @@ class Lowering:
             text = f"{d_param.text}[:, None, None]" if self.rank > 1 else d_param.text
             result = self._mul(replace(d_param, text=text, rank=self.rank), other)
         else:
-            first = "".join(letters[i] for i in d_param.families) + "c"
+            first = "".join(named[i] for i in d_param.families) + "c"
             lead = "b" if other.batch else ""
-            second = lead + "".join(letters[i] for i in other.families) + self.event
-            output = lead + "".join(letters[i] for i in kept) + self.event
+            second = lead + "".join(named[i] for i in other.families) + self.event
+            output = lead + "".join(named[i] for i in kept) + self.event
             if len(other.text) > 45:
-                other = self._name(f"{self.at}_term", other)
+                other = self.name(f"{self.at}_term", other)
             text = f'torch.einsum("{first},{second}->{output}", {d_param.text}, {other.text})'
             result = Code(text, kept, other.batch, self.rank)
         for index in lost:
             result = self._mul(Code(f'self.extents["{index}"]'), result)
         return result
-
-    def _letters(self, indices: Sequence[str]) -> dict[str, str]:
-        used: dict[str, str] = {}
-        for index in dict.fromkeys(indices):
-            own = index if len(index) == 1 and index in LETTERS and index not in used.values() else ""
-            used[index] = own or next(c for c in LETTERS if c not in used.values() and c not in indices)
-        return used
 
     def _map(self, node: ir.Linear, param: ir.Param, argument: Code, summed: tuple[str, ...]) -> Code:
         """The value of the folded map."""
@@ -412,9 +421,10 @@ class Lowering:
         if not argument.batch:
             sizes = ", ".join(size(d, self.members) for d in param.source.dims)
             ones = "1, " * len(argument.families)
-            zeros = Code(f"{self.input}.new_zeros({self.input}.shape[0], {ones}{sizes})", (), True, self.rank)
-            zeros = self._name(f"{self.at}_zeros", zeros)
-            argument = Code(f"{argument.text} + {zeros.text}", argument.families, True, self.rank, atom=False)
+            rank = rank_of(param.source)
+            zeros = Code(f"{self.input}.new_zeros({self.input}.shape[0], {ones}{sizes})", (), True, rank)
+            zeros = self.name(f"{self.at}_zeros", zeros)
+            argument = Code(f"{argument.text} + {zeros.text}", argument.families, True, rank, atom=False)
         both = [i for i in self.order if i in weight.families and i in argument.families]
         inputs = [i for i in both if i in summed]
         shared = [i for i in both if i not in summed]
@@ -423,8 +433,8 @@ class Lowering:
         weight = self.algebra.layout(weight, (*shared, *outputs, *inputs))
         argument = self.algebra.layout(argument, (*rest, *shared, *inputs))
         if len(argument.text) + len(weight.text) > 60:
-            argument = self._name(f"{self.at}_term", argument)
-            weight = self._name(f"{self.local[param.name]}_term", weight) if len(weight.text) > 30 else weight
+            argument = self.name(f"{self.at}_term", argument)
+            weight = self.name(f"{self.local[param.name]}_term", weight) if len(weight.text) > 30 else weight
         extra = ""
         if inputs:
             extra += f", inputs={len(inputs)}"
@@ -434,16 +444,7 @@ class Lowering:
             text = f"family_conv({argument.text}, {weight.text}, {self.anchors[param.name]}{extra})"
         else:
             text = f"family_linear({argument.text}, {weight.text}{extra})"
-        result = self.algebra.sort(Code(text, (*rest, *shared, *outputs), True, _rank(param.target)))
+        result = self.algebra.sort(Code(text, (*rest, *shared, *outputs), True, rank_of(param.target)))
         for index in lost:
             result = self._mul(Code(f'self.extents["{index}"]'), result)
         return result
-
-
-def _rank(shape: ir.Shape) -> int:
-    """Event axes of a tensor of this shape; one where the shape is not known."""
-    return {"Image": 3, "Seq": 2}.get(shape.kind, 1)
-
-
-def _source(let: ir.Let) -> str:
-    return f"{let.name}[{', '.join(let.indices)}]" if let.indices else let.name

@@ -91,7 +91,7 @@ class _Formula:
         self.program = setting.program
         self.env = bind(setting.definition, setting.dims, setting.args)
         self.weights = {weights.prefix: weights for weights in made.weights}
-        self.result: ir.Expr = ir.Var(NOWHERE)
+        self.result: ir.Expr = ir.Var("x", NOWHERE)
 
     def run(self, definition: ir.Definition) -> ir.Expr:
         """The formula of `definition`."""
@@ -130,7 +130,7 @@ class _Formula:
 
     def layer(self, prefix: str) -> None:
         weights = self.weights[prefix]
-        self.result = _Closed(weights, self.result).expr(weights.layer.result, {})
+        self.result = _Closed(weights, self.result).expr(ir.formulas(weights.layer)[-1], {})
 
 
 class _Closed:
@@ -167,7 +167,7 @@ class _Closed:
                 members = self.weights.members(indices)
                 terms = [self.expr(body, {**at, **dict(zip(indices, member, strict=True))}) for member in members]
                 return reduce(lambda a, b: _binary("+", a, b), terms)
-            case ir.Pool():
+            case ir.Pool() | ir.Call() | ir.Chain() | ir.Concat():
                 raise _Unlike
             case other:
                 assert_never(other)

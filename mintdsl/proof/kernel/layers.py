@@ -23,6 +23,7 @@ from mintdsl.proof.kernel.rules import (
     mapped,
     multiply,
     negated,
+    network,
     normalized,
     read_fact,
     subtract,
@@ -81,6 +82,12 @@ class Scope(NamedTuple):
             case "+" | "-" | "*" | "/", [a, b]:
                 name, rule = BINARY[word]
                 return name, rule(facts[a], facts[b])
+            case "net", [_, _, _, *args]:
+                return "NET", network([facts[arg] for arg in args])
+            case "chain", [_, _, arg]:
+                return "NET", network([facts[arg]])
+            case "concat", args:
+                return "NET", network([facts[arg] for arg in args])
             case "sum", [indices, arg]:
                 return "SUM", total(facts[arg], indices)
             case _:

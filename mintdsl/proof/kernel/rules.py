@@ -175,6 +175,13 @@ def normalized(f: Fact, eps: Fraction) -> Fact:
     return Fact(f.off, diag, own, None, ANY, times(f.lip, steepest), f.smooth).settled()
 
 
+def network(arguments: Sequence[Fact]) -> Fact:
+    """Rule NET: a net, or channels stacked, of what does not depend on x; anything else is dense."""
+    if all(f.constant for f in arguments):
+        return constant(ANY)
+    return Fact(DENSE, ANY, "unknown", None, ANY, inf, 0)
+
+
 def mapped(f: Fact, direction: str | None, diagonal: Signed) -> Fact:
     """Rules BASIC and COMP: a masked map with this diagonal after f; without a direction the map is dense."""
     off = direction if direction is not None and f.off in (NONE, direction) else DENSE
