@@ -59,7 +59,7 @@ def _net(item: ast.Net, run: Elaboration) -> ir.Net | None:
         raise Stop
     formula = Formula(values, find_act, net=True)
     for name, shape in zip(item.body.args, shapes, strict=True):
-        values.names.define(name, Variable(shape), bag)
+        values.names.define(name, Variable(shape), bag, hides="an order")  # orders have no place in formulas
     lets = run.lets(formula)
     results = _results(item, formula, known, bag)
     run.unused(params, formula)

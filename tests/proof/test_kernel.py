@@ -78,7 +78,7 @@ def test_the_examples_use_every_rule_and_every_claim() -> None:
         for steps in [*proof.get("lets", []), proof.get("result", []), *proof.get("acts", {}).values()]
         for step in steps
     }
-    assert rules == {"VAR", "CONST", "LET", "BASIC", "COMP", "ACT", "NEG", "ADD", "SUM", "MUL", "DIV", "BN"}
+    assert rules == {"VAR", "CONST", "LET", "BASIC", "COMP", "ACT", "NEG", "ADD", "SUM", "MUL", "DIV", "BN", "NET"}
     definitions = [d for found in certificates for d in found["statement"]["definitions"]]
     steps = json.dumps([d["steps"] for d in definitions if d["kind"] == "flow"])
     assert all(f'"{word}"' in steps for word in ("squeeze", "logit", "standardize", "pad", "repeat", "pair", "use"))

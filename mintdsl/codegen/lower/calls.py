@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from mintdsl.codegen.lower.code import Algebra, Code, rank_of
-from mintdsl.codegen.shapes import size
+from mintdsl.codegen.shapes import listed, size
 from mintdsl.core import ir
 from mintdsl.core.calls import concatenated
 from mintdsl.records import replace
@@ -59,7 +59,7 @@ def whole(walk: Walk, code: Code, shape: ir.Shape, families: tuple[str, ...] = (
     sizes = ["*self.event_shape"] if shape.kind == "Any" else [size(d, walk.members) for d in shape.dims]
     lead = ["-1"] if code.batch else [f"{walk.input}.shape[0]"] if batch else []
     if code.rank == 0:
-        return f"{walk.input}.new_full(({', '.join([*lead, *extents, *sizes])},), {code.text})"
+        return f"{walk.input}.new_full({listed([*lead, *extents, *sizes])}, {code.text})"
     return f"{code.wrapped}.expand({', '.join([*lead, *extents, *sizes])})"
 
 
