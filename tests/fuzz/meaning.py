@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from mintdsl.core import ir
-from mintdsl.core.interpret_weights import BoundAct, Env, bind, evaluate_size, extents
+from mintdsl.core.interpret_weights import BoundAct, Env, bind, bind_net, evaluate_size, extents
 from mintdsl.core.nat import Nat
 from mintdsl.core.orders import DEFAULT_ORDER, Order
 
@@ -111,9 +111,9 @@ SIGNED = {"signed", "signed_exp"}
 
 @dataclass
 class Weights:
-    """The effective values of one layer's parameters, every one as its definition says."""
+    """The effective values of one layer's or net's parameters, every one as its definition says."""
 
-    layer: ir.Layer
+    layer: ir.Layer | ir.Net
     env: Env
     raw: Raw
     prefix: str = ""
@@ -260,7 +260,7 @@ class Formula:
             for member in self.weights.members(let.indices):
                 at = dict(zip(let.indices, member, strict=True))
                 self.lets[let.name, member] = self.expr(let.value, at)
-        return self._full(self.expr(self.weights.layer.result, {}))
+        return self._full(self.expr(ir.formulas(self.weights.layer)[-1], {}))
 
     def _full(self, found: Field) -> Field:
         return tensors.add(found, tensors.constant(torch.zeros_like(self.x.value[:, :1]), self.x))
@@ -307,6 +307,12 @@ class Formula:
                     total = term if total is None else tensors.add(total, term)
                 assert total is not None
                 return total
+            case ir.Call(param=name, args=(arg,)):
+                assert self.weights is not None
+                kind = self.weights.layer.param(name).kind
+                assert isinstance(kind, ir.NetParam) and kind.sources == kind.targets
+                inside = Weights(kind.net, bind_net(kind, self.env), self.weights.raw, f"{self.weights.prefix}{name}.")
+                return Formula(inside.env, self._full(self.expr(arg, at)), inside).layer()
             case _:
                 raise AssertionError(node)
 
