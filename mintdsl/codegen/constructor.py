@@ -181,6 +181,13 @@ def write_constructor(c: LayerContext) -> None:
         if param.bound is not None and via(param.bound).signed:
             sign = f"torch.ones({_sign_shape(c, param)}, **factory)"
             write(f'self.register_buffer("{names.member[param.name]}_sign", {sign})')
+    for param in c.params:
+        if isinstance(param.kind, (ir.Conv, ir.Dense)) and param.kind.norm:
+            size = shapes.listed([*_lead(c, param), shapes.size(channels(param.target), names.argument)])
+            write(f"{c.member(param.name)}_gain = nn.Parameter(torch.empty({size}, **factory))")
+    for param in layer.params:
+        if isinstance(param.kind, ir.Ready):
+            _ready(c, param, param.kind)
     for param, kind in ir.net_params(layer):
         _net(c, param, kind)
     if c.masks:
@@ -197,6 +204,23 @@ def _sides(param: ir.Param) -> tuple[ir.Shape, ...]:
     if isinstance(param.kind, ir.NetParam):
         return (*param.kind.sources, *param.kind.targets)
     return param.source, param.target
+
+
+def channels(shape: ir.Shape) -> Nat:
+    """The channels of an image, the coordinates of a vector, the features of a token."""
+    return shape.dims[0] if shape.kind == "Image" else shape.dims[-1]
+
+
+def _ready(c: LayerContext, param: ir.Param, kind: ir.Ready) -> None:
+    """Layer normalisation or attention as a module of this one."""
+    size = shapes.size(channels(param.target), c.names.argument)
+    if isinstance(kind, ir.LayerNorm):
+        axis = -3 if param.target.kind == "Image" else -1
+        c.write(f"{c.member(param.name)} = ChannelNorm({size}, {axis}, {kind.eps!r}, **factory)")
+        return
+    heads = shapes.size(kind.heads, c.names.argument)
+    way = "None" if kind.direction is None else c.direction(kind.direction)
+    c.write(f"{c.member(param.name)} = Attention({size}, {heads}, {way}, **factory)")
 
 
 def _net(c: LayerContext, param: ir.Param, kind: ir.NetParam) -> None:
@@ -281,9 +305,9 @@ def _raw_shape(c: LayerContext, param: ir.Param) -> str:
         case ir.Conv(size=taps):
             parts += [size(target.dims[0]), size(source.dims[0]), *map(str, taps)]
         case ir.Dense():
-            parts += [size(target.dims[0]), size(source.dims[0])]
-        case ir.NetParam():
-            raise AssertionError("a net has no tensor of its own")
+            parts += [size(target.dims[-1]), size(source.dims[-1])]
+        case ir.NetParam() | ir.LayerNorm() | ir.Attention():
+            raise AssertionError("a module of its own")
     return shapes.listed(parts)
 
 

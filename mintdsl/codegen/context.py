@@ -82,8 +82,9 @@ class LayerContext:
 
     @property
     def params(self) -> list[ir.Param]:
-        """Parameters that hold a tensor: all but statistics and nets."""
-        return [p for p in self.layer.params if not isinstance(p.kind, (ir.Normalize, ir.NetParam))]
+        """Parameters that hold a tensor: all but statistics and what is a module of its own."""
+        apart = (ir.Normalize, ir.NetParam, ir.LayerNorm, ir.Attention)
+        return [p for p in self.layer.params if not isinstance(p.kind, apart)]
 
     @property
     def statistics(self) -> list[ir.Param]:

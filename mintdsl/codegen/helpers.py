@@ -100,6 +100,7 @@ IMPORTS = (
     ("heapq", "import heapq"),
     ("itertools", "import itertools"),
     ("Callable", "from collections.abc import Callable"),
+    ("Iterable", "from collections.abc import Iterable"),
     ("Iterator", "from collections.abc import Iterator"),
     ("Mapping", "from collections.abc import Mapping"),
     ("Sequence", "from collections.abc import Sequence"),

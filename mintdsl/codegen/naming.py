@@ -45,7 +45,7 @@ PRIVATE = (
     "replicate_for_data_parallel maybe_warn_non_full_backward_hook"
 ).replace(" ", "|")
 # buffers and attributes that the constructor makes, and what is private to nn.Module
-OWN = re.compile(rf"kept(_\d+)?|shape_\d+|anchor_\w+_\d+x\d+|\w+_(sign|mean|var|count)|__\w+__|_({PRIVATE})")
+OWN = re.compile(rf"kept(_\d+)?|shape_\d+|anchor_\w+_\d+x\d+|\w+_(sign|mean|var|count|gain)|__\w+__|_({PRIVATE})")
 
 
 # further shapes that a net is made with, and its further inputs and results

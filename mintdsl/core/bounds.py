@@ -29,6 +29,9 @@ def bind_bound(nodes: tuple[ast.Constraint, ...], kind: ir.MapKind, info: Kind, 
         label = "its slope is positive by itself"
         values.bag.error("E0701", span, "`normalize` takes no constraint", label, fixes=(REMOVE,))
         return None
+    if isinstance(kind, (ir.LayerNorm, ir.Attention)):
+        values.bag.error("E0701", span, f"`{info.name}` takes no constraint", "it stands in nets", fixes=(REMOVE,))
+        return None
     if isinstance(kind, ir.Elementwise):
         if kind.kind == "bias":
             label = "it is added, not multiplied"

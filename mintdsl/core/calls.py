@@ -123,6 +123,20 @@ def _fitting(
     return tuple(exprs) if len(exprs) == len(sources) else None
 
 
+def delay(node: ast.Apply, args: Operands, values: Values) -> Typed | None:
+    """Tokens one place later."""
+    if len(args) != 1 or node.args[0].name is not None:
+        values.bag.error("E0210", node.span, "`delay` takes one argument", f"{len(args)} given")
+        return None
+    (arg,) = args
+    if arg is not None and (arg.shape is None or arg.shape.kind != "Seq"):
+        values.bag.error("E0304", node.span, "`delay` takes a Seq", f"this is {arg.shape or 'a number'}")
+        return None
+    if arg is None or arg.shape is None:
+        return None
+    return Typed(ir.Delay(arg.expr, arg.shape, node.span), arg.shape)
+
+
 def concat(node: ast.Apply, args: Operands, values: Values) -> Typed | None:
     """Channels stacked: of images of one height and width, of sequences of one length, of vectors."""
     if len(args) < 2 or any(arg.name is not None for arg in node.args):

@@ -131,7 +131,7 @@ class Statement:
 
     def _param(self, param: ir.Param) -> Json:
         bound, pivot = param.bound, param.pivot
-        return {
+        data: dict[str, Json] = {
             "name": param.name,
             "indices": list(param.indices),
             "kind": self._kind(param.kind),
@@ -144,6 +144,9 @@ class Statement:
             "init": self.argument(param.init),
             "summed": list(param.summed),
         }
+        if isinstance(param.kind, (ir.Conv, ir.Dense)) and param.kind.norm:
+            data["norm"] = "weight"
+        return data
 
     def _kind(self, kind: ir.Kind) -> Json:
         match kind:
@@ -153,6 +156,10 @@ class Statement:
                 return ["conv", list(kind.size), kind.anchor, kind.direction, kind.strict]
             case ir.Dense():
                 return ["linear", kind.direction, kind.strict]
+            case ir.LayerNorm():
+                return ["layer_norm", kind.eps]
+            case ir.Attention():
+                return ["attention", _nat(kind.heads), kind.direction]
             case ir.Normalize():
                 return ["normalize", kind.eps, kind.momentum]
             case ir.NetParam():
@@ -187,6 +194,8 @@ class Statement:
                 return ["sum", list(node.indices), *below]
             case ir.Pool():
                 return ["pool", *below]
+            case ir.Delay():
+                return ["delay", *below]
             case ir.Call():
                 return ["net", node.param, list(node.indices), node.output, *below]
             case ir.Chain():

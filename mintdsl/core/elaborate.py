@@ -82,7 +82,8 @@ class _Elaborator:
         found = [entries[name] for name in dict.fromkeys(_mentioned(entry.item)) if name in entries]
         nets = {param.kind.call.name.id for param in params(entry.item) if isinstance(param.kind, ast.KindNet)}
         keys = {entries[name].key for name in nets if name in entries}
-        return iter([needed for needed in found if needed.kind != "net" or needed.key in keys])
+        apart = ("net", "layer", "flow") if entry.kind == "net" else ("net",)  # a net has no layers in it
+        return iter([needed for needed in found if needed.kind not in apart or needed.key in keys])
 
     def definition(self, entry: Entry, span: Span) -> ir.Definition | ir.Net | None:
         """The elaborated layer, net or flow behind `entry`; None if it has errors (reported once)."""

@@ -329,6 +329,8 @@ class Formula:
                 not_yet(self.values.bag, node.span, "a layer applied in a formula")
             if entry is None and name.id == "mean_pool" and self.net:
                 return self._pool(node)
+            if entry is None and name.id == "delay" and self.net:
+                return calls.delay(node, [self._inside(arg.value) for arg in node.args], self.values)
             if entry is None and name.id == "concat":
                 return calls.concat(node, [self._inside(arg.value) for arg in node.args], self.values)
             if entry is None and name.id in (*STRUCTURAL, *CONDITIONER_FUNCTIONS):

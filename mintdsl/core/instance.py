@@ -180,6 +180,14 @@ class Instances:
         target = self._dims(param.target, dims, values, param.span, use)
         if source is None or target is None:
             return None
+        if isinstance(param.kind, ir.Attention):
+            heads = self.size(param.kind.heads, values, param.span, use, "the number of heads")
+            if heads is None:
+                return None
+            if source[-1] % heads:
+                title = f"{source[-1]} / {heads} is not a whole number: the heads share the {source[-1]} channels"
+                self.bag.error("E0303", param.span, title, f"{heads} heads do not divide them")
+                return None
         live = self._live(param, source[0] if source else 1, order)
         if live is None:
             self._too_much(use)
@@ -316,6 +324,11 @@ def _count(param: ir.Param, kind: ir.MapKind, source: Sizes, target: Sizes, orde
     match kind:
         case ir.Normalize():
             return Counts(0, 0, 0)  # statistics are buffers
+        case ir.LayerNorm():
+            n = 2 * (target[0] if len(target) == 3 else target[-1])
+            return Counts(n, n, 0)
+        case ir.Attention():
+            return Counts(4 * target[-1] ** 2, 4 * target[-1] ** 2, 0)
         case ir.Elementwise(per=per):
             n = 1
             channel = target[-1:] if param.target.kind == "Seq" else target[:1]
@@ -325,12 +338,12 @@ def _count(param: ir.Param, kind: ir.MapKind, source: Sizes, target: Sizes, orde
             return Counts(n, 0 if fixed else n, 0)
         case ir.Conv() as conv:
             rows, columns = conv.size
-            stored = target[0] * source[0] * rows * columns
+            stored = target[0] * source[0] * rows * columns + conv.norm * target[0]
             if conv.direction is None or order is None:
                 return Counts(stored, stored, 0)
             return Counts(stored, live - _fixed(param, source[0]), 0)
         case ir.Dense() as dense:
-            stored = target[-1] * source[-1]
+            stored = target[-1] * source[-1] + dense.norm * target[-1]
             if dense.direction is None or order is None:
                 return Counts(stored, stored, 0)
             n = source[-1]

@@ -28,6 +28,7 @@ from mintdsl.core.interpret_weights import (
     evaluate_size,
     extents,
     param_shape,
+    parts_of,
     sign_shape,
 )
 
@@ -140,13 +141,16 @@ def _tensors(layer: ir.Layer | ir.Net, env: Env, prefix: str) -> dict[str, tuple
     """The raw tensors of a layer or net, then those of its nets."""
     found: dict[str, tuple[int, ...]] = {}
     for param in layer.params:
-        if isinstance(param.kind, ir.NetParam):
+        if isinstance(param.kind, (ir.NetParam, ir.LayerNorm, ir.Attention)):
+            found |= {f"{prefix}{param.name}.{name}": shape for name, shape in parts_of(param, env).items()}
             continue
         shape_ = param_shape(layer, param, env.dims, env.sizes)
         if isinstance(param.kind, ir.Normalize):
             found |= {f"{prefix}{param.name}_mean": shape_, f"{prefix}{param.name}_var": shape_}
         else:
             found[prefix + param.name] = shape_
+        if isinstance(param.kind, (ir.Conv, ir.Dense)) and param.kind.norm:
+            found[f"{prefix}{param.name}_gain"] = shape_[: len(param.indices) + 1]
     for param in layer.params:
         signs = sign_shape(layer, param, env.dims, env.sizes)
         if signs is not None:

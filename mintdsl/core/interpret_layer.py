@@ -16,7 +16,7 @@ from mintdsl.core import ir, walks
 from mintdsl.core.activations import ACTIVATIONS, Activation
 from mintdsl.core.dual import Dual, chain, combine, constant, divide, multiply
 from mintdsl.core.instance import anchor
-from mintdsl.core.interpret_weights import BoundAct, Env, Member, Raw, Weights, channel_of, evaluate_size
+from mintdsl.core.interpret_weights import BoundAct, Env, Member, Raw, Weights, channel_of, evaluate_size, parts_of
 from mintdsl.core.interval import Interval
 from mintdsl.core.nat import Nat
 
@@ -112,6 +112,9 @@ class _Formula:
                 return value
             case ir.Concat():
                 return self._concat(node, at)
+            case ir.Delay():
+                value, width = self.expr(node.arg, at), self.env.shape(node.shape)[-1]
+                return [constant(0.0)] * width + value[: len(value) - width]
             case ir.Sum():
                 terms = [
                     self.expr(node.body, {**at, **dict(zip(node.indices, member, strict=True))})
@@ -169,6 +172,8 @@ class _Formula:
     def _linear(self, node: ir.Linear, argument: Tensor, member: Member) -> Tensor:
         weights = self.weights_at()
         param = weights.layer.param(node.param)
+        if isinstance(param.kind, ir.Ready):
+            return _ready(weights, param, argument, self.env)
         values = weights.of(node.param, member)
         source, target = self.env.shape(param.source), self.env.shape(param.target)
         match param.kind:
@@ -177,11 +182,7 @@ class _Formula:
                 direction = word if word in ("lower", "upper") else self.env.look(self.env.directions, word)
                 return _convolve(values, conv.size, anchor(conv, direction), argument, source, target)
             case ir.Dense():
-                if len(source) != 1:
-                    raise ValueError(f"`{node.param}` is a linear map on sizes {list(source)}; only Vec is evaluated")
-                inputs = source[0]
-                rows = (values[o * inputs : (o + 1) * inputs] for o in range(target[0]))
-                return [combine((w, a) for w, a in zip(row, argument, strict=True) if w) for row in rows]
+                return _matrix(values, source[-1], argument)
             case ir.Normalize(eps=eps):
                 count = len(values) // 2
                 scales = [1 / math.sqrt(max(v, 0.0) + eps) for v in values[count:]]
@@ -192,10 +193,70 @@ class _Formula:
                 ]
             case ir.Elementwise():
                 raise ValueError(f"`{node.param}` is a {param.kind.kind}, it cannot be applied")
-            case ir.NetParam():
-                raise ValueError(f"`{node.param}` is a net, no linear map")
+            case ir.NetParam() | ir.LayerNorm() | ir.Attention():
+                raise ValueError(f"`{node.param}` is no linear map")
             case other:
                 assert_never(other)
+
+
+def _matrix(values: Sequence[float], inputs: int, argument: Tensor) -> Tensor:
+    """A matrix of rows of `inputs` entries, at each token."""
+    rows = [values[k : k + inputs] for k in range(0, len(values), inputs)]
+    tokens = [argument[k : k + inputs] for k in range(0, len(argument), inputs)]
+    return [combine((w, a) for w, a in zip(row, token, strict=True) if w) for token in tokens for row in rows]
+
+
+def _ready(weights: Weights, param: ir.Param, x: Tensor, env: Env) -> Tensor:
+    """Layer normalisation or attention, by their definitions."""
+    tensors = {name: weights.part(param, name, shape) for name, shape in parts_of(param, env).items()}
+    dims = env.shape(param.target)
+    if isinstance(param.kind, ir.Attention):
+        heads = evaluate_size(param.kind.heads, env.sizes)
+        word = param.kind.direction
+        direction = word if word is None or word in ("lower", "upper") else env.look(env.directions, word)
+        return _attention(tensors, heads, direction, x, dims)
+    assert isinstance(param.kind, ir.LayerNorm)
+    groups: dict[int, list[int]] = {}  # the places of each pixel or token
+    for p in range(len(x)):
+        groups.setdefault(p % (dims[1] * dims[2]) if len(dims) == 3 else p // dims[-1], []).append(p)
+    result = list(x)
+    for places in groups.values():
+        mean = combine((1 / len(places), x[p]) for p in places)
+        apart = [combine(((1.0, x[p]), (-1.0, mean))) for p in places]
+        var = combine((1 / len(places), multiply(a, a)) for a in apart)
+        below = math.sqrt(var.value + param.kind.eps)
+        inverse = chain(var, 1 / below, -0.5 / below**3)
+        for p, a in zip(places, apart, strict=True):
+            c = channel_of(p, dims)
+            scaled = multiply(a, inverse)
+            result[p] = combine(((tensors["scale"][c], scaled), (1.0, constant(tensors["shift"][c]))))
+    return result
+
+
+def _attention(
+    tensors: Mapping[str, list[float]], heads: int, direction: str | None, x: Tensor, dims: tuple[int, ...]
+) -> Tensor:
+    """softmax(q k / sqrt(size of a head)) v over the tokens that the direction lets through, then a last matrix."""
+    length, width = dims
+    query, key, value = (_matrix(tensors[name], width, x) for name in ("query", "key", "value"))
+    size = width // heads
+    mixed: Tensor = []
+    for t, head in product(range(length), range(heads)):
+        seen = [s for s in range(length) if direction is None or (s <= t if direction == "lower" else s >= t)]
+        places = range(head * size, (head + 1) * size)
+        scores = [
+            combine((1 / math.sqrt(size), multiply(query[t * width + c], key[s * width + c])) for c in places)
+            for s in seen
+        ]
+        top = max(score.value for score in scores)
+        powers = [chain(score, math.exp(score.value - top), math.exp(score.value - top)) for score in scores]
+        total = combine((1.0, power) for power in powers)
+        shares = [divide(power, total) for power in powers]
+        for c in places:
+            mixed.append(
+                combine((1.0, multiply(share, value[s * width + c])) for s, share in zip(seen, shares, strict=True))
+            )
+    return _matrix(tensors["out"], width, mixed)
 
 
 def _member(indices: Sequence[str], at: Mapping[str, int]) -> Member:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
-from math import prod
+from math import hypot, prod
 from typing import NamedTuple, TypeAlias, TypeVar, assert_never
 
 from mintdsl.core import ir
@@ -125,6 +125,18 @@ def bind(
     return env
 
 
+def parts_of(param: ir.Param, env: Env) -> dict[str, tuple[int, ...]]:
+    """The tensors of a kind that has several, by name."""
+    channels = _channels(env.shape(param.target))
+    match param.kind:
+        case ir.LayerNorm():
+            return {"scale": (channels,), "shift": (channels,)}
+        case ir.Attention():
+            return {name: (channels, channels) for name in ("query", "key", "value", "out")}
+        case _:
+            return {}
+
+
 def bind_net(kind: ir.NetParam, place: Env) -> Env:
     """The environment of a net that is a parameter; names in its arguments and places are those of `place`."""
     net, shapes = kind.net, [place.shape(shape) for shape in (*kind.sources, *kind.targets)]
@@ -183,8 +195,8 @@ def _map_shape(param: ir.Param, env: Env) -> tuple[int, ...]:
             return (target[-1], source[-1])
         case ir.Normalize():
             return (_channels(target),)  # of each statistic
-        case ir.NetParam():
-            raise ValueError(f"`{param.name}` is a net, it has no tensor of its own")
+        case ir.NetParam() | ir.LayerNorm() | ir.Attention():
+            raise ValueError(f"`{param.name}` has no one tensor of its own")
         case other:
             assert_never(other)
 
@@ -262,13 +274,29 @@ class Weights:
             case ir.Elementwise():
                 return [self._diagonal(param, member, _first(c, dims)) for c in range(len(raw))]
             case ir.Conv() | ir.Dense():
+                if kind.norm:
+                    return self._normed(param, raw, member)
                 if kind.direction is None:
                     return raw
                 return self._masked(param, member, kind, self._direction(kind.direction))
-            case ir.NetParam():
-                raise ValueError(f"`{param.name}` is a net, it has no tensor of its own")
+            case ir.NetParam() | ir.LayerNorm() | ir.Attention():
+                raise ValueError(f"`{param.name}` has no one tensor of its own")
             case other:
                 assert_never(other)
+
+    def _normed(self, param: ir.Param, raw: list[float], member: Member) -> list[float]:
+        """Each output channel's weights as a length times a direction; 0 where there is no direction."""
+        shape = param_shape(self.layer, param, self.env.dims, self.env.sizes)
+        outputs = shape[len(param.indices)]
+        lengths = self._slice(f"{param.name}_gain", shape[: len(param.indices) + 1], member)
+        size = len(raw) // outputs
+        rows = [raw[o * size : (o + 1) * size] for o in range(outputs)]
+        norms = [hypot(*row) or 1.0 for row in rows]
+        return [lengths[o] * v / norms[o] for o, row in enumerate(rows) for v in row]
+
+    def part(self, param: ir.Param, name: str, shape: tuple[int, ...]) -> list[float]:
+        """One of the tensors of a kind that has several."""
+        return self._slice(f"{param.name}.{name}", shape, ())
 
     def inside(self, param: ir.Param, member: Member) -> Weights:
         """The weights of a net that is a parameter, or of one member of a family of nets."""
@@ -332,8 +360,8 @@ class Weights:
                 return slot * _map_shape(param, self.env)[1] + slot
             case ir.Normalize():
                 raise ValueError(f"`{param.name}` holds statistics, it has no diagonal")
-            case ir.NetParam():
-                raise ValueError(f"`{param.name}` is a net, it has no diagonal")
+            case ir.NetParam() | ir.LayerNorm() | ir.Attention():
+                raise ValueError(f"`{param.name}` has no diagonal")
             case other:
                 assert_never(other)
 

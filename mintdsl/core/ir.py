@@ -21,6 +21,7 @@ from mintdsl.core.terms import (
     Chain as Chain,
     Concat as Concat,
     DefinedAct as DefinedAct,
+    Delay as Delay,
     Direction as Direction,
     Expr as Expr,
     Formal as Formal,
@@ -55,20 +56,25 @@ class Elementwise:
 
 @record
 class Conv:
-    """`size` (rows, columns), `anchor` the word of the option, `direction` None when unmasked."""
+    """`size` (rows, columns), `anchor` the word of the option, `direction` None when unmasked.
+
+    `norm`: the weight of each output channel is a length of its own times a direction.
+    """
 
     size: tuple[int, int]
     anchor: str
     direction: Direction | None
     strict: bool
+    norm: bool = False
 
 
 @record
 class Dense:
-    """A matrix; `direction` None when unmasked."""
+    """A matrix, of each token on Seq; `direction` None when unmasked, `norm` as of a convolution."""
 
     direction: Direction | None
     strict: bool
+    norm: bool = False
 
 
 @record
@@ -79,7 +85,24 @@ class Normalize:
     momentum: float
 
 
-MapKind: TypeAlias = Elementwise | Conv | Dense | Normalize
+@record
+class LayerNorm:
+    """(x - mean) / sqrt(var + eps) over the channels of each pixel or token, times a scale, plus a shift; nets only."""
+
+    eps: float
+
+
+@record
+class Attention:
+    """Multi-head attention between tokens; with a direction none reads those after (lower) or before (upper) it."""
+
+    heads: Nat
+    direction: Direction | None
+
+
+MapKind: TypeAlias = Elementwise | Conv | Dense | Normalize | LayerNorm | Attention
+Ready: TypeAlias = LayerNorm | Attention
+"""Kinds that are modules of their own, with tensors of their own."""
 
 
 @record

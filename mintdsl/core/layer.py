@@ -136,7 +136,8 @@ class Elaboration:
     def _declared(self, node: ast.Param, shape: ir.Shape) -> list[ir.Param]:
         if isinstance(node.kind, ast.KindNet):
             return declare_net(node, node.kind, shape, self.values, self.resolve)
-        return declare(node, node.kind, shape, self.shape_span, self.values)
+        net = isinstance(self.item, ast.Net)
+        return declare(node, node.kind, shape, self.shape_span, self.values, net=net)
 
     def _body(self, formula: Formula, shape: ir.Shape) -> tuple[list[ir.Let], Typed | None]:
         values, body = self.values, self.item.body

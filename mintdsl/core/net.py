@@ -47,7 +47,8 @@ def _net(item: ast.Net, run: Elaboration) -> ir.Net | None:
     params = run.params(shapes[0])
     for param in params.values():
         if isinstance(param.kind, ir.Normalize) or getattr(param.kind, "direction", None) is not None:
-            not_yet(bag, param.span, "a masked map or `normalize` in a net")
+            if not isinstance(param.kind, ir.Attention):
+                not_yet(bag, param.span, "a masked map or `normalize` in a net")
     for member in item.members:
         if isinstance(member, ast.Tie):
             bag.error("E0405", member.span, "a net has no ties", "it claims nothing")

@@ -20,7 +20,7 @@ def operands(expr: ir.Expr) -> tuple[ir.Expr, ...]:
     match expr:
         case ir.Var() | ir.Scalar() | ir.Value() | ir.Ref():
             return ()
-        case ir.Linear() | ir.Apply() | ir.Neg() | ir.Pool() | ir.Chain():
+        case ir.Linear() | ir.Apply() | ir.Neg() | ir.Pool() | ir.Chain() | ir.Delay():
             return (expr.arg,)
         case ir.Sum():
             return (expr.body,)

@@ -227,7 +227,18 @@ class Concat:
     span: Span = field(compare=False, repr=False)
 
 
-Expr: TypeAlias = Call | Chain | Concat | Pool | Var | Scalar | Value | Linear | Apply | Neg | Binary | Sum | Ref
+@record
+class Delay:
+    """`delay(e)`: each token of `shape`, a Seq, one place later, zeros first; nets only."""
+
+    arg: Expr
+    shape: Shape
+    span: Span = field(compare=False, repr=False)
+
+
+Expr: TypeAlias = (
+    Delay | Call | Chain | Concat | Pool | Var | Scalar | Value | Linear | Apply | Neg | Binary | Sum | Ref
+)
 
 
 @record

@@ -200,8 +200,8 @@ class _Walk:
                 return self._node("NEG", node.span, algebra.negate(below[0][0]), below)
             case ir.Binary():
                 return self._binary(node, below)
-            case ir.Pool():
-                raise AssertionError("only nets pool, and nothing is proved of nets")
+            case ir.Pool() | ir.Delay():
+                raise AssertionError("these stand in nets, and nothing is proved of nets")
             case ir.Call() | ir.Chain() | ir.Concat():
                 what = "concat" if isinstance(node, ir.Concat) else node.param
                 result = nets.apply_net([jacobian for jacobian, _ in below], name=what, span=node.span)

@@ -165,7 +165,7 @@ def _reach(layer: ir.Layer, env: Env) -> Window:
                     return inner
                 param = layer.param(node.param)
                 return inner.moved(_kernel(kind, env.shape(param.source)[0], env.shape(param.target)[0], layer, env))
-            case ir.Apply() | ir.Neg() | ir.Pool():
+            case ir.Apply() | ir.Neg() | ir.Pool() | ir.Delay():
                 return of(node.arg)
             case ir.Call() | ir.Chain() | ir.Concat():
                 args = (node.arg,) if isinstance(node, ir.Chain) else node.args

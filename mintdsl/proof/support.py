@@ -216,8 +216,8 @@ class _Formula:
                     assert whole is not None
                     word = self.together(at, whole)
                     stack += [(a, self.everywhere(word, s)) for a, s in zip(node.args, node.shapes, strict=True)]
-                case ir.Pool():
-                    raise AssertionError("only nets pool, and nets are no part of a layer")
+                case ir.Pool() | ir.Delay():
+                    raise AssertionError("these stand in nets, and nets are no part of a layer")
                 case other:
                     assert_never(other)
         return inputs
@@ -247,7 +247,7 @@ class _Formula:
                 if len(source) != 1:
                     raise ValueError(f"`{param.name}` is a linear map on sizes {list(source)}; only Vec is followed")
                 return mixed(cells, dense, target[0], source[0], *self.order(dense), self.width)
-            case ir.Elementwise() | ir.NetParam():
+            case ir.Elementwise() | ir.NetParam() | ir.LayerNorm() | ir.Attention():
                 raise AssertionError("this is no linear map")
             case other:
                 assert_never(other)

@@ -75,6 +75,10 @@ def kind_of(param: ir.Param) -> str:
             return f"matrix, {mask}"
         case ir.Normalize():
             return "normalization by running statistics"
+        case ir.LayerNorm():
+            return "layer normalization"
+        case ir.Attention():
+            return "attention"
         case ir.NetParam(net=net):
             return f"net {net.name}"
         case _:

@@ -1168,6 +1168,84 @@ layer B on Image[C, H, W] ensures lower, diag > 0, invertible {
   map x -> k(x) + tanh(x)
 }
 flow F on Image[2, 2, 2] ensures invertible { repeat 2 { A  B }  squeeze 2  A  prior normal }""",
+    "net_weight_normed": """
+net N from Image[C, H, W] to Image[C, H, W] {
+  index i : 2
+  param V : conv 3x3 (norm = weight)
+  param U[i] : conv 1x1 (norm = weight)
+  param b : bias
+  map x -> x + sum[i](U[i](relu(V(x)))) + b
+}
+layer A on Image[C, H, W] ensures diagonal, diag > 0, invertible {
+  param b : bias (per = element)
+  param n : net N
+  map x -> x * 2 + n(b)
+}""",
+    "layer_weight_normed": """
+layer A on Vec[D] ensures lower, diag > 0, invertible {
+  param b : bias (per = element)
+  param V : linear (norm = weight)
+  param W : linear lower with diag > 0
+  map x -> W(x) + V(b)
+}""",
+    "net_of_tokens": """
+net Causal(heads: Nat) from Seq[T, E] to Seq[T, E] {
+  order time
+  param n1, n2 : layer_norm
+  param P : attention lower (heads = heads)
+  param V1 : linear from Seq[T, E] to Seq[T, 2 * E]
+  param V2 : linear (norm = weight) from Seq[T, 2 * E] to Seq[T, E]
+  param b1 : bias (per = channel) on Seq[T, 2 * E]
+  map x {
+    let u = x + P(n1(x))
+    return u + V2(gelu(V1(n2(u)) + b1))
+  }
+}
+net ViT(depth: Nat) from Seq[T, D], Vec[M] to (Seq[T, D], Seq[T, D]) {
+  order time
+  space Hid = Seq[T, 4]
+  index l : depth
+  param V0 : linear from Seq[T, D + M] to Hid
+  param spot : bias (per = element) on Hid
+  param B[l] : net Causal(heads = 2) from Hid to Hid
+  param Vm, Va : linear from Hid to Seq[T, D]
+  map x, c {
+    let u = delay(chain[l](B[l])(V0(concat(x, c)) + spot))
+    return (Vm(u), Va(u))
+  }
+}
+layer A on Seq[3, 2] ensures diagonal, diag > 0, invertible {
+  param b : bias (per = element)
+  param c : bias on Vec[1]
+  param n : net ViT(depth = 2) from Seq[3, 2], Vec[1] to (Seq[3, 2], Seq[3, 2])
+  map x {
+    let (m, a) = n(b, c)
+    return (x - m) * exp(-tanh(a))
+  }
+}""",
+    "net_other_norms": """
+net N from Image[C, H, W] to Vec[D] {
+  param k : layer_norm
+  param v : layer_norm (eps = 0.1) on Vec[C]
+  param V : linear from Vec[C] to Vec[D]
+  map x -> V(v(mean_pool(k(x))))
+}
+net S(way: Dir) from Seq[T, E] to Seq[T, E] {
+  param P : attention way
+  param Q : attention
+  map x -> P(x) - Q(x)
+}
+layer A on Vec[D] ensures diagonal, diag > 0, invertible {
+  param b : bias (per = element) on Image[3, 2, 1]
+  param n : net N from Image[3, 2, 1] to Vec[D]
+  map x -> x + n(b)
+}
+layer B on Seq[2, 2] ensures diagonal, diag > 0, invertible {
+  param b : bias (per = element)
+  param n : net S(way = upper)
+  map x -> x + n(b)
+}
+flow F on Seq[2, 2] ensures invertible { B }""",
     "net_that_reads_nothing": """
 net N from Vec[D] to (Vec[D], Vec[D], Vec[2]) {
   param b : bias

@@ -128,6 +128,24 @@ def _frozen(walk: Walk, code: Code) -> Code:
     return found
 
 
+def delayed(walk: Walk, node: ir.Delay) -> Code:
+    """Tokens one place later."""
+    value = walk.expr(node.arg)[0]
+    return replace(value, text=f"delayed({whole(walk, value, node.shape, value.families)})", batch=True, atom=True)
+
+
+def pooled(walk: Walk, node: ir.Pool) -> Code:
+    """The mean of each channel."""
+    value = walk.expr(node.arg)[0]
+    return replace(value, text=f"{value.wrapped}.mean((-2, -1))", rank=1, atom=True)
+
+
+def applied(walk: Walk, param: ir.Param, arg: Code) -> Code:
+    """A parameter that is a module of its own, applied."""
+    text = whole(walk, arg, param.source, arg.families)
+    return Code(f"{walk.attributes[param.name]}({text})", arg.families, True, rank_of(param.target))
+
+
 def concat(walk: Walk, node: ir.Concat) -> Code:
     """Channels stacked; a vector is repeated at each pixel or token."""
     result = concatenated(node.shapes)

@@ -43,6 +43,7 @@ class Lowering:
     rests: list[str] = field(default_factory=list)
     at: str = "y"
     bounded: bool = True
+    rank: int = field(init=False)
     order: tuple[str, ...] = field(init=False)
     algebra: Algebra = field(init=False)
     numbers: dict[str, int] = field(default_factory=dict)  # of names, the next number that may be free
@@ -52,6 +53,7 @@ class Lowering:
     def __post_init__(self) -> None:
         self.order = tuple(name for name, _ in self.layer.indices)
         self.algebra = Algebra(self.order)
+        self.rank = len(self.event)
 
     @property
     def event(self) -> str:
@@ -62,10 +64,6 @@ class Lowering:
     def input(self) -> str:
         """The variable of the map in the method at hand, of a net its first input."""
         return "s" if self.mode == "fibre" else "x"
-
-    @property
-    def rank(self) -> int:
-        return len(self.event)
 
     def run_layer(self) -> tuple[Code, Code]:
         """Statements for every let, then value and diagonal of the result."""
@@ -171,9 +169,10 @@ class Lowering:
                 return calls.chained(self, node), ZERO
             case ir.Concat():
                 return calls.concat(self, node), ZERO
+            case ir.Delay():
+                return calls.delayed(self, node), ZERO
             case ir.Pool():
-                value, _ = self.expr(node.arg)
-                return replace(value, text=f"{value.wrapped}.mean((-2, -1))", rank=1, atom=True), ZERO
+                return calls.pooled(self, node), ZERO
 
     def _plain(self, node: ir.Expr) -> Code:
         """The value of a node that does not contain the variable, in mode bound, where values are not tracked."""
@@ -196,8 +195,7 @@ class Lowering:
     def _value(self, node: ir.Value) -> Code:
         param = self.layer.param(node.param)
         assert isinstance(param.kind, ir.Elementwise)
-        name = self.local[node.param]
-        code = self.algebra.sort(Code(name, node.indices, False, rank_of(param.target)))
+        code = self.algebra.sort(Code(self.local[node.param], node.indices, False, rank_of(param.target)))
         if param.kind.per == "channel" and param.target.kind == "Any":
             return replace(code, text=f"by_channel({code.text}, self.event_shape)")
         if param.kind.per == "channel" and param.target.kind == "Image":
@@ -337,6 +335,8 @@ class Lowering:
         argument, diagonal = self.expr(node.arg)
         param = self.layer.param(node.param)
         kind = param.kind
+        if isinstance(kind, ir.Ready):
+            return self.algebra.total(calls.applied(self, param, argument), summed), ZERO
         if isinstance(kind, ir.Normalize):
             value, slope = self._normalize(param, kind, argument, diagonal)
             return self.algebra.total(value, summed), self.algebra.total(slope, summed)
