@@ -350,7 +350,7 @@ def _raw(module: nn.Module, prefix: str) -> dict[str, list[float]]:
     for key, value in module.state_dict().items():
         owner, dot, last = key.rpartition(".")
         inner = module.get_submodule(owner)
-        names = cast("tuple[str, ...]", inner.names)
+        names = cast("tuple[str, ...]", getattr(inner, "names", ()))
         spec = dict(zip(cast("tuple[str, ...]", getattr(inner, "members", names)), names, strict=True))
         stem = next((s for s in (last, last.removesuffix("_sign")) if s in spec), last)
         found[prefix + owner + dot + spec.get(stem, stem) + last[len(stem) :]] = value.double().flatten().tolist()

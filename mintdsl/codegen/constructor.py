@@ -13,7 +13,7 @@ from mintdsl.codegen.naming import Names
 from mintdsl.core import ir
 from mintdsl.core.nat import Nat
 from mintdsl.core.orders import Order
-from mintdsl.core.walks import moving_maps
+from mintdsl.core.walks import moving_maps, moving_nets
 from mintdsl.proof.jacobian import NONE
 
 TYPES = {
@@ -354,7 +354,14 @@ def _fronts(c: LayerContext) -> None:
         if isinstance(kind, (ir.Conv, ir.Dense)) and kind.direction is not None:
             size = str(kind.size) if isinstance(kind, ir.Conv) else "()"
             masks[c.order, c.direction(kind.direction), size, c.anchors[param.name] or "()"] = None
-    for position, mask in enumerate(masks):
+    if moving_nets(c.layer):
+        way = c.direction(c.proofs[0].jacobian.off)  # a net that reads the variable is strict, so all go this way
+        if c.layer.shape.kind == "Seq":
+            c.write(f"differences = token_differences({way}, self.event_shape)")
+        else:
+            masks[c.order, way, "()", "()"] = None
+    started = bool(moving_nets(c.layer)) and c.layer.shape.kind == "Seq"
+    for position, mask in enumerate(masks, int(started)):
         c.write.call(f"differences {'|=' if position else '='} kept_differences", [*mask, "self.event_shape"], "")
     c.write("self.functional = front_functional(differences, self.event_shape)")
     c.write("self.fronts = front_count(self.functional, self.event_shape)  # no dependency path is longer")

@@ -201,7 +201,7 @@ class Statement:
             case ir.Chain():
                 return ["chain", node.param, node.index, *below]
             case ir.Concat():
-                return ["concat", *below]
+                return ["concat", [shape.kind for shape in node.shapes], *below]
             case _:
                 assert_never(node)
 

@@ -11,6 +11,7 @@ from mintdsl.core.formals import bind_formals
 from mintdsl.core.formula import Formula, Variable
 from mintdsl.core.header import bind_shape
 from mintdsl.core.layer import Elaboration
+from mintdsl.core.orders import Order
 from mintdsl.core.params import check_inits
 from mintdsl.core.scope import Locals, Scope
 from mintdsl.core.steps import SHAPES
@@ -47,8 +48,11 @@ def _net(item: ast.Net, run: Elaboration) -> ir.Net | None:
     params = run.params(shapes[0])
     for param in params.values():
         if isinstance(param.kind, ir.Normalize) or getattr(param.kind, "direction", None) is not None:
-            if not isinstance(param.kind, ir.Attention):
-                not_yet(bag, param.span, "a masked map or `normalize` in a net")
+            if isinstance(param.kind, ir.Normalize):
+                not_yet(bag, param.span, "`normalize` in a net")
+            natural = isinstance(order, Order) and order.space == "Vec" and param.source == shapes[0]
+            if not isinstance(param.kind, ir.Attention) and not natural:
+                not_yet(bag, param.span, "a masked map in a net, but for matrices on the Vec of its first input,")
     for member in item.members:
         if isinstance(member, ast.Tie):
             bag.error("E0405", member.span, "a net has no ties", "it claims nothing")

@@ -40,8 +40,18 @@ def constant(node: ir.Expr, lets: Mapping[str, bool]) -> bool:
 
 def moving_maps(layer: ir.Layer | ir.Net) -> dict[str, None]:
     """The maps of a layer that are applied to something that depends on the variable, each once, in order."""
+    return {node.param: None for node in _moving(layer) if isinstance(node, ir.Linear)}
+
+
+def moving_nets(layer: ir.Layer | ir.Net) -> dict[str, None]:
+    """The nets of a layer that are applied to something that depends on the variable."""
+    return {node.param: None for node in _moving(layer) if isinstance(node, (ir.Call, ir.Chain))}
+
+
+def _moving(layer: ir.Layer | ir.Net) -> list[ir.Expr]:
+    """The nodes that depend on the variable and are no variable themselves."""
     fixed: dict[str, bool] = {}
-    found: dict[str, None] = {}
+    found: list[ir.Expr] = []
     names = [*(item.name for item in layer.lets), ""]
     for name, formula in zip(names, ir.formulas(layer), strict=False):
         done: list[bool] = []  # whether each node is constant
@@ -53,8 +63,8 @@ def moving_maps(layer: ir.Layer | ir.Net) -> dict[str, None]:
                     done.append(fixed[let])
                 case other:
                     done.append(all(done[k] for k in node.operands))
-                    if isinstance(other, ir.Linear) and not done[-1]:
-                        found[other.param] = None
+                    if not done[-1]:
+                        found.append(other)
         fixed[name] = done[-1]
     return found
 

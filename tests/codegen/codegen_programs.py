@@ -1246,6 +1246,48 @@ layer B on Seq[2, 2] ensures diagonal, diag > 0, invertible {
   map x -> x + n(b)
 }
 flow F on Seq[2, 2] ensures invertible { B }""",
+    "net_causal": """
+net Causal from Seq[T, E] to Seq[T, E] {
+  param n : layer_norm
+  param P : attention lower (heads = 2)
+  param V : linear
+  map x -> V(tanh(x)) + P(n(x))
+}
+net Delayed(depth: Nat) from Seq[T, D] to (Seq[T, D], Seq[T, D]) {
+  space Hid = Seq[T, 4]
+  index l : depth
+  param V0 : linear from Seq[T, D] to Hid
+  param B[l] : net Causal from Hid to Hid
+  param Vm, Va : linear from Hid to Seq[T, D]
+  map x {
+    let u = delay(chain[l](B[l])(V0(x)))
+    return (Vm(u), Va(u))
+  }
+}
+layer A on Seq[T, D] ensures lower, diag > 0, invertible {
+  param n : net Delayed(depth = 2) from Seq[T, D] to (Seq[T, D], Seq[T, D])
+  map x {
+    let (m, a) = n(x)
+    return (x - m) * exp(-a) + tanh(x)
+  }
+}
+flow F on Seq[3, 2] ensures invertible { A  A  prior normal }""",
+    "net_strict": """
+net N(tri: Dir) from Vec[D], Vec[D] to (Vec[D], Vec[D]) {
+  param V, W : linear strict tri
+  param U : linear tri
+  map x, y -> (V(tanh(x) + U(y)), U(W(x)) * W(y))
+}
+layer A(way: Dir) on Vec[D] ensures way, diag > 0, invertible {
+  param b : bias
+  param n : net N(tri = way) from Vec[D], Vec[D] to (Vec[D], Vec[D])
+  param W : linear way with diag > 0
+  map x {
+    let (m, s) = n(x, b + elu(x))
+    return W(x) * exp(tanh(s)) + m + tanh(x)
+  }
+}
+flow F on Vec[4] ensures invertible { pair { A(way = lower)  A(way = upper) }  prior normal }""",
     "net_that_reads_nothing": """
 net N from Vec[D] to (Vec[D], Vec[D], Vec[2]) {
   param b : bias

@@ -163,10 +163,10 @@ class Lowering:
                 return self._contract(node, ())
             case ir.Sum():
                 return self._sum(node.body, node.indices)
-            case ir.Call():
-                return calls.call(self, node), ZERO
-            case ir.Chain():
-                return calls.chained(self, node), ZERO
+            case ir.Call() | ir.Chain() if self.mode == "bound":
+                return ZERO, ZERO  # it reads the variable, so strictly
+            case ir.Call() | ir.Chain():
+                return calls.call(self, node) if isinstance(node, ir.Call) else calls.chained(self, node), ZERO
             case ir.Concat():
                 return calls.concat(self, node), ZERO
             case ir.Delay():
