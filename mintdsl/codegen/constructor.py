@@ -317,6 +317,14 @@ def _sign_shape(c: LayerContext, param: ir.Param) -> str:
     return shapes.listed([*_lead(c, param), shapes.size(param.target.dims[0], c.names.argument)])
 
 
+def _positions(c: LayerContext, shape: ir.Shape, direction: str) -> str:
+    """The positions of the elements of a Vec in a net: those of hidden units repeat."""
+    units = shapes.size(shape.dims[0], c.members)
+    if shape == c.layer.shape:
+        return f"range({units})"
+    return f"hidden_positions({units}, {shapes.size(c.layer.shape.dims[0], c.members)}, {direction})"
+
+
 def write_masks(c: LayerContext) -> None:
     """The buffers of the masks, which are not stored: made, and kept through whatever moves the module."""
     write, done = c.write, set()
@@ -332,6 +340,8 @@ def write_masks(c: LayerContext) -> None:
             args = [c.order, c.direction(kind.direction), str(kind.strict), f"({channels})"]
             if isinstance(kind, ir.Conv):
                 args += [str(kind.size), c.anchors[param.name]]
+            elif isinstance(c.layer, ir.Net) and (param.source, param.target) != (c.layer.shape, c.layer.shape):
+                args.append(f"positions=({', '.join(_positions(c, s, args[1]) for s in (param.target, param.source))})")
             write.call(f"{mask} = kept_entries", args, "")
             write(f'self.register_buffer("{mask}", {mask}.to({c.member(param.name)}.device), persistent=False)')
     write()

@@ -120,7 +120,7 @@ class LayerContext:
         kind = param.kind
         assert isinstance(kind, (ir.Conv, ir.Dense))
         size = kind.size if isinstance(kind, ir.Conv) else ()
-        key = (size, self.anchors[param.name], kind.direction, kind.strict, param.source)
+        key = (size, self.anchors[param.name], kind.direction, kind.strict, param.source, param.target)
         return self.masks.setdefault(key, "kept" if not self.masks else f"kept_{len(self.masks) + 1}")
 
     def diagonal(self, param: ir.Param, name: str) -> str:

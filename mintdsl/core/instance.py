@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import NamedTuple
 
 from mintdsl import limits
@@ -133,7 +134,8 @@ class Instances:
             copies = 1
             for index in param.indices:
                 copies *= extents[index]
-            one = self._param(param, dims, values, order, orders, use)
+            owner = layer if isinstance(layer, ir.Net) else None
+            one = self._param(param, dims, values, order, orders, use, owner)
             if one is None:
                 return None
             total += one.times(copies)
@@ -166,8 +168,9 @@ class Instances:
         order: Order | None,
         orders: Mapping[str, Order],
         use: Span,
+        owner: ir.Net | None,
     ) -> Counts | None:
-        """The numbers of one member of a family."""
+        """The numbers of one member of a family, of a layer or of the net `owner`."""
         if isinstance(param.kind, ir.NetParam):
             places = [self._dims(s, dims, values, param.span, use) for s in (*param.kind.sources, *param.kind.targets)]
             arguments = self._arguments(param.kind.args, values, orders, param.span)
@@ -188,11 +191,41 @@ class Instances:
                 title = f"{source[-1]} / {heads} is not a whole number: the heads share the {source[-1]} channels"
                 self.bag.error("E0303", param.span, title, f"{heads} heads do not divide them")
                 return None
+        if isinstance(param.kind, ir.Dense) and param.kind.direction is not None and owner is not None:
+            if (param.source, param.target) != (owner.shape, owner.shape):
+                return self._between(param, owner, dims[0], source[0], target[0], use)
         live = self._live(param, source[0] if source else 1, order)
         if live is None:
             self._too_much(use)
             return None
         return _count(param, param.kind, source, target, order, live)
+
+    def _between(self, param: ir.Param, owner: ir.Net, data: int, source: int, target: int, use: Span) -> Counts | None:
+        """A masked matrix to or from hidden units; each position of the data needs one, or a dependency is lost."""
+        assert isinstance(param.kind, ir.Dense)
+        stored = target * source
+        for shape, size in ((param.target, target), (param.source, source)):
+            if shape != owner.shape and size < data - 1:
+                lost = f"the last of {data} results cannot read input {size + 1}"
+                self.bag.error(
+                    "E0305",
+                    param.span,
+                    f"`{shape}` has {size} hidden units for {data - 1} positions: {lost}",
+                    "too few units",
+                    also=(Label(use, "at this use"),) if use.file else (),
+                    notes=("hidden unit k stands at position 1 + k mod (D - 1)",),
+                )
+                return None
+        if stored > limits.PARAMETERS.most:
+            return Counts(stored, stored, 0)  # too many, whatever the mask keeps
+        self.work += data
+        outputs, inputs = (
+            _at_positions(size, data, shape == owner.shape)
+            for shape, size in ((param.target, target), (param.source, source))
+        )
+        below = [0, *accumulate(inputs)]
+        live = sum(n * below[min(p + (not param.kind.strict), len(inputs))] for p, n in enumerate(outputs))
+        return Counts(stored, live, 0)
 
     def _arguments(
         self,
@@ -350,6 +383,12 @@ def _count(param: ir.Param, kind: ir.MapKind, source: Sizes, target: Sizes, orde
             later = order.compare((1,) * 1) if len(order.rows[0]) == 1 else 0
             off = n * (n - 1) // 2 if later else 0
             return Counts(stored, off + (0 if dense.strict else n) - _fixed(param, n), 0)
+
+
+def _at_positions(units: int, data: int, own: bool) -> list[int]:
+    """How many elements of a Vec stand at each position: one of the data, every so many of hidden units."""
+    period = data if own else max(data - 1, 1)
+    return [units // period + (p < units % period) for p in range(period)]
 
 
 def _fixed(param: ir.Param, diagonal: int) -> int:

@@ -307,6 +307,8 @@ class Weights:
     def _masked(self, param: ir.Param, member: Member, kind: ir.Conv | ir.Dense, direction: str) -> list[float]:
         """A map with a direction: entries to an earlier (lower) or later (upper) input, and the diagonal."""
         raw, shape = self._raw(param, member), _map_shape(param, self.env)
+        if isinstance(self.layer, ir.Net) and (param.source, param.target) != (self.layer.shape, self.layer.shape):
+            return self._between(param, raw, kind.strict, direction)
         order = self.layer.order
         if isinstance(order, ir.FormalOrder):
             order = self.env.look(self.env.orders, order.name)
@@ -320,6 +322,28 @@ class Weights:
             else:
                 result.append(self._diagonal(param, member, _first(k // prod(shape[1:]), dims)))
         return result
+
+    def _between(self, param: ir.Param, raw: list[float], strict: bool, direction: str) -> list[float]:
+        """A masked matrix to or from hidden units, of which unit k stands at 1 + k mod (D - 1), counted from 1."""
+        order, places = self.layer.order, []
+        if isinstance(order, ir.FormalOrder):
+            order = self.env.look(self.env.orders, order.name)
+        data = self.env.shape(self.layer.shape)[0]
+        for shape in (param.target, param.source):
+            size = self.env.shape(shape)[0]
+            degrees = [1 + k % (data - 1) if data > 1 else 1 for k in range(size)]
+            # the mirror image where later positions are read
+            places.append(
+                list(range(1, size + 1))
+                if shape == self.layer.shape
+                else degrees
+                if direction == "lower"
+                else [data + 1 - d for d in degrees]
+            )
+        wanted = 1 if direction == "lower" else -1
+        allowed = (wanted,) if strict else (wanted, 0)
+        pairs = product(*places)
+        return [v if order.compare((p - q,)) in allowed else 0.0 for v, (p, q) in zip(raw, pairs, strict=True)]
 
     def _direction(self, direction: ir.Direction) -> str:
         return direction if direction in ("lower", "upper") else self.env.look(self.env.directions, direction)

@@ -50,9 +50,15 @@ def _net(item: ast.Net, run: Elaboration) -> ir.Net | None:
         if isinstance(param.kind, ir.Normalize) or getattr(param.kind, "direction", None) is not None:
             if isinstance(param.kind, ir.Normalize):
                 not_yet(bag, param.span, "`normalize` in a net")
-            natural = isinstance(order, Order) and order.space == "Vec" and param.source == shapes[0]
-            if not isinstance(param.kind, ir.Attention) and not natural:
-                not_yet(bag, param.span, "a masked map in a net, but for matrices on the Vec of its first input,")
+            vector = isinstance(order, Order) and order.space == "Vec"
+            if not isinstance(param.kind, ir.Attention) and not (vector and param.source.kind == "Vec"):
+                not_yet(bag, param.span, "a masked map in a net, but for matrices between Vecs in the order of a Vec,")
+            apart = (param.source, param.target) != (shapes[0], shapes[0])
+            if isinstance(param.kind, ir.Dense) and apart and isinstance(order, Order) and order.rows != ((1,),):
+                not_yet(bag, param.span, "a mask of hidden units in another order than `natural`")
+            if param.bound is not None and param.source != shapes[0]:
+                label = "units of one position read each other"
+                bag.error("E0701", param.bound.span, "a masked map of hidden units has no diagonal", label)
     for member in item.members:
         if isinstance(member, ast.Tie):
             bag.error("E0405", member.span, "a net has no ties", "it claims nothing")

@@ -30,7 +30,7 @@ def declare(
     if made is not None and place is not None:
         info, kind = made
         source, target = place
-        good = _fits(node, info, kind, source, target, shape_span, values.bag) and _placed(
+        good = _fits(node, info, kind, (source, target), shape_span, net, values.bag) and _placed(
             node, info, kind, source, net, values.bag
         )
         bound = bind_bound(node.constraints, kind, info, values)
@@ -191,8 +191,15 @@ def _place(node: ast.Param, shape: ir.Shape, values: Values) -> tuple[ir.Shape, 
 
 
 def _fits(
-    node: ast.Param, info: Kind, kind: ir.MapKind, source: ir.Shape, target: ir.Shape, shape_span: Span, bag: Bag
+    node: ast.Param,
+    info: Kind,
+    kind: ir.MapKind,
+    sides: tuple[ir.Shape, ir.Shape],
+    shape_span: Span,
+    net: bool,
+    bag: Bag,
 ) -> bool:
+    source, target = sides
     place = node.place.span if node.place else node.kind.span
     for side in (source, target):
         if side.kind not in info.spaces:
@@ -222,8 +229,13 @@ def _fits(
     if isinstance(kind, ir.Dense) and source.dims[:-1] != target.dims[:-1]:
         bag.error("E0301", place, f"`linear` keeps the tokens: `{source}` to `{target}`", "lengths differ")
         return False
-    if kind.direction is not None and source != target:
+    hidden = net and isinstance(kind, ir.Dense) and source.kind == "Vec"
+    if kind.direction is not None and source != target and not hidden:
         not_yet(bag, place, "a mask between different spaces")
+    if kind.direction is not None and source != target and node.constraints:
+        label = "inputs and results are not the same"
+        bag.error("E0701", node.constraints[0].span, "a map between different spaces has no diagonal", label)
+        return False
     return True
 
 

@@ -101,7 +101,9 @@ class _Walk:
             joined = both(joined, one)
         match node.expr:
             case ir.Var(name=name):
-                return SAME if self.net.inputs[k][0] == name else NOTHING
+                own, shape = self.net.inputs[k]
+                followed = shape == self.net.shape or (self.tokens and shape.kind == "Seq")
+                return NOTHING if own != name else SAME if followed else ANY
             case ir.Ref(name=name):
                 return self.lets[name][k]
             case ir.Linear(param=name):
@@ -132,7 +134,7 @@ class _Walk:
         """What a map reads of its argument."""
         param = self.net.param(name)
         match param.kind:
-            case ir.Dense(direction=str() as word, strict=strict) if self.aligned(param.source):
+            case ir.Dense(direction=str() as word, strict=strict) if positional(self.scope.order) and not self.tokens:
                 own = frozenset({self.scope.words.get(word, word)})
                 return own if strict else own | SAME
             case ir.Attention(direction=str() as word) if self.tokens:

@@ -1288,6 +1288,40 @@ layer A(way: Dir) on Vec[D] ensures way, diag > 0, invertible {
   }
 }
 flow F on Vec[4] ensures invertible { pair { A(way = lower)  A(way = upper) }  prior normal }""",
+    "net_made": """
+net Made(width: Nat, tri: Dir = lower) from Vec[D], Vec[M] to (Vec[D], Vec[D]) {
+  space Hid = Vec[width]
+  param V1     : linear tri from Vec[D] to Hid
+  param V2     : linear tri on Hid
+  param Vm, Va : linear strict tri from Hid to Vec[D]
+  param U      : linear from Vec[M] to Hid
+  param b      : bias on Hid
+  map x, c {
+    let u = tanh(V1(x) + U(c) + b)
+    let v = tanh(V2(u))
+    return (Vm(v), Va(v))
+  }
+}
+layer Maf(tri: Dir) on Vec[D] ensures tri, diag > 0, invertible {
+  param c : bias on Vec[2]
+  param n : net Made(width = 7, tri = tri) from Vec[D], Vec[2] to (Vec[D], Vec[D])
+  map x {
+    let (m, a) = n(x, c)
+    return (x - m) * exp(-tanh(a))
+  }
+}
+flow F on Vec[4] ensures invertible { Maf(tri = lower)  Maf(tri = upper)  prior normal }""",
+    "net_made_of_one": """
+net Made from Vec[D] to Vec[D] {
+  param V : linear lower from Vec[D] to Vec[3]
+  param W : linear strict lower from Vec[3] to Vec[D]
+  map x -> W(tanh(V(x)))
+}
+layer A on Vec[D] ensures lower, diag == 1, invertible {
+  param n : net Made
+  map x -> x + n(x)
+}
+flow F on Vec[1] ensures invertible { A }""",
     "net_that_reads_nothing": """
 net N from Vec[D] to (Vec[D], Vec[D], Vec[2]) {
   param b : bias

@@ -43,7 +43,7 @@ def read_by(nets: Mapping[str, Json], kind: Json, outer: Json, words: Mapping[st
 
     def mapped(param: Json) -> Set:
         word, *rest = param["kind"]
-        if word == "linear" and rest[0] is not None and placed(param["from"]):
+        if word == "linear" and rest[0] is not None and vector:
             return frozenset({own.get(rest[0], rest[0])} | (set() if rest[1] else {"="}))
         if word == "attention" and rest[1] is not None and token:
             return frozenset({own.get(rest[1], rest[1]), "="})
@@ -61,7 +61,9 @@ def read_by(nets: Mapping[str, Json], kind: Json, outer: Json, words: Mapping[st
         for word, *rest in nodes:
             match word, rest:
                 case "input", [place]:
-                    found: Set = frozenset({"="} if place == k else ())
+                    shape = net["from"][k]  # of another shape: its elements have no positions of this net
+                    known = shape == net["from"][0] or (token and shape[0] == "Seq")
+                    found: Set = frozenset() if place != k else frozenset({"="}) if known else ALL
                 case "let", [name, _]:
                     found = lets[name][k]
                 case "number" | "formal" | "size" | "value", _:
