@@ -56,7 +56,7 @@ REASONS: dict[str, tuple[str, str]] = {
     "index_not_bound": ("E0408", "j"),
     "lipschitz_too_large": (LATER, ""),
     "logit_of_reals": ("E0606", "logit(1e-6)"),
-    "made_not_strict": (LATER, ""),
+    "made_not_strict": ("E0402", "a(x)"),
     "net_shape": (LATER, ""),
     "not_onto": ("E0602", "invertible"),
     "order_not_declared": ("E0201", "cincs"),

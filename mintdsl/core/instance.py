@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from mintdsl import limits
 from mintdsl.core import ir
+from mintdsl.core.live import at_positions, later
 from mintdsl.core.nat import Nat
 from mintdsl.core.orders import Order
 from mintdsl.diagnostics.model import Bag, Label
@@ -220,7 +221,7 @@ class Instances:
             return Counts(stored, stored, 0)  # too many, whatever the mask keeps
         self.work += data
         outputs, inputs = (
-            _at_positions(size, data, shape == owner.shape)
+            at_positions(size, data, shape == owner.shape)
             for shape, size in ((param.target, target), (param.source, source))
         )
         below = [0, *accumulate(inputs)]
@@ -385,12 +386,6 @@ def _count(param: ir.Param, kind: ir.MapKind, source: Sizes, target: Sizes, orde
             return Counts(stored, off + (0 if dense.strict else n) - _fixed(param, n), 0)
 
 
-def _at_positions(units: int, data: int, own: bool) -> list[int]:
-    """How many elements of a Vec stand at each position: one of the data, every so many of hidden units."""
-    period = data if own else max(data - 1, 1)
-    return [units // period + (p < units % period) for p in range(period)]
-
-
 def _fixed(param: ir.Param, diagonal: int) -> int:
     return diagonal if param.bound is not None and param.bound.cmp == "== 1" else 0
 
@@ -400,38 +395,7 @@ def _live_conv(conv: ir.Conv, channels: int, order: Order) -> int:
     row, column = anchor(conv, "lower" if conv.direction != "upper" else "upper")
     sign = -1 if conv.direction == "upper" else 1
     taps = ((row - u, column - v) for u in range(conv.size[0]) for v in range(conv.size[1]))
-    return (0 if conv.strict else channels) + sum(_later(order, sign, *tap, channels) for tap in taps)
-
-
-def _later(order: Order, sign: int, dh: int, dw: int, channels: int) -> int:
-    """Pairs of channels (o, i) for which the key of (o - i, dh, dw) has this sign."""
-    kept, first, last = 0, 1 - channels, channels - 1  # the differences whose key is 0 so far
-    for a, *rest in order.rows:
-        a, b = sign * a, sign * (rest[0] * dh + rest[1] * dw)
-        if a == 0 and b:
-            return kept + (_pairs(channels, first, last) if b > 0 else 0)
-        if a:
-            below, root = divmod(-b, a)  # a * d + b > 0 for d beyond -b / a, on the side of the sign of a
-            exact = root == 0
-            if a > 0:
-                kept += _pairs(channels, max(first, below + 1), last)
-            else:
-                kept += _pairs(channels, first, min(last, below - 1 if exact else below))
-            if not exact or not first <= below <= last:
-                return kept
-            first = last = below
-    return kept
-
-
-def _pairs(channels: int, first: int, last: int) -> int:
-    """Pairs of channels whose difference lies from `first` to `last`."""
-
-    def up_to(difference: int) -> int:
-        if difference < 0:
-            return (channels + difference) * (channels + difference + 1) // 2
-        return channels**2 - (channels - 1 - difference) * (channels - difference) // 2
-
-    return up_to(last) - up_to(first - 1) if first <= last else 0
+    return (0 if conv.strict else channels) + sum(later(order, sign, *tap, channels) for tap in taps)
 
 
 def anchor(conv: ir.Conv, direction: str) -> tuple[int, int]:

@@ -15,7 +15,7 @@ from typing import NamedTuple, assert_never
 
 from mintdsl.core import ir
 from mintdsl.core.dual import Determinant, Dual, chain, combine, constant, determinant, variables
-from mintdsl.core.interpret_layer import Tensor, Watch, apply_layer, apply_weights
+from mintdsl.core.interpret_layer import Tensor, Watch, apply_layer, apply_weights, parts_of
 from mintdsl.core.interpret_weights import (
     Argument,
     Env,
@@ -28,7 +28,6 @@ from mintdsl.core.interpret_weights import (
     evaluate_size,
     extents,
     param_shape,
-    parts_of,
     sign_shape,
 )
 

@@ -16,7 +16,7 @@ from mintdsl.core import ir, walks
 from mintdsl.core.activations import ACTIVATIONS, Activation
 from mintdsl.core.dual import Dual, chain, combine, constant, divide, multiply
 from mintdsl.core.instance import anchor
-from mintdsl.core.interpret_weights import BoundAct, Env, Member, Raw, Weights, channel_of, evaluate_size, parts_of
+from mintdsl.core.interpret_weights import BoundAct, Env, Member, Raw, Weights, channel_of, evaluate_size
 from mintdsl.core.interval import Interval
 from mintdsl.core.nat import Nat
 
@@ -197,6 +197,19 @@ class _Formula:
                 raise ValueError(f"`{node.param}` is no linear map")
             case other:
                 assert_never(other)
+
+
+def parts_of(param: ir.Param, env: Env) -> dict[str, tuple[int, ...]]:
+    """The tensors of a kind that has several, by name."""
+    dims = env.shape(param.target)
+    channels = dims[0] if len(dims) == 3 else dims[-1]
+    match param.kind:
+        case ir.LayerNorm():
+            return {"scale": (channels,), "shift": (channels,)}
+        case ir.Attention():
+            return {name: (channels, channels) for name in ("query", "key", "value", "out")}
+        case _:
+            return {}
 
 
 def _matrix(values: Sequence[float], inputs: int, argument: Tensor) -> Tensor:

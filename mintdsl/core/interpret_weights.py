@@ -125,18 +125,6 @@ def bind(
     return env
 
 
-def parts_of(param: ir.Param, env: Env) -> dict[str, tuple[int, ...]]:
-    """The tensors of a kind that has several, by name."""
-    channels = _channels(env.shape(param.target))
-    match param.kind:
-        case ir.LayerNorm():
-            return {"scale": (channels,), "shift": (channels,)}
-        case ir.Attention():
-            return {name: (channels, channels) for name in ("query", "key", "value", "out")}
-        case _:
-            return {}
-
-
 def bind_net(kind: ir.NetParam, place: Env) -> Env:
     """The environment of a net that is a parameter; names in its arguments and places are those of `place`."""
     net, shapes = kind.net, [place.shape(shape) for shape in (*kind.sources, *kind.targets)]
