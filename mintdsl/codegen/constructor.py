@@ -341,7 +341,9 @@ def write_masks(c: LayerContext) -> None:
             if isinstance(kind, ir.Conv):
                 args += [str(kind.size), c.anchors[param.name]]
             elif isinstance(c.layer, ir.Net) and (param.source, param.target) != (c.layer.shape, c.layer.shape):
-                args.append(f"positions=({', '.join(_positions(c, s, args[1]) for s in (param.target, param.source))})")
+                sides = (param.target, param.source)
+                write.call("places = ", [_positions(c, side, args[1]) for side in sides], "")
+                args.append("positions=places")
             write.call(f"{mask} = kept_entries", args, "")
             write(f'self.register_buffer("{mask}", {mask}.to({c.member(param.name)}.device), persistent=False)')
     write()
