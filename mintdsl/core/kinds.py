@@ -19,6 +19,7 @@ class Kind:
     sized: bool = False
     directed: bool = False
     ready: bool = True
+    nets: bool = False  # stands in nets only
 
 
 ANCHORS = ("centre", "corner", "bottom_right", "bottom_left", "top_right", "top_left")
@@ -62,6 +63,7 @@ _ALL = (
         True,
         (real("eps", 1e-5, positive=True),),
         spaces=("Image", "Vec", "Seq"),
+        nets=True,
     ),
     Kind(
         "attention",
@@ -71,6 +73,7 @@ _ALL = (
         (Option("heads", "size", 1),),
         spaces=("Seq",),
         directed=True,
+        nets=True,
     ),
 )
 
