@@ -251,6 +251,9 @@ def test_by_hand(name: str) -> None:
 def test_what_is_found() -> None:
     found, missed = set(), set()
     for path in REFUSED:
+        if " : net " in path.read_text(encoding="utf-8"):
+            assert all(d.example is None for d in refusals(path))  # the numbers of a net are not tried
+            continue
         for d in refusals(path):
             (missed if d.example is None else found).add((path.stem, d.code))
     assert {name for name, _ in missed} == set(WITHOUT)
