@@ -46,6 +46,7 @@ WITHOUT = {
     "image_rounded": "true over the real numbers: 1 + 1e-17 is more than 0.9999999999999999",
     "claim_inverse_kind": "a kind is what the checker knows of a map, no property that an input refutes",
     "claim_log_det_of_pad": "a kind, as above",
+    "norm_is_dense": "true, but lengths and directions of weights are not tried",
     "slope_without_floor": "false, x - softplus(x) < 0, but the bounds of a difference do not see it",
 }
 """Refused programs for which nothing is found, and why."""
