@@ -23,7 +23,7 @@ from mintdsl.core import interpret, ir
 from mintdsl.core.dual import variables
 from mintdsl.core.instance import anchor
 from mintdsl.core.interpret_layer import apply_layer
-from mintdsl.core.interpret_weights import Argument, Env, Weights, bind, extents, param_shape
+from mintdsl.core.interpret_weights import Argument, Env, Weights, bind, bind_net, extents, param_shape
 from mintdsl.core.interval import REAL, Interval
 from mintdsl.core.orders import DEFAULT_ORDER
 from mintdsl.driver import Program
@@ -207,7 +207,7 @@ class _Run:
         row = partial(self.row, where)
         x, raw = _inside(REAL, (2, *env.dims), self.seed), _raw(module, "")
         weights, worst = Weights(layer, env, raw), 0.0
-        for param in (p for p in layer.params if not isinstance(p.kind, ir.Normalize)):
+        for param in (p for p in layer.params if not isinstance(p.kind, (ir.Normalize, ir.NetParam))):
             found = cast("Callable[[str], Tensor]", module.effective)(param.name)
             wanted = [v for m in weights.members(param.indices) for v in weights.of(param.name, m)]
             worst = max(worst, _relative(found.flatten(), _wide(wanted)))
@@ -321,6 +321,9 @@ def _whole(layer: ir.Layer, env: Env) -> None:
     """ValueError where a size of the layer is not a whole number >= 1."""
     extents(layer, [name for name, _ in layer.indices], env.sizes)
     for param in layer.params:
+        if isinstance(param.kind, ir.NetParam):
+            bind_net(param.kind, env)
+            continue
         param_shape(layer, param, env.dims, env.sizes)
         env.shape(param.source)
 
@@ -353,13 +356,15 @@ def _layers(model: nn.Module) -> list[nn.Module]:
 
 
 def _raw(module: nn.Module, prefix: str) -> dict[str, list[float]]:
-    """The state of a layer under the names of the spec."""
-    names = cast("tuple[str, ...]", module.names)
-    spec = dict(zip(cast("tuple[str, ...]", getattr(module, "members", names)), names, strict=True))
+    """The state of a layer, and of the nets in it, under the names of the spec."""
     found = {}
     for key, value in module.state_dict().items():
-        stem = next((s for s in (key, key.removesuffix("_sign")) if s in spec), key)
-        found[prefix + spec.get(stem, stem) + key[len(stem) :]] = value.double().flatten().tolist()
+        owner, dot, last = key.rpartition(".")
+        inner = module.get_submodule(owner)
+        names = cast("tuple[str, ...]", getattr(inner, "names", ()))
+        spec = dict(zip(cast("tuple[str, ...]", getattr(inner, "members", names)), names, strict=True))
+        stem = next((s for s in (last, last.removesuffix("_sign")) if s in spec), last)
+        found[prefix + owner + dot + spec.get(stem, stem) + last[len(stem) :]] = value.double().flatten().tolist()
     return found
 
 

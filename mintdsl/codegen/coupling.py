@@ -11,9 +11,8 @@ from graphlib import TopologicalSorter
 
 from mintdsl.codegen import shapes
 from mintdsl.codegen.context import LayerContext
-from mintdsl.codegen.lower.code import Code
+from mintdsl.codegen.lower.code import Code, rank_of
 from mintdsl.codegen.lower.formula import Lowering
-from mintdsl.codegen.lower.maps import rank_of
 from mintdsl.core import ir
 from mintdsl.core.links import Link, links
 from mintdsl.core.walks import needed_lets, variables
@@ -63,7 +62,8 @@ def _chain(c: LayerContext, variable: str, result: ir.Expr) -> Chain:
     operands = [link.operand for link in found if link.operand is not None]
     read = [v for v in variables(result, layer) if v != variable]
     reads = tuple(c.names.local[v] for v in layer.split.parts if v in read)
-    lowering = Lowering(layer, "plain", c.names.local, c.members, c.anchors, c.steepest)
+    attributes = {p.name: c.member(p.name) for p in layer.params}
+    lowering = Lowering(layer, "plain", c.names.local, c.members, attributes, c.anchors, c.steepest)
     lowering.around = reads[0] if reads else name
     rank = rank_of(layer.shape)
     lowering.variables = {v: Code(c.names.local[v], (), True, rank) for v in layer.split.parts}

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from mintdsl.codegen import shapes
 from mintdsl.codegen.constructor import write_constructor, write_masks
 from mintdsl.codegen.context import LayerContext
 from mintdsl.codegen.coupling import INVERSE, write_coupling, write_coupling_diagonal
 from mintdsl.codegen.emit import Writer
+from mintdsl.codegen.lower.calls import whole
 from mintdsl.codegen.lower.code import Code
 from mintdsl.codegen.lower.formula import Lowering
 from mintdsl.codegen.weights import write_raw, write_reset, write_weights
@@ -32,14 +34,14 @@ def write_layer(c: LayerContext) -> None:
 
 
 def _docstring(c: LayerContext) -> None:
-    layer, proof = c.layer, c.proofs[0]
+    layer, proof, result = c.layer, c.proofs[0], ir.formulas(c.layer)[-1]
     order = layer.order.name if isinstance(layer.order, ir.FormalOrder) else str(proof.working)
     off = proof.jacobian.off
     shape = "diagonal" if off == NONE else f"{off} triangular in {order}"
     if proof.parts:
         shape = f"block triangular in its parts {', '.join(part.name for part in proof.parts)}"
     lines = [
-        *(layer.doc or c.text(layer.result.span)).split("\n"),
+        *(layer.doc or c.text(result.span)).split("\n"),
         "",
         f"Proved ({c.where(layer.name_span)}): {shape}, diagonal in {proof.jacobian.diag};",
         f"{proof.derivation.conclusion}{', in evaluation mode' if c.statistics else ''}.",
@@ -73,24 +75,33 @@ def _forward(c: LayerContext) -> None:
 
 
 def write_net(c: LayerContext) -> None:
-    """The class of a net: a value, nothing else."""
-    write, layer = c.write, c.layer
-    with write.block(f"class {layer.name}(nn.Module):"):
-        write.doc(
-            "\n".join([*(layer.doc or c.text(layer.result.span)).split("\n"), "", "A net: nothing is claimed of it."])
-        )
+    """The class of a net: its results, nothing else."""
+    write, net = c.write, c.layer
+    assert isinstance(net, ir.Net)
+    inputs = ["x", *(f"x_{k}" for k in range(2, len(net.inputs) + 1))]
+    results = ["y", *(f"y_{k}" for k in range(2, len(net.results) + 1))]
+    with write.block(f"class {net.name}(nn.Module):"):
+        text = (net.doc or c.text(net.results[-1].span)).split("\n")
+        write.doc("\n".join([*text, "", "A net: nothing is claimed of it."]))
         write()
-        with write.block("def forward(self, x: Tensor) -> Tensor:"):
-            write('"""x [*, *event_shape] to [*, *result]."""')
-            write(f'x, lead = flatten_batch(x, self.event_shape, "x", "{c.where(layer.shape_span)}")')
+        given = "Tensor" if len(results) == 1 else "tuple[Tensor, ...]"
+        write.call("def forward", ["self", *(f"{x}: Tensor" for x in inputs)], f" -> {given}:")
+        with write.indented():
+            shown = ", ".join(name for name, _ in net.inputs)
+            write(f'"""{shown}, each [*, *its shape], to [*, *its result]."""')
+            for k, (x, (name, shape)) in enumerate(zip(inputs, net.inputs, strict=True)):
+                size = "self.event_shape" if k == 0 else shapes.shape(shape, c.members)
+                lead = "_" if k else "lead"
+                write(f'{x}, {lead} = flatten_batch({x}, {size}, "{name}", "{c.where(net.shape_span)}")')
             lowering = _lowering(c, "plain")
-            value, _ = lowering.run()
-            line = f"y = {_full(value, 'x')}"
+            values = lowering.run()
+            lines = [f"{y} = {whole(lowering, v, s)}" for y, v, s in zip(results, values, net.targets, strict=True)]
             if c.params:
-                write("w = self.make_weights()")
-            _statements(c, lowering, [line])
-            write(line)
-            write("return unflatten_batch(y, lead)")
+                write("w = as_wide_as(x, self.make_weights())")
+            _statements(c, lowering, lines)
+            for line in lines:
+                write(line)
+            write("return " + ", ".join(f"unflatten_batch({y}, lead)" for y in results))
         for part in (write_weights, write_constructor, write_reset):
             write()
             part(c)
@@ -191,7 +202,8 @@ def _inverse(c: LayerContext) -> None:
 
 
 def _lowering(c: LayerContext, mode: str) -> Lowering:
-    return Lowering(c.layer, mode, c.names.local, c.members, c.anchors, c.steepest)
+    attributes = {p.name: c.member(p.name) for p in c.layer.params}
+    return Lowering(c.layer, mode, c.names.local, c.members, attributes, c.anchors, c.steepest)
 
 
 def _statements(c: LayerContext, lowering: Lowering, results: Sequence[str]) -> None:
@@ -223,12 +235,12 @@ def _full(code: Code, like: str) -> str:
 def _value(c: LayerContext) -> None:
     write = c.write
     lowering = _lowering(c, "value")
-    value, diagonal = lowering.run()
+    value, diagonal = lowering.run_layer()
     with write.block(f"def value(self, x: Tensor, w: {WEIGHTS}) -> tuple[Tensor, Tensor]:"):
         write('"""f(x) and the diagonal of its Jacobian, both [B, *event_shape]."""')
         lines = [f"y = {_full(value, 'x')}", f"diagonal = {_full(diagonal, 'x')}"]
         _statements(c, lowering, lines)
-        shown = " ".join(c.text(c.layer.result.span).split())
+        shown = " ".join(c.text(ir.formulas(c.layer)[-1].span).split())
         write(f"# {shown if len(shown) <= 100 else shown[:97] + '...'}")
         for line in lines:
             write(line)
@@ -237,7 +249,7 @@ def _value(c: LayerContext) -> None:
 
 def _rests(c: LayerContext) -> None:
     lowering = _lowering(c, "rests")
-    lowering.run()
+    lowering.run_layer()
     with c.write.block(f"def rests(self, x: Tensor, w: {WEIGHTS}) -> {WEIGHTS}:"):
         c.write('"""What each map adds from the other elements, frozen at x."""')
         if lowering.rests:
@@ -250,7 +262,7 @@ def _rests(c: LayerContext) -> None:
 
 def _fibre(c: LayerContext) -> None:
     lowering = _lowering(c, "fibre")
-    value, diagonal = lowering.run()
+    value, diagonal = lowering.run_layer()
     with c.write.block(f"def fibre(self, s: Tensor, rests: {WEIGHTS}, w: {WEIGHTS}) -> tuple[Tensor, Tensor]:"):
         c.write('"""Every element alone as a function of its own value s, the others frozen; and its slope."""')
         lines = [f"y = {_full(value, 's')}", f"slope = {_full(diagonal, 's')}"]
@@ -262,7 +274,7 @@ def _fibre(c: LayerContext) -> None:
 
 def _bound(c: LayerContext) -> None:
     lowering = _lowering(c, "bound")
-    _, diagonal = lowering.run()
+    _, diagonal = lowering.run_layer()
     with c.write.block(f"def slope_bound(self, w: {WEIGHTS}) -> Tensor | None:"):
         c.write('"""Supremum of |diagonal| over all x, per element; None where these weights do not give one."""')
         if not lowering.bounded or diagonal.rank == 0:

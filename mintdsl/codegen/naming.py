@@ -46,7 +46,13 @@ PRIVATE = (
     "replicate_for_data_parallel maybe_warn_non_full_backward_hook"
 ).replace(" ", "|")
 # buffers and attributes that the constructor makes, and what is private to nn.Module
-OWN = re.compile(rf"kept(_\d+)?|terms_\w+|anchor_\w+_\d+x\d+|\w+_(sign|mean|var|count)|__\w+__|_({PRIVATE})")
+OWN = re.compile(
+    rf"kept(_\d+)?|terms_\w+|shape_\d+|anchor_\w+_\d+x\d+|\w+_(sign|mean|var|count|gain)|__\w+__|_({PRIVATE})"
+)
+
+
+# further shapes that a net is made with, and its further inputs and results
+SHAPE, RESULT = re.compile(r"shape_\d+"), re.compile(r"[xy]_\d+")
 
 
 class Names(NamedTuple):
@@ -62,9 +68,10 @@ def names_of(definition: ir.Layer | ir.Net | ir.Flow, classes: Collection[str]) 
     formals = [f.name for f in definition.formals]
 
     def argument(name: str) -> bool:
-        return name in ARGUMENTS or name in classes or _elsewhere(name)
+        return name in ARGUMENTS or name in classes or _elsewhere(name) or SHAPE.fullmatch(name) is not None
 
-    arguments = _free((*formals, *_sizes(definition.shape)), argument)
+    shapes = definition.places if isinstance(definition, ir.Net) else (definition.shape,)
+    arguments = _free((*formals, *sorted({name for shape in shapes for name in _sizes(shape)})), argument)
     if isinstance(definition, ir.Flow):
         return Names({}, _free((*_steps(definition.steps), *formals), _attribute), arguments)
     params = [p.name for p in definition.params]
@@ -107,7 +114,8 @@ def _free(names: Iterable[str], taken: object) -> dict[str, str]:
 
 
 def _variable(name: str) -> bool:
-    return name in LOCALS or name.startswith(("d_", "y_", "slope_", "spread_")) or _elsewhere(name)
+    reserved = name in LOCALS or name.startswith(("d_", "y_", "slope_", "spread_"))
+    return reserved or _elsewhere(name) or RESULT.fullmatch(name) is not None
 
 
 def _attribute(name: str) -> bool:

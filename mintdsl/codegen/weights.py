@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from heapq import heappop, heappush
 
 from mintdsl.codegen import shapes
+from mintdsl.codegen.constructor import channels
 from mintdsl.codegen.context import LayerContext, via
 from mintdsl.core import from_data, ir
 from mintdsl.core.nat import Nat
@@ -60,6 +61,9 @@ def _effective(c: LayerContext, param: ir.Param) -> None:
     elif param.bound is not None:
         write(f"# diag {_constraint(param.bound)}, {c.where(param.bound.span)}")
         value = _constrained(c, param, c.diagonal(param, raw))
+    elif isinstance(param.kind, (ir.Conv, ir.Dense)) and param.kind.norm:
+        write(f"{name} = weight_normed({raw}, {raw}_gain, {_map_axes(param)})")
+        return
     else:
         write(f"{name} = {masked}")
         return
@@ -67,6 +71,11 @@ def _effective(c: LayerContext, param: ir.Param) -> None:
         write(f"{name} = {value}")
     else:
         write.call(f"{name} = with_diagonal", c.with_diagonal(param, masked, value), "")
+
+
+def _map_axes(param: ir.Param) -> int:
+    """How many axes behind that of the output channels."""
+    return 3 if isinstance(param.kind, ir.Conv) else 1
 
 
 def _constraint(bound: ir.Bound) -> str:
@@ -147,6 +156,11 @@ def _initialise(c: LayerContext, param: ir.Param) -> None:
     else:
         function, options = shapes.init_call(init, c.members)
     place = f"{_place(c, source)}{', ' + options if options else ''}"
+    if isinstance(param.kind, (ir.Conv, ir.Dense)) and param.kind.norm:
+        write(f"{function}({raw}, {place})")
+        write(f"{raw}_gain.copy_(length_of({raw}, {_map_axes(param)}))")
+        write(f"{raw}.copy_(pointing({raw}, {_map_axes(param)}))")
+        return
     if param.bound is None or via(param.bound).name == "unit":
         write(f"{function}({raw}, {place})")
         return
@@ -186,11 +200,12 @@ def _place(c: LayerContext, param: ir.Param) -> str:
         total = channels
         for index in indices:
             total = total * extents[index]
-        return shapes.size(total, c.members) + taps
+        text = shapes.size(total, c.members)
+        return f"({text}){taps}" if taps and " + " in text else text + taps
 
     free = [i for i in param.indices if i not in param.summed]
     tap = f", {c.anchors[param.name]}" if c.anchors[param.name] else ""
-    return f"Place({fan(param.source.dims[0], param.summed)}, {fan(param.target.dims[0], free)}{tap})"
+    return f"Place({fan(channels(param.source), param.summed)}, {fan(channels(param.target), free)}{tap})"
 
 
 # ---------------------------------------------------------------- from effective to raw
@@ -204,6 +219,10 @@ def write_raw(c: LayerContext) -> None:
         for param in c.params:
             if param.bound is not None or param.pivot is not None:
                 _raw(c, param)
+            elif isinstance(param.kind, (ir.Conv, ir.Dense)) and param.kind.norm:
+                key, axes = c.names.member[param.name], _map_axes(param)
+                with write.block(f'if name == "{param.name}":'):
+                    write(f'return {{"{key}": pointing(value, {axes}), "{key}_gain": length_of(value, {axes})}}')
         write("return {self.members[self.names.index(name)]: value}")
 
 

@@ -109,5 +109,5 @@ def _text(value: OptionValue) -> float | str:
 
 
 def _real(value: OptionValue) -> float | str:
-    assert not isinstance(value, tuple)
+    assert not isinstance(value, (tuple, Nat))  # of sizes there are none here
     return value if isinstance(value, str) else float(value)

@@ -134,6 +134,7 @@ def _unfit(param: ir.Param) -> str:
 
 def _read(layer: ir.Layer | ir.Net, asked: Collection[str]) -> FromData | Span:
     """The form of the formula, from the result down to the variable; where it is none, the place."""
+    assert isinstance(layer, ir.Layer)
     found, node = FromData(), layer.result
     while not isinstance(node, ir.Var):
         match node:

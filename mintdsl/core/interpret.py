@@ -15,7 +15,7 @@ from typing import NamedTuple, TypeAlias, assert_never
 
 from mintdsl.core import ir
 from mintdsl.core.dual import Determinant, Dual, chain, combine, constant, determinant, variables
-from mintdsl.core.interpret_layer import Tensor, Watch, apply_layer, apply_weights
+from mintdsl.core.interpret_layer import Tensor, Watch, apply_layer, apply_weights, parts_of
 from mintdsl.core.interpret_moves import leaves, sources
 from mintdsl.core.interpret_weights import (
     Argument,
@@ -23,10 +23,12 @@ from mintdsl.core.interpret_weights import (
     Raw,
     Weights,
     bind,
+    bind_net,
     channel_of,
     channels_of,
     effective,
     evaluate_size,
+    extents,
     param_shape,
     sign_shape,
     stored,
@@ -139,19 +141,35 @@ def parameters(
         if isinstance(layer, ir.StandardizeData):
             found |= dict.fromkeys((f"{prefix}mean", f"{prefix}log_std"), (channels_of(env.dims),))
             continue
-        for param in layer.params:
-            shape_ = param_shape(layer, param, env.dims, env.sizes)
-            if isinstance(param.kind, ir.Normalize):
-                found |= {f"{prefix}{param.name}_mean": shape_, f"{prefix}{param.name}_var": shape_}
-            else:
-                found[prefix + param.name] = shape_
-        for param in layer.params:
-            signs = sign_shape(layer, param, env.dims, env.sizes)
-            if signs is not None:
-                found[f"{prefix}{param.name}_sign"] = signs
+        found |= _tensors(layer, env, prefix)
     prior = _prior(definition)
     if prior is not None and prior.per:
         found |= dict.fromkeys(("prior.location", "prior.log_scale"), _prior_shape(prior, latent))
+    return found
+
+
+def _tensors(layer: ir.Layer | ir.Net, env: Env, prefix: str) -> dict[str, tuple[int, ...]]:
+    """The raw tensors of a layer or net, then those of its nets."""
+    found: dict[str, tuple[int, ...]] = {}
+    for param in layer.params:
+        if isinstance(param.kind, (ir.NetParam, ir.LayerNorm, ir.Attention)):
+            found |= {f"{prefix}{param.name}.{name}": shape for name, shape in parts_of(param, env).items()}
+            continue
+        shape_ = param_shape(layer, param, env.dims, env.sizes)
+        if isinstance(param.kind, ir.Normalize):
+            found |= {f"{prefix}{param.name}_mean": shape_, f"{prefix}{param.name}_var": shape_}
+        else:
+            found[prefix + param.name] = shape_
+        if isinstance(param.kind, (ir.Conv, ir.Dense)) and param.kind.norm:
+            found[f"{prefix}{param.name}_gain"] = shape_[: len(param.indices) + 1]
+    for param in layer.params:
+        signs = sign_shape(layer, param, env.dims, env.sizes)
+        if signs is not None:
+            found[f"{prefix}{param.name}_sign"] = signs
+    for param, kind in ir.net_params(layer):
+        for member in product(*map(range, extents(layer, param.indices, env.sizes))):
+            path = ".".join([param.name, *map(str, member)])
+            found |= _tensors(kind.net, bind_net(kind, env), f"{prefix}{path}.")
     return found
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
-from math import prod
+from math import hypot, prod
 from typing import NamedTuple, TypeAlias, TypeVar, assert_never
 
 from mintdsl.core import ir
@@ -125,6 +125,21 @@ def bind(
     return env
 
 
+def bind_net(kind: ir.NetParam, place: Env) -> Env:
+    """The environment of a net that is a parameter; names in its arguments and places are those of `place`."""
+    net, shapes = kind.net, [place.shape(shape) for shape in (*kind.sources, *kind.targets)]
+    sizes: dict[str, int] = {}
+    for pattern, dims in zip(net.places, shapes, strict=True):
+        sizes = {**_symbols(pattern, dims), **sizes}
+    env = Env(net.name, shapes[0], sizes)
+    for formal, (_, value) in zip(net.formals, kind.args, strict=True):
+        env = env.with_formal(formal, value, place)
+    for pattern, dims in zip(net.places, shapes, strict=True):
+        if env.shape(pattern) != dims:
+            raise ValueError(f"`{net.name}` is on `{pattern}` there, not on sizes {list(dims)}")
+    return env
+
+
 def _symbols(shape: ir.Shape, dims: Sequence[int]) -> dict[str, int]:
     """Values of the symbols that are sizes of the shape."""
     bound: dict[str, int] = {}
@@ -138,13 +153,15 @@ def _symbols(shape: ir.Shape, dims: Sequence[int]) -> dict[str, int]:
 # ---------------------------------------------------------------- shapes of parameters
 
 
-def extents(layer: ir.Layer, indices: Sequence[str], env: Mapping[str, int]) -> tuple[int, ...]:
+def extents(layer: ir.Layer | ir.Net, indices: Sequence[str], env: Mapping[str, int]) -> tuple[int, ...]:
     """How far each of `indices` runs."""
     declared = dict(layer.indices)
     return tuple(evaluate_size(declared[i], env) for i in indices)
 
 
-def param_shape(layer: ir.Layer, param: ir.Param, dims: Sequence[int], env: Mapping[str, int]) -> tuple[int, ...]:
+def param_shape(
+    layer: ir.Layer | ir.Net, param: ir.Param, dims: Sequence[int], env: Mapping[str, int]
+) -> tuple[int, ...]:
     """Shape of the raw tensor: `[*index sizes as declared, *shape of its map]`.
 
     `dims` are the sizes that the layer acts on; `env` has the values of its Nat formals. A map's shape is the event
@@ -166,11 +183,15 @@ def _map_shape(param: ir.Param, env: Env) -> tuple[int, ...]:
             return (target[-1], source[-1])
         case ir.Normalize():
             return (channels_of(target),)  # of each statistic
+        case ir.NetParam() | ir.LayerNorm() | ir.Attention():
+            raise ValueError(f"`{param.name}` has no one tensor of its own")
         case other:
             assert_never(other)
 
 
-def sign_shape(layer: ir.Layer, param: ir.Param, dims: Sequence[int], env: Mapping[str, int]) -> tuple[int, ...] | None:
+def sign_shape(
+    layer: ir.Layer | ir.Net, param: ir.Param, dims: Sequence[int], env: Mapping[str, int]
+) -> tuple[int, ...] | None:
     """Shape of the sign buffer `<name>_sign`: that of the diagonal; None where there is no such buffer."""
     via = parametrisation(param)
     if via is None or not via.signed:
@@ -202,9 +223,9 @@ def parametrisation(param: ir.Param) -> Parametrisation | None:
 
 @dataclass(slots=True)
 class Weights:
-    """Effective values of one layer's parameters; each member of a family is made once."""
+    """Effective values of one layer's or net's parameters; each member of a family is made once."""
 
-    layer: ir.Layer
+    layer: ir.Layer | ir.Net
     env: Env
     raw: Raw
     prefix: str = ""
@@ -241,15 +262,41 @@ class Weights:
             case ir.Elementwise():
                 return [self._diagonal(param, member, _first(c, dims)) for c in range(len(raw))]
             case ir.Conv() | ir.Dense():
+                if kind.norm:
+                    return self._normed(param, raw, member)
                 if kind.direction is None:
                     return raw
                 return self._masked(param, member, kind, self._direction(kind.direction))
+            case ir.NetParam() | ir.LayerNorm() | ir.Attention():
+                raise ValueError(f"`{param.name}` has no one tensor of its own")
             case other:
                 assert_never(other)
+
+    def _normed(self, param: ir.Param, raw: list[float], member: Member) -> list[float]:
+        """Each output channel's weights as a length times a direction; 0 where there is no direction."""
+        shape = param_shape(self.layer, param, self.env.dims, self.env.sizes)
+        outputs = shape[len(param.indices)]
+        lengths = self._slice(f"{param.name}_gain", shape[: len(param.indices) + 1], member)
+        size = len(raw) // outputs
+        rows = [raw[o * size : (o + 1) * size] for o in range(outputs)]
+        norms = [hypot(*row) or 1.0 for row in rows]
+        return [lengths[o] * v / norms[o] for o, row in enumerate(rows) for v in row]
+
+    def part(self, param: ir.Param, name: str, shape: tuple[int, ...]) -> list[float]:
+        """One of the tensors of a kind that has several."""
+        return self._slice(f"{param.name}.{name}", shape, ())
+
+    def inside(self, param: ir.Param, member: Member) -> Weights:
+        """The weights of a net that is a parameter, or of one member of a family of nets."""
+        assert isinstance(param.kind, ir.NetParam)
+        path = ".".join([param.name, *map(str, member)])
+        return Weights(param.kind.net, bind_net(param.kind, self.env), self.raw, f"{self.prefix}{path}.")
 
     def _masked(self, param: ir.Param, member: Member, kind: ir.Conv | ir.Dense, direction: str) -> list[float]:
         """A map with a direction: entries to an earlier (lower) or later (upper) input, and the diagonal."""
         raw, shape = self._raw(param, member), _map_shape(param, self.env)
+        if isinstance(self.layer, ir.Net) and (param.source, param.target) != (self.layer.shape, self.layer.shape):
+            return self._between(param, raw, kind.strict, direction)
         order = self.layer.order
         if isinstance(order, ir.FormalOrder):
             order = self.env.look(self.env.orders, order.name)
@@ -263,6 +310,28 @@ class Weights:
             else:
                 result.append(self._diagonal(param, member, _first(k // prod(shape[1:]), dims)))
         return result
+
+    def _between(self, param: ir.Param, raw: list[float], strict: bool, direction: str) -> list[float]:
+        """A masked matrix to or from hidden units, of which unit k stands at 1 + k mod (D - 1), counted from 1."""
+        order, places = self.layer.order, []
+        if isinstance(order, ir.FormalOrder):
+            order = self.env.look(self.env.orders, order.name)
+        data = self.env.shape(self.layer.shape)[0]
+        for shape in (param.target, param.source):
+            size = self.env.shape(shape)[0]
+            degrees = [1 + k % (data - 1) if data > 1 else 1 for k in range(size)]
+            # the mirror image where later positions are read
+            places.append(
+                list(range(1, size + 1))
+                if shape == self.layer.shape
+                else degrees
+                if direction == "lower"
+                else [data + 1 - d for d in degrees]
+            )
+        wanted = 1 if direction == "lower" else -1
+        allowed = (wanted,) if strict else (wanted, 0)
+        pairs = product(*places)
+        return [v if order.compare((p - q,)) in allowed else 0.0 for v, (p, q) in zip(raw, pairs, strict=True)]
 
     def _direction(self, direction: ir.Direction) -> str:
         return direction if direction in ("lower", "upper") else self.env.look(self.env.directions, direction)
@@ -303,6 +372,8 @@ class Weights:
                 return slot * _map_shape(param, self.env)[1] + slot
             case ir.Normalize():
                 raise ValueError(f"`{param.name}` holds statistics, it has no diagonal")
+            case ir.NetParam() | ir.LayerNorm() | ir.Attention():
+                raise ValueError(f"`{param.name}` has no diagonal")
             case other:
                 assert_never(other)
 

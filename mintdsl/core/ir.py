@@ -17,7 +17,11 @@ from mintdsl.core.terms import (
     Argument as Argument,
     Binary as Binary,
     BuiltinAct as BuiltinAct,
+    Call as Call,
+    Chain as Chain,
+    Concat as Concat,
     DefinedAct as DefinedAct,
+    Delay as Delay,
     Direction as Direction,
     Expr as Expr,
     Formal as Formal,
@@ -55,20 +59,25 @@ class Elementwise:
 
 @record
 class Conv:
-    """`size` (rows, columns), `anchor` the word of the option, `direction` None when unmasked."""
+    """`size` (rows, columns), `anchor` the word of the option, `direction` None when unmasked.
+
+    `norm`: the weight of each output channel is a length of its own times a direction.
+    """
 
     size: tuple[int, int]
     anchor: str
     direction: Direction | None
     strict: bool
+    norm: bool = False
 
 
 @record
 class Dense:
-    """A matrix; `direction` None when unmasked."""
+    """A matrix, of each token on Seq; `direction` None when unmasked, `norm` as of a convolution."""
 
     direction: Direction | None
     strict: bool
+    norm: bool = False
 
 
 @record
@@ -79,7 +88,41 @@ class Normalize:
     momentum: float
 
 
-Kind: TypeAlias = Elementwise | Conv | Dense | Normalize
+@record
+class LayerNorm:
+    """(x - mean) / sqrt(var + eps) over the channels of each pixel or token, times a scale, plus a shift; nets only."""
+
+    eps: float
+
+
+@record
+class Attention:
+    """Multi-head attention between tokens; with a direction none reads those after (lower) or before (upper) it."""
+
+    heads: Nat
+    direction: Direction | None
+
+
+MapKind: TypeAlias = Elementwise | Conv | Dense | Normalize | LayerNorm | Attention
+Ready: TypeAlias = LayerNorm | Attention
+"""Kinds that are modules of their own, with tensors of their own."""
+
+
+@record
+class NetParam:
+    """A net with parameters of its own: `definition` is its key, `net` what it means, `args` its formals' values.
+
+    It takes one tensor for each of `sources` and gives one for each of `targets`.
+    """
+
+    definition: str
+    args: tuple[tuple[str, Argument], ...]
+    sources: tuple[Shape, ...]
+    targets: tuple[Shape, ...]
+    net: Net = field(compare=False, repr=False)
+
+
+Kind: TypeAlias = MapKind | NetParam
 
 
 @record
@@ -213,23 +256,32 @@ class Layer:
 
 @record
 class Net:
-    """A net of one input: parameters, lets, and the result, from `shape` to `target`. It claims nothing."""
+    """A net: parameters, lets, and `results`, each in a shape of `targets`, of its `inputs`. It claims nothing."""
 
-    __slots__ = ("tables", "written")
+    __slots__ = ("nested", "tables", "written")
     name: str
     formals: tuple[Formal, ...]
-    shape: Shape
-    target: Shape
+    inputs: tuple[tuple[str, Shape], ...]
+    targets: tuple[Shape, ...]
     order: Order | FormalOrder
     indices: tuple[tuple[str, Nat], ...]
     params: tuple[Param, ...]
-    variable: str
     lets: tuple[Let, ...]
-    result: Expr
+    results: tuple[Expr, ...]
     doc: str | None
     span: Span = field(compare=False, repr=False)
     name_span: Span = field(compare=False, repr=False)
     shape_span: Span = field(compare=False, repr=False)
+
+    @property
+    def shape(self) -> Shape:
+        """The shape of the first input."""
+        return self.inputs[0][1]
+
+    @property
+    def places(self) -> tuple[Shape, ...]:
+        """The shapes whose sizes a use binds: those of the inputs, then those of the results."""
+        return (*(shape for _, shape in self.inputs), *self.targets)
 
     def param(self, name: str) -> Param:
         """The parameter called `name`."""
@@ -238,6 +290,16 @@ class Net:
     def let(self, name: str) -> Let:
         """The let called `name`."""
         return derived(self, "tables", _tables)[1][name]
+
+
+def formulas(owner: Layer | Net) -> tuple[Expr, ...]:
+    """The values of the lets, then the results."""
+    return (*(item.value for item in owner.lets), *(owner.results if isinstance(owner, Net) else (owner.result,)))
+
+
+def net_params(owner: Layer | Net) -> tuple[tuple[Param, NetParam], ...]:
+    """The parameters that are nets."""
+    return tuple((p, p.kind) for p in owner.params if isinstance(p.kind, NetParam))
 
 
 def _tables(owner: Layer | Net) -> tuple[dict[str, Param], dict[str, Let]]:

@@ -20,7 +20,7 @@ def operands(expr: ir.Expr) -> tuple[ir.Expr, ...]:
     match expr:
         case ir.Var() | ir.Scalar() | ir.Value() | ir.Ref():
             return ()
-        case ir.Linear() | ir.Apply() | ir.Neg() | ir.Pool() | ir.Spread() | ir.Pick():
+        case ir.Linear() | ir.Apply() | ir.Neg() | ir.Pool() | ir.Chain() | ir.Delay() | ir.Spread() | ir.Pick():
             return (expr.arg,)
         case ir.Join():
             return expr.parts
@@ -28,6 +28,8 @@ def operands(expr: ir.Expr) -> tuple[ir.Expr, ...]:
             return (expr.body,)
         case ir.Binary():
             return (expr.left, expr.right)
+        case ir.Call() | ir.Concat():
+            return expr.args
         case _:
             assert_never(expr)
 

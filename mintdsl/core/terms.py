@@ -124,7 +124,7 @@ class Formal:
 
 @record
 class Var:
-    """The variable of the map, a part of it, or context (`given`)."""
+    """A variable of the map: that of a layer or activation, a part of it, or an input of a net, which `name` tells."""
 
     name: str
     span: Span = field(compare=False, repr=False)
@@ -229,13 +229,54 @@ class Join:
 
 @record
 class Pool:
-    """`mean_pool(e)`: Image[C, H, W] to Vec[C]; nets only."""
+    """`mean_pool(e)`: `source` Image[C, H, W] to Vec[C]; nets only."""
 
+    arg: Expr
+    source: Shape
+    span: Span = field(compare=False, repr=False)
+
+
+@record
+class Call:
+    """Result `output` of a net: `n(a, y)`. Results that a `let` takes apart are calls with the same arguments."""
+
+    param: str
+    indices: tuple[str, ...]
+    args: tuple[Expr, ...]
+    output: int
+    span: Span = field(compare=False, repr=False)
+
+
+@record
+class Chain:
+    """`chain[l](B[l])(e)`: the nets of a family one after the other, B[0] first."""
+
+    param: str
+    index: str
     arg: Expr
     span: Span = field(compare=False, repr=False)
 
 
-Expr: TypeAlias = Join | Spread | Pick | Pool | Var | Scalar | Value | Linear | Apply | Neg | Binary | Sum | Ref
+@record
+class Concat:
+    """`concat(a, b, ...)`, of these `shapes`: channels stacked; a Vec is repeated at each pixel or token."""
+
+    args: tuple[Expr, ...]
+    shapes: tuple[Shape, ...]
+    span: Span = field(compare=False, repr=False)
+
+
+@record
+class Delay:
+    """`delay(e)`: each token of `shape`, a Seq, one place later, zeros first; nets only."""
+
+    arg: Expr
+    shape: Shape
+    span: Span = field(compare=False, repr=False)
+
+
+Formula: TypeAlias = Var | Scalar | Value | Linear | Apply | Neg | Binary | Sum | Ref
+Expr: TypeAlias = Formula | Join | Spread | Pick | Delay | Call | Chain | Concat | Pool
 
 
 @record

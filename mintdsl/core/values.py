@@ -336,7 +336,7 @@ def describe(value: object) -> str:
         case ir.Shape():
             return "a shape"
         case ir.Param():
-            return "a parameter"
+            return "a net" if isinstance(value.kind, ir.NetParam) else "a parameter"
         case IndexName():
             return "an index"
         case Entry():

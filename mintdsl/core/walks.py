@@ -74,10 +74,21 @@ def needed_lets(root: ir.Expr, layer: ir.Layer | ir.Net) -> list[ir.Let]:
 
 
 def moving_maps(layer: ir.Layer | ir.Net) -> dict[str, None]:
-    """The maps that are applied to something that depends on the variable, each once, in order."""
+    """The maps of a layer that are applied to something that depends on the variable, each once, in order."""
+    return {node.param: None for node in _moving(layer) if isinstance(node, ir.Linear)}
+
+
+def moving_nets(layer: ir.Layer | ir.Net) -> dict[str, None]:
+    """The nets of a layer that are applied to something that depends on the variable."""
+    return {node.param: None for node in _moving(layer) if isinstance(node, (ir.Call, ir.Chain))}
+
+
+def _moving(layer: ir.Layer | ir.Net) -> list[ir.Expr]:
+    """The nodes that depend on the variable and are no variable themselves."""
     fixed: dict[str, bool] = {}
-    found: dict[str, None] = {}
-    for name, formula in (*((item.name, item.value) for item in layer.lets), ("", layer.result)):
+    found: list[ir.Expr] = []
+    names = [*(item.name for item in layer.lets), ""]
+    for name, formula in zip(names, ir.formulas(layer), strict=False):
         done: list[bool] = []  # whether each node is constant
         for node in postorder(formula):
             match node.expr:
@@ -87,8 +98,8 @@ def moving_maps(layer: ir.Layer | ir.Net) -> dict[str, None]:
                     done.append(fixed[let])
                 case other:
                     done.append(all(done[k] for k in node.operands))
-                    if isinstance(other, ir.Linear) and not done[-1]:
-                        found[other.param] = None
+                    if not done[-1]:
+                        found.append(other)
         fixed[name] = done[-1]
     return found
 
@@ -119,8 +130,27 @@ def act_written(act: ir.DefinedAct) -> Written:
 
 
 def layer_written(layer: ir.Layer | ir.Net) -> Written:
-    """The formulas of a layer or net, activations written out."""
-    return derived(layer, "written", lambda own: written_out([*(item.value for item in own.lets), own.result]))
+    """The formulas of a layer or net, activations and nets written out."""
+    return derived(layer, "written", _layer_written)
+
+
+def _layer_written(layer: ir.Layer | ir.Net) -> Written:
+    own = written_out(ir.formulas(layer))
+    extents = dict(layer.indices)
+    size = own.size
+    for param, kind in ir.net_params(layer):
+        copies = 1
+        for index in param.indices:
+            copies *= extents[index].constant or 1
+        size += copies * layer_written(kind.net).size
+    return Written(size, own.depth)
+
+
+def nested(owner: ir.Layer | ir.Net) -> int:
+    """How deep nets lie in each other, the owner included; those inside were counted before."""
+    if isinstance(owner, ir.Layer):
+        return max((nested(kind.net) for _, kind in ir.net_params(owner)), default=0)
+    return derived(owner, "nested", lambda own: 1 + max((nested(k.net) for _, k in ir.net_params(own)), default=0))
 
 
 def written_out(formulas: Iterable[ir.Expr]) -> Written:

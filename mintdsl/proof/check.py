@@ -38,7 +38,8 @@ from mintdsl.proof.jacobian import (
     family,
 )
 from mintdsl.proof.orders import Working, working_order
-from mintdsl.proof.rules import algebra, modules
+from mintdsl.proof.reads import Scope, alike, net_reads, positional, scope_of
+from mintdsl.proof.rules import algebra, modules, nets
 from mintdsl.proof.rules.algebra import ActFacts
 from mintdsl.proof.rules.flows import Bijection, triangular
 from mintdsl.proof.rules.parts import Part, joined, placed
@@ -240,8 +241,15 @@ class _Walk:
             case ir.Spread() | ir.Pick():
                 spread = isinstance(node, ir.Spread)
                 return self._node("PICK", node.span, placed(below[0][0], node.span, spread=spread), below)
-            case ir.Pool() | ir.Join():
-                raise AssertionError("only nets pool, and a join is no formula of one variable")
+            case ir.Join():
+                raise AssertionError("a join is no formula of one variable")
+            case ir.Pool() | ir.Delay():
+                raise AssertionError("these stand in nets, and nothing is proved of nets")
+            case ir.Call() | ir.Chain() | ir.Concat():
+                what = "concat" if isinstance(node, ir.Concat) else node.param
+                arguments, strict = [jacobian for jacobian, _ in below], self._strict(node)
+                result = nets.apply_net(arguments, name=what, span=node.span, strict=strict)
+                return self._node("NET", node.span, result, below)
             case ir.Sum():
                 result = algebra.total(below[0][0], node.indices, span=node.span)
                 return self._node("SUM", node.span, result, below, f"over {', '.join(node.indices)}")
@@ -324,6 +332,24 @@ class _Walk:
         )
         rule = "BASIC" if argument == VARIABLE else "COMP"
         return self._node(rule, node.span, result, [below], f"{note}, {_why(param)}" if _why(param) else note)
+
+    def _strict(self, node: ir.Call | ir.Chain | ir.Concat) -> list[str | None]:
+        """The direction in which a result of a net reads each argument strictly, "" for none, None if not known."""
+        if isinstance(node, ir.Concat):
+            return []
+        assert self.layer is not None
+        kind, order = self.layer.param(node.param).kind, self.working.order
+        assert isinstance(kind, ir.NetParam)
+        output = node.output if isinstance(node, ir.Call) else 0
+        scope = Scope({}, order)
+        orders = {name: value for name, value in self.bindings.items() if isinstance(value, Order)}
+        own = positional(order) and not self.working.found and alike(scope_of(kind, scope, orders)[0].order, order)
+        found: list[str | None] = []
+        for source, reads in zip(kind.sources, net_reads(kind, scope, orders)[output], strict=True):
+            fits = own and source == kind.targets[output] == self.layer.shape
+            way = next(iter(reads), "") if len(reads) < 2 else None
+            found.append("" if way == "" else way if fits and way not in ("=", "*", None) else None)
+        return found
 
     def _apply(self, node: ir.Apply, below: Proof) -> Proof:
         facts = self.act_facts(node.act, below[0].range.forget().interval, node.span)

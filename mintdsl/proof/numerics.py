@@ -242,6 +242,8 @@ def layer_numerics(proof: LayerProof, bindings: Bindings, sizes: Mapping[str, in
         low = 0.0
     inverse = over(1.0, low) if low else math.inf
     count = sum(4.0 if isinstance(n, (ir.Apply, ir.Linear)) else 1.0 for n in nodes(layer) if not isinstance(n, LEAVES))
+    if ir.net_params(layer):
+        count = math.inf  # nothing bounds what rounding does in a net
     for _, extent in layer.indices:
         count = times(count, float(_number(extent, sizes) or math.inf))
     rounding, solved = plus(count + 2, times(inverse, 2 * count)), 0.0

@@ -198,11 +198,14 @@ def _reach(layer: ir.Layer, env: Env) -> Window:
                     return inner
                 param = layer.param(node.param)
                 return inner.moved(_kernel(kind, env.shape(param.source)[0], env.shape(param.target)[0], layer, env))
-            case ir.Apply() | ir.Neg() | ir.Pool() | ir.Spread() | ir.Pick():
+            case ir.Apply() | ir.Neg() | ir.Pool() | ir.Delay() | ir.Spread() | ir.Pick():
                 return of(node.arg)
             case ir.Join():
                 known = [window for window in map(of, node.parts) if window is not None]
                 return reduce(Window.united, known) if known else None
+            case ir.Call() | ir.Chain() | ir.Concat():
+                args = (node.arg,) if isinstance(node, ir.Chain) else node.args
+                return None if all(of(arg) is None for arg in args) else EVERYWHERE
             case ir.Sum():
                 return of(node.body)
             case ir.Binary():

@@ -18,6 +18,7 @@ from math import prod
 from typing import assert_never
 
 from mintdsl.core import ir
+from mintdsl.core.calls import concatenated
 from mintdsl.core.instance import Sizes
 from mintdsl.core.interpret_weights import Env, evaluate_size
 from mintdsl.core.orders import Order
@@ -232,8 +233,19 @@ class _Formula:
                     stack.append((node.arg, at))
                 case ir.Join():
                     stack += [(part, self.part(name, at)) for name, part in zip(self.places, node.parts, strict=True)]
-                case ir.Pool():
-                    raise AssertionError("only nets pool, and nets are no part of a layer")
+                case ir.Call() | ir.Chain():
+                    kind = self.layer.param(node.param).kind
+                    assert isinstance(kind, ir.NetParam)
+                    word = self.together(at, kind.targets[node.output if isinstance(node, ir.Call) else 0])
+                    args = node.args if isinstance(node, ir.Call) else (node.arg,)
+                    stack += [(a, self.everywhere(word, s)) for a, s in zip(args, kind.sources, strict=True)]
+                case ir.Concat():
+                    whole = concatenated(node.shapes)
+                    assert whole is not None
+                    word = self.together(at, whole)
+                    stack += [(a, self.everywhere(word, s)) for a, s in zip(node.args, node.shapes, strict=True)]
+                case ir.Pool() | ir.Delay():
+                    raise AssertionError("these stand in nets, and nets are no part of a layer")
                 case other:
                     assert_never(other)
         return inputs
@@ -262,6 +274,18 @@ class _Formula:
             first = last + 1
         return found
 
+    def together(self, cells: int, shape: ir.Shape) -> int:
+        """The word of all cells of a shape in one."""
+        count = prod(self.env.shape(shape))
+        while count > 1:
+            half = (count + 1) // 2 * self.width
+            cells, count = cells >> half | cells & (1 << half) - 1, (count + 1) // 2
+        return cells
+
+    def everywhere(self, word: int, shape: ir.Shape) -> int:
+        """The same word in every cell of a shape: what is stacked or goes through a net is not told apart."""
+        return word * (((1 << prod(self.env.shape(shape)) * self.width) - 1) // ((1 << self.width) - 1))
+
     def read(self, param: ir.Param, cells: int) -> int:
         """The cells that a linear map reads for the outputs `cells`."""
         source, target = self.env.shape(param.source), self.env.shape(param.target)
@@ -275,8 +299,8 @@ class _Formula:
                 if len(source) != 1:
                     raise ValueError(f"`{param.name}` is a linear map on sizes {list(source)}; only Vec is followed")
                 return mixed(cells, dense, target[0], source[0], *self.order(dense), self.width)
-            case ir.Elementwise(kind=kind):
-                raise AssertionError(f"a {kind} is not applied")
+            case ir.Elementwise() | ir.NetParam() | ir.LayerNorm() | ir.Attention():
+                raise AssertionError("this is no linear map")
             case other:
                 assert_never(other)
 

@@ -75,6 +75,12 @@ def kind_of(param: ir.Param) -> str:
             return f"matrix, {mask}"
         case ir.Normalize():
             return "normalization by running statistics"
+        case ir.LayerNorm():
+            return "layer normalization"
+        case ir.Attention():
+            return "attention"
+        case ir.NetParam(net=net):
+            return f"net {net.name}"
         case _:
             return str(type(param.kind).__name__).lower()
 

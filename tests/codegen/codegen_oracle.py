@@ -221,7 +221,7 @@ def expected_weights(at: Compiled, model: nn.Module) -> dict[str, list[float]]:
     definition = at.core.definitions[at.key]
     for prefix, layer, env in layers(at.core, definition, bind(definition, at.shape, {}), ""):
         weights = Weights(layer, env, raw, prefix)
-        for p in (p for p in layer.params if not isinstance(p.kind, ir.Normalize)):
+        for p in (p for p in layer.params if not isinstance(p.kind, ir.Normalize | ir.NetParam)):
             found[prefix + p.name] = [v for m in weights.members(p.indices) for v in weights.of(p.name, m)]
     return found
 

@@ -1287,9 +1287,295 @@ layer A(tri: Dir, s: Real = 1) on Image[C, H, W] ensures tri, invertible {
 flow F on Image[2, 2, 3] { pair { A(tri = lower)  A(tri = upper, s = 0.5) }  prior normal }""",
 }
 
+RES = """
+net Res from Image[C, H, W] to Image[C, H, W] {
+  param V : conv 3x3
+  param b : bias
+  map x -> x + V(tanh(x)) + b
+}"""
+
+NETS = {
+    "net_of_constants": """
+net N(width: Nat, h: Act = tanh) from Vec[D] to Vec[D] {
+  space Hid = Vec[width]
+  param V : linear from Vec[D] to Hid
+  param U : linear from Hid to Vec[D]
+  param b : bias on Hid
+  map x -> U(h(V(x) + b))
+}
+act bump(u) = u / (1 + exp(u))
+layer A on Vec[D] ensures diagonal, diag > 0, invertible {
+  param b : bias (per = element)
+  param n : net N(width = 3)
+  param m : net N(width = 2, h = bump)
+  map x -> x * exp(tanh(n(b))) + m(n(b))
+}""",
+    "net_inside_of_the_solver": """
+net N from Vec[D] to (Vec[D], Vec[D]) {
+  param V, U : linear
+  map x -> (V(x), U(x))
+}
+layer A on Vec[D] ensures lower, diag > 0, invertible {
+  param b : bias (per = element)
+  param n : net N from Vec[D] to (Vec[D], Vec[D])
+  param W : linear lower with diag >= 0
+  map x {
+    let (s, m) = n(b)
+    return x + W(elu(x + m)) * sigmoid(s) + tanh(x)
+  }
+}""",
+    "net_results": RES
+    + """
+net Cond(width: Nat, depth: Nat = 2) from Image[C, H, W], Vec[M] to (Image[D, H, W], Image[D, H, W]) {
+  space Hid = Image[width, H, W]
+  index l : depth
+  param V0     : conv 3x3 from Image[C + M, H, W] to Hid
+  param B[l]   : net Res from Hid to Hid
+  param Vs, Vm : conv 3x3 from Hid to Image[D, H, W]
+  map x, y {
+    let u = chain[l](B[l])(V0(concat(x, y)))
+    return (Vs(u), Vm(u))
+  }
+}
+layer A(width: Nat = 3) on Image[C, H, W] ensures lower, diag > 0, invertible {
+  param a : bias (per = channel) on Image[1, H, W]
+  param y : bias on Vec[3]
+  param n : net Cond(width = width) from Image[1, H, W], Vec[3] to (Image[C, H, W], Image[C, H, W])
+  param W : conv 3x3 lower with diag >= 0
+  map x {
+    let (s, m) = n(a, y)
+    return x * exp(tanh(s)) + W(elu(x)) * sigmoid(m) + m
+  }
+}""",
+    "net_family_of_arguments": """
+net N from Vec[D], Vec[M] to (Vec[D], Vec[M]) {
+  param V : linear
+  param U : linear from Vec[M] to Vec[D]
+  param R : linear from Vec[D] to Vec[M]
+  map x, y -> (V(x) + U(y), R(x) + y)
+}
+layer A on Vec[D] ensures lower, diag > 0, invertible {
+  index i : 3
+  param b[i] : bias (per = element)
+  param c : bias on Vec[2]
+  param n : net N from Vec[D], Vec[2] to (Vec[D], Vec[2])
+  param W[i] : linear lower with diag >= 0
+  map x {
+    let u[i] = b[i] * 2
+    let (m, s) = n(sum[i](u[i]), c)
+    return x + sum[i](W[i](elu(x + m)) + exp(x) * exp(-tanh(m)))
+  }
+}""",
+    "net_of_nets_in_a_flow": RES
+    + """
+net Two from Image[C, H, W] to Image[C, H, W] {
+  param r, q : net Res
+  map x -> q(r(x)) - r(x)
+}
+layer A on Image[C, H, W] ensures diagonal, diag > 0, invertible {
+  param b : bias (per = element)
+  param n : net Two
+  map x -> x + n(b)
+}
+layer B on Image[C, H, W] ensures lower, diag > 0, invertible {
+  param k : conv 3x3 lower with diag > 0
+  map x -> k(x) + tanh(x)
+}
+flow F on Image[2, 2, 2] ensures invertible { repeat 2 { A  B }  squeeze 2  A  prior normal }""",
+    "net_weight_normed": """
+net N from Image[C, H, W] to Image[C, H, W] {
+  index i : 2
+  param V : conv 3x3 (norm = weight)
+  param U[i] : conv 1x1 (norm = weight)
+  param b : bias
+  map x -> x + sum[i](U[i](relu(V(x)))) + b
+}
+layer A on Image[C, H, W] ensures diagonal, diag > 0, invertible {
+  param b : bias (per = element)
+  param n : net N
+  map x -> x * 2 + n(b)
+}""",
+    "layer_weight_normed": """
+layer A on Vec[D] ensures lower, diag > 0, invertible {
+  param b : bias (per = element)
+  param V : linear (norm = weight)
+  param W : linear lower with diag > 0
+  map x -> W(x) + V(b)
+}""",
+    "net_of_tokens": """
+net Causal(heads: Nat) from Seq[T, E] to Seq[T, E] {
+  order time
+  param n1, n2 : layer_norm
+  param P : attention lower (heads = heads)
+  param V1 : linear from Seq[T, E] to Seq[T, 2 * E]
+  param V2 : linear (norm = weight) from Seq[T, 2 * E] to Seq[T, E]
+  param b1 : bias (per = channel) on Seq[T, 2 * E]
+  map x {
+    let u = x + P(n1(x))
+    return u + V2(gelu(V1(n2(u)) + b1))
+  }
+}
+net ViT(depth: Nat) from Seq[T, D], Vec[M] to (Seq[T, D], Seq[T, D]) {
+  order time
+  space Hid = Seq[T, 4]
+  index l : depth
+  param V0 : linear from Seq[T, D + M] to Hid
+  param spot : bias (per = element) on Hid
+  param B[l] : net Causal(heads = 2) from Hid to Hid
+  param Vm, Va : linear from Hid to Seq[T, D]
+  map x, c {
+    let u = delay(chain[l](B[l])(V0(concat(x, c)) + spot))
+    return (Vm(u), Va(u))
+  }
+}
+layer A on Seq[3, 2] ensures diagonal, diag > 0, invertible {
+  param b : bias (per = element)
+  param c : bias on Vec[1]
+  param n : net ViT(depth = 2) from Seq[3, 2], Vec[1] to (Seq[3, 2], Seq[3, 2])
+  map x {
+    let (m, a) = n(b, c)
+    return (x - m) * exp(-tanh(a))
+  }
+}""",
+    "net_other_norms": """
+net N from Image[C, H, W] to Vec[D] {
+  param k : layer_norm
+  param v : layer_norm (eps = 0.1) on Vec[C]
+  param V : linear from Vec[C] to Vec[D]
+  map x -> V(v(mean_pool(k(x))))
+}
+net S(way: Dir) from Seq[T, E] to Seq[T, E] {
+  param P : attention way
+  param Q : attention
+  map x -> P(x) - Q(x)
+}
+layer A on Vec[D] ensures diagonal, diag > 0, invertible {
+  param b : bias (per = element) on Image[3, 2, 1]
+  param n : net N from Image[3, 2, 1] to Vec[D]
+  map x -> x + n(b)
+}
+layer B on Seq[2, 2] ensures diagonal, diag > 0, invertible {
+  param b : bias (per = element)
+  param n : net S(way = upper)
+  map x -> x + n(b)
+}
+flow F on Seq[2, 2] ensures invertible { B }""",
+    "net_causal": """
+net Causal from Seq[T, E] to Seq[T, E] {
+  param n : layer_norm
+  param P : attention lower (heads = 2)
+  param V : linear
+  map x -> V(tanh(x)) + P(n(x))
+}
+net Delayed(depth: Nat) from Seq[T, D] to (Seq[T, D], Seq[T, D]) {
+  space Hid = Seq[T, 4]
+  index l : depth
+  param V0 : linear from Seq[T, D] to Hid
+  param B[l] : net Causal from Hid to Hid
+  param Vm, Va : linear from Hid to Seq[T, D]
+  map x {
+    let u = delay(chain[l](B[l])(V0(x)))
+    return (Vm(u), Va(u))
+  }
+}
+layer A on Seq[T, D] ensures lower, diag > 0, invertible {
+  param n : net Delayed(depth = 2) from Seq[T, D] to (Seq[T, D], Seq[T, D])
+  map x {
+    let (m, a) = n(x)
+    return (x - m) * exp(-a) + tanh(x)
+  }
+}
+flow F on Seq[3, 2] ensures invertible { A  A  prior normal }""",
+    "net_strict": """
+net N(tri: Dir) from Vec[D], Vec[D] to (Vec[D], Vec[D]) {
+  param V, W : linear strict tri
+  param U : linear tri
+  map x, y -> (V(tanh(x) + U(y)), U(W(x)) * W(y))
+}
+layer A(way: Dir) on Vec[D] ensures way, diag > 0, invertible {
+  param b : bias
+  param n : net N(tri = way) from Vec[D], Vec[D] to (Vec[D], Vec[D])
+  param W : linear way with diag > 0
+  map x {
+    let (m, s) = n(x, b + elu(x))
+    return W(x) * exp(tanh(s)) + m + tanh(x)
+  }
+}
+flow F on Vec[4] ensures invertible { pair { A(way = lower)  A(way = upper) }  prior normal }""",
+    "net_made": """
+net Made(width: Nat, tri: Dir = lower) from Vec[D], Vec[M] to (Vec[D], Vec[D]) {
+  space Hid = Vec[width]
+  param V1     : linear tri from Vec[D] to Hid
+  param V2     : linear tri on Hid
+  param Vm, Va : linear strict tri from Hid to Vec[D]
+  param U      : linear from Vec[M] to Hid
+  param b      : bias on Hid
+  map x, c {
+    let u = tanh(V1(x) + U(c) + b)
+    let v = tanh(V2(u))
+    return (Vm(v), Va(v))
+  }
+}
+layer Maf(tri: Dir) on Vec[D] ensures tri, diag > 0, invertible {
+  param c : bias on Vec[2]
+  param n : net Made(width = 7, tri = tri) from Vec[D], Vec[2] to (Vec[D], Vec[D])
+  map x {
+    let (m, a) = n(x, c)
+    return (x - m) * exp(-tanh(a))
+  }
+}
+flow F on Vec[4] ensures invertible { Maf(tri = lower)  Maf(tri = upper)  prior normal }""",
+    "net_made_of_one": """
+net Made from Vec[D] to Vec[D] {
+  param V : linear lower from Vec[D] to Vec[3]
+  param W : linear strict lower from Vec[3] to Vec[D]
+  map x -> W(tanh(V(x)))
+}
+layer A on Vec[D] ensures lower, diag == 1, invertible {
+  param n : net Made
+  map x -> x + n(x)
+}
+flow F on Vec[1] ensures invertible { A }""",
+    "net_that_reads_nothing": """
+net N from Vec[D] to (Vec[D], Vec[D], Vec[2]) {
+  param b : bias
+  param c : bias on Vec[2]
+  map x -> (b, 0.5, c)
+}
+net M from Vec[2] to Vec[D] {
+  param V : linear from Vec[2] to Vec[D]
+  map x_2 -> V(x_2)
+}
+layer A on Vec[D] ensures diagonal, diag > 0, invertible {
+  param b : bias
+  param n : net N from Vec[D] to (Vec[D], Vec[D], Vec[2])
+  param m : net M from Vec[2] to Vec[D]
+  map x {
+    let (p, q, r) = n(b)
+    return x * exp(p) + q + m(r)
+  }
+}""",
+    "net_names": """
+net N from Vec[D], Vec[D] to (Vec[D], Vec[D]) {
+  param x, y_2, y : bias
+  param x_2 : linear
+  map lead, w -> (y_2 + x_2(lead) * x, w + y)
+}
+layer A on Vec[D] ensures diagonal, diag > 0, invertible {
+  param b, w, x_3 : bias
+  param c : net N from Vec[D], Vec[D] to (Vec[D], Vec[D])
+  map x {
+    let (c_1, y) = c(b, x_3)
+    let (s, rests) = c(c_1, w)
+    return x * exp(tanh(y)) + s + rests
+  }
+}""",
+}
+
 PROGRAMS: dict[str, str] = {
     name: HEAD + text
     for group in (PARAMETRISATIONS, CONV_DIAGONALS, MAPS, TIES, FAMILIES, FORMULAS, ACTS, NAMES, DATA, FLOWS)
+    for group in (PARAMETRISATIONS, CONV_DIAGONALS, MAPS, TIES, FAMILIES, FORMULAS, ACTS, NAMES, FLOWS, NETS)
     for name, text in group.items()
 }
 """Program text by name."""

@@ -50,6 +50,8 @@ def _layer(layer: ir.Layer) -> Iterator[str]:
         yield from _argument(layer.order)
     for param in layer.params:
         yield f"shape:{param.target.kind}"
+        if isinstance(param.kind, ir.NetParam):
+            continue
         yield from _argument(param.init)
         match param.kind:
             case ir.Elementwise(kind=word):

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from mintdsl.core import ir
-from mintdsl.core.interpret_weights import BoundAct, Env, bind, evaluate_size, extents
+from mintdsl.core.interpret_weights import BoundAct, Env, bind, bind_net, evaluate_size, extents
 from mintdsl.core.nat import Nat
 from mintdsl.core.orders import DEFAULT_ORDER, Order
 
@@ -113,9 +113,9 @@ SIGNED = {"signed", "signed_exp"}
 
 @dataclass
 class Weights:
-    """The effective values of one layer's parameters, every one as its definition says."""
+    """The effective values of one layer's or net's parameters, every one as its definition says."""
 
-    layer: ir.Layer
+    layer: ir.Layer | ir.Net
     env: Env
     raw: Raw
     prefix: str = ""
@@ -339,6 +339,12 @@ class Formula:
                     total = term if total is None else tensors.add(total, term)
                 assert total is not None
                 return total
+            case ir.Call(param=name, args=(arg,)):
+                assert self.weights is not None
+                kind = self.weights.layer.param(name).kind
+                assert isinstance(kind, ir.NetParam) and kind.sources == kind.targets
+                inside = Weights(kind.net, bind_net(kind, self.env), self.weights.raw, f"{self.weights.prefix}{name}.")
+                return Formula(inside.env, self._full(self.expr(arg, at)), inside).layer()
             case _:
                 raise AssertionError(node)
 

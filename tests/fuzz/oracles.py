@@ -133,7 +133,7 @@ class _Trial:
         for used, module in zip(self.subject.uses, layers_of(model), strict=True):
             weights = Weights(used.layer, used.env, self.raw, used.prefix)
             for param in used.layer.params:
-                if isinstance(param.kind, ir.Normalize):
+                if isinstance(param.kind, ir.Normalize | ir.NetParam):
                     continue
                 got = cast("Callable[[str], Tensor]", module.effective)(param.name).detach()
                 for member in weights.members(param.indices):
@@ -348,7 +348,7 @@ class _Trial:
         for used, module in zip(subject.uses, layers_of(model), strict=True):
             weights = Weights(used.layer, used.env, self.raw, used.prefix)
             for param in used.layer.params:
-                if isinstance(param.kind, ir.Normalize):
+                if isinstance(param.kind, ir.Normalize | ir.NetParam):
                     continue
                 got = cast("Callable[[str], Tensor]", module.effective)(param.name).double()
                 where = f"{param.name} of {used.layer.name}, {dtype}"

@@ -227,6 +227,11 @@ def at_node(node: Json, rule: str, operands: list[Json], params: dict[str, Json]
             root = DIGITS.sqrt(DIGITS.divide(Decimal(eps.denominator), Decimal(eps.numerator)))
             steep = Box(Fraction(0), outer(root)[1], True, False)
             return Bounds(products(a.diag, steep), REAL, times(a.lip, steep.hi))
+        case "NET", _ if all(
+            fact["off"] == "<diagonal>" and bound.diag.zero for fact, bound in zip(operands, found, strict=True)
+        ):
+            nothing = Box(Fraction(0), Fraction(0), False, False)
+            return Bounds(nothing, REAL, Fraction(0))
     return None
 
 

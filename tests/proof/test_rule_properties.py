@@ -47,6 +47,7 @@ TERMS = {
     "DIV": ("x / (1 + sigmoid(S(x)))", "A(x) / t", "1 / (1 + softplus(x))", "3 / r + x", "x / (2 + tanh(x))"),
     "TIE": ("t * x + U(elu(V(x)))", "U(V(x))", "V(x)"),
     "BN": ("m(x)", "t * m(A(x))", "n * m(x) + c"),
+    "NET": ("x + g(c)", "t * g(c)", "x * exp(tanh(g(g(c)))) + concat(e, f)"),
 }
 """For each rule of formulas, layers on a vector in which it is applied."""
 
@@ -55,12 +56,14 @@ EXTRA = {
     "  param d[i] : bias (per = element)\n",
     "TIE": "  param U, V : linear lower\n  tie diag(U) * diag(V) >= 0\n",
     "BN": "  param m : normalize\n",
+    "NET": "  param g : net G\n  param e : bias on Vec[1]\n  param f : bias on Vec[D - 1]\n",
 }
+NETS = "net G from Vec[D] to Vec[D] {\n  param V : linear\n  param b : bias\n  map x -> V(sin(x)) + b * b\n}\n"
 
 
 def one_layer(rule: str, term: str) -> mintdsl.driver.Program:
     return mintdsl.loads(
-        f"mint 1\nlayer L{'(K: Nat = 2)' if rule == 'SUM' else ''} on Vec[D] {{\n{PARAMS}{EXTRA.get(rule, '')}"
+        f"mint 1\n{NETS}layer L{'(K: Nat = 2)' if rule == 'SUM' else ''} on Vec[D] {{\n{PARAMS}{EXTRA.get(rule, '')}"
         f"  map x -> {term}\n}}\n"
     )
 
@@ -68,12 +71,17 @@ def one_layer(rule: str, term: str) -> mintdsl.driver.Program:
 Raw = dict[str, list[float]]
 
 
-def draws(layer: ir.Layer, dims: tuple[int, ...], sizes: Mapping[str, int], seed: int) -> Iterator[Raw]:
+def draws(
+    core: ir.Program, layer: ir.Layer, dims: tuple[int, ...], sizes: Mapping[str, int], seed: int
+) -> Iterator[Raw]:
     """Raw tensors: normal, wide, extreme."""
+    inside = {key: shape for key, shape in interpret.parameters(core, core.main[-1], dims, sizes).items() if "." in key}
     generator = random.Random(seed)
     for scale in (0.5, 3.0, 40.0):
-        raw: Raw = {}
+        raw: Raw = {key: [generator.gauss(0, scale) for _ in range(math.prod(n))] for key, n in inside.items()}
         for param in layer.params:
+            if isinstance(param.kind, ir.NetParam):
+                continue
             count = math.prod(interpret.param_shape(layer, param, dims, sizes))
             if isinstance(param.kind, ir.Normalize):
                 raw[f"{param.name}_mean"] = [generator.gauss(0, scale) for _ in range(count)]
@@ -106,7 +114,7 @@ def test_rules_of_formulas(rule: str, term: str) -> None:
     jacobian = proof.jacobian
     generator = random.Random(7)
     checked = 0
-    for raw in draws(layer, dims, sizes, 11):
+    for raw in draws(core, layer, dims, sizes, 11):
 
         def at(x: list[float], raw: Mapping[str, list[float]] = raw) -> interpret.Result:
             return interpret.evaluate_layer(core, key, x, dims, sizes, raw)

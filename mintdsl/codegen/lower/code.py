@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from mintdsl.codegen.shapes import real
+from mintdsl.core import ir
 from mintdsl.records import record, replace
 
 
@@ -26,6 +29,7 @@ class Code:
         return self.text if self.atom else f"({self.text})"
 
 
+LETTERS = "ijklmnopqrstuvxyz"
 ZERO = Code("0.0")
 ONE = Code("1.0")
 
@@ -121,3 +125,33 @@ class Algebra:
         old = tuple(first + code.families.index(i) for i in families)
         new = tuple(range(first, first + len(families)))
         return replace(code, text=f"{code.wrapped}.movedim({old}, {new})", families=families, atom=True)
+
+
+def rank_of(shape: ir.Shape) -> int:
+    """Event axes of a tensor of this shape; one where the shape is not known."""
+    return {"Image": 3, "Seq": 2}.get(shape.kind, 1)
+
+
+def letters(indices: Sequence[str]) -> dict[str, str]:
+    """A letter for each index, in einsum: its own where that is free."""
+    used: dict[str, str] = {}
+    for index in dict.fromkeys(indices):
+        own = index if len(index) == 1 and index in LETTERS and index not in used.values() else ""
+        used[index] = own or next(c for c in LETTERS if c not in used.values() and c not in indices)
+    return used
+
+
+def act_functions(
+    act: ir.BuiltinAct | ir.FormalAct, members: Mapping[str, str]
+) -> tuple[Callable[[str], str], Callable[[str], str]]:
+    """Value and slope of an activation as text of their argument's text."""
+    if isinstance(act, ir.FormalAct):
+        name = members[act.name]
+        return lambda v: f"{name}.value({v})", lambda v: f"{name}.slope({v})"
+    options = "".join(f", {real(o, members)}" for o in act.options)
+    return lambda v: f"{act.name}_value({v}{options})", lambda v: f"{act.name}_slope({v}{options})"
+
+
+def shown(let: ir.Let) -> str:
+    """A let as its spec writes it."""
+    return f"{let.name}[{', '.join(let.indices)}]" if let.indices else let.name

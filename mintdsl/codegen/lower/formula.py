@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from mintdsl.codegen.lower.code import ONE, ZERO, Algebra, Code
-from mintdsl.codegen.lower.maps import letters_of, map_of, rank_of
+from mintdsl.codegen.lower import calls
+from mintdsl.codegen.lower.code import ONE, ZERO, Algebra, Code, act_functions, letters, rank_of, shown
+from mintdsl.codegen.lower.maps import map_of
 from mintdsl.codegen.naming import LOCALS
 from mintdsl.codegen.shapes import real, residue, size
 from mintdsl.core import ir
@@ -33,6 +34,7 @@ class Lowering:
     mode: str
     local: dict[str, str]
     members: dict[str, str]
+    attributes: dict[str, str]
     anchors: dict[str, str]
     steepest: Callable[[ir.BuiltinAct | ir.DefinedAct], float | None]
     variable: Code | None = None
@@ -46,14 +48,17 @@ class Lowering:
     rests: list[str] = field(default_factory=list)
     at: str = "y"
     bounded: bool = True
+    rank: int = field(init=False)
     order: tuple[str, ...] = field(init=False)
     algebra: Algebra = field(init=False)
     numbers: dict[str, int] = field(default_factory=dict)  # of names, the next number that may be free
     constants: dict[str, bool] = field(default_factory=dict)  # of lets, whether they do not contain the variable
+    called: dict[tuple[object, ...], list[Code]] = field(default_factory=dict)  # results of nets, each made once
 
     def __post_init__(self) -> None:
         self.order = tuple(name for name, _ in self.layer.indices)
         self.algebra = Algebra(self.order)
+        self.rank = len(self.event)
 
     @property
     def event(self) -> str:
@@ -62,20 +67,26 @@ class Lowering:
 
     @property
     def input(self) -> str:
-        """The variable of the map in the method at hand."""
+        """The variable of the map in the method at hand, of a net its first input."""
         return self.around or ("s" if self.mode == "fibre" else "x")
 
-    @property
-    def rank(self) -> int:
-        return len(self.event)
-
-    def run(self) -> tuple[Code, Code]:
+    def run_layer(self) -> tuple[Code, Code]:
         """Statements for every let, then value and diagonal of the result."""
+        assert isinstance(self.layer, ir.Layer)
+        self._lets()
+        return self.expr(self.layer.result)
+
+    def run(self) -> list[Code]:
+        """Statements for every let, then the value of each result of a net."""
+        assert isinstance(self.layer, ir.Net)
+        self._lets()
+        return [self.expr(result)[0] for result in self.layer.results]
+
+    def _lets(self) -> None:
         self.begin()
         for let in self.layer.lets:
             self.let(let)
         self.at = "y"
-        return self.expr(self.layer.result)
 
     def begin(self) -> None:
         """The names of parameters and lets are taken."""
@@ -85,11 +96,12 @@ class Lowering:
         """Statements for a let."""
         self.at = self.local[let.name]
         if self.mode in ("value", "plain"):
-            self.lines.append(f"# {_source(let)}")
+            self.lines.append(f"# {shown(let)}")
         value, diagonal = self.expr(let.value)
         self.constants[let.name] = self._constant(let.value)
         if self.mode != "bound" or self.constants[let.name]:
-            self.lines.append(f"{self.local[let.name]} = {value.text}")
+            if value.text != self.local[let.name]:
+                self.lines.append(f"{self.local[let.name]} = {value.text}")
             value = replace(value, text=self.local[let.name], atom=True)
         if diagonal.rank and self.mode in ("value", "fibre", "bound"):
             diagonal = self.name(f"d_{self.local[let.name]}", diagonal)
@@ -101,13 +113,18 @@ class Lowering:
         """Assign `code` to a variable."""
         if code.text == wanted or (code.atom and code.text.isidentifier()):
             return code
+        name = self.fresh(wanted)
+        self.lines.append(f"{name} = {code.text}")
+        return replace(code, text=name, atom=True)
+
+    def fresh(self, wanted: str) -> str:
+        """A variable that is called like this, or nearly."""
         name, n = wanted, self.numbers.get(wanted, 2)
         while name in self.taken:
             name, n = f"{wanted}_{n}", n + 1
         self.numbers[wanted] = n
         self.taken.add(name)
-        self.lines.append(f"{name} = {code.text}")
-        return replace(code, text=name, atom=True)
+        return name
 
     def _short(self, a: Code, b: Code) -> tuple[Code, Code]:
         """The operands of a line, the longer one named first where the line would be too long."""
@@ -146,7 +163,7 @@ class Lowering:
             case ir.Var(name=name):
                 own = ZERO if self.mode in ("plain", "constant") else ONE
                 found = self.variable or self.variables.get(name)
-                return found or Code(self.input, (), True, self.rank), own
+                return found or calls.variable(self, node, self.rank), own
             case ir.Scalar():
                 return self._scalar(node), ZERO
             case ir.Value():
@@ -168,9 +185,16 @@ class Lowering:
                 return self.expr(node.arg)  # what stands at other places is not looked at
             case ir.Join():
                 raise AssertionError("the parts of a join are lowered one by one")
+            case ir.Call() | ir.Chain() if self.mode == "bound":
+                return ZERO, ZERO  # it reads the variable, so strictly
+            case ir.Call() | ir.Chain():
+                return calls.call(self, node) if isinstance(node, ir.Call) else calls.chained(self, node), ZERO
+            case ir.Concat():
+                return calls.concat(self, node), ZERO
+            case ir.Delay():
+                return calls.delayed(self, node), ZERO
             case ir.Pool():
-                value, _ = self.expr(node.arg)
-                return replace(value, text=f"{value.wrapped}.mean((-2, -1))", rank=1, atom=True), ZERO
+                return calls.pooled(self, node), ZERO
 
     def _spread(self, part: ir.Var) -> Code:
         """A part of a mask at its own places, 0 elsewhere."""
@@ -203,8 +227,7 @@ class Lowering:
     def _value(self, node: ir.Value) -> Code:
         param = self.layer.param(node.param)
         assert isinstance(param.kind, ir.Elementwise)
-        name = self.local[node.param]
-        code = self.algebra.sort(Code(name, node.indices, False, rank_of(param.target)))
+        code = self.algebra.sort(Code(self.local[node.param], node.indices, False, rank_of(param.target)))
         if param.kind.per == "channel" and param.target.kind == "Any":
             return replace(code, text=f"by_channel({code.text}, self.event_shape)")
         if param.kind.per == "channel" and param.target.kind == "Image":
@@ -289,7 +312,7 @@ class Lowering:
             argument = replace(argument, text=f"torch.as_tensor({argument.text}, dtype={like})")
         if isinstance(node.act, ir.DefinedAct):
             return self._inline(node.act, argument, diagonal)
-        value, slope = self._act_functions(node.act)
+        value, slope = act_functions(node.act, self.members)
         if self.variables and isinstance(node.act, ir.BuiltinAct) and node.act.name in ("exp", "sigmoid"):
             argument = self.named[id(node.arg)] = self.name(f"{self.at}_in", argument)
         if diagonal != ZERO and self.mode in ("value", "fibre"):
@@ -307,14 +330,6 @@ class Lowering:
         if value.rank == 0:
             value = replace(argument, text=f"torch.full_like({argument.text}, {value.text})", atom=True)
         return value, ZERO if diagonal == ZERO else self.mul(slope, diagonal)
-
-    def _act_functions(self, act: ir.BuiltinAct | ir.FormalAct) -> tuple[Callable[[str], str], Callable[[str], str]]:
-        """Value and slope of an activation as text of their argument's text."""
-        if isinstance(act, ir.FormalAct):
-            name = self.members[act.name]
-            return lambda v: f"{name}.value({v})", lambda v: f"{name}.slope({v})"
-        options = "".join(f", {real(o, self.members)}" for o in act.options)
-        return lambda v: f"{act.name}_value({v}{options})", lambda v: f"{act.name}_slope({v}{options})"
 
     def _constant(self, node: ir.Expr) -> bool:
         return constant(node, self.constants)
@@ -354,6 +369,8 @@ class Lowering:
         argument, diagonal = self.expr(node.arg)
         param = self.layer.param(node.param)
         kind = param.kind
+        if isinstance(kind, ir.Ready):
+            return self.algebra.total(calls.applied(self, param, argument), summed), ZERO
         if isinstance(kind, ir.Normalize):
             value, slope = self._normalize(param, kind, argument, diagonal)
             return self.algebra.total(value, summed), self.algebra.total(slope, summed)
@@ -400,7 +417,7 @@ class Lowering:
         """sum over `summed` of diag(W) times a diagonal (or values): the contraction of rules COMP and SUM."""
         if self.mode == "bound":
             d_param = replace(d_param, text=f"{d_param.text}.abs()")
-        letters = letters_of((*d_param.families, *other.families, *summed))
+        named = letters((*d_param.families, *other.families, *summed))
         kept = tuple(i for i in self.order if i in (*d_param.families, *other.families) and i not in summed)
         lost = [i for i in summed if i not in (*d_param.families, *other.families)]
         if other == ONE or (other.rank == 0):
@@ -413,10 +430,10 @@ class Lowering:
             text = f"{d_param.text}[:, None, None]" if self.rank > 1 else d_param.text
             result = self.mul(replace(d_param, text=text, rank=self.rank), other)
         else:
-            first = "".join(letters[i] for i in d_param.families) + "c"
+            first = "".join(named[i] for i in d_param.families) + "c"
             lead = "b" if other.batch else ""
-            second = lead + "".join(letters[i] for i in other.families) + self.event
-            output = lead + "".join(letters[i] for i in kept) + self.event
+            second = lead + "".join(named[i] for i in other.families) + self.event
+            output = lead + "".join(named[i] for i in kept) + self.event
             if len(other.text) > 45:
                 other = self.name(f"{self.at}_term", other)
             text = f'torch.einsum("{first},{second}->{output}", {d_param.text}, {other.text})'
@@ -424,7 +441,3 @@ class Lowering:
         for index in lost:
             result = self.mul(Code(f'self.extents["{index}"]'), result)
         return result
-
-
-def _source(let: ir.Let) -> str:
-    return f"{let.name}[{', '.join(let.indices)}]" if let.indices else let.name

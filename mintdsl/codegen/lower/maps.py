@@ -1,26 +1,15 @@
-"""Linear maps of families: one folded map, with the sums around it."""
+"""The value of a linear map of families: one folded map, with the sums around it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from mintdsl.codegen.lower.code import Code
+from mintdsl.codegen.lower.code import Code, rank_of
 from mintdsl.codegen.shapes import size
 from mintdsl.core import ir
 
 if TYPE_CHECKING:
     from mintdsl.codegen.lower.formula import Lowering
-
-LETTERS = "ijklmnopqrstuvxyz"
-
-
-def letters_of(indices: Sequence[str]) -> dict[str, str]:
-    used: dict[str, str] = {}
-    for index in dict.fromkeys(indices):
-        own = index if len(index) == 1 and index in LETTERS and index not in used.values() else ""
-        used[index] = own or next(c for c in LETTERS if c not in used.values() and c not in indices)
-    return used
 
 
 def map_of(lowering: Lowering, node: ir.Linear, param: ir.Param, argument: Code, summed: tuple[str, ...]) -> Code:
@@ -36,9 +25,10 @@ def map_of(lowering: Lowering, node: ir.Linear, param: ir.Param, argument: Code,
     if not argument.batch:
         sizes = ", ".join(size(d, lowering.members) for d in param.source.dims)
         ones = "1, " * len(argument.families)
-        zeros = Code(f"{lowering.input}.new_zeros({lowering.input}.shape[0], {ones}{sizes})", (), True, lowering.rank)
+        rank = rank_of(param.source)
+        zeros = Code(f"{lowering.input}.new_zeros({lowering.input}.shape[0], {ones}{sizes})", (), True, rank)
         zeros = lowering.name(f"{lowering.at}_zeros", zeros)
-        argument = Code(f"{argument.text} + {zeros.text}", argument.families, True, lowering.rank, atom=False)
+        argument = Code(f"{argument.text} + {zeros.text}", argument.families, True, rank, atom=False)
     both = [i for i in lowering.order if i in weight.families and i in argument.families]
     inputs = [i for i in both if i in summed]
     shared = [i for i in both if i not in summed]
@@ -62,8 +52,3 @@ def map_of(lowering: Lowering, node: ir.Linear, param: ir.Param, argument: Code,
     for index in lost:
         result = lowering.mul(Code(f'self.extents["{index}"]'), result)
     return result
-
-
-def rank_of(shape: ir.Shape) -> int:
-    """Event axes of a tensor of this shape; one where the shape is not known."""
-    return {"Image": 3, "Seq": 2}.get(shape.kind, 1)

@@ -131,7 +131,7 @@ class _Formula:
 
     def layer(self, prefix: str) -> None:
         weights = self.weights[prefix]
-        self.result = _Closed(weights, self.result).expr(weights.layer.result, {})
+        self.result = _Closed(weights, self.result).expr(ir.formulas(weights.layer)[-1], {})
 
 
 class _Closed:
@@ -168,7 +168,7 @@ class _Closed:
                 members = self.weights.members(indices)
                 terms = [self.expr(body, {**at, **dict(zip(indices, member, strict=True))}) for member in members]
                 return reduce(lambda a, b: _binary("+", a, b), terms)
-            case ir.Pool() | ir.Spread() | ir.Pick() | ir.Join():
+            case ir.Pool() | ir.Delay() | ir.Call() | ir.Chain() | ir.Concat() | ir.Spread() | ir.Pick() | ir.Join():
                 raise _Unlike
             case other:
                 assert_never(other)

@@ -157,7 +157,14 @@ def _diagonal(param: ir.Param, shape: tuple[int, ...], env: Env) -> dict[int, in
     match param.kind:
         case ir.Elementwise(kind=kind):
             return {k: k for k in range(prod(shape))} if kind == "scale" else {}
-        case ir.Conv(direction=None) | ir.Dense(direction=None) | ir.Normalize():
+        case (
+            ir.Conv(direction=None)
+            | ir.Dense(direction=None)
+            | ir.Normalize()
+            | ir.NetParam()
+            | ir.LayerNorm()
+            | ir.Attention()
+        ):
             return {}
         case ir.Dense():
             rows, columns = shape[-2:]

@@ -8,6 +8,7 @@ from math import prod
 from typing import assert_never
 
 from mintdsl.core import ir
+from mintdsl.core.canonical import reachable
 from mintdsl.core.interpret import layers
 from mintdsl.core.interpret_weights import Argument, Env, bind, evaluate_size, param_shape, sign_shape
 from mintdsl.core.nat import Nat
@@ -91,6 +92,8 @@ class Setting:
 def settings(program: ir.Program, key: str, bindings: Mapping[str, ir.Argument]) -> Iterator[Setting]:
     """The smallest sizes at which the definition makes sense, each with all directions."""
     definition = program.definitions[key]
+    if any(ir.net_params(used) for used in _layers(program, key)):
+        return  # the numbers of a net are not tried
     coupled = not isinstance(definition, ir.Layer) or any(
         isinstance(e, ir.Linear | ir.Join) for e in expressions(definition)
     )
@@ -238,6 +241,12 @@ def _work(layer: ir.Layer, env: Env) -> int:
         return 1 + entries + times * sum(map(of, operands(node)))
 
     return of(layer.result) + sum(prod(extents[i] for i in let.indices) * of(let.value) for let in layer.lets)
+
+
+def _layers(program: ir.Program, key: str) -> Iterator[ir.Layer]:
+    """The layers that a definition uses, or itself."""
+    used = (program.callable(place) for place in reachable(program, key))
+    return (definition for definition in used if isinstance(definition, ir.Layer))
 
 
 def expressions(layer: ir.Layer) -> Iterator[ir.Expr]:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from mintdsl.proof.kernel.exact import ANY, NONNEGATIVE, PLUS, REAL, ZERO, Signed, Span, point
 from mintdsl.proof.kernel.facts import ASSUMED, INVERSES, Elementwise, constrained, registered
 from mintdsl.proof.kernel.flows import Known, triangular
+from mintdsl.proof.kernel.nets import order_of, read_by
 from mintdsl.proof.kernel.reading import Json, Refused, read_size
 from mintdsl.proof.kernel.rules import (
     VARIABLE,
@@ -23,6 +24,7 @@ from mintdsl.proof.kernel.rules import (
     mapped,
     multiply,
     negated,
+    network,
     normalized,
     placed,
     read_fact,
@@ -45,6 +47,8 @@ class Scope(NamedTuple):
     acts: dict[str, Fact]
     lets: dict[str, tuple[list[str], Fact]]
     used: set[str]
+    nets: Mapping[str, Json]
+    place: Json  # the shape, and the order where that is the declared one
 
     def formula(self, nodes: Json, steps: Json, where: str) -> Fact:
         """The fact stated for the last node, each checked against those of its operands."""
@@ -83,6 +87,12 @@ class Scope(NamedTuple):
             case "+" | "-" | "*" | "/", [a, b]:
                 name, rule = BINARY[word]
                 return name, rule(facts[a], facts[b])
+            case "net", [name, _, output, *args]:
+                return "NET", network([facts[arg] for arg in args], self.strict(name, output))
+            case "chain", [name, _, arg]:
+                return "NET", network([facts[arg]], self.strict(name, 0))
+            case "concat", [_, *args]:
+                return "NET", network([facts[arg] for arg in args], [None] * len(args))
             case "sum", [indices, arg]:
                 return "SUM", total(facts[arg], indices)
             case ("spread", [arg]) | ("pick", [_, arg]):
@@ -100,6 +110,17 @@ class Scope(NamedTuple):
         if kind == "normalize":
             return "BN", normalized(f, Fraction(options[0]))
         return "BASIC" if f == VARIABLE else "COMP", mapped(f, self.directions[name], self.diagonal(name, indices))
+
+    def strict(self, name: str, output: int) -> list[str | None]:
+        """For each argument of a net the one direction in which it is read, "" where it is not; None: not known."""
+        kind, (shape, order) = self.params[name]["kind"], self.place
+        found = read_by(self.nets, kind, order, {})[output]
+        same = order is not None and order_of(self.nets[kind[1]], dict(kind[2]), order) == order
+        fits = [same and kind[4][output] == shape == source for source in kind[3]]
+        ways = [next(iter(reads), "") if len(reads) < 2 else "?" for reads in found]
+        return [
+            "" if way == "" else way if fit and way not in "=?" else None for way, fit in zip(ways, fits, strict=True)
+        ]
 
     def act(self, act: Json, argument: Span) -> Elementwise:
         """What is known of an activation for arguments in `argument`."""
@@ -142,7 +163,7 @@ def diagonals(params: Mapping[str, Json]) -> dict[str, Signed]:
     return found
 
 
-def check_layer(layer: Json, acts: Json, proof: Json) -> Known:
+def check_layer(layer: Json, acts: Json, proof: Json, nets: Mapping[str, Json]) -> Known:
     """What is proved of a layer; each formula must be proved node by node."""
     params = {p["name"]: p for p in layer["params"]}
     written = {name: (indices, nodes) for name, indices, nodes in layer["lets"]}
@@ -162,7 +183,8 @@ def check_layer(layer: Json, acts: Json, proof: Json) -> Known:
         for name in masked:
             follows(proof["order"], order, params[name])
         order, directions = proof["order"], directions | dict.fromkeys(masked, "lower")
-    scope = Scope(bindings, params, diagonals(params), directions, "", {}, {}, set())
+    place = [layer["on"], ordered if proof["order"] is None else None]
+    scope = Scope(bindings, params, diagonals(params), directions, "", {}, {}, set(), nets, place)
     for place, steps in sorted(proof["acts"].items(), key=lambda item: int(item[0])):
         body = acts[int(place)][1]
         argument = next((node[1] for node in body if node[0] == "var"), "")

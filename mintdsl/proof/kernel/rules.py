@@ -175,6 +175,17 @@ def normalized(f: Fact, eps: Fraction) -> Fact:
     return Fact(f.off, diag, own, None, ANY, times(f.lip, steepest), f.smooth).settled()
 
 
+def network(arguments: Sequence[Fact], strict: Sequence[str | None]) -> Fact:
+    """Rule NET: `strict` has the direction in which each argument is read, "" for not at all, None for not known."""
+    read = [(f.off, way) for f, way in zip(arguments, strict, strict=True) if not f.constant and way != ""]
+    ways = {way for _, way in read}
+    if not read:
+        return constant(ANY)
+    if len(ways) == 1 and None not in ways and {off for off, _ in read} <= ways | {NONE}:
+        return Fact(str(read[0][1]), Signed(PLUS, ZERO), "constant", None, ANY, inf, 0)
+    return Fact(DENSE, ANY, "unknown", None, ANY, inf, 0)
+
+
 def mapped(f: Fact, direction: str | None, diagonal: Signed) -> Fact:
     """Rules BASIC and COMP: a masked map with this diagonal after f; without a direction the map is dense."""
     off = direction if direction is not None and f.off in (NONE, direction) else DENSE

@@ -1,6 +1,6 @@
 """The families of the language, one file each: importing this package registers their productions and mutants."""
 
-from . import acts, arithmetic, data, flows, found, layers, maps, parts, products, scales, ties, values
+from . import acts, arithmetic, data, flows, found, layers, maps, nets, parts, products, scales, ties, values
 
 __all__ = [
     "acts",
@@ -10,6 +10,7 @@ __all__ = [
     "found",
     "layers",
     "maps",
+    "nets",
     "parts",
     "products",
     "scales",
