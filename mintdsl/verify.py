@@ -23,9 +23,10 @@ from mintdsl.core import interpret, ir
 from mintdsl.core.dual import variables
 from mintdsl.core.instance import anchor
 from mintdsl.core.interpret_layer import apply_layer
-from mintdsl.core.interpret_weights import Argument, Env, Weights, bind, bind_net, extents, param_shape
+from mintdsl.core.interpret_weights import Argument, Env, Weights, bind, bind_net, evaluate_size, extents, param_shape
 from mintdsl.core.interval import REAL, Interval
 from mintdsl.core.orders import DEFAULT_ORDER
+from mintdsl.core.places import part_places
 from mintdsl.driver import Program
 from mintdsl.proof.check import LayerProof, check_layer
 from mintdsl.proof.jacobian import DENSE, NONE
@@ -265,6 +266,12 @@ def _keys(proof: LayerProof, env: Env) -> list[tuple[int, ...]]:
 
 def _allowed(proof: LayerProof, env: Env, keys: Sequence[tuple[int, ...]]) -> Tensor:
     """Which entries of the Jacobian may differ from 0: the diagonal, and later outputs of a lower layer."""
+    split = proof.layer.split
+    if split is not None:
+        places = part_places(split, evaluate_size(split.start, env.sizes, 0), env.dims)
+        owner = {place: part for part, own in zip(proof.parts, places, strict=True) for place in own}
+        cells = range(len(owner))
+        return torch.tensor([[p == q or owner[q].name in owner[p].reads for q in cells] for p in cells])
     off = proof.jacobian.off
     sign = 0 if off == NONE else 1 if env.directions.get(off, off) == "lower" else -1
     rows = [[p == q or sign * ((a > b) - (a < b)) > 0 for q, b in enumerate(keys)] for p, a in enumerate(keys)]

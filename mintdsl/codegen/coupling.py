@@ -295,9 +295,8 @@ def _terms(c: LayerContext, chain: Chain) -> None:
             write(f"{', '.join(unpacked)} = w" if len(unpacked) > 1 else f"({unpacked[0]},) = w")
         for line in chain.lines:
             write(line)
-        done = {line.partition(" = ")[0] for line in chain.lines} | set(local)
         for name, term in zip(chain.names, chain.terms, strict=True):
-            if term.text != name or name not in done:
+            if term.text != name:
                 write(f"{name} = {term.text}")
         write(f"return ({chain.names[0]},)" if len(chain.names) == 1 else f"return {', '.join(chain.names)}")
 
