@@ -1574,8 +1574,7 @@ layer A on Vec[D] ensures diagonal, diag > 0, invertible {
 
 PROGRAMS: dict[str, str] = {
     name: HEAD + text
-    for group in (PARAMETRISATIONS, CONV_DIAGONALS, MAPS, TIES, FAMILIES, FORMULAS, ACTS, NAMES, DATA, FLOWS)
-    for group in (PARAMETRISATIONS, CONV_DIAGONALS, MAPS, TIES, FAMILIES, FORMULAS, ACTS, NAMES, FLOWS, NETS)
+    for group in (PARAMETRISATIONS, CONV_DIAGONALS, MAPS, TIES, FAMILIES, FORMULAS, ACTS, NAMES, DATA, FLOWS, NETS)
     for name, text in group.items()
 }
 """Program text by name."""
