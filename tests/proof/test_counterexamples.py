@@ -260,7 +260,9 @@ def test_what_is_found() -> None:
         for d in refusals(path):
             (missed if d.example is None else found).add((path.stem, d.code))
     assert {name for name, _ in missed} == set(WITHOUT)
-    assert len(found) >= 0.9 * (len(found) + len(missed))
+    # of what is true, or is no property of the map, there is no counter-example to find
+    false = [name for name, _ in missed if not WITHOUT[name].startswith(("true", "a kind"))]
+    assert len(found) >= 0.9 * (len(found) + len(false))
 
 
 def test_every_claim_is_refuted_somewhere() -> None:
