@@ -253,8 +253,8 @@ class Formula:
     env: Env
     x: Field
     weights: Weights | None = None
-    parts: Mapping[str, Field] = field(default_factory=dict)
     watch: Callable[[ir.Expr, Mapping[str, int], Field], None] | None = None
+    parts: Mapping[str, Field] = field(default_factory=dict)
     lets: dict[tuple[str, Member], Field] = field(default_factory=dict)
 
     def layer(self) -> Field:
