@@ -192,6 +192,8 @@ def _no_formula(site: Site) -> Edits:
     if node is None:
         return ()
     if not sign:
+        if not site.fix.title.startswith("apply it"):
+            return ()  # a formula of another form has to be written
         acts = (m for m in (site.item, *getattr(site.item, "members", ())) if isinstance(m, ast.ActDefined))
         act = next((a for a in acts if within(site.primary, a.span)), None)
         variable = act.variable if act is not None else site.body.args[0] if site.body is not None else None

@@ -43,6 +43,7 @@ ASSUMED = "what is assumed, the module checks when weights are loaded and before
 BOOKKEEPING = {
     "LET": "names a subformula; its proof stands above",
     "USE": "a definition whose proof stands above, at its arguments",
+    "PART": "what becomes of one part, the others held fixed",
     "REPEAT": "copies of a block, proved once",
     "CLASS": "what the formula gives when it proves no bijection",
     "DEQUANT": "uniform noise on integers; outside the bijection",

@@ -107,6 +107,12 @@ def factors(n: int) -> str:
     return layer(members, "x + " + "".join(f"{u}(" for u in names("U", n)) + "x" + ")" * n)
 
 
+def parts(n: int) -> str:
+    names_ = ", ".join(names("a", n))
+    body = f"let ({names_}) = split(x, strided, parts = {n})  return join({names_})"
+    return f"mint 1\nlayer A on Vec[D] {{ map x {{ {body} }} }}\n"
+
+
 def tied(n: int) -> str:
     members = f"  param {', '.join(names('U', n + 1))} : linear lower\n"
     members += "".join(f"  tie diag(U{k}) * diag(U{k + 1}) >= 0\n" for k in range(n))
@@ -218,6 +224,7 @@ CASES: dict[str, tuple[Callable[[int], str], ...]] = {
     "KEYS": (keys,),
     "BOUND": (bound,),
     "TIES": (ties,),
+    "PARTS": (parts,),
     "FACTORS": (factors,),
     "TIED": (tied,),
     "SIGNS": (signs,),

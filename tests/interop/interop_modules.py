@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 import mintdsl
+from mintdsl.runtime.priors import NormalPrior
 
 LAYERS = """mint 1
 layer A(tri: Dir) on Vec[D] ensures tri, invertible {
@@ -106,6 +107,7 @@ class Conditional(nn.Module):
         super().__init__()
         made = torch.Generator().manual_seed(9)
         self.weight = nn.Parameter(torch.randn(2, 6, generator=made, dtype=torch.float64))
+        self.prior = NormalPrior((3,))
 
     def numbers(self, x: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
         assert context is not None and context.shape == (*x.shape[:-1], 2)

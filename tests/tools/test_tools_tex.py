@@ -120,7 +120,8 @@ def test_no_text_breaks_out(words: str) -> None:
 def test_no_name_breaks_out(word: str, indices: list[str]) -> None:
     check_body(f"${tex.family(word, indices)}$")
     check_body(f"${tex.upright(word)}$")
-    check_body(f"${tex.activation(ir.FormalAct(word))} + {tex.activation(ir.DefinedAct(word, 'u', ir.Var(NOWHERE)))}$")
+    own = ir.DefinedAct(word, "u", ir.Var("u", NOWHERE))
+    check_body(f"${tex.activation(ir.FormalAct(word))} + {tex.activation(own)}$")
 
 
 @given(NAMES, NAMES)
