@@ -9,7 +9,7 @@ from mintdsl.codegen import shapes
 from mintdsl.codegen.emit import Writer
 from mintdsl.codegen.naming import Names
 from mintdsl.core import ir
-from mintdsl.core.constraints import CONSTRAINTS, Parametrisation
+from mintdsl.core.constraints import Parametrisation, kept_by
 from mintdsl.core.instance import anchor
 from mintdsl.core.nat import Nat
 from mintdsl.proof.check import Bindings, LayerProof
@@ -134,5 +134,4 @@ class LayerContext:
 
 def via(bound: ir.Bound) -> Parametrisation:
     """The parametrisation of a constraint."""
-    constraint = next(c for c in CONSTRAINTS if c.quantity == "diag" and c.cmp == bound.cmp)
-    return next(v for v in constraint.via if v.name == bound.via)
+    return kept_by(bound.quantity, bound.cmp, bound.via)

@@ -126,7 +126,7 @@ class Statement:
             "kind": _kind(param.kind),
             "from": _shape(param.source),
             "to": _shape(param.target),
-            "with": None if bound is None else [bound.cmp, list(bound.numbers), bound.via],
+            "with": None if bound is None else [_constraint(bound), list(bound.numbers), bound.via],
             "tie": None
             if pivot is None
             else [list(pivot.indices), [[f.name, list(f.indices)] for f in pivot.others], pivot.sign],
@@ -257,8 +257,14 @@ def _kind(kind: ir.Kind) -> Json:
             return ["linear", kind.direction, kind.strict]
         case ir.Normalize():
             return ["normalize", kind.eps, kind.momentum]
+        case ir.Perm():
+            return ["perm", kind.axis, kind.seed]
         case _:
             assert_never(kind)
+
+
+def _constraint(bound: ir.Bound) -> str:
+    return bound.cmp if bound.quantity == "diag" else f"{bound.quantity} {bound.cmp}"
 
 
 def _claims(claims: Sequence[ir.Claim]) -> Json:

@@ -260,8 +260,8 @@ def _bind(shape: ir.Shape, dims: Sizes) -> dict[str, int]:
 def _count(param: ir.Param, source: Sizes, target: Sizes, order: Order | None, live: int) -> Counts:
     """Numbers of one parameter; `live` are those that the mask of a convolution keeps."""
     match param.kind:
-        case ir.Normalize():
-            return Counts(0, 0, 0)  # statistics are buffers
+        case ir.Normalize() | ir.Perm():
+            return Counts(0, 0, 0)  # statistics and permutations are buffers
         case ir.Elementwise(per=per):
             n = 1
             channel = target[-1:] if param.target.kind == "Seq" else target[:1]
@@ -273,16 +273,25 @@ def _count(param: ir.Param, source: Sizes, target: Sizes, order: Order | None, l
             rows, columns = conv.size
             stored = target[0] * source[0] * rows * columns
             if conv.direction is None or order is None:
-                return Counts(stored, stored, 0)
+                return Counts(stored, _free(param, source[0], stored), 0)
             return Counts(stored, live - _fixed(param, source[0]), 0)
         case ir.Dense() as dense:
             stored = target[-1] * source[-1]
             if dense.direction is None or order is None:
-                return Counts(stored, stored, 0)
+                return Counts(stored, _free(param, source[-1], stored), 0)
             n = source[-1]
             later = order.compare((1,) * 1) if len(order.rows[0]) == 1 else 0
             off = n * (n - 1) // 2 if later else 0
             return Counts(stored, off + (0 if dense.strict else n) - _fixed(param, n), 0)
+
+
+def _free(param: ir.Param, n: int, stored: int) -> int:
+    """Of `stored` numbers of an unmasked map those that count; triangles and reflections leave some of n n unused."""
+    if not param.factored or param.bound is None:
+        return stored
+    half = n * (n - 1) // 2
+    unit = {"unit_lower": half, "unit_upper": half, "householder": half}
+    return unit.get(param.bound.via, half + n if param.bound.via in ("lower", "upper") else stored)
 
 
 def _fixed(param: ir.Param, diagonal: int) -> int:

@@ -13,7 +13,7 @@ from math import prod
 from typing import NamedTuple, TypeAlias, TypeVar, assert_never
 
 from mintdsl.core import ir
-from mintdsl.core.constraints import CONSTRAINTS, Parametrisation
+from mintdsl.core.constraints import Parametrisation, kept_by
 from mintdsl.core.instance import anchor
 from mintdsl.core.nat import Nat
 from mintdsl.core.orders import Order
@@ -190,11 +190,10 @@ def channel_of(element: int, dims: tuple[int, ...]) -> int:
 
 
 def parametrisation(param: ir.Param) -> Parametrisation | None:
-    """How the diagonal of `param` is kept in its constraint; None without one."""
+    """How the diagonal of `param`, or that of its factors, is kept in its constraint; None without one."""
     if param.bound is None:
         return None
-    constraint = next(c for c in CONSTRAINTS if c.quantity == "diag" and c.cmp == param.bound.cmp)
-    return next(v for v in constraint.via if v.name == param.bound.via)
+    return kept_by(param.bound.quantity, param.bound.cmp, param.bound.via)
 
 
 # ---------------------------------------------------------------- effective tensors

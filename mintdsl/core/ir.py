@@ -76,18 +76,27 @@ class Normalize:
     momentum: float
 
 
-Kind: TypeAlias = Elementwise | Conv | Dense | Normalize
+@record
+class Perm:
+    """A fixed permutation along `axis` (channel, time or all), drawn from `seed` (`core.permutations`)."""
+
+    axis: str
+    seed: int
+
+
+Kind: TypeAlias = Elementwise | Conv | Dense | Normalize | Perm
 
 
 @record
 class Bound:
-    """A constraint on the diagonal: which (`cmp` as in the registry), its numbers, how it is kept."""
+    """A constraint on the diagonal or determinant: which (`cmp` as in the registry), its numbers, how it is kept."""
 
     cmp: str
     numbers: tuple[float, ...]
     via: str
     interval: Interval
     span: Span = field(compare=False, repr=False)
+    quantity: str = "diag"
 
 
 @record
@@ -126,6 +135,11 @@ class Param:
     summed: tuple[str, ...]
     doc: str | None
     span: Span = field(compare=False, repr=False)
+
+    @property
+    def factored(self) -> bool:
+        """Whether it is a square matrix with a constraint on its determinant."""
+        return self.bound is not None and self.bound.quantity == "det"
 
 
 # ---------------------------------------------------------------- definitions

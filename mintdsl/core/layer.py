@@ -74,6 +74,8 @@ class _Layer:
         for param in params.values():
             if isinstance(param.kind, ir.Normalize) or getattr(param.kind, "direction", None) is not None:
                 not_yet(self.bag, param.span, "a masked map or `normalize` in a net")
+            if isinstance(param.kind, ir.Perm) or param.factored:
+                not_yet(self.bag, param.span, "`perm`, or a constraint on `det`, in a net")
         for member in item.members:
             if isinstance(member, ast.Tie):
                 self.bag.error("E0405", member.span, "a net has no ties", "it claims nothing")

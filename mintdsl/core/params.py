@@ -35,6 +35,9 @@ def declare(node: ast.Param, shape: ir.Shape, shape_span: Span, values: Values) 
             values.bag.error(
                 "E0211", node.init.span, "`normalize` holds statistics, it has no `init`", "mean 0, variance 1"
             )
+        if isinstance(kind, ir.Perm) and node.init is not None:
+            values.bag.error("E0211", node.init.span, "`perm` is drawn from its seed, it has no `init`", "`seed = 0`")
+        good = good and _square(bound, source, target, place_span(node), values.bag)
         init = ir.InitCall(info.init) if node.init is None else find_init(node.init, values)
         if good and init is not None and (bound is not None or not node.constraints):
             param = ir.Param("", (), kind, source, target, bound, None, init, (), node.doc, node.span)
@@ -45,6 +48,8 @@ def declare(node: ast.Param, shape: ir.Shape, shape_span: Span, values: Values) 
         if param is not None and indices is not None:
             one = replace(param, name=binder.name.id, indices=indices, span=binder.span)
         values.names.define(binder.name, one, values.bag)
+        if isinstance(one, ir.Param) and isinstance(one.kind, ir.Perm) and indices:
+            not_yet(values.bag, binder.span, "a family of permutations")
         if one is not None and binder.name.id in values.names.values:
             result.append(one)
     return result
@@ -105,6 +110,10 @@ def _kind(node: ast.KindMap, values: Values) -> tuple[Kind, ir.Kind] | None:
             values.bag.error("E0209", node.span, "`normalize` takes numbers, with a momentum from 0 to 1", "options")
             return None
         return info, ir.Normalize(eps, momentum)
+    if info.name == "perm":
+        seed = options["seed"]
+        assert isinstance(seed, int)
+        return info, ir.Perm(str(options["axis"]), seed)
     if info.name == "linear":
         return info, ir.Dense(direction, node.strict)
     assert node.size is not None
@@ -160,10 +169,23 @@ def _place(node: ast.Param, shape: ir.Shape, values: Values) -> tuple[ir.Shape, 
     return None if source is None or target is None else (source, target)
 
 
+def place_span(node: ast.Param) -> Span:
+    """Where a parameter says between which shapes it acts, or its kind."""
+    return node.place.span if node.place else node.kind.span
+
+
+def _square(bound: ir.Bound | None, source: ir.Shape, target: ir.Shape, place: Span, bag: Bag) -> bool:
+    """Only a square matrix has a determinant."""
+    if bound is None or bound.quantity != "det" or source == target:
+        return True
+    bag.error("E0701", place, f"`det` needs a square matrix: `{source}` to `{target}` is none", "sizes differ")
+    return False
+
+
 def _fits(
     node: ast.Param, info: Kind, kind: ir.Kind, source: ir.Shape, target: ir.Shape, shape_span: Span, bag: Bag
 ) -> bool:
-    place = node.place.span if node.place else node.kind.span
+    place = place_span(node)
     for side in (source, target):
         if side.kind not in info.spaces:
             also = (Label(shape_span, "the shape it acts on"),) if node.place is None else ()
@@ -183,7 +205,10 @@ def _fits(
             return False
     if source.kind == "Seq" and info.name == "linear":
         not_yet(bag, node.span, "`linear` on Seq")
-    if isinstance(kind, (ir.Elementwise, ir.Normalize)):
+    if isinstance(kind, ir.Perm) and kind.axis == "time" and source.kind != "Seq":
+        bag.error("E0304", place, f"`axis = time` permutes the tokens of a Seq, not `{source}`", "no tokens here")
+        return False
+    if isinstance(kind, (ir.Elementwise, ir.Normalize, ir.Perm)):
         if source != target:
             bag.error("E0301", place, f"a {info.name} keeps the shape: `{source}` is not `{target}`", "use `on SHAPE`")
             return False

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from mintdsl.proof.kernel.exact import ANY, NONNEGATIVE, PLUS, REAL, ZERO, Signed, Span, point
 from mintdsl.proof.kernel.facts import ASSUMED, Elementwise, constrained, registered
-from mintdsl.proof.kernel.flows import Known, triangular
-from mintdsl.proof.kernel.reading import Json, Refused, read_size
+from mintdsl.proof.kernel.flows import Known, whole
+from mintdsl.proof.kernel.reading import Json, Refused, read_size, text
 from mintdsl.proof.kernel.rules import (
     VARIABLE,
     Fact,
@@ -24,6 +24,7 @@ from mintdsl.proof.kernel.rules import (
     multiply,
     negated,
     normalized,
+    permuted,
     read_fact,
     subtract,
     tied,
@@ -95,6 +96,10 @@ class Scope(NamedTuple):
         kind, *options = self.params[name]["kind"]
         if kind == "normalize":
             return "BN", normalized(f, Fraction(options[0]))
+        if kind == "perm":
+            return "PERM", permuted(f)
+        if determinant(self.params[name]):
+            return "DET", mapped(f, None, self.diagonal(name, indices))
         return "BASIC" if f == VARIABLE else "COMP", mapped(f, self.directions[name], self.diagonal(name, indices))
 
     def act(self, act: Json, argument: Span) -> Elementwise:
@@ -112,6 +117,17 @@ class Scope(NamedTuple):
         if found is None:
             raise Refused(f"{act['act']} gets arguments outside its domain")
         return found
+
+
+def determinant(param: Json) -> bool:
+    """Whether the constraint of a parameter is one of its determinant; only a matrix on one shape has one."""
+    if not param["with"] or not param["with"][0].startswith("det"):
+        return False
+    if param["kind"] not in (["conv", [1, 1], param["kind"][2], None, False], ["linear", None, False]):
+        raise Refused(f"{param['name']} has no determinant")
+    if text(param["from"]) != text(param["to"]):
+        raise Refused(f"{param['name']} is not square")
+    return True
 
 
 def renaming(names: Sequence[str], indices: Sequence[str]) -> dict[str, str]:
@@ -149,7 +165,7 @@ def check_layer(layer: Json, acts: Json, proof: Json) -> Known:
         raise Refused(f"{layer['name']}: its order is one of {ordered['space']}")
     order = ordered["order"]
     kinds = {name: params[name]["kind"] for name in maps}
-    directions = {name: None if kind[0] == "normalize" else kind[-2] for name, kind in kinds.items()}
+    directions = {name: kind[-2] if kind[0] in ("conv", "linear") else None for name, kind in kinds.items()}
     if proof["order"] is not None:
         masked = [name for name, direction in directions.items() if direction is not None]
         if {directions[name] for name in masked} != {"lower", "upper"}:
@@ -168,8 +184,10 @@ def check_layer(layer: Json, acts: Json, proof: Json) -> Known:
     assumed = [p for p in layer["params"] if p["with"] and p["with"][2] in ASSUMED]
     places = [f"{p['name']}[{', '.join(p['indices'])}]" if p["indices"] else p["name"] for p in assumed]
     evaluation = any(p["kind"][0] == "normalize" for p in layer["params"])
-    assumes = tuple(f"diag({place}) != 0 of {layer['name'].partition('#')[0]}" for place in places)
-    return triangular(fact)._replace(evaluation=evaluation, assumes=assumes, order=order)
+    what = ["det" if determinant(p) else "diag" for p in assumed]
+    pairs = zip(what, places, strict=True)
+    assumes = tuple(f"{word}({place}) != 0 of {layer['name'].partition('#')[0]}" for word, place in pairs)
+    return whole(fact)._replace(evaluation=evaluation, assumes=assumes, order=order)
 
 
 def follows(rows: Json, declared: Json, param: Json) -> None:

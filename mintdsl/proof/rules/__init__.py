@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mintdsl.proof.rules import algebra, flows, modules
+from mintdsl.proof.rules import algebra, chain, flows, modules
 from mintdsl.proof.rules.model import Rule
 
-RULES: dict[str, Rule] = {rule.name: rule for rule in (*modules.RULES, *algebra.RULES, *flows.RULES)}
+RULES: dict[str, Rule] = {rule.name: rule for rule in (*modules.RULES, *algebra.RULES, *chain.RULES, *flows.RULES)}

@@ -157,7 +157,7 @@ PAIR = Rule(
 )
 PERM = Rule(
     "PERM",
-    "squeeze, unsqueeze : bijections, log-det 0",
+    "squeeze, unsqueeze, P perm : bijections, log-det 0; a formula P(e) is dense",
     "the factor divides the sizes; each entry moves to exactly one place",
     MINTNET + ", section 4 (squeezing)",
     permutation,
