@@ -122,7 +122,7 @@ def write_constructor(c: LayerContext) -> None:
     write(f"self.event_shape = {shapes.shape(layer.shape, {}) if concrete(layer.shape) else 'tuple(shape)'}")
     write('self.latent_shape, self.context_shape, self.path = self.event_shape, None, ""')
     write("self.kept_weights: tuple[Tensor, ...] | None = None")
-    if not c.affine and not isinstance(layer, ir.Net):
+    if not c.affine and not c.composed and not isinstance(layer, ir.Net):
         write("self.last_inverse: InverseInfo | None = None")
     own = [f'"{p.name}"' for p in c.params]
     write.tuple("self.names = ", own)
@@ -131,6 +131,8 @@ def write_constructor(c: LayerContext) -> None:
         write("self.members = self.names")
     else:
         write.tuple("self.members = ", kept)
+    if c.factored:
+        write.braces("self.forms = ", [f'"{p.name}": {c.form(p)[0]}' for p in c.factored])
     write_sizes(layer.shape, layer.formals, names, layer.name, write)
     write_formals(layer.formals, names, write)
     if not isinstance(layer, ir.Net):
@@ -145,8 +147,9 @@ def write_constructor(c: LayerContext) -> None:
     _corners(c)
     if c.assumed:
         taps = [f'"{p.name}": {_tap(c, p)}' for p in c.assumed]
-        write.braces("self.assumed: dict[str, tuple[int, ...] | None] = ", taps)
-    if layer.params:
+        kind = "tuple[int, ...] | str | None" if any(p.factored for p in c.assumed) else "tuple[int, ...] | None"
+        write.braces(f"self.assumed: dict[str, {kind}] = ", taps)
+    if c.params or c.statistics:
         write('factory = {"device": device, "dtype": dtype}')
     if c.statistics:
         write('self.statistics = "batch"  # in training mode; "running" uses the frozen ones there too')
@@ -160,8 +163,15 @@ def write_constructor(c: LayerContext) -> None:
         if param.bound is not None and via(param.bound).signed:
             sign = f"torch.ones({_sign_shape(c, param)}, **factory)"
             write(f'self.register_buffer("{names.member[param.name]}_sign", {sign})')
-    if c.masks:
-        write.tuple("self.masks = ", [f'"{mask}"' for mask in c.masks.values()])
+        if param.factored and param.bound is not None and param.bound.via == "plu":
+            rows = f"torch.zeros({_sign_shape(c, param)}, dtype=torch.long, device=device)"
+            write(f'self.register_buffer("{names.member[param.name]}_order", {rows})')
+    for param in c.perms:
+        empty = "torch.empty(0, dtype=torch.long, device=device)"
+        write(f'self.register_buffer("{names.member[param.name]}_index", {empty}, persistent=False)')
+    if c.masks or c.perms:
+        kept_buffers = [*c.masks.values(), *(f"{names.member[p.name]}_index" for p in c.perms)]
+        write.tuple("self.masks = ", [f'"{mask}"' for mask in kept_buffers])
         write("self.make_masks()")
     _fronts(c)
     write("self.reset_parameters()")
@@ -205,6 +215,8 @@ def _corners(c: LayerContext) -> None:
 
 def _tap(c: LayerContext, param: ir.Param) -> str:
     """Where the diagonal of a parameter is, as the helpers of assumptions want it."""
+    if param.factored:
+        return '"det"'
     return "None" if isinstance(param.kind, ir.Elementwise) else c.anchors[param.name] or "()"
 
 
@@ -247,7 +259,8 @@ def write_masks(c: LayerContext) -> None:
     """The buffers of the masks, which are not stored: made, and kept through whatever moves the module."""
     write, done = c.write, set()
     with write.block("def make_masks(self) -> None:"):
-        write('"""Which entries the order lets through: buffers that are not stored."""')
+        what = "Which entries the order lets through" if c.masks else "The permutations"
+        write(f'"""{what}: buffers that are not stored."""')
         for param in c.maps:
             if not c.directed(param) or c.mask(param) in done:
                 continue
@@ -260,6 +273,8 @@ def write_masks(c: LayerContext) -> None:
                 args += [str(kind.size), c.anchors[param.name]]
             write.call(f"{mask} = kept_entries", args, "")
             write(f'self.register_buffer("{mask}", {mask}.to({c.member(param.name)}.device), persistent=False)')
+        for param in c.perms:
+            _permutation(c, param)
     write()
     with write.block("def _apply(self, *args: object, **kwargs: object) -> nn.Module:"):
         write('"""to, to_empty and the like; masks that were lost on the way are made again."""')
@@ -268,8 +283,24 @@ def write_masks(c: LayerContext) -> None:
         write("return carry_masks(self, before)")
 
 
+def _permutation(c: LayerContext, param: ir.Param) -> None:
+    """The buffer of a permutation, on the device of the parameters, or of the one that it replaces."""
+    kind, dims, name = param.kind, param.source.dims, c.names.member[param.name]
+    assert isinstance(kind, ir.Perm)
+    if kind.axis == "all":
+        count = "math.prod(self.event_shape)"
+    elif param.source.kind == "Any":
+        count = "channel_count(self.event_shape)"
+    else:
+        last = kind.axis == "channel" and param.source.kind == "Seq"
+        count = shapes.size(dims[-1 if last else 0], c.members)
+    c.write(f'order = torch.tensor(permutation({count}, {kind.seed}), device="cpu")')
+    device = f"{c.member(c.params[0].name)}.device" if c.params else f"self.{name}_index.device"
+    c.write(f'self.register_buffer("{name}_index", order.to({device}), persistent=False)')
+
+
 def _fronts(c: LayerContext) -> None:
-    if c.affine:
+    if c.affine or c.composed:
         return
     if all(p.jacobian.off == NONE for p in c.proofs):
         c.write("self.functional, self.fronts = (0,) * len(self.event_shape), 1")

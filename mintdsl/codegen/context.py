@@ -79,8 +79,23 @@ class LayerContext:
 
     @property
     def params(self) -> list[ir.Param]:
-        """Parameters that hold a tensor: all but statistics."""
-        return [p for p in self.layer.params if not isinstance(p.kind, ir.Normalize)]
+        """Parameters that hold a tensor: all but statistics and permutations."""
+        return [p for p in self.layer.params if not isinstance(p.kind, (ir.Normalize, ir.Perm))]
+
+    @property
+    def perms(self) -> list[ir.Param]:
+        """Fixed permutations."""
+        return [p for p in self.layer.params if isinstance(p.kind, ir.Perm)]
+
+    @property
+    def factored(self) -> list[ir.Param]:
+        """Matrices that are kept as factors."""
+        return [p for p in self.params if p.factored]
+
+    @property
+    def composed(self) -> bool:
+        """Whether it is inverted link by link (rule CHAIN)."""
+        return any(p.composed for p in self.proofs)
 
     @property
     def statistics(self) -> list[ir.Param]:
@@ -96,6 +111,21 @@ class LayerContext:
     def maps(self) -> list[ir.Param]:
         """Parameters that are applied."""
         return [p for p in self.params if not isinstance(p.kind, ir.Elementwise)]
+
+    def form(self, param: ir.Param) -> list[str]:
+        """The first and last arguments of the helpers of factors: the form, and the order of the rows."""
+        assert param.bound is not None
+        name = param.bound.via
+        return [f'"{name}"', f", {self.member(param.name)}_order" if name == "plu" else ""]
+
+    @property
+    def dense(self) -> dict[str, str]:
+        """The matrices of parameters that are kept as factors, for maps of constants."""
+        found = {}
+        for param in self.factored:
+            form, order = self.form(param)
+            found[param.name] = f"dense_factors({form}, {self.names.local[param.name]}{order})"
+        return found
 
     def directed(self, param: ir.Param) -> bool:
         """Whether a map is masked."""

@@ -18,6 +18,7 @@ FILES = (
     "schedule",
     "activations",
     "parametrise",
+    "factors",
     "masks",
     "inits",
     "batch",
@@ -29,6 +30,7 @@ FILES = (
     "statistics",
     "assumptions",
     "layer",
+    "chain",
     "flow",
 )
 _RUNTIME = Path(__file__).resolve().parent.parent / "runtime"
@@ -98,6 +100,7 @@ IMPORTS = (
     ("functools", "import functools"),
     ("heapq", "import heapq"),
     ("itertools", "import itertools"),
+    ("random", "import random"),
     ("Callable", "from collections.abc import Callable"),
     ("Iterator", "from collections.abc import Iterator"),
     ("Mapping", "from collections.abc import Mapping"),

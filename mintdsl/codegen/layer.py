@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from mintdsl.codegen.chain import write_chain
 from mintdsl.codegen.constructor import write_constructor, write_masks
 from mintdsl.codegen.context import LayerContext
 from mintdsl.codegen.emit import Writer
@@ -19,7 +20,9 @@ WEIGHTS = "tuple[Tensor, ...]"
 def write_layer(c: LayerContext) -> None:
     """The whole class: forward and inverse first."""
     parts = [_forward, _inverse, _value]
-    if not c.affine:
+    if c.composed:
+        parts = [lambda c: write_chain(c, INVERSE)]
+    elif not c.affine:
         parts += [_rests, _fibre, _bound]
     parts += [write_weights, write_constructor, write_reset, _protocol, write_raw]
     with c.write.block(f"class {c.layer.name}(nn.Module):"):
@@ -34,10 +37,11 @@ def _docstring(c: LayerContext) -> None:
     order = layer.order.name if isinstance(layer.order, ir.FormalOrder) else str(proof.working)
     off = proof.jacobian.off
     shape = "diagonal" if off == NONE else f"{off} triangular in {order}"
+    shape = "a composition of bijections" if c.composed else f"{shape}, diagonal in {proof.jacobian.diag}"
     lines = [
         *(layer.doc or c.text(layer.result.span)).split("\n"),
         "",
-        f"Proved ({c.where(layer.name_span)}): {shape}, diagonal in {proof.jacobian.diag};",
+        f"Proved ({c.where(layer.name_span)}): {shape};",
         f"{proof.derivation.conclusion}{', in evaluation mode' if c.statistics else ''}.",
         *assumption_lines(proof.assumptions),
     ]
@@ -169,7 +173,9 @@ def _inverse(c: LayerContext) -> None:
 
 
 def _lowering(c: LayerContext, mode: str) -> Lowering:
-    return Lowering(c.layer, mode, c.names.local, c.members, c.anchors, c.steepest)
+    lowering = Lowering(c.layer, mode, c.names.local, c.members, c.anchors, c.steepest)
+    lowering.dense, lowering.indices = c.dense, {p.name: f"{c.member(p.name)}_index" for p in c.perms}
+    return lowering
 
 
 def _statements(c: LayerContext, lowering: Lowering, results: Sequence[str]) -> None:
@@ -252,24 +258,25 @@ def _bound(c: LayerContext) -> None:
 
 def _protocol(c: LayerContext) -> None:
     write = c.write
-    with write.block("def jacobian_diagonal(self, x: Tensor) -> Tensor:"):
-        write('"""The diagonal of the Jacobian at x, shaped as x."""')
-        write(f'x, lead = flatten_batch(x, self.event_shape, "x", "{c.where(c.layer.shape_span)}")')
-        write("return unflatten_batch(self.value(x, self.effective_weights())[1], lead)")
-    write()
+    if not c.composed:
+        with write.block("def jacobian_diagonal(self, x: Tensor) -> Tensor:"):
+            write('"""The diagonal of the Jacobian at x, shaped as x."""')
+            write(f'x, lead = flatten_batch(x, self.event_shape, "x", "{c.where(c.layer.shape_span)}")')
+            write("return unflatten_batch(self.value(x, self.effective_weights())[1], lead)")
+        write()
     with write.block("def effective(self, name: str) -> Tensor:"):
         write('"""The masked, tied and constrained value of a parameter."""')
-        write("return effective_value(self, name)")
+        write(f"return effective_{'matrix' if c.factored else 'value'}(self, name)")
     write()
     with write.block("def set_effective(self, name: str, value: Tensor) -> None:"):
         write('"""Make `value` the effective value of a parameter; ValueError, and no change, if it cannot be."""')
-        write("set_effective_value(self, name, value)")
-    if c.masks:
+        write(f"set_effective_{'matrix' if c.factored else 'value'}(self, name, value)")
+    if c.masks or c.perms:
         write()
         write_masks(c)
-    if c.assumed or c.masks:
+    if c.assumed or c.masks or c.perms:
         write()
-        write_loading(write, assuming=bool(c.assumed), masked=bool(c.masks))
+        write_loading(write, assuming=bool(c.assumed), masked=bool(c.masks or c.perms))
 
 
 def _words(text: str) -> list[str]:

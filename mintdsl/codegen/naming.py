@@ -24,7 +24,7 @@ MEMBERS = frozenset(
     "effective set_effective raw event_shape latent_shape context_shape path kept_weights last_inverse names members "
     "extents order functional fronts trace frozen log_prob bits_per_dim sample rsample sample_and_log_prob transform "
     "distribution levels spec_hash not_onto steps initialize statistics logits "
-    "assumed check_assumptions checking checks masks make_masks "
+    "forms assumed check_assumptions checking checks masks make_masks "
     "T_destination add_module apply bfloat16 buffers call_super_init children compile cpu cuda double dump_patches "
     "eval extra_repr float get_buffer get_extra_state get_parameter get_submodule half ipu load_state_dict modules "
     "mtia named_buffers named_children named_modules named_parameters parameters register_backward_hook "
@@ -45,7 +45,7 @@ PRIVATE = (
     "replicate_for_data_parallel maybe_warn_non_full_backward_hook"
 ).replace(" ", "|")
 # buffers and attributes that the constructor makes, and what is private to nn.Module
-OWN = re.compile(rf"kept(_\d+)?|anchor_\w+_\d+x\d+|\w+_(sign|mean|var|count)|__\w+__|_({PRIVATE})")
+OWN = re.compile(rf"kept(_\d+)?|anchor_\w+_\d+x\d+|\w+_(sign|mean|var|count|order|index)|__\w+__|_({PRIVATE})")
 
 
 class Names(NamedTuple):

@@ -25,6 +25,7 @@ from mintdsl.core.interpret_weights import (
     channel_of,
     effective,
     evaluate_size,
+    order_shape,
     param_shape,
     sign_shape,
 )
@@ -132,6 +133,8 @@ def parameters(
     for prefix, layer, env in layers(program, definition, bind(definition, shape, args), ""):
         for param in layer.params:
             shape_ = param_shape(layer, param, env.dims, env.sizes)
+            if isinstance(param.kind, ir.Perm):
+                continue
             if isinstance(param.kind, ir.Normalize):
                 found |= {f"{prefix}{param.name}_mean": shape_, f"{prefix}{param.name}_var": shape_}
             else:
@@ -140,6 +143,9 @@ def parameters(
             signs = sign_shape(layer, param, env.dims, env.sizes)
             if signs is not None:
                 found[f"{prefix}{param.name}_sign"] = signs
+            order = order_shape(layer, param, env.dims, env.sizes)
+            if order is not None:
+                found[f"{prefix}{param.name}_order"] = order
     return found
 
 

@@ -18,6 +18,7 @@ from mintdsl.core.instance import anchor
 from mintdsl.core.interpret_weights import BoundAct, Env, Member, Raw, Weights, channel_of, evaluate_size
 from mintdsl.core.interval import Interval
 from mintdsl.core.nat import Nat
+from mintdsl.core.permutations import permuted_places
 
 Tensor: TypeAlias = list[Dual]  # flat, row-major; one element also stands for a number, which fits every shape
 
@@ -127,6 +128,8 @@ class _Formula:
                     combine(((scales[c], a), (-scales[c], constant(values[c]))))
                     for c, a in zip(channel, argument, strict=True)
                 ]
+            case ir.Perm(axis=axis, seed=seed):
+                return [argument[k] for k in permuted_places(source, axis, seed)]
             case ir.Elementwise():
                 raise ValueError(f"`{node.param}` is a {param.kind.kind}, it cannot be applied")
             case other:

@@ -15,6 +15,7 @@ from typing import NamedTuple, TypeAlias, TypeVar, assert_never
 from mintdsl.core import ir
 from mintdsl.core.constraints import Parametrisation, kept_by
 from mintdsl.core.instance import anchor
+from mintdsl.core.interpret_factors import factored
 from mintdsl.core.nat import Nat
 from mintdsl.core.orders import Order
 from mintdsl.core.steps import SHAPES
@@ -166,6 +167,8 @@ def _map_shape(param: ir.Param, env: Env) -> tuple[int, ...]:
             return (target[-1], source[-1])
         case ir.Normalize():
             return (_channels(target),)  # of each statistic
+        case ir.Perm():
+            return (0,)  # nothing is stored
         case other:
             assert_never(other)
 
@@ -177,6 +180,13 @@ def sign_shape(layer: ir.Layer, param: ir.Param, dims: Sequence[int], env: Mappi
         return None
     shape = param_shape(layer, param, dims, env)
     return shape if isinstance(param.kind, ir.Elementwise) else shape[: len(param.indices) + 1]
+
+
+def order_shape(layer: ir.Layer, param: ir.Param, dims: Sequence[int], env: Mapping[str, int]) -> tuple[int, ...] | None:
+    """Shape of the buffer `<name>_order`, the rows of a P L U; None where there is no such buffer."""
+    if not param.factored or param.bound is None or param.bound.via != "plu":
+        return None
+    return param_shape(layer, param, dims, env)[: len(param.indices) + 1]
 
 
 def _channels(dims: tuple[int, ...]) -> int:
@@ -231,6 +241,8 @@ class Weights:
         if isinstance(kind, ir.Normalize):
             shape = _map_shape(param, self.env)
             return self._slice(f"{param.name}_mean", shape, ()) + self._slice(f"{param.name}_var", shape, ())
+        if isinstance(kind, ir.Perm):
+            return []
         raw = self._raw(param, member)
         match kind:
             case ir.Elementwise(kind="bias"):
@@ -240,6 +252,8 @@ class Weights:
             case ir.Elementwise():
                 return [self._diagonal(param, member, _first(c, dims)) for c in range(len(raw))]
             case ir.Conv() | ir.Dense():
+                if param.factored:
+                    return self._factored(param, member, raw)
                 if kind.direction is None:
                     return raw
                 return self._masked(param, member, kind, self._direction(kind.direction))
@@ -262,6 +276,18 @@ class Weights:
             else:
                 result.append(self._diagonal(param, member, _first(k // prod(shape[1:]), dims)))
         return result
+
+    def _factored(self, param: ir.Param, member: Member, raw: list[float]) -> list[float]:
+        """A square matrix whose determinant is constrained, from its stored factors."""
+        assert param.bound is not None
+        via, n = param.bound.via, _map_shape(param, self.env)[0]
+        how, stored = parametrisation(param), [raw[n * i : n * i + n] for i in range(n)]
+        assert how is not None
+        signs = self._signs(param, member) if how.signed else [1.0] * n
+        diagonal = [sign * how.value(stored[i][i]) for i, sign in enumerate(signs)]
+        shape = order_shape(self.layer, param, self.env.dims, self.env.sizes)
+        order = [] if shape is None else [int(k) for k in self._slice(f"{param.name}_order", shape, member)]
+        return [value for row in factored(via, stored, diagonal, order) for value in row]
 
     def _direction(self, direction: ir.Direction) -> str:
         return direction if direction in ("lower", "upper") else self.env.look(self.env.directions, direction)
@@ -300,8 +326,8 @@ class Weights:
                 return ((slot * sources + slot) * rows + row) * columns + column
             case ir.Dense():
                 return slot * _map_shape(param, self.env)[1] + slot
-            case ir.Normalize():
-                raise ValueError(f"`{param.name}` holds statistics, it has no diagonal")
+            case ir.Normalize() | ir.Perm():
+                raise ValueError(f"`{param.name}` holds no diagonal")
             case other:
                 assert_never(other)
 

@@ -48,8 +48,8 @@ def declare(node: ast.Param, shape: ir.Shape, shape_span: Span, values: Values) 
         if param is not None and indices is not None:
             one = replace(param, name=binder.name.id, indices=indices, span=binder.span)
         values.names.define(binder.name, one, values.bag)
-        if isinstance(one, ir.Param) and isinstance(one.kind, ir.Perm) and indices:
-            not_yet(values.bag, binder.span, "a family of permutations")
+        if one is not None and indices and (isinstance(one.kind, ir.Perm) or one.factored):
+            not_yet(values.bag, binder.span, "a family of permutations, or of matrices with a constraint on `det`,")
         if one is not None and binder.name.id in values.names.values:
             result.append(one)
     return result

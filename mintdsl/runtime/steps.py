@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 
 import torch
 from torch import Tensor, nn
@@ -76,6 +77,23 @@ def unstandardize(y: Tensor, mean: tuple[float, ...], std: tuple[float, ...]) ->
 def channel_numbers(numbers: tuple[float, ...], like: Tensor) -> Tensor:
     """[C, 1, 1] on images, [C] on vectors, [1, ...] where one number serves all."""
     return torch.tensor(numbers, dtype=like.dtype, device=like.device).reshape(-1, *[1] * (like.dim() - 2))
+
+
+def permutation(count: int, seed: int) -> list[int]:
+    """The numbers below `count` in an order that `seed` draws: the shuffle of Python's Mersenne Twister."""
+    order = list(range(count))
+    random.Random(seed).shuffle(order)
+    return order
+
+
+def permuted(x: Tensor, order: Tensor, axis: int = -1, rank: int = 1) -> Tensor:
+    """x with entry k along `axis`, counted from the end, taken from order[k]; the last `rank` axes count as one."""
+    return x.flatten(-rank).index_select(axis, order).reshape(x.shape)
+
+
+def spread(value: Tensor, event_shape: tuple[int, ...]) -> Tensor:
+    """A constant [*families, ...] in the full shape [*families, *event_shape]."""
+    return value.expand(torch.broadcast_shapes(value.shape, event_shape))
 
 
 def pad_channels(x: Tensor, extra: int) -> Tensor:

@@ -60,6 +60,8 @@ layer L on Image[C, H, W] ensures lower, invertible {
 }"""
 )
 EVERYTHING = ["images", "reals", "tie_three", "elementwise", "flow_of_library", "family_three", "conv_signed"]
+CHAINS = ["chain_by_hand", "chain_plu_conv", "chain_qr_linear", "chain_householder_conv", "chain_raw_conv"]
+EVERYTHING += [*CHAINS, "chain_elementwise", "chain_on_sequences"]
 
 
 def model_of(name: str, dtype: torch.dtype = torch.float64, seed: int = 0) -> nn.Module:
@@ -235,7 +237,7 @@ def test_state_dict_is_loaded_strictly(tmp_path: Path) -> None:
             other.load_state_dict({}, strict=True)
 
 
-@pytest.mark.parametrize("name", ["layer", "tie_three", "conv_signed", "family_three", "scale_sigmoid", "conv_unit"])
+@pytest.mark.parametrize("name", ["layer", "tie_three", "conv_signed", "family_three", "scale_sigmoid", "conv_unit", *CHAINS])
 def test_set_effective_of_effective_is_the_identity(name: str) -> None:
     layer = model_of(name)
     x = some(layer, 2)
@@ -583,7 +585,7 @@ def test_meta_device(name: str) -> None:
     loaded.load_state_dict(real.state_dict(), strict=True, assign=True)
 
 
-DEFERRED = ["images", "reals", "layer", "conv_signed", "flow_batch_norm", "conv_corner", "flow_classifier"]
+DEFERRED = ["images", "reals", "layer", "conv_signed", "flow_batch_norm", "conv_corner", "flow_classifier", *CHAINS]
 
 
 @pytest.mark.parametrize("name", DEFERRED)
@@ -644,7 +646,7 @@ def test_new_tensors_are_made_where_the_arguments_are(name: str) -> None:
     assert torch.equal(z, expected) and worst(back, x) <= 1e-9
 
 
-@pytest.mark.parametrize("name", ["images", "reals", "family_grouped_rest_free_summed", "act_passed"])
+@pytest.mark.parametrize("name", ["images", "reals", "family_grouped_rest_free_summed", "act_passed", *CHAINS])
 def test_compiles_in_one_graph(name: str) -> None:
     torch._dynamo.reset()
     model = model_of(name)

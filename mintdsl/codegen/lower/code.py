@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mintdsl.core import ir
 from mintdsl.records import record, replace
+
+LETTERS = "ijklmnopqrstuvxyz"
 
 
 @record
@@ -121,3 +125,31 @@ class Algebra:
         old = tuple(first + code.families.index(i) for i in families)
         new = tuple(range(first, first + len(families)))
         return replace(code, text=f"{code.wrapped}.movedim({old}, {new})", families=families, atom=True)
+
+
+def rank_of(shape: ir.Shape) -> int:
+    """Event axes of a tensor of this shape; one where the shape is not known."""
+    return {"Image": 3, "Seq": 2}.get(shape.kind, 1)
+
+
+def let_text(let: ir.Let) -> str:
+    """The name of a let with its indices."""
+    return f"{let.name}[{', '.join(let.indices)}]" if let.indices else let.name
+
+
+def letters_of(indices: Sequence[str]) -> dict[str, str]:
+    """A letter for each index: its own name where that is one."""
+    used: dict[str, str] = {}
+    for index in dict.fromkeys(indices):
+        own = index if len(index) == 1 and index in LETTERS and index not in used.values() else ""
+        used[index] = own or next(c for c in LETTERS if c not in used.values() and c not in indices)
+    return used
+
+
+def moved(param: ir.Param, argument: str, order: str) -> str:
+    """A permutation, by the tensor `order`, of a tensor whose last axes are those of the event."""
+    assert isinstance(param.kind, ir.Perm)
+    rank = {"Image": "3", "Vec": "1", "Seq": "2"}.get(param.source.kind, "len(self.event_shape)")
+    channel = {"Image": "-3", "Any": "-3 if len(self.event_shape) == 3 else -1"}.get(param.source.kind, "-1")
+    places = {"all": f"-1, {rank}", "time": "-2", "channel": channel}[param.kind.axis]
+    return f"permuted({argument}, {order}, {places})"

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from mintdsl.codegen.lower.code import ONE, ZERO, Algebra, Code
+from mintdsl.codegen.lower.code import ONE, ZERO, Algebra, Code, let_text, letters_of, moved, rank_of
 from mintdsl.codegen.naming import LOCALS
 from mintdsl.codegen.shapes import real, size
 from mintdsl.core import ir
@@ -19,7 +19,6 @@ from mintdsl.core.walks import chain, constant
 from mintdsl.records import replace
 
 LINE = 84  # characters of two operands on one line
-LETTERS = "ijklmnopqrstuvxyz"
 
 
 @dataclass(slots=True)
@@ -46,6 +45,8 @@ class Lowering:
     algebra: Algebra = field(init=False)
     numbers: dict[str, int] = field(default_factory=dict)  # of names, the next number that may be free
     constants: dict[str, bool] = field(default_factory=dict)  # of lets, whether they do not contain the variable
+    dense: dict[str, str] = field(default_factory=dict)  # of parameters that are kept as factors, their matrix
+    indices: dict[str, str] = field(default_factory=dict)  # of permutations, their buffer
 
     def __post_init__(self) -> None:
         self.order = tuple(name for name, _ in self.layer.indices)
@@ -67,11 +68,17 @@ class Lowering:
 
     def run(self) -> tuple[Code, Code]:
         """Statements for every let, then value and diagonal of the result."""
+        self.prepare()
+        self.at = "y"
+        return self.expr(self.layer.result)
+
+    def prepare(self) -> None:
+        """Statements for every let."""
         self.taken |= set(self.local.values()) | LOCALS
         for let in self.layer.lets:
             self.at = self.local[let.name]
             if self.mode in ("value", "plain"):
-                self.lines.append(f"# {_source(let)}")
+                self.lines.append(f"# {let_text(let)}")
             value, diagonal = self.expr(let.value)
             self.constants[let.name] = self._constant(let.value)
             if self.mode != "bound" or self.constants[let.name]:
@@ -80,8 +87,6 @@ class Lowering:
             if diagonal.rank and self.mode in ("value", "fibre", "bound"):
                 diagonal = self._name(f"d_{self.local[let.name]}", diagonal)
             self.lets[let.name] = (value, diagonal)
-        self.at = "y"
-        return self.expr(self.layer.result)
 
     # ------------------------------------------------------------ naming and layout
 
@@ -173,7 +178,7 @@ class Lowering:
         param = self.layer.param(node.param)
         assert isinstance(param.kind, ir.Elementwise)
         name = self.local[node.param]
-        code = self.algebra.sort(Code(name, node.indices, False, _rank(param.target)))
+        code = self.algebra.sort(Code(name, node.indices, False, rank_of(param.target)))
         if param.kind.per == "channel" and param.target.kind == "Any":
             return replace(code, text=f"by_channel({code.text}, self.event_shape)")
         if param.kind.per == "channel" and param.target.kind == "Image":
@@ -324,6 +329,9 @@ class Lowering:
         if isinstance(kind, ir.Normalize):
             value, slope = self._normalize(param, kind, argument, diagonal)
             return self.algebra.total(value, summed), self.algebra.total(slope, summed)
+        if isinstance(kind, ir.Perm):  # of a constant: anything else it makes dense
+            text = moved(param, f"spread({argument.text}, self.event_shape)", self.indices[param.name])
+            return self.algebra.total(replace(argument, text=text, atom=True), summed), ZERO
         assert isinstance(kind, (ir.Conv, ir.Dense))
         has_diagonal = kind.direction is not None and not kind.strict
         d_param = Code(f"d_{self.local[param.name]}", node.indices, False, 1)
@@ -367,7 +375,7 @@ class Lowering:
         """sum over `summed` of diag(W) times a diagonal (or values): the contraction of rules COMP and SUM."""
         if self.mode == "bound":
             d_param = replace(d_param, text=f"{d_param.text}.abs()")
-        letters = self._letters((*d_param.families, *other.families, *summed))
+        letters = letters_of((*d_param.families, *other.families, *summed))
         kept = tuple(i for i in self.order if i in (*d_param.families, *other.families) and i not in summed)
         lost = [i for i in summed if i not in (*d_param.families, *other.families)]
         if other == ONE or (other.rank == 0):
@@ -392,16 +400,9 @@ class Lowering:
             result = self._mul(Code(f'self.extents["{index}"]'), result)
         return result
 
-    def _letters(self, indices: Sequence[str]) -> dict[str, str]:
-        used: dict[str, str] = {}
-        for index in dict.fromkeys(indices):
-            own = index if len(index) == 1 and index in LETTERS and index not in used.values() else ""
-            used[index] = own or next(c for c in LETTERS if c not in used.values() and c not in indices)
-        return used
-
     def _map(self, node: ir.Linear, param: ir.Param, argument: Code, summed: tuple[str, ...]) -> Code:
         """The value of the folded map."""
-        weight = Code(self.local[param.name], node.indices, False, 4 if isinstance(param.kind, ir.Conv) else 2)
+        weight = Code(self.dense.get(param.name, self.local[param.name]), node.indices, False, 4 if isinstance(param.kind, ir.Conv) else 2)
         only_weight = tuple(i for i in summed if i in weight.families and i not in argument.families)
         if only_weight:
             weight = self.algebra.total(weight, only_weight)
@@ -434,16 +435,7 @@ class Lowering:
             text = f"family_conv({argument.text}, {weight.text}, {self.anchors[param.name]}{extra})"
         else:
             text = f"family_linear({argument.text}, {weight.text}{extra})"
-        result = self.algebra.sort(Code(text, (*rest, *shared, *outputs), True, _rank(param.target)))
+        result = self.algebra.sort(Code(text, (*rest, *shared, *outputs), True, rank_of(param.target)))
         for index in lost:
             result = self._mul(Code(f'self.extents["{index}"]'), result)
         return result
-
-
-def _rank(shape: ir.Shape) -> int:
-    """Event axes of a tensor of this shape; one where the shape is not known."""
-    return {"Image": 3, "Seq": 2}.get(shape.kind, 1)
-
-
-def _source(let: ir.Let) -> str:
-    return f"{let.name}[{', '.join(let.indices)}]" if let.indices else let.name
