@@ -39,7 +39,9 @@ def write_chain(c: LayerContext, arguments: Sequence[str]) -> None:
             write("check_assumptions(self)  # what the proof assumes of stored numbers")
         write(f'z, lead = flatten_batch(z, self.event_shape, "z", "{where}")')
         links = _Links(c, "x", _lowering(c), {})
-        _body(c, links.inverse(), f"# the links of {_shown(c)}, the last one first", "x, log_det = z, no_log_det(z)")
+        with_exactly = any(isinstance(p.kind, (ir.Conv, ir.Dense)) for p in c.params)
+        comment, start = f"# the links of {_shown(c)}, the last one first", "x, log_det = z, no_log_det(z)"
+        _body(c, links.inverse(), comment, start, "with exactly(z):" if with_exactly else "")
         write("return unflatten_batch(x, lead), unflatten_batch(log_det, lead)")
 
 
@@ -61,7 +63,7 @@ def _lowering(c: LayerContext) -> Lowering:
     return made
 
 
-def _body(c: LayerContext, lines: Sequence[str], comment: str, start: str) -> None:
+def _body(c: LayerContext, lines: Sequence[str], comment: str, start: str, block: str = "") -> None:
     """Unpack the weights that the lines use, then the lines, without those of lets that none uses."""
     words, kept = {"y", "x", "log_det"}, []
     for line in reversed(lines):
@@ -76,8 +78,12 @@ def _body(c: LayerContext, lines: Sequence[str], comment: str, start: str) -> No
         c.write(f"{unpacked if len(names) > 1 else f'({unpacked})'} = self.effective_weights()")
     c.write(comment)
     c.write(start)
+    if block:
+        c.write(block)
+    c.write.depth += bool(block)
     for line in reversed(kept):
         c.write(line)
+    c.write.depth -= bool(block)
 
 
 @record

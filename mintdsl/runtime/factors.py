@@ -26,30 +26,39 @@ def matrix_of(weight: Tensor) -> Tensor:
     return weight[..., 0, 0] if weight.dim() == 4 else weight
 
 
+def exactly(x: Tensor) -> torch.autocast:
+    """Inside, nothing is rounded to 16 bits that was not before."""
+    return torch.autocast("cpu" if x.is_meta else x.device.type, enabled=False)
+
+
 def times_matrix(matrix: Tensor, x: Tensor) -> Tensor:
     """matrix [m, n] times every pixel, or the vector, of x [B, n, *pixels]."""
-    return torch.einsum("mn,bn...->bm...", matrix, x)
+    wide = torch.promote_types(matrix.dtype, x.dtype)
+    return torch.einsum("mn,bn...->bm...", matrix.to(wide), x.to(wide))
+
+
+def in_columns(z: Tensor, dtype: torch.dtype) -> Tensor:
+    """z [B, n, *pixels] as n rows of numbers, in this dtype."""
+    return z.movedim(1, 0).reshape(z.shape[1], -1).to(dtype)
 
 
 def solve_triangle(matrix: Tensor, z: Tensor, *, upper: bool, unit: bool = False) -> Tensor:
     """x [B, n, *pixels] with matrix x = z at every pixel; only that triangle of the matrix [n, n] is read.
 
-    In float32 at least, for which the solver is written, and in the dtype of z again.
+    In float32 at least, for which the solver is written.
     """
-    wide = torch.promote_types(torch.promote_types(matrix.dtype, z.dtype), torch.float32)
-    columns = z.movedim(1, 0).reshape(z.shape[1], -1).to(wide)
-    with torch.autocast(z.device.type, enabled=False):
-        solved = torch.linalg.solve_triangular(matrix.to(wide), columns, upper=upper, unitriangular=unit)
-    return solved.reshape(z.shape[1], z.shape[0], *z.shape[2:]).movedim(0, 1).to(z.dtype)
+    kept = torch.promote_types(matrix.dtype, z.dtype)
+    wide = torch.promote_types(kept, torch.float32)
+    solved = torch.linalg.solve_triangular(matrix.to(wide), in_columns(z, wide), upper=upper, unitriangular=unit)
+    return solved.reshape(z.shape[1], z.shape[0], *z.shape[2:]).movedim(0, 1).to(kept)
 
 
 def solve_matrix(matrix: Tensor, z: Tensor) -> Tensor:
     """x [B, n, *pixels] with matrix x = z at every pixel, by elimination; dtypes as in solve_triangle."""
-    wide = torch.promote_types(torch.promote_types(matrix.dtype, z.dtype), torch.float32)
-    columns = z.movedim(1, 0).reshape(z.shape[1], -1).to(wide)
-    with torch.autocast(z.device.type, enabled=False):
-        solved = torch.linalg.solve(matrix.to(wide), columns)
-    return solved.reshape(z.shape[1], z.shape[0], *z.shape[2:]).movedim(0, 1).to(z.dtype)
+    kept = torch.promote_types(matrix.dtype, z.dtype)
+    wide = torch.promote_types(kept, torch.float32)
+    solved = torch.linalg.solve(matrix.to(wide), in_columns(z, wide))
+    return solved.reshape(z.shape[1], z.shape[0], *z.shape[2:]).movedim(0, 1).to(kept)
 
 
 def reads_later(order: tuple[tuple[int, ...], ...], direction: str) -> bool:
@@ -74,7 +83,7 @@ def reflections(stored: Tensor) -> Tensor:
     v = v / v.abs().amax(-2, keepdim=True)
     v = v / v.norm(dim=-2, keepdim=True)
     eye = torch.eye(stored.shape[-1], dtype=wide, device=stored.device)
-    with torch.autocast(stored.device.type, enabled=False):
+    with exactly(stored):
         inner = torch.triu(v.mT @ v, 1) + 0.5 * eye[:-1, :-1]
         return (eye - v @ torch.linalg.solve_triangular(inner, v.mT, upper=True)).to(stored.dtype)
 
@@ -135,8 +144,7 @@ def factors_log_det(form: str, weight: Tensor, x: Tensor) -> Tensor:
     stored = stored.to(torch.promote_types(stored.dtype, torch.float32))
     pixels = math.prod(x.shape[2:])
     if form == "raw":
-        with torch.autocast(x.device.type, enabled=False):
-            return pixels * torch.linalg.slogdet(stored)[1]
+        return pixels * torch.linalg.slogdet(stored)[1]
     return pixels * diagonal_of(stored).abs().log().sum()
 
 
