@@ -100,7 +100,9 @@ class Scope(NamedTuple):
             return "PERM", permuted(f)
         if determinant(self.params[name]):
             return "DET", mapped(f, None, self.diagonal(name, indices))
-        return "BASIC" if f == VARIABLE else "COMP", mapped(f, self.directions[name], self.diagonal(name, indices))
+        direction = self.directions[name]
+        diagonal = ANY if direction is None else self.diagonal(name, indices)
+        return "BASIC" if f == VARIABLE else "COMP", mapped(f, direction, diagonal)
 
     def act(self, act: Json, argument: Span) -> Elementwise:
         """What is known of an activation for arguments in `argument`."""
