@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import assert_never
 
 from mintdsl.codegen.context import LayerContext
 from mintdsl.codegen.lower.code import Code, moved
@@ -25,7 +24,7 @@ def write_chain(c: LayerContext, arguments: Sequence[str]) -> None:
         write(f'"""f(x) and log |det df/dx|{surrogate if c.statistics else "; x [*, *event_shape], log_det [*]"}."""')
         write("no_context(context, type(self).__name__)")
         write(f'x, lead = flatten_batch(x, self.event_shape, "x", "{where}")')
-        links = _Links(c, "y", _lowering(c), {})
+        links = _Links(c, "y", _lowering(c))
         _body(c, links.forward(), f"# {_shown(c)}", "y, log_det = x, no_log_det(x)")
         write("return unflatten_batch(y, lead), unflatten_batch(log_det, lead)")
     write()
@@ -38,7 +37,7 @@ def write_chain(c: LayerContext, arguments: Sequence[str]) -> None:
         if c.assumed:
             write("check_assumptions(self)  # what the proof assumes of stored numbers")
         write(f'z, lead = flatten_batch(z, self.event_shape, "z", "{where}")')
-        links = _Links(c, "x", _lowering(c), {})
+        links = _Links(c, "x", _lowering(c))
         with_exactly = any(isinstance(p.kind, (ir.Conv, ir.Dense)) for p in c.params)
         comment, start = f"# the links of {_shown(c)}, the last one first", "x, log_det = z, no_log_det(z)"
         _body(c, links.inverse(), comment, start, "with exactly(z):" if with_exactly else "")
@@ -88,12 +87,11 @@ def _body(c: LayerContext, lines: Sequence[str], comment: str, start: str, block
 
 @record
 class _Links:
-    """Writes the links on the variable `at`; `steps` of the lowering collects the lines."""
+    """Writes the links on the variable `at`; the lowering collects the lines."""
 
     c: LayerContext
     at: str
     lowering: Lowering
-    texts: dict[int, str]
 
     def forward(self) -> list[str]:
         for link in self.found():
@@ -156,8 +154,8 @@ class _Links:
             case "/":
                 self.step(f"{wrapped} * {at}" if inverse else f"{at} / {wrapped}")
                 self.log_det("-", scale, inverse=inverse)
-            case _:
-                assert_never(node.op)
+            case other:
+                raise AssertionError(other)
 
     def constant(self, node: ir.Expr) -> Code:
         """A constant operand, with a name where it is long."""

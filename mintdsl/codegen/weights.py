@@ -54,7 +54,8 @@ def _effective(c: LayerContext, param: ir.Param) -> None:
         write(f"sign = {_tie_sign(c, param)}")
         value = f"tied({c.diagonal(param, raw)}, sign)"
     elif param.bound is not None and via(param.bound).assumed:
-        write(f"# {param.bound.quantity} {_constraint(param.bound)} is assumed, {c.where(param.bound.span)}: check_assumptions tests it")
+        what, where = f"{param.bound.quantity} {_constraint(param.bound)}", c.where(param.bound.span)
+        write(f"# {what} is assumed, {where}: check_assumptions tests it")
         write(f"{name} = {masked}")
         return
     elif param.bound is not None:

@@ -129,7 +129,9 @@ _ALL = (
         "det != 0",
         lambda: POSITIVE,  # of the magnitude
         (
-            Parametrisation("plu", "P L U, P fixed, diag(L) = 1, diag(U) signed", "nonzero_signed", _factor, signed=True),
+            Parametrisation(
+                "plu", "P L U, P fixed, diag(L) = 1, diag(U) signed", "nonzero_signed", _factor, signed=True
+            ),
             Parametrisation("qr", "Q R, Q of reflections, diag(R) signed", "nonzero_signed", _factor, signed=True),
             Parametrisation("lower", "lower triangular, diagonal signed", "nonzero_signed", _factor, signed=True),
             Parametrisation("upper", "upper triangular, diagonal signed", "nonzero_signed", _factor, signed=True),

@@ -20,11 +20,11 @@ Matrix = list[list[float]]
 def factored(form: str, raw: Matrix, diagonal: Sequence[float], order: Sequence[int]) -> Matrix:
     """The matrix A. `diagonal` is that of the triangular factor."""
     n = len(raw)
+    if form == "raw":
+        return raw
     below = [[raw[i][j] if j < i else 1.0 if j == i else 0.0 for j in range(n)] for i in range(n)]
     above = [[raw[i][j] if j > i else diagonal[i] if j == i else 0.0 for j in range(n)] for i in range(n)]
     match form:
-        case "raw":
-            return raw
         case "plu":
             product = [[sum(below[i][k] * above[k][j] for k in range(n)) for j in range(n)] for i in range(n)]
             return [product[k] for k in order]

@@ -182,7 +182,9 @@ def sign_shape(layer: ir.Layer, param: ir.Param, dims: Sequence[int], env: Mappi
     return shape if isinstance(param.kind, ir.Elementwise) else shape[: len(param.indices) + 1]
 
 
-def order_shape(layer: ir.Layer, param: ir.Param, dims: Sequence[int], env: Mapping[str, int]) -> tuple[int, ...] | None:
+def order_shape(
+    layer: ir.Layer, param: ir.Param, dims: Sequence[int], env: Mapping[str, int]
+) -> tuple[int, ...] | None:
     """Shape of the buffer `<name>_order`, the rows of a P L U; None where there is no such buffer."""
     if not param.factored or param.bound is None or param.bound.via != "plu":
         return None

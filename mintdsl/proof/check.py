@@ -22,7 +22,6 @@ from mintdsl.core.walks import moving_maps
 from mintdsl.diagnostics.model import Bag, Diagnostic, Label
 from mintdsl.proof.acts import defined_facts, registered_facts
 from mintdsl.proof.claims import Proved, blame_of, check_claim
-from mintdsl.proof.links import links
 from mintdsl.proof.derivation import Derivation
 from mintdsl.proof.jacobian import (
     DENSE,
@@ -38,6 +37,7 @@ from mintdsl.proof.jacobian import (
     constant,
     family,
 )
+from mintdsl.proof.links import links
 from mintdsl.proof.orders import Working, working_order
 from mintdsl.proof.rules import algebra, modules
 from mintdsl.proof.rules.algebra import ActFacts
@@ -301,7 +301,9 @@ class _Walk:
         )
         if param.factored:
             assert param.bound is not None
-            return self._node("DET", node.span, result, [below], f"dense map, {param.bound.cmp} kept by {param.bound.via}")
+            return self._node(
+                "DET", node.span, result, [below], f"dense map, {param.bound.cmp} kept by {param.bound.via}"
+            )
         note = f"{direction or 'dense'} map, " + (
             f"diag({param.name}) in {diagonal}" if direction and not kind.strict else "no diagonal"
         )

@@ -125,7 +125,13 @@ def _fails(claim: ir.Claim, proved: Proved) -> str | None:
         case "diagonal":
             return None if jacobian.off == NONE else f"the Jacobian is {jacobian.off}"
         case "volume_preserving":
-            return None if jacobian.unit else "a link changes volumes" if jacobian.chain else dense or f"the diagonal lies in {jacobian.diag}"
+            return (
+                None
+                if jacobian.unit
+                else "a link changes volumes"
+                if jacobian.chain
+                else dense or f"the diagonal lies in {jacobian.diag}"
+            )
         case "diag":
             if dense:
                 return dense

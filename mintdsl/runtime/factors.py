@@ -49,7 +49,8 @@ def solve_triangle(matrix: Tensor, z: Tensor, *, upper: bool, unit: bool = False
     """
     kept = torch.promote_types(matrix.dtype, z.dtype)
     wide = torch.promote_types(kept, torch.float32)
-    solved = torch.linalg.solve_triangular(matrix.to(wide), in_columns(z, wide), upper=upper, unitriangular=unit)
+    rows = in_columns(z, wide)
+    solved: Tensor = torch.linalg.solve_triangular(matrix.to(wide), rows, upper=upper, unitriangular=unit)
     return solved.reshape(z.shape[1], z.shape[0], *z.shape[2:]).movedim(0, 1).to(kept)
 
 
@@ -57,7 +58,7 @@ def solve_matrix(matrix: Tensor, z: Tensor) -> Tensor:
     """x [B, n, *pixels] with matrix x = z at every pixel, by elimination; dtypes as in solve_triangle."""
     kept = torch.promote_types(matrix.dtype, z.dtype)
     wide = torch.promote_types(kept, torch.float32)
-    solved = torch.linalg.solve(matrix.to(wide), in_columns(z, wide))
+    solved: Tensor = torch.linalg.solve(matrix.to(wide), in_columns(z, wide))
     return solved.reshape(z.shape[1], z.shape[0], *z.shape[2:]).movedim(0, 1).to(kept)
 
 
@@ -85,7 +86,8 @@ def reflections(stored: Tensor) -> Tensor:
     eye = torch.eye(stored.shape[-1], dtype=wide, device=stored.device)
     with exactly(stored):
         inner = torch.triu(v.mT @ v, 1) + 0.5 * eye[:-1, :-1]
-        return (eye - v @ torch.linalg.solve_triangular(inner, v.mT, upper=True)).to(stored.dtype)
+        q: Tensor = eye - v @ torch.linalg.solve_triangular(inner, v.mT, upper=True)
+        return q.to(stored.dtype)
 
 
 def apply_factors(form: str, weight: Tensor, x: Tensor, order: Tensor | None = None) -> Tensor:
@@ -144,7 +146,8 @@ def factors_log_det(form: str, weight: Tensor, x: Tensor) -> Tensor:
     stored = stored.to(torch.promote_types(stored.dtype, torch.float32))
     pixels = math.prod(x.shape[2:])
     if form == "raw":
-        return pixels * torch.linalg.slogdet(stored)[1]
+        size: Tensor = torch.linalg.slogdet(stored)[1]
+        return pixels * size
     return pixels * diagonal_of(stored).abs().log().sum()
 
 

@@ -93,7 +93,7 @@ def permuted(x: Tensor, order: Tensor, axis: int = -1, rank: int = 1) -> Tensor:
 
 def spread(value: Tensor, event_shape: tuple[int, ...]) -> Tensor:
     """A constant [*families, ...] in the full shape [*families, *event_shape]."""
-    return value.expand(torch.broadcast_shapes(value.shape, event_shape))
+    return value + value.new_zeros(event_shape)
 
 
 def pad_channels(x: Tensor, extra: int) -> Tensor:

@@ -1074,7 +1074,9 @@ flow F on Image[2, 2, 3] { pair { A(tri = lower)  A(tri = upper, s = 0.5) }  pri
 }
 
 FACTORS = {
-    f"chain_{via}_{kind}": f"layer A on {shape} ensures invertible {{ param W : {word} with {bound} via {via} map x -> W(x) }}"
+    f"chain_{via}_{kind}": (
+        f"layer A on {shape} ensures invertible {{ param W : {word} with {bound} via {via} map x -> W(x) }}"
+    )
     for via, bound in (
         ("plu", "det != 0"),
         ("qr", "det != 0"),

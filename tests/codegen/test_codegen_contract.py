@@ -237,7 +237,9 @@ def test_state_dict_is_loaded_strictly(tmp_path: Path) -> None:
             other.load_state_dict({}, strict=True)
 
 
-@pytest.mark.parametrize("name", ["layer", "tie_three", "conv_signed", "family_three", "scale_sigmoid", "conv_unit", *CHAINS])
+@pytest.mark.parametrize(
+    "name", ["layer", "tie_three", "conv_signed", "family_three", "scale_sigmoid", "conv_unit", *CHAINS]
+)
 def test_set_effective_of_effective_is_the_identity(name: str) -> None:
     layer = next(m for m in model_of(name).modules() if hasattr(m, "set_effective"))
     x = some(layer, 2)

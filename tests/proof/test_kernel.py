@@ -78,7 +78,22 @@ def test_the_examples_use_every_rule_and_every_claim() -> None:
         for steps in [*proof.get("lets", []), proof.get("result", []), *proof.get("acts", {}).values()]
         for step in steps
     }
-    assert rules == {"VAR", "CONST", "LET", "BASIC", "COMP", "ACT", "NEG", "ADD", "SUM", "MUL", "DIV", "BN", "PERM", "DET"}
+    assert rules == {
+        "VAR",
+        "CONST",
+        "LET",
+        "BASIC",
+        "COMP",
+        "ACT",
+        "NEG",
+        "ADD",
+        "SUM",
+        "MUL",
+        "DIV",
+        "BN",
+        "PERM",
+        "DET",
+    }
     definitions = [d for found in certificates for d in found["statement"]["definitions"]]
     steps = json.dumps([d["steps"] for d in definitions if d["kind"] == "flow"])
     assert all(f'"{word}"' in steps for word in ("squeeze", "logit", "standardize", "pad", "repeat", "pair", "use"))
@@ -428,7 +443,9 @@ def test_the_tables_are_those_of_the_registries() -> None:
 
     assert set(ACTS) == set(ACTIVATIONS)
     ready = {f"det {c.cmp}" if c.quantity == "det" else c.cmp: c.via for c in CONSTRAINTS if c.ready}
-    assert {cmp: tuple(v.name for v in via if v.ready) for cmp, via in ready.items()} == {cmp: via for cmp, (_, via) in SETS.items()}
+    assert {cmp: tuple(v.name for v in via if v.ready) for cmp, via in ready.items()} == {
+        cmp: via for cmp, (_, via) in SETS.items()
+    }
 
 
 # ---------------------------------------------------------------- size

@@ -171,9 +171,7 @@ def random_rule(name: str, generator: random.Random) -> Pair:
             inside = generator.choice((None, POSITIVE, j.ONE))
             kept = Signed(exact.PLUS, exact.REAL if inside is None else span(inside))
             return (
-                lambda: modules.apply_map(
-                    a, None, False, j.Signed(j.PLUS, EVERYTHING), **MAP, determinant=inside
-                ),
+                lambda: modules.apply_map(a, None, False, j.Signed(j.PLUS, EVERYTHING), **MAP, determinant=inside),
                 lambda: rules.mapped(p, None, kept),
             )
         case "PERM":
@@ -218,7 +216,20 @@ def acts(name: str, a: Jacobian, p: Fact, generator: random.Random) -> Pair:
     return checker, kernel
 
 
-NAMES = ("ADD", "ADD of a negated term", "NEG", "MUL", "DIV", "SUM", "BN", "COMP", "DET", "PERM", "ACT", "ACT of the program")
+NAMES = (
+    "ADD",
+    "ADD of a negated term",
+    "NEG",
+    "MUL",
+    "DIV",
+    "SUM",
+    "BN",
+    "COMP",
+    "DET",
+    "PERM",
+    "ACT",
+    "ACT of the program",
+)
 
 
 @pytest.mark.parametrize("name", NAMES)

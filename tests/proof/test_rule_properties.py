@@ -165,7 +165,8 @@ FLOWS: dict[str, Callable[[], str]] = {
         "map x -> b - leaky_relu(s * P(L(U(x)) + b), 0.5) / s }\nflow F on Vec[3] { A }"
     ),
     "DET": lambda: (
-        "layer A on Vec[D] { param V : linear with det != 0 via qr  param W : linear with det != 0  map x -> V(W(x)) }\n"
+        "layer A on Vec[D] { param V : linear with det != 0 via qr  param W : linear with det != 0\n"
+        "map x -> V(W(x)) }\n"
         "layer B on Vec[D] ensures volume_preserving { param V : linear with det == 1 via householder\n"
         "param W : linear with det == 1  map x -> V(W(x)) }\nflow F on Vec[3] { A B }"
     ),

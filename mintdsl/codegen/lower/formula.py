@@ -7,7 +7,7 @@ channel groups; its diagonal a small contraction over the same families, by the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from mintdsl.codegen.lower.code import ONE, ZERO, Algebra, Code, let_text, letters_of, moved, rank_of
@@ -402,7 +402,12 @@ class Lowering:
 
     def _map(self, node: ir.Linear, param: ir.Param, argument: Code, summed: tuple[str, ...]) -> Code:
         """The value of the folded map."""
-        weight = Code(self.dense.get(param.name, self.local[param.name]), node.indices, False, 4 if isinstance(param.kind, ir.Conv) else 2)
+        weight = Code(
+            self.dense.get(param.name, self.local[param.name]),
+            node.indices,
+            False,
+            4 if isinstance(param.kind, ir.Conv) else 2,
+        )
         only_weight = tuple(i for i in summed if i in weight.families and i not in argument.families)
         if only_weight:
             weight = self.algebra.total(weight, only_weight)

@@ -80,9 +80,7 @@ def apply_map(
     )
 
 
-def _dense(
-    argument: Jacobian, why: Diagnostic | None, regular: Interval | None, name: str, span: Span
-) -> Jacobian:
+def _dense(argument: Jacobian, why: Diagnostic | None, regular: Interval | None, name: str, span: Span) -> Jacobian:
     """A map whose diagonal, or determinant, lies in `regular`, or about which nothing is known."""
     if argument.constant:
         return constant(Signed(NO_SIGNS, REAL))
