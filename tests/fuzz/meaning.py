@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import product
+from random import Random
 
 import torch
 from torch import Tensor
@@ -209,10 +210,57 @@ class Weights:
             self.made[place] = self._matrix(self.layer.param(name), member)
         return self.made[place]
 
+    def factored(self, param: ir.Param) -> Tensor:
+        """The square matrix that stored factors stand for, [R, n, n]."""
+        assert param.bound is not None
+        raw = self.stored(param.name, ())
+        raw = raw.reshape(raw.shape[:3])
+        if param.bound.via == "raw":
+            return raw
+        own = TINY + _softplus(raw.diagonal(dim1=-2, dim2=-1))[0]
+        own = torch.ones_like(own) if param.bound.cmp == "== 1" else own
+        signs = self.raw.get(f"{self.prefix}{param.name}_sign")
+        diagonal = torch.diag_embed(own if signs is None else own * signs)
+        eye = torch.eye(raw.shape[-1], dtype=raw.dtype)
+        lower, upper = torch.tril(raw, -1), torch.triu(raw, 1) + diagonal
+        match param.bound.via:
+            case "lower" | "unit_lower":
+                return lower + diagonal
+            case "upper" | "unit_upper":
+                return upper
+            case "plu":
+                rows = self.stored(f"{param.name}_order", ()).long()
+                return torch.stack([m[k] for m, k in zip((lower + eye) @ upper, rows, strict=True)])
+            case _:  # one reflection after the other
+                found = upper if param.bound.via == "qr" else diagonal
+                for k in reversed(range(raw.shape[-1] - 1)):
+                    v = (lower + eye)[:, :, k : k + 1]
+                    v = v / v.norm(dim=1, keepdim=True)
+                    found = found - 2 * v @ (v.mT @ found)
+                return found
+
+    def moves(self, param: ir.Param) -> Tensor:
+        """A permutation as a matrix, the same for all draws."""
+        assert isinstance(param.kind, ir.Perm)
+        dims = self.env.shape(param.source)
+        axis = {"time": 0, "channel": len(dims) - 1 if len(dims) == 2 else 0, "all": -1}[param.kind.axis]
+        order = list(range(math.prod(dims) if axis < 0 else dims[axis]))
+        Random(param.kind.seed).shuffle(order)
+        places = list(product(*map(range, dims)))
+        if axis < 0:
+            index = order
+        else:
+            index = [places.index((*p[:axis], order[p[axis]], *p[axis + 1 :])) for p in places]
+        return torch.eye(len(places), dtype=torch.float64)[index].unsqueeze(0)
+
     def _matrix(self, param: ir.Param, member: Member) -> Tensor:
         kind = param.kind
+        if isinstance(kind, ir.Perm):
+            return self.moves(param)
         assert isinstance(kind, (ir.Conv, ir.Dense))
-        raw = self.stored(param.name, member)
+        raw = self.factored(param) if param.factored else self.stored(param.name, member)
+        if param.factored and isinstance(kind, ir.Conv):
+            raw = raw[..., None, None]
         targets = list(product(*map(range, self.env.shape(param.target))))
         sources = list(product(*map(range, self.env.shape(param.source))))
         if isinstance(kind, ir.Dense):

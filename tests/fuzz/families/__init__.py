@@ -1,5 +1,5 @@
 """The families of the language, one file each: importing this package registers their productions and mutants."""
 
-from . import acts, arithmetic, flows, found, layers, maps, products, ties, values
+from . import acts, arithmetic, chains, flows, found, layers, maps, products, ties, values
 
-__all__ = ["acts", "arithmetic", "flows", "found", "layers", "maps", "products", "ties", "values"]
+__all__ = ["acts", "arithmetic", "chains", "flows", "found", "layers", "maps", "products", "ties", "values"]
