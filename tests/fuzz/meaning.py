@@ -239,6 +239,24 @@ class Weights:
                     found = found - 2 * v @ (v.mT @ found)
                 return found
 
+    def terms(self, param: ir.Param) -> Tensor:
+        """The sizes of the terms that the entries of a matrix of factors are made of, [R, n, n]."""
+        assert param.bound is not None
+        raw, own = self.stored(param.name, ()), self.factored(param).abs()
+        raw = raw.reshape(raw.shape[:3]).abs()
+        n = raw.shape[-1]
+        match param.bound.via:
+            case "plu":
+                eye = torch.eye(n, dtype=raw.dtype)
+                rows = self.stored(f"{param.name}_order", ()).long()
+                # softplus is at most 1 above |r|
+                sizes = (torch.tril(raw, -1) + eye) @ (torch.triu(raw) + 2 * eye)
+                return torch.stack([m[k] for m, k in zip(sizes, rows, strict=True)])
+            case "qr" | "householder":
+                return n * own.amax(1, keepdim=True).expand_as(own)
+            case _:
+                return own
+
     def moves(self, param: ir.Param) -> Tensor:
         """A permutation as a matrix, the same for all draws."""
         assert isinstance(param.kind, ir.Perm)
@@ -258,7 +276,18 @@ class Weights:
         if isinstance(kind, ir.Perm):
             return self.moves(param)
         assert isinstance(kind, (ir.Conv, ir.Dense))
-        raw = self.factored(param) if param.factored else self.stored(param.name, member)
+        full = self.expanded(param, self.factored(param) if param.factored else self.stored(param.name, member))
+        if kind.direction is None:
+            return full
+        later = self.later()
+        kept = later if self.direction(kind.direction) == "lower" else later.T
+        full = full.masked_fill(~kept, 0.0)
+        return full if kind.strict else full + torch.diag_embed(self.diagonal(param.name, member))
+
+    def expanded(self, param: ir.Param, raw: Tensor) -> Tensor:
+        """The stored numbers of a map, without its mask, as a dense matrix."""
+        kind = param.kind
+        assert isinstance(kind, (ir.Conv, ir.Dense))
         if param.factored and isinstance(kind, ir.Conv):
             raw = raw[..., None, None]
         targets = list(product(*map(range, self.env.shape(param.target))))
@@ -276,12 +305,7 @@ class Weights:
                     index.append(((o * raw.shape[2] + i) * kind.size[0] + u) * kind.size[1] + v if good else 0)
             full = raw.flatten(1)[:, index].masked_fill(~torch.tensor(inside), 0.0)
             full = full.reshape(len(raw), len(targets), len(sources))
-        if kind.direction is None:
-            return full
-        later = self.later()
-        kept = later if self.direction(kind.direction) == "lower" else later.T
-        full = full.masked_fill(~kept, 0.0)
-        return full if kind.strict else full + torch.diag_embed(self.diagonal(param.name, member))
+        return full
 
     def members(self, indices: tuple[str, ...]) -> Iterator[Member]:
         """All values of indices."""
@@ -384,7 +408,12 @@ class Formula:
             var = self.weights.stored(f"{param.name}_var", member).flatten(1)[:, slots].unsqueeze(1)
             factor = tensors.constant((var.clamp(min=0.0) + param.kind.eps).rsqrt(), self.x)
             return tensors.multiply(tensors.add(argument, tensors.constant(-mean, self.x)), factor)
-        return tensors.linear(self.weights.matrix(node.param, member), argument)
+        result = tensors.linear(self.weights.matrix(node.param, member), argument)
+        if not param.factored:
+            return result
+        terms = self.weights.expanded(param, self.weights.terms(param))
+        rounded = torch.einsum("red,rbd->rbe", terms, argument.value.abs())
+        return replace(result, error=result.error + 16 * tensors.EPS * terms.shape[-1] * rounded)
 
 
 def _member(indices: tuple[str, ...], at: Mapping[str, int]) -> Member:
