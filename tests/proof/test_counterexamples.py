@@ -41,8 +41,6 @@ WITHOUT = {
     "act_defined_on_less": "true: log meets exp(x) > 0 here; an act has to have a value for every real number",
     "bound_equal_to_slope": "true: x + sin(x) increases, its slope is 0 at single places only",
     "growing_product_may_vanish": "true: the slope of exp(x) * exp(x) is 2 * exp(2 * x)",
-    "mixed_through_let": "true: a product of triangular matrices with positive diagonals",
-    "two_directions": "true: a product of triangular matrices with positive diagonals",
     "chain_claims_volume": "a matrix with a constrained determinant has no plain numbers to try",
     "chain_claims_lower": "a permutation has no numbers to try",
     "chain_reciprocal": "as above",
