@@ -43,7 +43,6 @@ WITHOUT = {
     "growing_product_may_vanish": "true: the slope of exp(x) * exp(x) is 2 * exp(2 * x)",
     "chain_claims_volume": "a matrix with a constrained determinant has no plain numbers to try",
     "chain_claims_lower": "a permutation has no numbers to try",
-    "chain_reciprocal": "as above",
     "chain_of_not_onto": "false, but the search for values that are missed knows no dense maps",
     "image_rounded": "true over the real numbers: 1 + 1e-17 is more than 0.9999999999999999",
     "claim_inverse_kind": "a kind is what the checker knows of a map, no property that an input refutes",
