@@ -108,7 +108,7 @@ def drop_unused_sizes(write: Writer, start: int) -> None:
         name, _, source = write.lines[position].strip().partition(" = ")
         if source.startswith("shape[") and name.isidentifier():
             rest = "\n".join(write.lines[position + 1 :])
-            if not re.search(rf"\b{name}\b(?! = )(?<!self\.{name})", rest):
+            if not re.search(rf"\b{name}\b(?! = )(?<!self\.{name})(?<!\"{name})", rest):
                 del write.lines[position]
 
 

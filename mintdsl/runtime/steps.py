@@ -91,6 +91,11 @@ def permuted(x: Tensor, order: Tensor, axis: int = -1, rank: int = 1) -> Tensor:
     return x.flatten(-rank).index_select(axis, order).reshape(x.shape)
 
 
+def channel_axis(event_shape: tuple[int, ...]) -> int:
+    """The axis of the channels, counted from the end."""
+    return -3 if len(event_shape) == 3 else -1
+
+
 def spread(value: Tensor, event_shape: tuple[int, ...]) -> Tensor:
     """A constant [*families, ...] in the full shape [*families, *event_shape]."""
     return value + value.new_zeros(event_shape)

@@ -150,6 +150,6 @@ def moved(param: ir.Param, argument: str, order: str) -> str:
     """A permutation, by the tensor `order`, of a tensor whose last axes are those of the event."""
     assert isinstance(param.kind, ir.Perm)
     rank = {"Image": "3", "Vec": "1", "Seq": "2"}.get(param.source.kind, "len(self.event_shape)")
-    channel = {"Image": "-3", "Any": "-3 if len(self.event_shape) == 3 else -1"}.get(param.source.kind, "-1")
+    channel = {"Image": "-3", "Any": "channel_axis(self.event_shape)"}.get(param.source.kind, "-1")
     places = {"all": f"-1, {rank}", "time": "-2", "channel": channel}[param.kind.axis]
     return f"permuted({argument}, {order}, {places})"

@@ -330,7 +330,8 @@ class Lowering:
             value, slope = self._normalize(param, kind, argument, diagonal)
             return self.algebra.total(value, summed), self.algebra.total(slope, summed)
         if isinstance(kind, ir.Perm):  # of a constant: anything else it makes dense
-            text = moved(param, f"spread({argument.text}, self.event_shape)", self.indices[param.name])
+            full = replace(argument, text=f"spread({argument.text}, self.event_shape)", atom=True)
+            text = moved(param, self._name("term", full).text, self.indices[param.name])
             return self.algebra.total(replace(argument, text=text, atom=True), summed), ZERO
         assert isinstance(kind, (ir.Conv, ir.Dense))
         has_diagonal = kind.direction is not None and not kind.strict
