@@ -68,7 +68,7 @@ CODES: dict[str, Code] = _all(
     ("E0409", "a dense map: nothing proves it invertible", "BASIC"),
     ("E0410", "both factors read the own coordinate", "MUL"),
     ("E0411", "the divisor may be 0", "DIV"),
-    ("E0412", "a bijection by composition is lost", "CHAIN"),
+    ("E0414", "a bijection by composition is lost", "CHAIN"),
     ("E0601", "a claim is not proved", "I-TRI"),
     ("E0602", "injective, but not onto", "I-TRI"),
     ("E0603", "a pair takes one lower and one upper layer", "PAIR"),

@@ -54,7 +54,7 @@ def broken(result: Jacobian, below: Sequence[Jacobian], span: Span, label: str) 
     why = next(filter(None, map(_earlier, below)), None)
     if why is None and result.chain is Chain.NONE and any(e.off == DENSE and e.chain is not Chain.NONE for e in below):
         why = Diagnostic(
-            "E0412",
+            "E0414",
             "a bijection by composition is lost here",
             (Label(span, label, primary=True),),
             (

@@ -1,4 +1,4 @@
-# error: [E0412] h(W(x))
+# error: [E0414] h(W(x))
 # onto R, but flat between -1 and 1
 mint 1
 act h(u) = relu(u - 1) - relu(-u - 1)

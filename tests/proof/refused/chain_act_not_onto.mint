@@ -1,4 +1,4 @@
-# error: [E0412] elu(P(x))
+# error: [E0414] elu(P(x))
 # values of elu are above -1
 mint 1
 layer A on Vec[D] ensures invertible {

@@ -1,4 +1,4 @@
-# error: [E0412] s * P(x)
+# error: [E0414] s * P(x)
 # nothing keeps s away from 0
 mint 1
 layer A on Vec[D] ensures invertible {

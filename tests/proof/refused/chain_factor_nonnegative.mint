@@ -1,4 +1,4 @@
-# error: [E0412] W(x) * s
+# error: [E0414] W(x) * s
 mint 1
 layer A on Vec[D] ensures invertible {
   param W : linear with det != 0

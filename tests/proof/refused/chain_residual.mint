@@ -1,4 +1,4 @@
-# error: [E0412] x + W(x)
+# error: [E0414] x + W(x)
 # det(-I) is not 0, x - x is
 mint 1
 layer A on Vec[D] ensures invertible {

@@ -1,4 +1,4 @@
-# error: [E0412] P(x) * P(x)
+# error: [E0414] P(x) * P(x)
 mint 1
 layer A on Vec[D] ensures invertible {
   param P : perm

@@ -1,4 +1,4 @@
-# error: [E0412] U(P(x))
+# error: [E0414] U(P(x))
 mint 1
 layer A on Vec[D] ensures invertible {
   param P : perm

@@ -1,4 +1,4 @@
-# error: [E0412] sum[i](P(x + b[i]))
+# error: [E0414] sum[i](P(x + b[i]))
 mint 1
 layer A on Vec[D] ensures invertible {
   index i : 2

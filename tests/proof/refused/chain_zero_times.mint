@@ -1,4 +1,4 @@
-# error: [E0412] 0 * P(x)
+# error: [E0414] 0 * P(x)
 mint 1
 layer A on Vec[D] ensures invertible {
   param P : perm
