@@ -7,7 +7,7 @@ PY := .venv/bin/python
 READY := .venv/.ready
 SOURCES := mintdsl tests benchmarks
 
-.PHONY: help demo test lint types unit slow fuzz mutate bench wheel format clean moved
+.PHONY: help demo test lint types unit slow interop fuzz mutate bench wheel format clean moved
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf '  make %-8s %s\n' "$$name" "$$text"; done
@@ -28,6 +28,10 @@ unit: $(READY)  ## the tests alone; make unit ARGS="-k proof"
 
 slow: $(READY)  ## the heavy tests: wheel, demo, full-size models, many generated programs
 	@$(PY) -m pytest -q -m slow --durations=10 $(ARGS)
+
+interop: $(READY)  ## the adapters against zuko, nflows, normflows, FrEIA and Lightning, which it installs into .venv
+	@$(PY) -m pip install --quiet --disable-pip-version-check -e '.[dev,interop]' -c constraints.txt
+	@$(PY) -m pytest -q tests/interop --durations=10 $(ARGS)
 
 fuzz: $(READY)  ## random programs and mutants against the checker, for an hour or more; make fuzz ARGS="--seed 1"
 	@$(PY) -m tests.fuzz --accepted 20000 --mutants 20000 --seconds 7200 --jobs 2 --out fuzz-found $(ARGS)

@@ -21,11 +21,12 @@ from torch import Tensor, nn
 
 from mintdsl.core import interpret, ir
 from mintdsl.core.dual import variables
-from mintdsl.core.instance import anchor
 from mintdsl.core.interpret_layer import apply_layer
-from mintdsl.core.interpret_weights import Argument, Env, Weights, bind, extents, param_shape
+from mintdsl.core.interpret_weights import Argument, Env, Weights, bind, bind_net, evaluate_size, extents, param_shape
 from mintdsl.core.interval import REAL, Interval
+from mintdsl.core.live import anchor
 from mintdsl.core.orders import DEFAULT_ORDER
+from mintdsl.core.places import part_places
 from mintdsl.driver import Program
 from mintdsl.proof.check import LayerProof, check_layer
 from mintdsl.proof.jacobian import DENSE, NONE
@@ -37,6 +38,7 @@ SHAPES: Mapping[str, tuple[tuple[int, ...], ...]] = {  # the preferred one first
     "Seq": ((3, 2), (2, 4), (4, 3), (4, 4)),
 }
 SIZES = (2, 1, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)  # for Nat formals
+BATCH = 8  # samples from which a model is initialised
 WHOLE = 64  # elements of a flow that the interpreter takes as a whole
 INTERPRETED, RUN = 4e8, 1.5e10  # multiplications of the interpreter, and of a module in a round trip
 
@@ -144,17 +146,26 @@ class _Run:
         x = _inside(proof.bijection.domain, (2, *env.dims), self.seed)
         if count <= WHOLE and work * count <= INTERPRETED:
             for kind in ("initial", "normal"):
-                _draw(model, kind, self.seed, 0.5)
+                _draw(model, kind, self.seed, self.batch(proof, model), 0.5)
                 raw = {k: v for u, m in zip(uses, _layers(model), strict=True) for k, v in _raw(m, u[0]).items()}
+                raw |= _estimated(model, interpret.estimates(self.core, flow, env))
                 with _one_thread():
                     self.interpreted(model, env, x, raw, f"{where}, {kind} weights")
         else:
             self.notes.append(f"{where} is too large for the interpreter, its layers were tested at small sizes")
         if work <= RUN:
-            _draw(model, "initial", self.seed)
+            _draw(model, "initial", self.seed, self.batch(proof, model))
             self.round_trip(model, x, f"{where}, 2 samples")
         else:
             self.notes.append(f"{where}: no round trip, it would take too long")
+
+    def batch(self, proof: FlowProof, model: nn.Module) -> Tensor:
+        """What a flow is initialised from."""
+        shape, levels = (BATCH, *cast("tuple[int, ...]", model.event_shape)), cast("int", getattr(model, "levels", 0))
+        if levels:
+            return torch.randint(0, levels, shape, generator=torch.Generator().manual_seed(self.seed))
+        assert proof.bijection is not None
+        return _inside(proof.bijection.domain, shape, self.seed)
 
     def interpreted(self, model: nn.Module, env: Env, x: Tensor, raw: interpret.Raw, where: str) -> None:
         """A whole flow against the interpreter."""
@@ -173,8 +184,9 @@ class _Run:
         row("log_det", _relative(log_det, exact), allowed)
         row("log_det of the interpreter", _relative(log_det, _wide([r.log_det for r in runs])), allowed)
         if hasattr(model, "log_prob") and not getattr(model, "levels", 0):
-            normal = (-0.5 * value * value - 0.5 * math.log(2 * math.pi)).sum(1)
-            row("log_prob", _relative(cast("Callable[[Tensor], Tensor]", model.log_prob)(x), normal + exact), allowed)
+            latent = cast("tuple[int, ...]", model.latent_shape)
+            prior = _wide([interpret.log_prior(self.core, self.key, r.value, latent, raw) for r in runs])
+            row("log_prob", _relative(cast("Callable[[Tensor], Tensor]", model.log_prob)(x), prior + exact), allowed)
 
     def layer(self, layer: ir.Layer, env: Env, like: nn.Module | None) -> None:
         """Three draws of weights at the sizes of `env`; `like` is the module where the flow uses it."""
@@ -182,7 +194,7 @@ class _Run:
         proof = check_layer(layer, {**env.numbers, **env.orders, **acts})
         module = _build(self.cls if like is None else type(like), layer, env, like).eval()
         for kind in ("initial", "normal", "adversarial"):
-            _draw(module, kind, self.seed)
+            _draw(module, kind, self.seed, _inside(REAL, (BATCH, *env.dims), self.seed))
             if kind == "adversarial":
                 _to_the_ends(layer, env, module, self.seed)
             with _one_thread():
@@ -201,7 +213,7 @@ class _Run:
         row = partial(self.row, where)
         x, raw = _inside(REAL, (2, *env.dims), self.seed), _raw(module, "")
         weights, worst = Weights(layer, env, raw), 0.0
-        for param in (p for p in layer.params if not isinstance(p.kind, (ir.Normalize, ir.Perm))):
+        for param in (p for p in layer.params if not isinstance(p.kind, (ir.Normalize, ir.Perm, ir.NetParam))):
             found = cast("Callable[[str], Tensor]", module.effective)(param.name)
             wanted = [v for m in weights.members(param.indices) for v in weights.of(param.name, m)]
             worst = max(worst, _relative(found.flatten(), _wide(wanted)))
@@ -260,6 +272,12 @@ def _keys(proof: LayerProof, env: Env) -> list[tuple[int, ...]]:
 
 def _allowed(proof: LayerProof, env: Env, keys: Sequence[tuple[int, ...]]) -> Tensor:
     """Which entries of the Jacobian may differ from 0: the diagonal, and later outputs of a lower layer."""
+    split = proof.layer.split
+    if split is not None:
+        places = part_places(split, evaluate_size(split.start, env.sizes, 0), env.dims)
+        owner = {place: part for part, own in zip(proof.parts, places, strict=True) for place in own}
+        cells = range(len(owner))
+        return torch.tensor([[p == q or owner[q].name in owner[p].reads for q in cells] for p in cells])
     off = proof.jacobian.off
     sign = 0 if off == NONE else 1 if env.directions.get(off, off) == "lower" else -1
     rows = [[p == q or sign * ((a > b) - (a < b)) > 0 for q, b in enumerate(keys)] for p, a in enumerate(keys)]
@@ -316,6 +334,9 @@ def _whole(layer: ir.Layer, env: Env) -> None:
     """ValueError where a size of the layer is not a whole number >= 1."""
     extents(layer, [name for name, _ in layer.indices], env.sizes)
     for param in layer.params:
+        if isinstance(param.kind, ir.NetParam):
+            bind_net(param.kind, env)
+            continue
         param_shape(layer, param, env.dims, env.sizes)
         env.shape(param.source)
 
@@ -348,26 +369,38 @@ def _layers(model: nn.Module) -> list[nn.Module]:
 
 
 def _raw(module: nn.Module, prefix: str) -> dict[str, list[float]]:
-    """The state of a layer under the names of the spec."""
-    names = cast("tuple[str, ...]", module.names)
-    spec = dict(zip(cast("tuple[str, ...]", getattr(module, "members", names)), names, strict=True))
+    """The state of a layer, and of the nets in it, under the names of the spec."""
     found = {}
     for key, value in module.state_dict().items():
-        stems = (key, key.removesuffix("_sign"), key.removesuffix("_order"))
-        stem = next((s for s in stems if s in spec), key)
-        found[prefix + spec.get(stem, stem) + key[len(stem) :]] = value.double().flatten().tolist()
+        owner, dot, last = key.rpartition(".")
+        inner = module.get_submodule(owner)
+        names = cast("tuple[str, ...]", getattr(inner, "names", ()))
+        spec = dict(zip(cast("tuple[str, ...]", getattr(inner, "members", names)), names, strict=True))
+        stems = (last, last.removesuffix("_sign"), last.removesuffix("_order"))
+        stem = next((s for s in stems if s in spec), last)
+        found[prefix + owner + dot + spec.get(stem, stem) + last[len(stem) :]] = value.double().flatten().tolist()
     return found
 
 
+def _estimated(model: nn.Module, prefixes: Sequence[str]) -> dict[str, list[float]]:
+    """What is stored outside of layers, under the names of the spec: statistics of the data, a learned prior."""
+    found = [m for m in model.modules() if type(m).__name__ == "DataStandardize"]
+    kept = {p + k: v for p, m in zip(prefixes, found, strict=True) for k, v in m.state_dict().items()}
+    kept |= {k: v for k, v in model.state_dict().items() if k.startswith("prior.")}
+    return {k: v.double().flatten().tolist() for k, v in kept.items() if not k.endswith("pending")}
+
+
 @torch.no_grad()
-def _draw(model: nn.Module, kind: str, seed: int, std: float = 1.0) -> None:
-    """Initial values, or normal ones with random signs."""
+def _draw(model: nn.Module, kind: str, seed: int, batch: Tensor, std: float = 1.0) -> None:
+    """Initial values, from `batch` where data decide, or normal ones with random signs."""
     torch.manual_seed(seed)
     for m in model.modules():
         reset = getattr(m, "reset_parameters", None)
         if reset is not None:
             reset()
     if kind == "initial":
+        if hasattr(model, "initialize"):
+            cast("Callable[[Tensor], object]", model.initialize)(batch)
         return
     for p in model.parameters():
         p.copy_(std * torch.randn(p.shape, dtype=torch.float64))
@@ -377,6 +410,10 @@ def _draw(model: nn.Module, kind: str, seed: int, std: float = 1.0) -> None:
         elif name.endswith(("_mean", "_var")):
             drawn = torch.randn(b.shape, dtype=torch.float64)
             b.copy_(drawn if name.endswith("_mean") else drawn.exp())
+        elif name.endswith((".mean", ".log_std")):
+            b.copy_(torch.randn(b.shape, dtype=torch.float64))
+        elif name.rpartition(".")[2] == "pending":
+            b.fill_(False)
 
 
 @torch.no_grad()

@@ -13,10 +13,12 @@ _ANY = ir.Shape("Any", (), "R")
 def write_act(act: ir.DefinedAct, name: str, write: Writer, steepest: float | None) -> None:
     """`NAME_value`, `NAME_slope` and `act_NAME`; such an activation mentions no formals."""
     span = act.body.span
-    layer = ir.Layer(act.name, (), _ANY, (), DEFAULT_ORDER["Vec"], (), (), "x", (), act.body, None, span, span, span)
+    layer = ir.Layer(
+        act.name, (), _ANY, (), DEFAULT_ORDER["Vec"], (), (), "x", (), act.body, None, None, span, span, span
+    )
     for suffix, doc in (("value", "by its formula in the spec"), ("slope", "the derivative of the formula")):
-        lowering = Lowering(layer, "value", {}, {}, {}, lambda _: None)
-        value, slope = lowering.run()
+        lowering = Lowering(layer, "value", {}, {}, {}, {}, lambda _: None)
+        value, slope = lowering.run_layer()
         code = value if suffix == "value" else slope
         with write.block(f"def {name}_{suffix}(x: Tensor) -> Tensor:"):
             write(f'"""{act.name}, {doc}."""')

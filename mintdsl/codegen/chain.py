@@ -12,7 +12,7 @@ from mintdsl.codegen.shapes import real
 from mintdsl.core import ir
 from mintdsl.core.orders import Order
 from mintdsl.core.walks import constant
-from mintdsl.records import record, replace
+from mintdsl.records import record
 
 
 def write_chain(c: LayerContext, arguments: Sequence[str]) -> None:
@@ -45,7 +45,7 @@ def write_chain(c: LayerContext, arguments: Sequence[str]) -> None:
 
 
 def _shown(c: LayerContext) -> str:
-    text = " ".join(c.text(c.layer.result.span).split())
+    text = " ".join(c.text(ir.formulas(c.layer)[-1].span).split())
     return text if len(text) <= 80 else text[:77] + "..."
 
 
@@ -54,11 +54,14 @@ def _lowering(c: LayerContext) -> Lowering:
     fixed: dict[str, bool] = {}
     for item in c.layer.lets:
         fixed[item.name] = constant(item.value, fixed)
-    lets = tuple(item for item in c.layer.lets if fixed[item.name])
-    made = Lowering(replace(c.layer, lets=lets), "plain", c.names.local, c.members, c.anchors, c.steepest)
+    attributes = {p.name: c.member(p.name) for p in c.layer.params}
+    made = Lowering(c.layer, "plain", c.names.local, c.members, attributes, c.anchors, c.steepest)
     made.dense, made.indices = c.dense, {p.name: f"{c.member(p.name)}_index" for p in c.perms}
-    made.prepare()
-    made.constants = fixed
+    made.begin()
+    for item in c.layer.lets:
+        if fixed[item.name]:
+            made.let(item)
+    made.at, made.constants = "y", fixed
     return made
 
 
@@ -162,7 +165,7 @@ class _Links:
         code, _ = self.lowering.expr(node)
         if len(code.text) <= 24:
             return code
-        return self.lowering._name("term", code)
+        return self.lowering.name("term", code)
 
     def map(self, param: ir.Param, *, inverse: bool) -> None:
         """A permutation, a matrix whose determinant is kept, a triangular matrix, or frozen statistics."""

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from math import lcm
 
 from mintdsl.codegen import shapes
-from mintdsl.codegen.context import LayerContext, via
+from mintdsl.codegen.context import LayerContext, places, via
 from mintdsl.codegen.emit import Writer
 from mintdsl.codegen.naming import Names
 from mintdsl.core import ir
 from mintdsl.core.nat import Nat
 from mintdsl.core.orders import Order
-from mintdsl.core.walks import moving_maps
+from mintdsl.core.walks import moving_maps, moving_nets
 from mintdsl.proof.jacobian import NONE
 
 TYPES = {
@@ -26,9 +26,15 @@ TYPES = {
 }
 
 
-def signature(shape: ir.Shape, formals: Sequence[ir.Formal], names: Names, sizes: Mapping[str, int]) -> list[str]:
-    """The arguments of a constructor; `sizes` replace defaults. Without a default after one with: keyword-only."""
+def signature(
+    shape: ir.Shape, formals: Sequence[ir.Formal], names: Names, sizes: Mapping[str, int], more: Sequence[str] = ()
+) -> list[str]:
+    """The arguments of a constructor; `sizes` replace defaults. Without a default after one with: keyword-only.
+
+    `more` are the further shapes of a net.
+    """
     args = ["self"] if concrete(shape) else ["self", "shape: tuple[int, ...]"]
+    args += [f"{name}: tuple[int, ...]" for name in more]
     defaulted = keywords = False
     for formal in formals:
         name, kind = names.argument[formal.name], TYPES[formal.type]
@@ -65,31 +71,41 @@ def write_formals(formals: Sequence[ir.Formal], names: Names, write: Writer) -> 
             write(f"self.{attribute} = {name}")
 
 
-def write_sizes(shape: ir.Shape, formals: Sequence[ir.Formal], names: Names, owner: str, write: Writer) -> None:
-    """Bind the sizes of the shape to their names, and test those that are known."""
-    rank = len(shape.dims)
-    if rank and not concrete(shape):
-        with write.block(f"if len(shape) != {rank}:"):
-            write(f'raise ValueError(f"{owner} is on {shape.kind}: shape has {rank} sizes, not {{len(shape)}}")')
+def write_sizes(
+    shape: ir.Shape,
+    formals: Sequence[ir.Formal],
+    names: Names,
+    owner: str,
+    write: Writer,
+    more: Sequence[tuple[str, ir.Shape]] = (),
+) -> None:
+    """Bind the sizes of the shape, and of the further ones of a net, to their names, and test those that are known."""
     taken = {f.name for f in formals}
-    for position, dim in enumerate(shape.dims):
-        symbol = next(iter(dim.symbols), "")
-        if symbol and symbol not in taken and dim == Nat.symbol(symbol):
-            write(f"{names.argument[symbol]} = shape[{position}]")
-            taken.add(symbol)
-        elif not concrete(shape):
-            expected = shapes.size(dim, names.argument)
-            with write.block(f"if shape[{position}] != {expected}:"):
-                message = f"{owner}: size {position} of shape is {{shape[{position}]}}, but must be {{{expected}}}"
-                write(f'raise ValueError(f"{message}")')
+    for word, place in (("shape", shape), *more):
+        rank = len(place.dims)
+        if rank and not concrete(place):
+            with write.block(f"if len({word}) != {rank}:"):
+                write(f'raise ValueError(f"{owner} is on {place.kind}: {word} has {rank} sizes, not {{len({word})}}")')
+        for position, dim in enumerate(place.dims):
+            symbol = next(iter(dim.symbols), "")
+            if symbol and symbol not in taken and dim == Nat.symbol(symbol):
+                write(f"{names.argument[symbol]} = {word}[{position}]")
+                taken.add(symbol)
+            elif not concrete(place):
+                expected = shapes.size(dim, names.argument)
+                with write.block(f"if {word}[{position}] != {expected}:"):
+                    message = (
+                        f"{owner}: size {position} of {word} is {{{word}[{position}]}}, but must be {{{expected}}}"
+                    )
+                    write(f'raise ValueError(f"{message}")')
 
 
 def write_checked_formals(formals: Sequence[ir.Formal], names: Names, owner: str, write: Writer) -> None:
     """Sizes are at least 1: for others nothing is proved."""
     for formal in formals:
         if formal.type == "Nat":
-            with write.block(f"if self.{names.member[formal.name]} < 1:"):
-                write(f'raise ValueError("{owner}: {formal.name} must be at least 1")')
+            with write.block(f"if self.{names.member[formal.name]} < {formal.least}:"):
+                write(f'raise ValueError("{owner}: {formal.name} must be at least {formal.least}")')
 
 
 def write_checked_sizes(sizes: Iterable[Nat], names: Names, owner: str, write: Writer) -> None:
@@ -106,7 +122,7 @@ def drop_unused_sizes(write: Writer, start: int) -> None:
     """Remove sizes that the constructor binds from line `start` on and never reads."""
     for position in range(len(write.lines) - 1, start - 1, -1):
         name, _, source = write.lines[position].strip().partition(" = ")
-        if source.startswith("shape[") and name.isidentifier():
+        if re.match(r"shape(_\d+)?\[", source) and name.isidentifier():
             rest = "\n".join(write.lines[position + 1 :])
             if not re.search(rf"\b{name}\b(?! = )(?<!self\.{name})(?<!\"{name})", rest):
                 del write.lines[position]
@@ -116,10 +132,15 @@ def write_constructor(c: LayerContext) -> None:
     """`__init__` of a layer."""
     layer, write, names = c.layer, c.write, c.names
     start = len(write.lines)
-    write.call("def __init__", signature(layer.shape, layer.formals, names, {}), " -> None:")
+    more = places(layer)[1:]
+    write.call(
+        "def __init__", signature(layer.shape, layer.formals, names, {}, [word for word, _ in more]), " -> None:"
+    )
     write.depth += 1
     write("super().__init__()")
     write(f"self.event_shape = {shapes.shape(layer.shape, {}) if concrete(layer.shape) else 'tuple(shape)'}")
+    for word, _ in more:
+        write(f"self.{word} = tuple({word})")
     write('self.latent_shape, self.context_shape, self.path = self.event_shape, None, ""')
     write("self.kept_weights: tuple[Tensor, ...] | None = None")
     if not c.affine and not c.composed and not isinstance(layer, ir.Net):
@@ -133,13 +154,15 @@ def write_constructor(c: LayerContext) -> None:
         write.tuple("self.members = ", kept)
     if c.factored:
         write.braces("self.forms = ", [f'"{p.name}": {c.form(p)[0]}' for p in c.factored])
-    write_sizes(layer.shape, layer.formals, names, layer.name, write)
+    write_sizes(layer.shape, layer.formals, names, layer.name, write, more)
     write_formals(layer.formals, names, write)
     if not isinstance(layer, ir.Net):
         write_checked_formals(layer.formals, names, layer.name, write)
     _proved_only(c)
     sizes = [extent for _, extent in layer.indices]
-    sizes += [d for p in layer.params for s in (p.source, p.target) if s != layer.shape for d in s.dims]
+    sizes += [d for p in layer.params for s in _sides(p) if s != layer.shape for d in s.dims]
+    split = layer.split if isinstance(layer, ir.Layer) else None
+    sizes += [d for shape in (() if split is None else split.shapes) for d in shape.dims]
     write_checked_sizes(sizes, names, layer.name, write)
     if layer.indices:
         pairs = ", ".join(f'"{n}": {shapes.size(e, names.argument)}' for n, e in layer.indices)
@@ -169,14 +192,66 @@ def write_constructor(c: LayerContext) -> None:
     for param in c.perms:
         empty = "torch.empty(0, dtype=torch.long, device=device)"
         write(f'self.register_buffer("{names.member[param.name]}_index", {empty}, persistent=False)')
-    if c.masks or c.perms:
-        kept_buffers = [*c.masks.values(), *(f"{names.member[p.name]}_index" for p in c.perms)]
-        write.tuple("self.masks = ", [f'"{mask}"' for mask in kept_buffers])
+    if c.from_data is not None:
+        write('self.register_buffer("pending", torch.ones((), dtype=torch.bool, device=device))')
+    for param in c.params:
+        if isinstance(param.kind, (ir.Conv, ir.Dense)) and param.kind.norm:
+            size = shapes.listed([*_lead(c, param), shapes.size(channels(param.target), names.argument)])
+            write(f"{c.member(param.name)}_gain = nn.Parameter(torch.empty({size}, **factory))")
+    for param in layer.params:
+        if isinstance(param.kind, ir.Ready):
+            _ready(c, param, param.kind)
+    for param, net in ir.net_params(layer):
+        _net(c, param, net)
+    if c.buffers:
+        write.tuple("self.masks = ", [f'"{mask}"' for mask in c.buffers])
         write("self.make_masks()")
     _fronts(c)
     write("self.reset_parameters()")
     write.depth -= 1
     drop_unused_sizes(write, start)
+
+
+def _sides(param: ir.Param) -> tuple[ir.Shape, ...]:
+    """The shapes that a parameter acts between."""
+    if isinstance(param.kind, ir.NetParam):
+        return (*param.kind.sources, *param.kind.targets)
+    return param.source, param.target
+
+
+def channels(shape: ir.Shape) -> Nat:
+    """The channels of an image, the coordinates of a vector, the features of a token."""
+    return shape.dims[0] if shape.kind == "Image" else shape.dims[-1]
+
+
+def _ready(c: LayerContext, param: ir.Param, kind: ir.Ready) -> None:
+    """Layer normalisation or attention as a module of this one."""
+    size = shapes.size(channels(param.target), c.names.argument)
+    if isinstance(kind, ir.LayerNorm):
+        axis = -3 if param.target.kind == "Image" else -1
+        c.write(f"{c.member(param.name)} = ChannelNorm({size}, {axis}, {kind.eps!r}, **factory)")
+        return
+    heads = shapes.size(kind.heads, c.names.argument)
+    way = "None" if kind.direction is None else c.direction(kind.direction)
+    c.write(f"{c.member(param.name)} = Attention({size}, {heads}, {way}, **factory)")
+
+
+def _net(c: LayerContext, param: ir.Param, kind: ir.NetParam) -> None:
+    """A net as a module of this one; a family is a list of them, one list inside of another for each index."""
+    names, net = c.names.argument, kind.net
+    args = [] if concrete(net.shape) else [shapes.shape(kind.sources[0], names)]
+    numbers = [int(word.rpartition("_")[2]) for word, _ in places(net)[1:]]
+    args += [shapes.shape((*kind.sources, *kind.targets)[number - 1], names) for number in numbers]
+    here = {**names, **{f.name: c.member(f.name) for f in c.layer.formals if f.type in ("Act", "Init")}}
+    defaults = {f.name: f.default for f in net.formals}
+    inner = c.every[kind.definition].argument
+    args += [f"{inner[n]}={shapes.argument(v, here)}" for n, v in kind.args if defaults[n] != v]
+    made = f"{c.classes[kind.definition]}({', '.join([*args, '**factory'])})"
+    extents = dict(c.layer.indices)
+    for index in reversed(param.indices):
+        made = f"nn.ModuleList({made} for _ in range({shapes.size(extents[index], names)}))"
+    before, _, after = made.partition("(")
+    c.write.call(f"{c.member(param.name)} = {before}", [after.removesuffix(")")], "")
 
 
 def _proved_only(c: LayerContext) -> None:
@@ -245,7 +320,9 @@ def _raw_shape(c: LayerContext, param: ir.Param) -> str:
         case ir.Conv(size=taps):
             parts += [size(target.dims[0]), size(source.dims[0]), *map(str, taps)]
         case ir.Dense():
-            parts += [size(target.dims[0]), size(source.dims[0])]
+            parts += [size(target.dims[-1]), size(source.dims[-1])]
+        case ir.NetParam() | ir.LayerNorm() | ir.Attention():
+            raise AssertionError("a module of its own")
     return shapes.listed(parts)
 
 
@@ -253,6 +330,14 @@ def _sign_shape(c: LayerContext, param: ir.Param) -> str:
     if isinstance(param.kind, ir.Elementwise):
         return _raw_shape(c, param)
     return shapes.listed([*_lead(c, param), shapes.size(param.target.dims[0], c.names.argument)])
+
+
+def _positions(c: LayerContext, shape: ir.Shape, direction: str) -> str:
+    """The positions of the elements of a Vec in a net: those of hidden units repeat."""
+    units = shapes.size(shape.dims[0], c.members)
+    if shape == c.layer.shape:
+        return f"range({units})"
+    return f"hidden_positions({units}, {shapes.size(c.layer.shape.dims[0], c.members)}, {direction})"
 
 
 def write_masks(c: LayerContext) -> None:
@@ -271,10 +356,20 @@ def write_masks(c: LayerContext) -> None:
             args = [c.order, c.direction(kind.direction), str(kind.strict), f"({channels})"]
             if isinstance(kind, ir.Conv):
                 args += [str(kind.size), c.anchors[param.name]]
+            elif isinstance(c.layer, ir.Net) and (param.source, param.target) != (c.layer.shape, c.layer.shape):
+                sides = (param.target, param.source)
+                write.call("places = ", [_positions(c, side, args[1]) for side in sides], "")
+                args.append("positions=places")
             write.call(f"{mask} = kept_entries", args, "")
             write(f'self.register_buffer("{mask}", {mask}.to({c.member(param.name)}.device), persistent=False)')
         for param in c.perms:
             _permutation(c, param)
+        if "residues" in c.buffers:
+            assert isinstance(c.layer, ir.Layer) and c.layer.split is not None
+            split = c.layer.split
+            device = f"{c.member(c.params[0].name)}.device" if c.params else '"cpu"'
+            write(f"residues = mask_values(self.event_shape, {split.functional}, {len(split.parts)})")
+            write(f'self.register_buffer("residues", residues.to({device}), persistent=False)')
     write()
     with write.block("def _apply(self, *args: object, **kwargs: object) -> nn.Module:"):
         write('"""to, to_empty and the like; masks that were lost on the way are made again."""')
@@ -311,7 +406,14 @@ def _fronts(c: LayerContext) -> None:
         if isinstance(kind, (ir.Conv, ir.Dense)) and kind.direction is not None:
             size = str(kind.size) if isinstance(kind, ir.Conv) else "()"
             masks[c.order, c.direction(kind.direction), size, c.anchors[param.name] or "()"] = None
-    for position, mask in enumerate(masks):
+    if moving_nets(c.layer):
+        way = c.direction(c.proofs[0].jacobian.off)  # a net that reads the variable is strict, so all go this way
+        if c.layer.shape.kind == "Seq":
+            c.write(f"differences = token_differences({way}, self.event_shape)")
+        else:
+            masks[c.order, way, "()", "()"] = None
+    started = bool(moving_nets(c.layer)) and c.layer.shape.kind == "Seq"
+    for position, mask in enumerate(masks, int(started)):
         c.write.call(f"differences {'|=' if position else '='} kept_differences", [*mask, "self.event_shape"], "")
     c.write("self.functional = front_functional(differences, self.event_shape)")
     c.write("self.fronts = front_count(self.functional, self.event_shape)  # no dependency path is longer")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mintdsl.codegen import shapes
@@ -10,7 +10,8 @@ from mintdsl.codegen.emit import Writer
 from mintdsl.codegen.naming import Names
 from mintdsl.core import ir
 from mintdsl.core.constraints import Parametrisation, kept_by
-from mintdsl.core.instance import anchor
+from mintdsl.core.from_data import FromData, from_data
+from mintdsl.core.live import anchor
 from mintdsl.core.nat import Nat
 from mintdsl.proof.check import Bindings, LayerProof
 from mintdsl.source import Span
@@ -28,6 +29,8 @@ class LayerContext:
     where: Callable[[Span], str]
     text: Callable[[Span], str]
     steepest: Callable[[ir.BuiltinAct | ir.DefinedAct], float | None]
+    classes: Mapping[str, str]
+    every: Mapping[str, Names]  # of all definitions of the module, by key
     anchors: dict[str, str] = field(default_factory=dict)
     masks: dict[tuple[object, ...], str] = field(default_factory=dict)
 
@@ -62,9 +65,10 @@ class LayerContext:
     def members(self) -> dict[str, str]:
         """Formals and sizes as seen by the methods."""
         found = {f.name: self.member(f.name) for f in self.layer.formals}
-        for position, dim in enumerate(self.layer.shape.dims):
-            if dim.symbols and dim == Nat.symbol(next(iter(dim.symbols))):
-                found.setdefault(next(iter(dim.symbols)), f"self.event_shape[{position}]")
+        for attribute, shape in places(self.layer):
+            for position, dim in enumerate(shape.dims):
+                if dim.symbols and dim == Nat.symbol(next(iter(dim.symbols))):
+                    found.setdefault(next(iter(dim.symbols)), f"self.{attribute}[{position}]")
         return found
 
     def direction(self, direction: str) -> str:
@@ -79,8 +83,9 @@ class LayerContext:
 
     @property
     def params(self) -> list[ir.Param]:
-        """Parameters that hold a tensor: all but statistics and permutations."""
-        return [p for p in self.layer.params if not isinstance(p.kind, (ir.Normalize, ir.Perm))]
+        """Parameters that hold a tensor: all but statistics, permutations and what is a module of its own."""
+        apart = (ir.Normalize, ir.Perm, ir.NetParam, ir.LayerNorm, ir.Attention)
+        return [p for p in self.layer.params if not isinstance(p.kind, apart)]
 
     @property
     def perms(self) -> list[ir.Param]:
@@ -98,9 +103,22 @@ class LayerContext:
         return any(p.composed for p in self.proofs)
 
     @property
+    def buffers(self) -> list[str]:
+        """Buffers that are not stored: masks of maps, the mask of a split, permutations."""
+        split = self.layer.split if isinstance(self.layer, ir.Layer) else None
+        masked = split is not None and split.functional is not None
+        moves = [f"{self.names.member[p.name]}_index" for p in self.perms]
+        return [*self.masks.values(), *(["residues"] if masked else []), *moves]
+
+    @property
     def statistics(self) -> list[ir.Param]:
         """Running statistics."""
         return [p for p in self.layer.params if isinstance(p.kind, ir.Normalize)]
+
+    @property
+    def from_data(self) -> FromData | None:
+        """What data decide, and how."""
+        return from_data(self.layer)
 
     @property
     def assumed(self) -> list[ir.Param]:
@@ -146,7 +164,7 @@ class LayerContext:
         kind = param.kind
         assert isinstance(kind, (ir.Conv, ir.Dense))
         size = kind.size if isinstance(kind, ir.Conv) else ()
-        key = (size, self.anchors[param.name], kind.direction, kind.strict, param.source)
+        key = (size, self.anchors[param.name], kind.direction, kind.strict, param.source, param.target)
         return self.masks.setdefault(key, "kept" if not self.masks else f"kept_{len(self.masks) + 1}")
 
     def diagonal(self, param: ir.Param, name: str) -> str:
@@ -160,6 +178,26 @@ class LayerContext:
         """Arguments of with_diagonal."""
         tap = self.anchors[param.name]
         return [name, diagonal, tap] if tap else [name, diagonal]
+
+
+def places(owner: ir.Layer | ir.Net) -> list[tuple[str, ir.Shape]]:
+    """The shapes that bind sizes of a definition, each with the attribute that holds it.
+
+    Of a net those of its further inputs and of its results too, where they name a size that none before does.
+    """
+    found = [("event_shape", owner.shape)]
+    if isinstance(owner, ir.Net):
+        known = {f.name for f in owner.formals} | set(_bound(owner.shape))
+        for number, shape in enumerate(owner.places[1:], 2):
+            if not set(_bound(shape)) <= known:
+                found.append((f"shape_{number}", shape))
+                known |= set(_bound(shape))
+    return found
+
+
+def _bound(shape: ir.Shape) -> list[str]:
+    """The sizes that a shape names alone."""
+    return [symbol for dim in shape.dims for symbol in dim.symbols if dim == Nat.symbol(symbol)]
 
 
 def via(bound: ir.Bound) -> Parametrisation:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from mintdsl.codegen import shapes
@@ -15,21 +15,27 @@ from mintdsl.codegen.constructor import (
     write_formals,
     write_sizes,
 )
+from mintdsl.codegen.coupling import INVERSE
+from mintdsl.codegen.density import write_density
 from mintdsl.codegen.emit import Writer
-from mintdsl.codegen.layer import INVERSE, assumption_lines, write_loading
+from mintdsl.codegen.layer import assumption_lines, write_initialize, write_loading
 from mintdsl.codegen.naming import Names, loop_names
 from mintdsl.core import ir
+from mintdsl.core.flow_moves import entries
+from mintdsl.core.instance import left_sizes, tiles
 from mintdsl.core.interval import REAL
 from mintdsl.core.nat import Nat
 from mintdsl.proof.prover import FlowProof
 from mintdsl.source import Span
+
+PRIOR_CLASSES = {"normal": "NormalPrior", "logistic": "LogisticPrior", "learned_normal": "LearnedNormalPrior"}
 
 
 @dataclass(slots=True)
 class FlowWriter:
     """Writes the class of one flow; `sizes` replace the defaults of its Nat formals.
 
-    `every` has the names of all definitions of the module, `classes` their classes.
+    `every` has the names of all definitions of the module, `classes` their classes, `waiting` those set by data.
     """
 
     key: str
@@ -42,6 +48,12 @@ class FlowWriter:
     sizes: Mapping[str, int]
     every: Mapping[str, Names]
     classes: Mapping[str, str]
+    waiting: Collection[str]
+
+    @property
+    def _pending(self) -> bool:
+        """Whether something in the flow waits for data."""
+        return self.key in self.waiting
 
     @property
     def names(self) -> Names:
@@ -72,8 +84,8 @@ class FlowWriter:
         return next((s for s in self.flow.steps if isinstance(s.op, ir.Classify)), None)
 
     @property
-    def _prior(self) -> bool:
-        return any(isinstance(s.op, ir.Prior) for s in self.flow.steps)
+    def _prior(self) -> ir.Prior | None:
+        return next((s.op for s in self.flow.steps if isinstance(s.op, ir.Prior)), None)
 
     @property
     def _log_det(self) -> str:
@@ -105,7 +117,12 @@ class FlowWriter:
         write(f"self.event_shape = {shapes.shape(flow.shape, {}) if concrete(flow.shape) else 'tuple(shape)'}")
         write_sizes(flow.shape, flow.formals, names, self.classes[self.key], write)
         result = self._body[-1].result if self._body else flow.shape
-        write(f"self.latent_shape = {shapes.shape(result, names.argument) if result.dims else 'self.event_shape'}")
+        if flow.left:
+            parts = [*(step.result for step in flow.left), result]
+            write.tuple("self.latent_parts = ", [shapes.shape(part, names.argument) for part in parts])
+            write("self.latent_shape = flat_shape(self.latent_parts)")
+        else:
+            write(f"self.latent_shape = {shapes.shape(result, names.argument) if result.dims else 'self.event_shape'}")
         write('self.context_shape, self.path = None, ""')
         write_formals(flow.formals, names, write)
         write_checked_formals(flow.formals, names, self.classes[self.key], write)
@@ -114,16 +131,19 @@ class FlowWriter:
             write(f"self.levels = {self._levels}  # of the integers that log_prob takes; 0: reals")
             write(f'self.spec_hash = "{self.digest}"')
             write(f"self.not_onto = {self._not_onto()}")
-        if _uses(self._body) or self._head is not None:
+        if _uses(self._body) or self._head is not None or (self._prior is not None and self._prior.per):
             write('factory = {"device": device, "dtype": dtype}')
         self._modules(self._body, [])
         if self._head is not None:
             self._modules([self._head], [])
         listed = self._names(self._body)
         write.tuple("self.steps = ", listed)
+        if self._prior is not None:
+            options = f', "{self._prior.per}", **factory' if self._prior.per else ""
+            write(f"self.prior = {PRIOR_CLASSES[self._prior.name]}(self.latent_shape{options})")
         if self._prior and self.proof.assumptions:
             write("self.checks = False  # inside checking() densities test the assumptions too")
-        if self._prior:
+        if self._prior or self._pending:
             write("name_paths(self)")
         write.depth -= 1
         drop_unused_sizes(write, start)
@@ -139,10 +159,18 @@ class FlowWriter:
             match step.op:
                 case ir.Use() | ir.Classify():
                     self._module(step, step.op, counts)
+                case ir.StandardizeData():
+                    shape = shapes.shape(step.shape, self.names.argument)
+                    self._made(step, "DataStandardize", [shape, "**factory"], counts)
                 case ir.Repeat():
                     self._modules(step.op.steps, [*counts, shapes.size(step.op.count, self.names.argument)])
                 case ir.Pair():
                     self._modules(step.op.steps, counts)
+                case ir.Permute(axis=axis, seed=seed):
+                    size = entries(step.shape) if axis == "all" else step.shape.dims[step.shape.axis(axis)]
+                    args = [shapes.size(size, self.names.argument), f"seed={seed}", f"axis={_axis(step, axis)}"]
+                    place = f"self.{self.names.member[step.name]}"
+                    self.write.call(f"{place} = Permutation", [*args, "device=device"], "")
                 case _:
                     pass
 
@@ -158,7 +186,11 @@ class FlowWriter:
         }
         args += [f"{inner[n]}={shapes.argument(v, here)}" for n, v in use.args if defaults[n] != v]
         args.append("**factory")
-        made = f"{self.classes[use.definition]}({', '.join(args)})"
+        self._made(step, self.classes[use.definition], args, counts)
+
+    def _made(self, step: ir.Step, cls: str, args: Sequence[str], counts: Sequence[str]) -> None:
+        """Make the module of a step, or as many as the repeats around it say."""
+        made = f"{cls}({', '.join(args)})"
         for count in reversed(counts):
             made = f"nn.ModuleList({made} for _ in range({count}))"
         place = f"self.{self.names.member[step.name]}"
@@ -167,19 +199,19 @@ class FlowWriter:
             self.write(line)
         elif counts:
             self.write(f"{place} = nn.ModuleList(")
-            inner_made = f"{self.classes[use.definition]}({', '.join(args)})"
+            inner_made = f"{cls}({', '.join(args)})"
             for count in reversed(counts[1:]):
                 inner_made = f"nn.ModuleList({inner_made} for _ in range({count}))"
             self.write(f"    {inner_made} for _ in range({counts[0]})")
             self.write(")")
         else:
-            self.write.call(f"{place} = {self.classes[use.definition]}", args, "")
+            self.write.call(f"{place} = {cls}", args, "")
 
     def _names(self, steps: Sequence[ir.Step]) -> list[str]:
         names = []
         for step in steps:
             match step.op:
-                case ir.Use():
+                case ir.Use() | ir.StandardizeData():
                     names.append(f'"{self.names.member[step.name]}"')
                 case ir.Repeat() | ir.Pair():
                     names += self._names(step.op.steps)
@@ -199,8 +231,16 @@ class FlowWriter:
             write(f'x, lead = flatten_batch(x, self.event_shape, "x", "{self.where(self.flow.shape_span)}")')
             if not self.proof.padded:
                 write("log_det = zero_log_det(x)")
+            if self.flow.left:
+                write("parts = []  # of the latent: what leaves, in order, then the rest")
             self._run(self._body, forward=True, lists={})
+            if self.flow.left:
+                write("x = flat_latent([*parts, x])")
             self._return()
+
+    def _initialized(self) -> None:
+        if self._pending:
+            self.write("check_initialized(self)")
 
     def _return(self) -> None:
         if self.proof.padded:
@@ -214,9 +254,12 @@ class FlowWriter:
         with write.indented():
             write('"""x and log |det dx/dz|; iterative steps test their residual against `tol` (InversionError)."""')
             write("no_context(context, type(self).__name__)")
+            self._initialized()
             write(f'x, lead = flatten_batch(z, self.latent_shape, "z", "{self.where(self.flow.shape_span)}")')
             if not self.proof.padded:
                 write("log_det = zero_log_det(x)")
+            if self.flow.left:
+                write("*parts, x = latent_parts(x, self.latent_parts)")
             self._run(self._body, forward=False, lists={})
             self._return()
 
@@ -224,7 +267,7 @@ class FlowWriter:
         """Statements of a block; `lists` gives the variable of a module inside its loops."""
         for step in steps if forward else reversed(steps):
             match step.op:
-                case ir.Use():
+                case ir.Use() | ir.StandardizeData():
                     module = lists.get(step.name, f"self.{self.names.member[step.name]}")
                     call = (
                         f"{module}(x)" if forward else f"{module}.inverse(x, tol=tol, max_iter=max_iter, fixed=fixed)"
@@ -242,12 +285,36 @@ class FlowWriter:
                     how = "" if layout == "colour_fast" else f', "{layout}"'
                     note = f"  # {step.shape} to {step.result}" if forward else ""
                     self.write(f"x = {name}(x, {factor}{how}){note}")
+                case ir.FactorOut(keep=keep):
+                    self._factor(step, keep, forward=forward)
+                case ir.Permute():
+                    module = f"self.{self.names.member[step.name]}"
+                    self.write(f"x = {module}{'' if forward else '.inverse'}(x)")
+                case ir.Reverse(axis=axis):
+                    axes = range(1, len(step.shape.dims) + 1) if axis == "all" else [_axis(step, axis)]
+                    self.write(f"x = x.flip({', '.join(map(str, axes))})")
+                case ir.Flatten():
+                    whole = f".unflatten(1, {self._listed(step.shape.dims)})"
+                    self.write(f"x = x{'.flatten(1)' if forward else whole}")
+                case ir.Patches(size=size):
+                    note = f"  # {step.shape} to {step.result}" if forward else ""
+                    rows = "" if forward else f", {self._listed(tiles(step.shape, size))}"
+                    self.write(f"x = {'patches' if forward else 'unpatch'}(x, {size}{rows}){note}")
                 case ir.Repeat() if not _empty(step):
                     self._loop(step.op, forward=forward, lists=lists)
                 case ir.Pair():
                     self._run(step.op.steps, forward=forward, lists=lists)
                 case _:
                     pass
+
+    def _factor(self, step: ir.Step, keep: str, *, forward: bool) -> None:
+        axis = 2 if step.shape.kind == "Seq" else 1
+        if forward:
+            self.write(f"{'x, part' if keep == 'first' else 'part, x'} = x.chunk(2, {axis})  # {step.result} goes on")
+            self.write("parts.append(part)")
+        else:
+            both = "x, parts.pop()" if keep == "first" else "parts.pop(), x"
+            self.write(f"x = torch.cat(({both}), {axis})")
 
     def _apply(self, call: str) -> None:
         self.write(f"x, {'_' if self.proof.padded else 'term'} = {call}")
@@ -274,6 +341,14 @@ class FlowWriter:
     def _count(self, repeat: ir.Repeat) -> str:
         return shapes.size(repeat.count, {f.name: f"self.{self.names.member[f.name]}" for f in self.flow.formals})
 
+    def _listed(self, sizes: Sequence[Nat]) -> str:
+        """Sizes as the methods know them: by those of the flow's own shape, and its formals."""
+        known = {f.name: f"self.{self.names.member[f.name]}" for f in self.flow.formals}
+        for place, size in enumerate(self.flow.shape.dims):
+            for symbol in size.symbols if len(size.symbols) == 1 and size == Nat.symbol(*size.symbols) else ():
+                known.setdefault(symbol, f"self.event_shape[{place}]")
+        return shapes.listed([shapes.size(size, known) for size in sizes])
+
     # ------------------------------------------------------------ density
 
     def _protocol(self) -> None:
@@ -290,63 +365,14 @@ class FlowWriter:
             with write.block("def logits(self, x: Tensor) -> Tensor:"):
                 write('"""The head of the last z, [*, classes]: for cross-entropy."""')
                 write("return self.head(self.forward(x)[0])")
+        if self._pending:
+            write()
+            write_initialize(write, self.classes[self.key], self._levels if self._prior else 0)
         if self.proof.assumptions:
             write()
             write_loading(write, assuming=True, masked=False)
-        if not self._prior:
-            return
-        data = f"integers 0..{self._levels - 1} [*, *event_shape]" if self._levels else "x [*, *event_shape]"
-        bound = "; one draw of noise, a lower bound of log P" if self._levels else ""
-        context = "context: Tensor | None = None"
-        data_args, shape_args = ("x: Tensor", context), ("shape: tuple[int, ...] | int = ()", context)
-        sample = f"integers 0..{self._levels - 1}" if self._levels else "reals"
-        rows = (
-            ("log_prob", data_args, "Tensor", f"log p(x) [*] of {data}{bound}.", "x, context"),
-            ("bits_per_dim", data_args, "Tensor", "-log2 p(x) per dimension [*].", "x, context"),
-            (
-                "sample",
-                shape_args,
-                "Tensor",
-                f"Samples [*shape, *event_shape], {sample}.",
-                "shape, context",
-            ),
-            (
-                "rsample",
-                shape_args,
-                "Tensor",
-                "Samples with gradients to the parameters.",
-                "shape, context",
-            ),
-            (
-                "sample_and_log_prob",
-                shape_args,
-                "tuple[Tensor, Tensor]",
-                "Samples, and log_prob of exactly these.",
-                "shape, context",
-            ),
-        )
-        for name, args, result, doc, passed in rows:
-            write()
-            write.call(f"def {name}", ["self", *args], f" -> {result}:")
-            with write.indented():
-                write(f'"""{doc}"""')
-                if self.proof.assumptions and "x: Tensor" in args:
-                    with write.block("if self.checks:"):
-                        write("check_assumptions(self)")
-                write(f"return flow_{name}(self, {passed})")
-        if self.proof.assumptions:
-            write()
-            with write.block("def checking(self) -> AbstractContextManager[nn.Module]:"):
-                write('"""Inside `with model.checking():` densities test what the proof assumes, and raise."""')
-                write("return checking_assumptions(self)")
-        write()
-        with write.block("def transform(self, context: Tensor | None = None) -> FlowTransform:"):
-            write('"""The bijection data -> latent for torch.distributions."""')
-            write("return FlowTransform(self, context)")
-        write()
-        with write.block("def distribution(self, context: Tensor | None = None) -> Distribution:"):
-            write('"""The density of the reals that `forward` takes, as a torch distribution."""')
-            write("return flow_distribution(self, context)")
+        if self._prior:
+            write_density(write, self._levels, assuming=bool(self.proof.assumptions), pending=self._pending)
 
 
 def _numbers(values: tuple[float, ...]) -> str:
@@ -357,7 +383,7 @@ def _sizes(steps: Sequence[ir.Step]) -> list[Nat]:
     """The sizes that steps leave, and the numbers of copies."""
     found: list[Nat] = []
     for step in steps:
-        found += step.result.dims
+        found += left_sizes(step)
         match step.op:
             case ir.Repeat(count=count, steps=inner):
                 found += [count, *_sizes(inner)]
@@ -366,6 +392,11 @@ def _sizes(steps: Sequence[ir.Step]) -> list[Nat]:
             case _:
                 pass
     return found
+
+
+def _axis(step: ir.Step, axis: str) -> int | None:
+    """The axis of a batch that a step moves entries along; None for all."""
+    return None if axis == "all" else step.shape.axis(axis) + 1
 
 
 def _empty(step: ir.Step) -> bool:
@@ -377,7 +408,7 @@ def _uses(steps: Sequence[ir.Step]) -> list[str]:
     names = []
     for step in steps:
         match step.op:
-            case ir.Use():
+            case ir.Use() | ir.StandardizeData():
                 names.append(step.name)
             case ir.Repeat() | ir.Pair():
                 names += _uses(step.op.steps)

@@ -12,9 +12,10 @@ from mintdsl.codegen.emit import Writer
 from mintdsl.codegen.flow import FlowWriter
 from mintdsl.codegen.helpers import imports, mentioned, needed
 from mintdsl.codegen.layer import write_layer, write_net
-from mintdsl.codegen.naming import class_name, names_of
+from mintdsl.codegen.naming import Names, class_name, names_of
 from mintdsl.core import ir
 from mintdsl.core.canonical import reachable, spec_hash
+from mintdsl.core.from_data import pending
 from mintdsl.core.walks import uses
 from mintdsl.proof.check import Bindings, LayerProof, act_slope
 from mintdsl.proof.prover import FlowProof, Proof, Prover
@@ -37,11 +38,11 @@ def passed_acts(program: ir.Program, key: str) -> list[ir.DefinedAct]:
         for formal in definition.formals:
             if isinstance(formal.default, ir.DefinedAct):
                 found[formal.default] = None
-        if isinstance(definition, ir.Flow):
-            for use in uses(definition.steps):
-                for _, value in use.args:
-                    if isinstance(value, ir.DefinedAct):
-                        found[value] = None
+        inner = uses(definition.steps) if isinstance(definition, ir.Flow) else (k for _, k in ir.net_params(definition))
+        for use in inner:
+            for _, value in use.args:
+                if isinstance(value, ir.DefinedAct):
+                    found[value] = None
     return list(found)
 
 
@@ -77,7 +78,7 @@ class _Generator:
         taken = set(classes.values())
         names = {key: names_of(self.program.callable(key), taken) for key in keys}
         proofs, bindings = self._proofs(keys)
-        digest = spec_hash(self.program, self.key)
+        digest, waiting = spec_hash(self.program, self.key), pending(self.program, keys)
         body = Writer()
         for key in keys:
             definition = self.program.callable(key)
@@ -86,16 +87,16 @@ class _Generator:
             if isinstance(definition, ir.Layer):
                 layer = replace(definition, name=classes[key])
                 found = [p for p in proofs[key] if isinstance(p, LayerProof)]
-                write_layer(
-                    LayerContext(layer, found, bindings[key], names[key], body, self._where, self._text, self._steepest)
-                )
+                write_layer(self._context(layer, found, bindings[key], names, key, body, classes))
             elif isinstance(definition, ir.Net):
                 net = replace(definition, name=classes[key])
-                write_net(LayerContext(net, (), (), names[key], body, self._where, self._text, self._steepest))
+                write_net(self._context(net, (), (), names, key, body, classes))
             else:
                 proof = next(p for p in proofs[key] if isinstance(p, FlowProof))
                 sizes = self.sizes if key == self.key else {}
-                FlowWriter(key, definition, proof, self.program, body, self._where, digest, sizes, names, classes).run()
+                FlowWriter(
+                    key, definition, proof, self.program, body, self._where, digest, sizes, names, classes, waiting
+                ).run()
         for act in passed_acts(self.program, self.key):
             body()
             body()
@@ -109,6 +110,19 @@ class _Generator:
         title = "# ---- helpers: the same for every module that mintdsl generates"
         tail = f"\n\n{title}\n\n\n{rest}\n" if helpers else "\n"
         return "\n\n".join(parts) + "\n\n\n" + text.rstrip("\n") + "\n" + tail
+
+    def _context(
+        self,
+        owner: ir.Layer | ir.Net,
+        proofs: Sequence[LayerProof],
+        bindings: Sequence[Bindings],
+        names: Mapping[str, Names],
+        key: str,
+        body: Writer,
+        classes: Mapping[str, str],
+    ) -> LayerContext:
+        places = self._where, self._text
+        return LayerContext(owner, proofs, bindings, names[key], body, *places, self._steepest, classes, names)
 
     def _header(self, digest: str) -> str:
         main = self.key.rpartition("::")[0].replace("\\", "/").rsplit("/", 1)[-1]

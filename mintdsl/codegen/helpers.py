@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable
 from functools import cache
 from pathlib import Path
 
+from mintdsl.codegen.emit import WIDTH
 from mintdsl.records import record
 
 FILES = (
@@ -29,9 +30,13 @@ FILES = (
     "protocols",
     "statistics",
     "assumptions",
+    "nets",
     "layer",
     "chain",
+    "parts",
+    "priors",
     "flow",
+    "from_data",
 )
 _RUNTIME = Path(__file__).resolve().parent.parent / "runtime"
 
@@ -102,6 +107,7 @@ IMPORTS = (
     ("itertools", "import itertools"),
     ("random", "import random"),
     ("Callable", "from collections.abc import Callable"),
+    ("Iterable", "from collections.abc import Iterable"),
     ("Iterator", "from collections.abc import Iterator"),
     ("Mapping", "from collections.abc import Mapping"),
     ("Sequence", "from collections.abc import Sequence"),
@@ -117,8 +123,11 @@ IMPORTS = (
     ("Distribution", "from torch.distributions import Distribution"),
     ("Independent", "from torch.distributions import Independent"),
     ("Normal", "from torch.distributions import Normal"),
+    ("SigmoidTransform", "from torch.distributions import SigmoidTransform"),
     ("Transform", "from torch.distributions import Transform"),
     ("TransformedDistribution", "from torch.distributions import TransformedDistribution"),
+    ("Uniform", "from torch.distributions import Uniform"),
+    ("RemovableHandle", "from torch.utils.hooks import RemovableHandle"),
     ("constraints", "from torch.distributions import constraints"),
 )
 
@@ -139,7 +148,12 @@ def imports(used: Collection[str]) -> str:
     groups = []
     for side in (False, True):
         lines = sorted(plain[side])
-        lines += [f"from {m} import {', '.join(sorted(n))}" for (s, m), n in sorted(froms.items()) if s == side]
+        lines += [_from(m, sorted(n)) for (s, m), n in sorted(froms.items()) if s == side]
         if lines:
             groups.append("\n".join(lines))
     return "\n\n".join(groups)
+
+
+def _from(module: str, names: list[str]) -> str:
+    line = f"from {module} import {', '.join(names)}"
+    return line if len(line) <= WIDTH else "\n".join([f"from {module} import (", *(f"    {n}," for n in names), ")"])

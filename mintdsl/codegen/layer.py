@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from mintdsl.codegen import shapes
 from mintdsl.codegen.chain import write_chain
 from mintdsl.codegen.constructor import write_constructor, write_masks
 from mintdsl.codegen.context import LayerContext
+from mintdsl.codegen.coupling import INVERSE, write_coupling, write_coupling_diagonal
 from mintdsl.codegen.emit import Writer
+from mintdsl.codegen.lower.calls import whole
 from mintdsl.codegen.lower.code import Code
 from mintdsl.codegen.lower.formula import Lowering
 from mintdsl.codegen.weights import write_raw, write_reset, write_weights
@@ -19,7 +22,8 @@ WEIGHTS = "tuple[Tensor, ...]"
 
 def write_layer(c: LayerContext) -> None:
     """The whole class: forward and inverse first."""
-    parts = [_forward, _inverse, _value]
+    split = isinstance(c.layer, ir.Layer) and c.layer.split is not None
+    parts = [write_coupling] if split else [_forward, _inverse, _value]
     if c.composed:
         parts = [lambda c: write_chain(c, INVERSE)]
     elif not c.affine:
@@ -33,13 +37,18 @@ def write_layer(c: LayerContext) -> None:
 
 
 def _docstring(c: LayerContext) -> None:
-    layer, proof = c.layer, c.proofs[0]
+    layer, proof, result = c.layer, c.proofs[0], ir.formulas(c.layer)[-1]
     order = layer.order.name if isinstance(layer.order, ir.FormalOrder) else str(proof.working)
     off = proof.jacobian.off
     shape = "diagonal" if off == NONE else f"{off} triangular in {order}"
-    shape = "a composition of bijections" if c.composed else f"{shape}, diagonal in {proof.jacobian.diag}"
+    if proof.parts:
+        shape = f"block triangular in its parts {', '.join(part.name for part in proof.parts)}"
+    elif c.composed:
+        shape = "a composition of bijections"
+    else:
+        shape = f"{shape}, diagonal in {proof.jacobian.diag}"
     lines = [
-        *(layer.doc or c.text(layer.result.span)).split("\n"),
+        *(layer.doc or c.text(result.span)).split("\n"),
         "",
         f"Proved ({c.where(layer.name_span)}): {shape};",
         f"{proof.derivation.conclusion}{', in evaluation mode' if c.statistics else ''}.",
@@ -72,40 +81,38 @@ def _forward(c: LayerContext) -> None:
         write(f"return unflatten_batch(y, lead), unflatten_batch({log}, lead)")
 
 
-INVERSE = (
-    "self",
-    "z: Tensor",
-    "context: Tensor | None = None",
-    "*",
-    "tol: float | None = None",
-    "max_iter: int | None = None",
-    "fixed: tuple[int, float] | None = None",
-)
-
-
 def write_net(c: LayerContext) -> None:
-    """The class of a net: a value, nothing else."""
-    write, layer = c.write, c.layer
-    with write.block(f"class {layer.name}(nn.Module):"):
-        write.doc(
-            "\n".join([*(layer.doc or c.text(layer.result.span)).split("\n"), "", "A net: nothing is claimed of it."])
-        )
+    """The class of a net: its results, nothing else."""
+    write, net = c.write, c.layer
+    assert isinstance(net, ir.Net)
+    inputs = ["x", *(f"x_{k}" for k in range(2, len(net.inputs) + 1))]
+    results = ["y", *(f"y_{k}" for k in range(2, len(net.results) + 1))]
+    with write.block(f"class {net.name}(nn.Module):"):
+        text = (net.doc or c.text(net.results[-1].span)).split("\n")
+        write.doc("\n".join([*text, "", "A net: nothing is claimed of it."]))
         write()
-        with write.block("def forward(self, x: Tensor) -> Tensor:"):
-            write('"""x [*, *event_shape] to [*, *result]."""')
-            write(f'x, lead = flatten_batch(x, self.event_shape, "x", "{c.where(layer.shape_span)}")')
+        given = "Tensor" if len(results) == 1 else "tuple[Tensor, ...]"
+        write.call("def forward", ["self", *(f"{x}: Tensor" for x in inputs)], f" -> {given}:")
+        with write.indented():
+            shown = ", ".join(name for name, _ in net.inputs)
+            write(f'"""{shown}, each [*, *its shape], to [*, *its result]."""')
+            for k, (x, (name, shape)) in enumerate(zip(inputs, net.inputs, strict=True)):
+                size = "self.event_shape" if k == 0 else shapes.shape(shape, c.members)
+                lead = "_" if k else "lead"
+                write(f'{x}, {lead} = flatten_batch({x}, {size}, "{name}", "{c.where(net.shape_span)}")')
             lowering = _lowering(c, "plain")
-            value, _ = lowering.run()
-            line = f"y = {_full(value, 'x')}"
+            values = lowering.run()
+            lines = [f"{y} = {whole(lowering, v, s)}" for y, v, s in zip(results, values, net.targets, strict=True)]
             if c.params:
-                write("w = self.make_weights()")
-            _statements(c, lowering, [line])
-            write(line)
-            write("return unflatten_batch(y, lead)")
+                write("w = as_wide_as(x, self.make_weights())")
+            _statements(c, lowering, lines)
+            for line in lines:
+                write(line)
+            write("return " + ", ".join(f"unflatten_batch({y}, lead)" for y in results))
         for part in (write_weights, write_constructor, write_reset):
             write()
             part(c)
-        if c.masks:
+        if c.buffers:
             write()
             write_masks(c)
             write()
@@ -120,6 +127,33 @@ def _frozen_statistics(c: LayerContext) -> None:
 def _checked_assumptions(c: LayerContext) -> None:
     if c.assumed:
         c.write("check_assumptions(self)  # what the proof assumes of stored numbers")
+
+
+def write_initialize(write: Writer, owner: str, levels: int = 0) -> None:
+    """`initialize` of a layer or flow."""
+    data = f"integers 0..{levels - 1} [*, *event_shape]" if levels else "x [*, *event_shape]"
+    with write.block(f"def initialize(self, batch: Tensor, context: Tensor | None = None) -> {owner}:"):
+        write('"""Set what data decide, once before training; what is set already stays. All or nothing: ValueError.')
+        write()
+        write(f"The batch is {data}.")
+        write('"""')
+        write("initialize_from_data(self, batch, context)")
+        write("return self")
+
+
+def _from_data(c: LayerContext) -> None:
+    how = c.from_data
+    if how is None:
+        return
+    write = c.write
+    write()
+    write_initialize(write, c.layer.name)
+    write()
+    with write.block("def set_from_batch(self, x: Tensor) -> None:"):
+        write('"""Give the values of x mean 0 and deviation 1; ValueError names the layer and the channel."""')
+        fields = [f'"{how.scale}"', f'"{how.bias}"']
+        fields += [f"{k}={v}" for k, v in (("inside", how.inside), ("divides", how.divides))]
+        write(f"set_affine(self, FromData({', '.join(fields)}, subtracts={how.subtracts}), x)")
 
 
 def write_loading(write: Writer, *, assuming: bool, masked: bool) -> None:
@@ -161,6 +195,8 @@ def _inverse(c: LayerContext) -> None:
         write("no_context(context, type(self).__name__)")
         _frozen_statistics(c)
         _checked_assumptions(c)
+        if c.from_data is not None:
+            write("check_initialized(self)")
         write(f'z, lead = flatten_batch(z, self.event_shape, "z", "{c.where(c.layer.shape_span)}")')
         if c.affine:
             write("x, log_det = invert_affine(self, z)")
@@ -173,7 +209,8 @@ def _inverse(c: LayerContext) -> None:
 
 
 def _lowering(c: LayerContext, mode: str) -> Lowering:
-    lowering = Lowering(c.layer, mode, c.names.local, c.members, c.anchors, c.steepest)
+    attributes = {p.name: c.member(p.name) for p in c.layer.params}
+    lowering = Lowering(c.layer, mode, c.names.local, c.members, attributes, c.anchors, c.steepest)
     lowering.dense, lowering.indices = c.dense, {p.name: f"{c.member(p.name)}_index" for p in c.perms}
     return lowering
 
@@ -207,12 +244,12 @@ def _full(code: Code, like: str) -> str:
 def _value(c: LayerContext) -> None:
     write = c.write
     lowering = _lowering(c, "value")
-    value, diagonal = lowering.run()
+    value, diagonal = lowering.run_layer()
     with write.block(f"def value(self, x: Tensor, w: {WEIGHTS}) -> tuple[Tensor, Tensor]:"):
         write('"""f(x) and the diagonal of its Jacobian, both [B, *event_shape]."""')
         lines = [f"y = {_full(value, 'x')}", f"diagonal = {_full(diagonal, 'x')}"]
         _statements(c, lowering, lines)
-        shown = " ".join(c.text(c.layer.result.span).split())
+        shown = " ".join(c.text(ir.formulas(c.layer)[-1].span).split())
         write(f"# {shown if len(shown) <= 100 else shown[:97] + '...'}")
         for line in lines:
             write(line)
@@ -221,7 +258,7 @@ def _value(c: LayerContext) -> None:
 
 def _rests(c: LayerContext) -> None:
     lowering = _lowering(c, "rests")
-    lowering.run()
+    lowering.run_layer()
     with c.write.block(f"def rests(self, x: Tensor, w: {WEIGHTS}) -> {WEIGHTS}:"):
         c.write('"""What each map adds from the other elements, frozen at x."""')
         if lowering.rests:
@@ -234,7 +271,7 @@ def _rests(c: LayerContext) -> None:
 
 def _fibre(c: LayerContext) -> None:
     lowering = _lowering(c, "fibre")
-    value, diagonal = lowering.run()
+    value, diagonal = lowering.run_layer()
     with c.write.block(f"def fibre(self, s: Tensor, rests: {WEIGHTS}, w: {WEIGHTS}) -> tuple[Tensor, Tensor]:"):
         c.write('"""Every element alone as a function of its own value s, the others frozen; and its slope."""')
         lines = [f"y = {_full(value, 's')}", f"slope = {_full(diagonal, 's')}"]
@@ -246,7 +283,7 @@ def _fibre(c: LayerContext) -> None:
 
 def _bound(c: LayerContext) -> None:
     lowering = _lowering(c, "bound")
-    _, diagonal = lowering.run()
+    _, diagonal = lowering.run_layer()
     with c.write.block(f"def slope_bound(self, w: {WEIGHTS}) -> Tensor | None:"):
         c.write('"""Supremum of |diagonal| over all x, per element; None where these weights do not give one."""')
         if not lowering.bounded or diagonal.rank == 0:
@@ -258,11 +295,14 @@ def _bound(c: LayerContext) -> None:
 
 def _protocol(c: LayerContext) -> None:
     write = c.write
-    if not c.composed:
+    if isinstance(c.layer, ir.Layer) and c.layer.split is not None:
+        write_coupling_diagonal(c)
+    elif not c.composed:
         with write.block("def jacobian_diagonal(self, x: Tensor) -> Tensor:"):
             write('"""The diagonal of the Jacobian at x, shaped as x."""')
             write(f'x, lead = flatten_batch(x, self.event_shape, "x", "{c.where(c.layer.shape_span)}")')
             write("return unflatten_batch(self.value(x, self.effective_weights())[1], lead)")
+    if not c.composed:
         write()
     with write.block("def effective(self, name: str) -> Tensor:"):
         write('"""The masked, tied and constrained value of a parameter."""')
@@ -271,12 +311,13 @@ def _protocol(c: LayerContext) -> None:
     with write.block("def set_effective(self, name: str, value: Tensor) -> None:"):
         write('"""Make `value` the effective value of a parameter; ValueError, and no change, if it cannot be."""')
         write(f"set_effective_{'matrix' if c.factored else 'value'}(self, name, value)")
-    if c.masks or c.perms:
+    _from_data(c)
+    if c.buffers:
         write()
         write_masks(c)
-    if c.assumed or c.masks or c.perms:
+    if c.assumed or c.buffers:
         write()
-        write_loading(write, assuming=bool(c.assumed), masked=bool(c.masks or c.perms))
+        write_loading(write, assuming=bool(c.assumed), masked=bool(c.buffers))
 
 
 def _words(text: str) -> list[str]:

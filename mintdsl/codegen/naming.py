@@ -13,8 +13,8 @@ from mintdsl.core import ir
 
 # variables of the generated methods
 LOCALS = frozenset(
-    "l O I drawn blocks self x w s y z rests diagonal slope lead log_det sign value context term tol max_iter "
-    "fixed".split()
+    "l O I drawn blocks part parts self x w s y z rests diagonal slope lead log_det sign value context term tol "
+    "max_iter fixed scale shift log_scale".split()
 )
 # arguments and variables of the generated constructors
 ARGUMENTS = frozenset("self shape device dtype factory kept differences".split())
@@ -22,9 +22,10 @@ ARGUMENTS = frozenset("self shape device dtype factory kept differences".split()
 MEMBERS = frozenset(
     "forward inverse value rests fibre slope_bound effective_weights make_weights reset_parameters jacobian_diagonal "
     "effective set_effective raw event_shape latent_shape context_shape path kept_weights last_inverse names members "
-    "extents order functional fronts trace frozen log_prob bits_per_dim sample rsample sample_and_log_prob transform "
-    "distribution levels spec_hash not_onto steps initialize statistics logits "
-    "forms assumed check_assumptions checking checks masks make_masks "
+    "latent_parts extents order functional fronts trace frozen log_prob bits_per_dim sample rsample "
+    "sample_and_log_prob transform distribution prior levels spec_hash not_onto steps initialize pending "
+    "set_from_batch statistics logits "
+    "forms assumed check_assumptions checking checks masks make_masks residues "
     "T_destination add_module apply bfloat16 buffers call_super_init children compile cpu cuda double dump_patches "
     "eval extra_repr float get_buffer get_extra_state get_parameter get_submodule half ipu load_state_dict modules "
     "mtia named_buffers named_children named_modules named_parameters parameters register_backward_hook "
@@ -45,7 +46,13 @@ PRIVATE = (
     "replicate_for_data_parallel maybe_warn_non_full_backward_hook"
 ).replace(" ", "|")
 # buffers and attributes that the constructor makes, and what is private to nn.Module
-OWN = re.compile(rf"kept(_\d+)?|anchor_\w+_\d+x\d+|\w+_(sign|mean|var|count|order|index)|__\w+__|_({PRIVATE})")
+OWN = re.compile(
+    rf"kept(_\d+)?|terms_\w+|shape_\d+|anchor_\w+_\d+x\d+|\w+_(sign|mean|var|count|gain|order|index)|__\w+__|_({PRIVATE})"
+)
+
+
+# further shapes that a net is made with, and its further inputs and results
+SHAPE, RESULT = re.compile(r"shape_\d+"), re.compile(r"[xy]_\d+")
 
 
 class Names(NamedTuple):
@@ -61,13 +68,15 @@ def names_of(definition: ir.Layer | ir.Net | ir.Flow, classes: Collection[str]) 
     formals = [f.name for f in definition.formals]
 
     def argument(name: str) -> bool:
-        return name in ARGUMENTS or name in classes or _elsewhere(name)
+        return name in ARGUMENTS or name in classes or _elsewhere(name) or SHAPE.fullmatch(name) is not None
 
-    arguments = _free((*formals, *_sizes(definition.shape)), argument)
+    shapes = definition.places if isinstance(definition, ir.Net) else (definition.shape,)
+    arguments = _free((*formals, *sorted({name for shape in shapes for name in _sizes(shape)})), argument)
     if isinstance(definition, ir.Flow):
         return Names({}, _free((*_steps(definition.steps), *formals), _attribute), arguments)
     params = [p.name for p in definition.params]
-    local = _free((*params, *(item.name for item in definition.lets)), _variable)
+    parts = definition.split.parts if isinstance(definition, ir.Layer) and definition.split is not None else ()
+    local = _free((*params, *(item.name for item in definition.lets), *parts), _variable)
     return Names(local, _free((*params, *formals), _attribute), arguments)
 
 
@@ -105,7 +114,8 @@ def _free(names: Iterable[str], taken: object) -> dict[str, str]:
 
 
 def _variable(name: str) -> bool:
-    return name in LOCALS or name.startswith("d_") or _elsewhere(name)
+    reserved = name in LOCALS or name.startswith(("d_", "y_", "slope_", "spread_"))
+    return reserved or _elsewhere(name) or RESULT.fullmatch(name) is not None
 
 
 def _attribute(name: str) -> bool:
@@ -131,7 +141,7 @@ def _steps(steps: tuple[ir.Step, ...]) -> list[str]:
     names = []
     for step in steps:
         match step.op:
-            case ir.Use() | ir.Classify():
+            case ir.Use() | ir.StandardizeData() | ir.Classify() | ir.Permute():
                 names.append(step.name)
             case ir.Repeat() | ir.Pair():
                 names += _steps(step.op.steps)

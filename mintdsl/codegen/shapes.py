@@ -16,6 +16,15 @@ def size(value: Nat, names: Renaming) -> str:
     return " ".join(names.get(word, word) for word in value.text(" // ").split(" "))
 
 
+def residue(split: ir.Split, part: str, names: Renaming) -> str:
+    """The residue of the places of a part, as text."""
+    place, count = split.parts.index(part), len(split.parts)
+    if split.start.constant is not None:
+        return str((split.start.constant + place) % count)
+    start = size(split.start, names)
+    return f"({start} + {place}) % {count}" if place else f"{start} % {count}"
+
+
 def shape(value: ir.Shape, names: Renaming) -> str:
     """A shape as a tuple."""
     if value.kind == "Any":

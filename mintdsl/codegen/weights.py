@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from heapq import heappop, heappush
 
 from mintdsl.codegen import shapes
+from mintdsl.codegen.constructor import channels
 from mintdsl.codegen.context import LayerContext, via
-from mintdsl.core import ir
+from mintdsl.core import from_data, ir
 from mintdsl.core.nat import Nat
 
 
@@ -61,6 +62,9 @@ def _effective(c: LayerContext, param: ir.Param) -> None:
     elif param.bound is not None:
         write(f"# {param.bound.quantity} {_constraint(param.bound)}{_kept(param)}, {c.where(param.bound.span)}")
         value = _constrained(c, param, c.diagonal(param, raw))
+    elif isinstance(param.kind, (ir.Conv, ir.Dense)) and param.kind.norm:
+        write(f"{name} = weight_normed({raw}, {raw}_gain, {_map_axes(param)})")
+        return
     else:
         write(f"{name} = {masked}")
         return
@@ -68,6 +72,11 @@ def _effective(c: LayerContext, param: ir.Param) -> None:
         write(f"{name} = {value}")
     else:
         write.call(f"{name} = with_diagonal", c.with_diagonal(param, masked, value), "")
+
+
+def _map_axes(param: ir.Param) -> int:
+    """How many axes behind that of the output channels."""
+    return 3 if isinstance(param.kind, ir.Conv) else 1
 
 
 def _constraint(bound: ir.Bound) -> str:
@@ -133,6 +142,8 @@ def write_reset(c: LayerContext) -> None:
                 c.write(f'self.get_buffer("{param.name}_{name}").fill_({fill})')
         for param in c.params:
             _initialise(c, param)
+        if c.from_data is not None:
+            c.write('self.get_buffer("pending").fill_(True)')
         if not c.params and not c.statistics:
             c.write("return")
 
@@ -144,9 +155,17 @@ def _initialise(c: LayerContext, param: ir.Param) -> None:
         source = c.layer.param(str(init.options[0]))
     if init.formal:
         function, options = c.member(init.name), ""
+    elif init.name == from_data.NAME:  # until data come
+        scale = isinstance(param.kind, ir.Elementwise) and param.kind.kind == "scale"
+        function, options = ("fill_ones" if scale else "fill_zeros"), ""
     else:
         function, options = shapes.init_call(init, c.members)
     place = f"{_place(c, source)}{', ' + options if options else ''}"
+    if isinstance(param.kind, (ir.Conv, ir.Dense)) and param.kind.norm:
+        write(f"{function}({raw}, {place})")
+        write(f"{raw}_gain.copy_(length_of({raw}, {_map_axes(param)}))")
+        write(f"{raw}.copy_(pointing({raw}, {_map_axes(param)}))")
+        return
     if param.bound is None or via(param.bound).name == "unit" or (param.factored and via(param.bound).assumed):
         write(f"{function}({raw}, {place})")
         return
@@ -198,11 +217,12 @@ def _place(c: LayerContext, param: ir.Param) -> str:
         total = channels
         for index in indices:
             total = total * extents[index]
-        return shapes.size(total, c.members) + taps
+        text = shapes.size(total, c.members)
+        return f"({text}){taps}" if taps and " + " in text else text + taps
 
     free = [i for i in param.indices if i not in param.summed]
     tap = f", {c.anchors[param.name]}" if c.anchors[param.name] else ""
-    return f"Place({fan(param.source.dims[0], param.summed)}, {fan(param.target.dims[0], free)}{tap})"
+    return f"Place({fan(channels(param.source), param.summed)}, {fan(channels(param.target), free)}{tap})"
 
 
 # ---------------------------------------------------------------- from effective to raw
@@ -216,6 +236,10 @@ def write_raw(c: LayerContext) -> None:
         for param in c.params:
             if param.bound is not None or param.pivot is not None:
                 _raw(c, param)
+            elif isinstance(param.kind, (ir.Conv, ir.Dense)) and param.kind.norm:
+                key, axes = c.names.member[param.name], _map_axes(param)
+                with write.block(f'if name == "{param.name}":'):
+                    write(f'return {{"{key}": pointing(value, {axes}), "{key}_gain": length_of(value, {axes})}}')
         write("return {self.members[self.names.index(name)]: value}")
 
 

@@ -7,13 +7,13 @@ from itertools import chain
 from mintdsl import limits
 from mintdsl.core import ir
 from mintdsl.core.activations import ACTIVATIONS
-from mintdsl.core.formula import Formula, Variable
+from mintdsl.core.formula import Formula
 from mintdsl.core.inits import INITS
 from mintdsl.core.nat import Nat
 from mintdsl.core.option_values import bind_options
 from mintdsl.core.options import OptionValue
 from mintdsl.core.scope import BUILTIN, Entry, Locals, article, unknown
-from mintdsl.core.values import RealFormal, Values, describe, not_yet
+from mintdsl.core.values import RealFormal, Values, Variable, describe, not_yet
 from mintdsl.core.walks import act_written, too_much
 from mintdsl.source import Span
 from mintdsl.syntax import ast
@@ -109,5 +109,5 @@ def _text(value: OptionValue) -> float | str:
 
 
 def _real(value: OptionValue) -> float | str:
-    assert not isinstance(value, tuple)
+    assert not isinstance(value, (tuple, Nat))  # of sizes there are none here
     return value if isinstance(value, str) else float(value)

@@ -14,7 +14,7 @@ from mintdsl.syntax import ast
 REMOVE = Fix("remove the constraint")
 
 
-def bind_bound(nodes: tuple[ast.Constraint, ...], kind: ir.Kind, info: Kind, values: Values) -> ir.Bound | None:
+def bind_bound(nodes: tuple[ast.Constraint, ...], kind: ir.MapKind, info: Kind, values: Values) -> ir.Bound | None:
     """The bound that the constraints of one parameter make together; None without constraints, or a report."""
     if not nodes:
         return None
@@ -33,6 +33,9 @@ def bind_bound(nodes: tuple[ast.Constraint, ...], kind: ir.Kind, info: Kind, val
     if isinstance(kind, ir.Normalize):
         label = "its slope is positive by itself"
         values.bag.error("E0701", span, "`normalize` takes no constraint", label, fixes=(REMOVE,))
+        return None
+    if isinstance(kind, (ir.LayerNorm, ir.Attention)):
+        values.bag.error("E0701", span, f"`{info.name}` takes no constraint", "it stands in nets", fixes=(REMOVE,))
         return None
     if isinstance(kind, ir.Elementwise):
         if kind.kind == "bias":

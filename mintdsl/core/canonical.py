@@ -38,7 +38,9 @@ def reachable(program: ir.Program, key: str) -> list[str]:
         definition = program.callable(place)
         if isinstance(definition, ir.Flow):
             below = dict.fromkeys(use.definition for use in uses(definition.steps))
-            stack.extend((name, False) for name in reversed(below) if name not in found)
+        else:
+            below = dict.fromkeys(kind.definition for _, kind in ir.net_params(definition))
+        stack.extend((name, False) for name in reversed(below) if name not in found)
     return list(found)
 
 
@@ -78,6 +80,7 @@ class Statement:
     acts: list[Json] = field(default_factory=list)
     places: dict[int | str, int] = field(default_factory=dict)  # by identity, and by text
     known: dict[str, str] = field(default_factory=dict)
+    inputs: tuple[str, ...] = ()  # of the net at hand
 
     def data(self) -> dict[str, Json]:
         """`acts` and `definitions`, each after what it uses; the target is the last definition."""
@@ -91,17 +94,27 @@ class Statement:
         data: dict[str, Json] = {
             "name": self.known[key],
             "formals": [[f.name, f.type, self.argument(f.default)] for f in definition.formals],
-            "on": _shape(definition.shape),
         }
         match definition:
             case ir.Layer():
                 data |= self._body("layer", definition)
-                data |= {"claims": _claims(definition.claims)}
+                data |= {"on": _shape(definition.shape), "claims": _claims(definition.claims)}
+                data |= {"results": [[name, self.formula(result)] for name, result in definition.results]}
+                data |= {"split": _split(definition.split)}
             case ir.Net():
+                self.inputs = tuple(name for name, _ in definition.inputs)
                 data |= self._body("net", definition)
-                data |= {"to": _shape(definition.target)}
+                data |= {"from": [_shape(shape) for _, shape in definition.inputs]}
+                data |= {"to": [_shape(shape) for shape in definition.targets]}
+                data |= {"results": [self.formula(result) for result in definition.results]}
+                self.inputs = ()
             case ir.Flow():
-                data |= {"kind": "flow", "claims": _claims(definition.claims), "steps": self._steps(definition.steps)}
+                data |= {
+                    "kind": "flow",
+                    "on": _shape(definition.shape),
+                    "claims": _claims(definition.claims),
+                    "steps": self._steps(definition.steps),
+                }
             case _:
                 assert_never(definition)
         return data
@@ -113,17 +126,16 @@ class Statement:
             "indices": [[name, _nat(extent)] for name, extent in layer.indices],
             "params": [self._param(p) for p in layer.params],
             "lets": [[item.name, list(item.indices), self.formula(item.value)] for item in layer.lets],
-            "result": self.formula(layer.result),
         }
 
     # ------------------------------------------------------------ parameters and formulas
 
     def _param(self, param: ir.Param) -> Json:
         bound, pivot = param.bound, param.pivot
-        return {
+        data: dict[str, Json] = {
             "name": param.name,
             "indices": list(param.indices),
-            "kind": _kind(param.kind),
+            "kind": self._kind(param.kind),
             "from": _shape(param.source),
             "to": _shape(param.target),
             "with": None if bound is None else [_constraint(bound), list(bound.numbers), bound.via],
@@ -133,6 +145,31 @@ class Statement:
             "init": self.argument(param.init),
             "summed": list(param.summed),
         }
+        if isinstance(param.kind, (ir.Conv, ir.Dense)) and param.kind.norm:
+            data["norm"] = "weight"
+        return data
+
+    def _kind(self, kind: ir.Kind) -> Json:
+        match kind:
+            case ir.Elementwise():
+                return [kind.kind, kind.per]
+            case ir.Conv():
+                return ["conv", list(kind.size), kind.anchor, kind.direction, kind.strict]
+            case ir.Dense():
+                return ["linear", kind.direction, kind.strict]
+            case ir.LayerNorm():
+                return ["layer_norm", kind.eps]
+            case ir.Attention():
+                return ["attention", _nat(kind.heads), kind.direction]
+            case ir.Normalize():
+                return ["normalize", kind.eps, kind.momentum]
+            case ir.Perm():
+                return ["perm", kind.axis, kind.seed]
+            case ir.NetParam():
+                sources, targets = ([_shape(shape) for shape in shapes] for shapes in (kind.sources, kind.targets))
+                return ["net", self.known[kind.definition], self.arguments(kind.args), sources, targets]
+            case _:
+                assert_never(kind)
 
     def formula(self, root: ir.Expr) -> Json:
         """The nodes of a formula: a word, what it carries, the places of its operands."""
@@ -141,7 +178,7 @@ class Statement:
     def _node(self, node: ir.Expr, below: list[Json]) -> Json:
         match node:
             case ir.Var():
-                return ["var"]
+                return ["input", self.inputs.index(node.name)] if node.name in self.inputs else ["var", node.name]
             case ir.Scalar():
                 return _scalar(node.value)
             case ir.Value():
@@ -160,6 +197,20 @@ class Statement:
                 return ["sum", list(node.indices), *below]
             case ir.Pool():
                 return ["pool", *below]
+            case ir.Spread():
+                return ["spread", *below]
+            case ir.Pick():
+                return ["pick", node.part, *below]
+            case ir.Join():
+                raise AssertionError("each part of a join is written as a result of its own")
+            case ir.Delay():
+                return ["delay", *below]
+            case ir.Call():
+                return ["net", node.param, list(node.indices), node.output, *below]
+            case ir.Chain():
+                return ["chain", node.param, node.index, *below]
+            case ir.Concat():
+                return ["concat", [shape.kind for shape in node.shapes], *below]
             case _:
                 assert_never(node)
 
@@ -172,7 +223,9 @@ class Statement:
                 return {"formal": act.name}
             case ir.DefinedAct():
                 if id(act) not in self.places:
+                    inputs, self.inputs = self.inputs, ()  # its variable may be called like an input
                     written: Json = [act.name, self.formula(act.body)]  # the activations in it come first
+                    self.inputs = inputs
                     text = dumps(written)
                     if text not in self.places:
                         self.places[text] = len(self.acts)
@@ -202,6 +255,10 @@ class Statement:
             case _:
                 return self.act(value)
 
+    def arguments(self, args: Sequence[tuple[str, ir.Argument]]) -> Json:
+        """The values of formals at a use."""
+        return [[name, self.argument(value)] for name, value in args]
+
     # ------------------------------------------------------------ flows
 
     def _steps(self, steps: Sequence[ir.Step]) -> list[Json]:
@@ -211,19 +268,31 @@ class Statement:
         match op:
             case ir.Use() | ir.Classify():
                 word = "use" if isinstance(op, ir.Use) else "classify"
-                return [word, self.known[op.definition], [[k, self.argument(v)] for k, v in op.args]]
+                return [word, self.known[op.definition], self.arguments(op.args)]
             case ir.Squeeze():
                 return ["unsqueeze" if op.undo else "squeeze", op.factor, op.layout]
+            case ir.Permute():
+                return ["permute", op.axis, op.seed]
+            case ir.Reverse():
+                return ["reverse", op.axis]
+            case ir.Flatten():
+                return ["flatten"]
+            case ir.Patches():
+                return ["patches", op.size]
             case ir.Logit():
                 return ["logit", op.alpha]
             case ir.Dequantize():
                 return ["dequantize", op.levels]
             case ir.Standardize():
                 return ["standardize", list(op.mean), list(op.std)]
+            case ir.StandardizeData():
+                return ["standardize", "data"]
             case ir.Pad():
                 return ["pad", op.extra]
+            case ir.FactorOut():
+                return ["factor", op.keep]
             case ir.Prior():
-                return ["prior", op.name]
+                return ["prior", op.name, op.per] if op.per else ["prior", op.name]
             case ir.Repeat():
                 return ["repeat", _nat(op.count), self._steps(op.steps)]
             case ir.Pair():
@@ -247,20 +316,12 @@ def _shape(shape: ir.Shape) -> Json:
     return [shape.kind, [_nat(d) for d in shape.dims]]
 
 
-def _kind(kind: ir.Kind) -> Json:
-    match kind:
-        case ir.Elementwise():
-            return [kind.kind, kind.per]
-        case ir.Conv():
-            return ["conv", list(kind.size), kind.anchor, kind.direction, kind.strict]
-        case ir.Dense():
-            return ["linear", kind.direction, kind.strict]
-        case ir.Normalize():
-            return ["normalize", kind.eps, kind.momentum]
-        case ir.Perm():
-            return ["perm", kind.axis, kind.seed]
-        case _:
-            assert_never(kind)
+def _split(split: ir.Split | None) -> Json:
+    """How a variable is cut: the shapes of the parts tell the rest of a split into blocks."""
+    if split is None:
+        return None
+    functional: Json = None if split.functional is None else [*split.functional]
+    return [split.how, list(split.parts), [_shape(s) for s in split.shapes], _nat(split.start), functional]
 
 
 def _constraint(bound: ir.Bound) -> str:

@@ -10,14 +10,17 @@ from mintdsl.core import ir
 from mintdsl.core.acts import file_act
 from mintdsl.core.extents import Extent, extent_of, within_limits
 from mintdsl.core.flow import elaborate_flow
-from mintdsl.core.layer import elaborate_layer, elaborate_net
+from mintdsl.core.layer import elaborate_layer
+from mintdsl.core.net import elaborate_net
 from mintdsl.core.order_items import file_order
+from mintdsl.core.parts import check_mask
 from mintdsl.core.scope import Entry, Locals, Scope, scopes, shortened
 from mintdsl.core.values import Stop, Values, not_yet
 from mintdsl.diagnostics.model import Bag
 from mintdsl.records import parts
 from mintdsl.source import Span
 from mintdsl.syntax import ast
+from mintdsl.syntax.walk import params
 
 
 def elaborate(
@@ -75,10 +78,13 @@ class _Elaborator:
                 self.other(current, Bag(self.bag))  # who uses it hears what is wrong with it
 
     def _needs(self, entry: Entry) -> Iterator[Entry]:
-        """The definitions whose names it mentions, but for nets: one that is no step is not looked at."""
+        """The definitions whose names it mentions; of nets only those that are its parameters."""
         entries = self.scopes[entry.file].entries
         found = [entries[name] for name in dict.fromkeys(_mentioned(entry.item)) if name in entries]
-        return iter([needed for needed in found if needed.kind != "net"])
+        nets = {param.kind.call.name.id for param in params(entry.item) if isinstance(param.kind, ast.KindNet)}
+        keys = {entries[name].key for name in nets if name in entries}
+        apart = ("net", "layer", "flow") if entry.kind == "net" else ("net",)  # a net has no layers in it
+        return iter([needed for needed in found if needed.kind not in apart or needed.key in keys])
 
     def definition(self, entry: Entry, span: Span) -> ir.Definition | ir.Net | None:
         """The elaborated layer, net or flow behind `entry`; None if it has errors (reported once)."""
@@ -89,8 +95,8 @@ class _Elaborator:
             self.bag.error(
                 "E0308",
                 span,
-                f"`{chain[0]}` is a step of itself",
-                "a flow cannot contain itself",
+                f"`{chain[0]}` is a part of itself" if entry.kind == "net" else f"`{chain[0]}` is a step of itself",
+                f"a {entry.kind} cannot contain itself",
                 notes=(" -> ".join(shortened([*chain, chain[0]])),),
             )
             return None
@@ -101,7 +107,7 @@ class _Elaborator:
         scope = self.scopes[entry.file]
         match entry.item:
             case ast.Layer():
-                return elaborate_layer(entry.item, scope, self.bag)
+                return elaborate_layer(entry.item, scope, self.bag, self.definition)
             case ast.Flow():
                 flow = elaborate_flow(entry.item, scope, self.bag, self.definition)
                 if flow is not None:
@@ -110,7 +116,7 @@ class _Elaborator:
                         return None
                 return flow
             case ast.Net():
-                return elaborate_net(entry.item, scope, self.bag)
+                return elaborate_net(entry.item, scope, self.bag, self.definition)
             case _:
                 raise AssertionError(entry.kind)
 
@@ -128,7 +134,7 @@ class _Elaborator:
                 case ast.Space():
                     values.shape(ast.Shape(entry.item.name, (), entry.item.name.span))
                 case ast.Mask():
-                    not_yet(bag, entry.item.span, "`mask`")
+                    check_mask(entry.item, values)
                 case ast.Extern():
                     not_yet(bag, entry.item.name.span, "an extern net")
                 case _:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from mintdsl import limits
 from mintdsl.core import ir
 from mintdsl.core.claim_words import CLAIMS
-from mintdsl.core.flow_steps import Made, pad, prior, simple
+from mintdsl.core.flow_moves import Made
+from mintdsl.core.flow_steps import factor, misplaced, pad, prior, simple
 from mintdsl.core.flow_uses import Resolve, classify, use
 from mintdsl.core.formals import bind_formals
 from mintdsl.core.header import bind_claims, bind_shape
@@ -61,8 +62,9 @@ class _Flow:
         return ir.Flow(item.name.id, formals, shape, found, steps, item.doc, item.span, item.name.span, item.shape.span)
 
     def _positions(self, steps: tuple[ast.Step, ...]) -> None:
-        """`dequantize` stands first, `prior` last, neither inside a block."""
+        """`dequantize` stands first, `prior` last, neither inside a block; nor does a `factor`."""
         flat = list(_nested(steps, 0))
+        misplaced(flat, self.bag)
         for position, (depth, step) in enumerate(flat):
             match step.op:
                 case ast.Simple(word="dequantize") if position or depth:
@@ -131,11 +133,12 @@ class _Flow:
                     return None
                 return ir.Pair(steps), steps[-1].result if steps else shape
             case ast.Prior():
-                return prior(op, step, shape, self.values)
+                return prior(op, step, shape, self.item, self.values)
             case ast.Pad():
                 return pad(op, step, shape, self.item, self.values)
             case ast.Factor():
-                not_yet(self.bag, step.span, "the step `factor`")
+                top = any(step is other for other in self.item.steps)  # where not, `misplaced` has said so
+                return factor(op, step, shape, self.values) if top else None
             case ast.Ode():
                 not_yet(self.bag, step.span, "the step `ode`")
             case ast.Classify():
@@ -159,7 +162,7 @@ class _Flow:
             )
             return None
         result = steps[-1].result if steps else shape
-        if result != shape:
+        if result != shape and not self.broken:
             not_yet(self.bag, step.span, "a repeated block that changes the shape")
         return ir.Repeat(count, steps), shape
 
@@ -176,6 +179,8 @@ class _Flow:
                 return self._name(word)
             case ast.Pad():
                 return self._name("pad")
+            case ast.Factor():
+                return self._name("factor")
             case ast.Repeat():
                 return "repeat"
             case ast.Pair():
@@ -188,8 +193,8 @@ class _Flow:
                     title = "another step is called `head`: the net of the classifier"
                     self.bag.error("E0204", self.labels["head"], title, "choose another label", also=also)
                 return "head"
-            case ast.Factor() | ast.Ode():
-                raise AssertionError("not yet steps")
+            case ast.Ode():
+                raise AssertionError("not yet a step")
 
     def _key(self, step: ast.Step, callee: str) -> str:
         """The label, or the callee's name with its ordinal among the uses of that callee in this flow."""
@@ -231,5 +236,5 @@ def _nested(steps: tuple[ast.Step, ...], depth: int) -> list[tuple[int, ast.Step
 def _keeps(op: ast.Op) -> bool:
     """Whether a step that failed surely keeps the shape, so that the steps after it can still be checked."""
     return isinstance(op, (ast.Use, ast.Pair, ast.Repeat)) or (
-        isinstance(op, ast.Simple) and op.word in ("logit", "dequantize")
+        isinstance(op, ast.Simple) and op.word in ("logit", "dequantize", "permute", "reverse")
     )

@@ -1,27 +1,30 @@
-"""The steps that the language has built in: squeeze, logit, dequantize, standardize, pad and prior.
+"""The steps that the language has built in: logit, dequantize, standardize, pad, factor, prior; moves stand apart.
 
 Each gives the step and the shape that it leaves, or reports why it cannot stand there.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from mintdsl.core import ir
+from mintdsl.core.flow_moves import Made, move
 from mintdsl.core.nat import Nat
 from mintdsl.core.option_values import bind_options
 from mintdsl.core.scope import unknown
 from mintdsl.core.steps import PRIORS, STEPS
 from mintdsl.core.values import Stop, Values, not_yet
-from mintdsl.diagnostics.model import Bag, Label
+from mintdsl.diagnostics.model import Bag, Fix, Label
 from mintdsl.syntax import ast
 
-Made = tuple[ir.Op, ir.Shape]
+DATA = "data"
 
 
 def simple(op: ast.Simple, step: ast.Step, shape: ir.Shape, flow: ast.Flow, values: Values) -> Made | None:
     """A step that is one word and its options."""
     match op.word:
-        case "squeeze" | "unsqueeze":
-            return _squeeze(op, step, shape, flow, values)
+        case "squeeze" | "unsqueeze" | "permute" | "reverse" | "flatten" | "patches":
+            return move(op, step, shape, flow, values)
         case "logit":
             return _logit(op, shape, values)
         case "dequantize":
@@ -43,6 +46,7 @@ def _dequantize(op: ast.Simple, shape: ir.Shape, values: Values) -> Made | None:
 
 def _standardize(op: ast.Simple, step: ast.Step, shape: ir.Shape, values: Values) -> Made | None:
     found: dict[str, tuple[float, ...]] = {}
+    estimated = [arg for arg in op.args if isinstance(arg.value, ast.Name) and arg.value.id == DATA]
     for arg in op.args:
         if arg.name is None or arg.cmp != "=" or arg.name.id in found:
             values.bag.error("E0209", arg.span, "`standardize` takes `mean = ...` and `std = ...`", "not one of these")
@@ -50,16 +54,17 @@ def _standardize(op: ast.Simple, step: ast.Step, shape: ir.Shape, values: Values
         if arg.name.id not in ("mean", "std"):
             unknown(arg.name, ("mean", "std"), values.bag, "`standardize`", code="E0209", what="option")
             return None
-        if isinstance(arg.value, ast.Name) and arg.value.id == "data":
-            not_yet(values.bag, arg.span, "`standardize` from the data")
+        if arg in estimated:
+            found[arg.name.id] = ()
+            continue
         items = arg.value.items if isinstance(arg.value, ast.Tuple) else (arg.value,)
         numbers = [values.number(item) for item in items]
         known = tuple(n for n in numbers if n is not None)
         if len(known) != len(numbers):
             return None
-        channels = shape.dims[0].constant if shape.dims else None
-        if len(known) > 1 and (channels is None or channels != len(known)):
-            title = f"{len(known)} numbers for {shape.dims[0] if shape.dims else 'unknown'} channels"
+        channels = shape.dims[shape.axis("channel")] if shape.dims else None
+        if len(known) > 1 and (channels is None or channels.constant != len(known)):
+            title = f"{len(known)} numbers for {'unknown' if channels is None else channels} channels"
             values.bag.error("E0301", arg.value.span, title, "one number, or one a channel")
             return None
         if arg.name.id == "std" and min(known) <= 0:
@@ -69,7 +74,16 @@ def _standardize(op: ast.Simple, step: ast.Step, shape: ir.Shape, values: Values
     if len(found) != 2:
         values.bag.error("E0210", step.span, "`standardize` needs `mean` and `std`", "one is missing")
         return None
-    return ir.Standardize(found["mean"], found["std"]), shape
+    if len(estimated) == 1:
+        values.bag.error(
+            "E0209",
+            estimated[0].span,
+            "`standardize` takes both from the data, or neither",
+            "only this one",
+            fixes=(Fix("write `standardize(mean = data, std = data)`"),),
+        )
+        return None
+    return ir.StandardizeData() if estimated else ir.Standardize(found["mean"], found["std"]), shape
 
 
 def _logit(op: ast.Simple, shape: ir.Shape, values: Values) -> Made | None:
@@ -87,56 +101,6 @@ def _logit(op: ast.Simple, shape: ir.Shape, values: Values) -> Made | None:
         )
         return None
     return ir.Logit(alpha), shape
-
-
-def _squeeze(op: ast.Simple, step: ast.Step, shape: ir.Shape, flow: ast.Flow, values: Values) -> Made | None:
-    assert op.value is not None
-    options = bind_options(op.args, STEPS[op.word].options, f"`{op.word}`", step.span, values)
-    factor = values.whole(op.value)
-    if options is None or factor is None:
-        return None
-    if not 2 <= factor <= 4096:
-        values.bag.error("E0209", op.value.span, f"`{op.word} {factor}`: the factor goes from 2 to 4096", "factor")
-        return None
-    if options["layout"] == "alternate":
-        not_yet(values.bag, step.span, "the layout `alternate`")
-    if shape.kind != "Image":
-        values.bag.error("E0304", step.span, f"`{op.word}` acts on Image, not on `{shape}`", "not an image")
-        return None
-    undo = op.word == "unsqueeze"
-    c, h, w = shape.dims
-    area, side = Nat.of(factor * factor), Nat.of(factor)
-    divided = [(c, factor * factor)] if undo else [(h, factor), (w, factor)]
-    for size, by in divided:
-        if size.constant is not None and size.constant % by:
-            _indivisible(step, op.word, factor, shape, size.constant, by, flow, values.bag)
-            return None
-    result = (
-        ir.Shape("Image", (c.over(factor * factor), h * side, w * side))
-        if undo
-        else ir.Shape("Image", (c * area, h.over(factor), w.over(factor)))
-    )
-    return ir.Squeeze(factor, str(options["layout"]), undo), result
-
-
-def _indivisible(
-    step: ast.Step, word: str, factor: int, shape: ir.Shape, size: int, by: int, flow: ast.Flow, bag: Bag
-) -> None:
-    what = "channels" if word == "unsqueeze" else "height and width"
-    also = [Label(flow.shape.span, "starts here")]
-    for other in flow.steps:
-        same = isinstance(other.op, ast.Simple) and other.op.word == word and other.span.end <= step.span.start
-        if same and isinstance(other.op, ast.Simple) and isinstance(number := other.op.value, ast.Number):
-            divisor = number.value**2 if word == "unsqueeze" else number.value
-            also.append(Label(other.span, f"divides {what} by {divisor}"))
-    bag.error(
-        "E0302",
-        step.span,
-        f"`{word} {factor}` of `{shape}`: {by} does not divide {size}",
-        f"{size} is not divisible by {by}",
-        also=tuple(also[:8]),
-        notes=(f"{word} needs {what} that {by} divides",),
-    )
 
 
 def pad(op: ast.Pad, step: ast.Step, shape: ir.Shape, flow: ast.Flow, values: Values) -> Made | None:
@@ -174,7 +138,70 @@ def _no_prior(step: ast.Step, flow: ast.Flow, bag: Bag) -> None:
             raise Stop
 
 
-def prior(op: ast.Prior, step: ast.Step, shape: ir.Shape, values: Values) -> Made | None:
+HALVED = {"Image": (0, "channels"), "Vec": (0, "coordinates"), "Seq": (1, "features")}
+"""The axis that `factor half` cuts, and what stands along it."""
+
+
+def factor(op: ast.Factor, step: ast.Step, shape: ir.Shape, values: Values) -> Made | None:
+    """A half leaves for the latent; the other one goes on."""
+    if op.part.id != "half":
+        unknown(op.part, ("half",), values.bag, "what `factor` can take", code="E0209", what="part")
+        return None
+    for arg in op.args:
+        if arg.name is not None and arg.name.id == "prior":
+            not_yet(values.bag, arg.span, "a `factor` with a prior of its own")
+    options = bind_options(op.args, STEPS["factor"].options, "`factor`", step.span, values)
+    if options is None:
+        return None
+    if shape.kind not in HALVED:
+        values.bag.error("E0304", step.span, f"`factor` acts on Image, Vec or Seq, not on `{shape}`", "not known here")
+        return None
+    axis, what = HALVED[shape.kind]
+    size = shape.dims[axis]
+    if size.constant is not None and size.constant % 2:
+        values.bag.error(
+            "E0303",
+            step.span,
+            f"`factor half` of `{shape}`: {size} / 2 is not a whole number",
+            f"{size} {what} have no halves",
+            notes=(f"on {shape.kind} the {what} are cut in two",),
+            fixes=(Fix("squeeze before: that multiplies the channels"),) if shape.kind == "Image" else (),
+        )
+        return None
+    half = (*shape.dims[:axis], size.over(2), *shape.dims[axis + 1 :])
+    return ir.FactorOut(str(options["keep"])), ir.Shape(shape.kind, half)
+
+
+def misplaced(flat: Sequence[tuple[int, ast.Step]], bag: Bag) -> None:
+    """Report each `factor` inside of a block, and a head behind one; `flat` has the depth of every step."""
+    left: ast.Step | None = None
+    for depth, step in flat:
+        match step.op:
+            case ast.Factor():
+                left = left or step
+                if depth:
+                    bag.error(
+                        "E0607",
+                        step.span,
+                        "`factor` may only stand outside of every block",
+                        "inside of a block",
+                        notes=("what leaves here has another shape in each copy, or belongs to no layer of a pair",),
+                        fixes=(Fix("write the copies one by one, each with its own `factor`"),),
+                    )
+            case ast.Classify() if left is not None:
+                bag.error(
+                    "E0607",
+                    step.span,
+                    "`classify` reads the whole latent, so no part of it may leave before",
+                    "its net would see what is kept only",
+                    also=(Label(left.span, "a part leaves here"),),
+                    fixes=(Fix("leave the `factor` out"),),
+                )
+            case _:
+                pass
+
+
+def prior(op: ast.Prior, step: ast.Step, shape: ir.Shape, flow: ast.Flow, values: Values) -> Made | None:
     """The distribution of what the flow ends in."""
     info = PRIORS.get(op.call.name.id)
     if info is None:
@@ -182,6 +209,10 @@ def prior(op: ast.Prior, step: ast.Step, shape: ir.Shape, values: Values) -> Mad
         return None
     if not info.ready:
         not_yet(values.bag, step.span, f"the prior `{info.name}`")
-    if bind_options(op.call.args, (), f"`{info.name}`", step.span, values) is None:
+    options = bind_options(op.call.args, info.options, f"`{info.name}`", step.span, values)
+    if options is None:
         return None
-    return ir.Prior(info.name), shape
+    per = str(options.get("per", ""))
+    if per == "channel" and any(isinstance(s.op, ast.Factor) for s in flow.steps):
+        not_yet(values.bag, step.span, "a prior with numbers per channel of a latent that `factor` made flat")
+    return ir.Prior(info.name, per), shape

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from itertools import chain
 
 from mintdsl.core import ir
-from mintdsl.core.flow_steps import Made
+from mintdsl.core.flow_moves import Made
 from mintdsl.core.formals import argument
 from mintdsl.core.nat import Nat
 from mintdsl.core.scope import Entry, article, unknown
@@ -57,7 +57,10 @@ def use(op: ast.Use, step: ast.Step, shape: ir.Shape, resolve: Resolve, values: 
     if isinstance(callee, ir.Flow) and any(isinstance(s.op, ENDS) for s in (*callee.steps[:1], *callee.steps[-1:])):
         _inner_ends(name, callee, values.bag)
         return None
-    arguments = _arguments(op.call, callee, values)
+    if isinstance(callee, ir.Flow) and callee.left:
+        _inner_factor(name, callee, values.bag)
+        return None
+    arguments = bind_arguments(op.call, callee, values)
     if arguments is None or not _enters(step, name, callee, arguments, shape, values.bag):
         return None
     result = shape
@@ -88,16 +91,31 @@ def classify(op: ast.Classify, step: ast.Step, shape: ir.Shape, resolve: Resolve
     if callee is None:
         return None
     assert isinstance(callee, ir.Net)
-    arguments = _arguments(op.call, callee, values)
+    arguments = bind_arguments(op.call, callee, values)
     if arguments is None or not _enters(step, name, callee, arguments, shape, values.bag):
         return None
     bound = _binding(callee, arguments, shape)
-    if callee.target.kind != "Vec":
+    target = callee.targets[0]
+    if len(callee.inputs) != 1 or len(callee.targets) != 1 or target.kind != "Vec":
+        given = ", ".join(map(str, callee.targets))
         values.bag.error(
-            "E0304", step.span, f"a head gives a Vec of logits, `{name.id}` gives `{callee.target}`", "not a Vec"
+            "E0304",
+            step.span,
+            f"a head makes one Vec of logits from one input, `{name.id}` gives `{given}`"
+            + (f" from {len(callee.inputs)} inputs" if len(callee.inputs) > 1 else ""),
+            "not a head",
         )
         return None
-    result = ir.Shape("Vec", tuple(d.substitute(bound) for d in callee.target.dims))
+    result = ir.Shape("Vec", tuple(d.substitute(bound) for d in target.dims))
+    if not target.dims[0].symbols <= set(bound):
+        values.bag.error(
+            "E0304",
+            step.span,
+            f"the number of logits, `{target.dims[0]}`, is not known here",
+            "each use chooses it",
+            fixes=(Fix(f"make it a formal: `net {name.id}(classes: Nat) from ... to Vec[classes]`"),),
+        )
+        return None
     return ir.Classify(entry.key, arguments), result
 
 
@@ -114,9 +132,22 @@ def _inner_ends(name: ast.Name, callee: ir.Flow, bag: Bag) -> None:
     )
 
 
-def _arguments(
+def _inner_factor(name: ast.Name, callee: ir.Flow, bag: Bag) -> None:
+    bag.error(
+        "E0607",
+        name.span,
+        f"`factor` stands in the outermost flow; `{callee.name}` has one, so it cannot be a step",
+        "used as a step here",
+        also=(Label(callee.left[0].span, "a part leaves here"),),
+        notes=("what leaves goes to the latent of the whole flow, past every step that follows",),
+        fixes=(Fix(f"write the steps of `{callee.name}` here"),),
+    )
+
+
+def bind_arguments(
     call: ast.Call, callee: ir.Definition | ir.Net, values: Values
 ) -> tuple[tuple[str, ir.Argument], ...] | None:
+    """The values of the formals of `callee`, defaults filled in; None where something was reported."""
     by_name = {f.name: f for f in callee.formals}
     found: dict[str, tuple[str, ir.Argument]] = {}
     good = True

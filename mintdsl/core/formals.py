@@ -7,6 +7,7 @@ from itertools import chain
 from mintdsl import limits
 from mintdsl.core import ir
 from mintdsl.core.acts import find_act, find_init
+from mintdsl.core.from_data import refuse_as_argument
 from mintdsl.core.nat import Nat
 from mintdsl.core.order_items import find_order
 from mintdsl.core.orders import DIRECTIONS
@@ -26,8 +27,10 @@ TYPE_NAMES = {
 }
 
 
-def bind_formals(formals: tuple[ast.Formal, ...], values: Values) -> tuple[ir.Formal, ...]:
-    """Define the formals of a definition."""
+def bind_formals(
+    formals: tuple[ast.Formal, ...], values: Values, positions: frozenset[str] = frozenset()
+) -> tuple[ir.Formal, ...]:
+    """Define the formals of a definition; those in `positions` are no sizes and may be 0."""
     if len(formals) > limits.FORMALS.most:
         too_many(len(formals), limits.FORMALS, formals[limits.FORMALS.most].span, values.bag)
         raise Stop
@@ -42,11 +45,14 @@ def bind_formals(formals: tuple[ast.Formal, ...], values: Values) -> tuple[ir.Fo
             default = argument(formal.default, formal.type.id, formal.name.id, values)
             if default is not None and mentions_formals(default):
                 not_yet(values.bag, formal.default.span, "a default that depends on another formal")
-            if isinstance(default, Nat) and default.constant is not None and default.constant < 1:
+            least = 0 if formal.name.id in positions else 1
+            if isinstance(default, Nat) and default.constant is not None and default.constant < least:
                 title = f"the default of `{formal.name.id}` is {default.constant}"
-                values.bag.error("E0305", formal.default.span, title, "sizes are at least 1")
+                values.bag.error("E0305", formal.default.span, title, f"sizes are at least {least}")
         values.names.define(formal.name, _symbol(formal), values.bag)
-        result.append(ir.Formal(formal.name.id, formal.type.id, default, formal.span))
+        result.append(
+            ir.Formal(formal.name.id, formal.type.id, default, int(formal.name.id not in positions), formal.span)
+        )
     return tuple(result)
 
 
@@ -84,6 +90,8 @@ def argument(expr: ast.Expr, type_: str, formal: str, values: Values) -> ir.Argu
     if type_ in ("Act", "Init"):
         call = ast.Call(name, args, expr.span)
         found = find_act(name, args, expr.span, values) if type_ == "Act" else find_init(call, values)
+        if isinstance(found, ir.InitCall) and refuse_as_argument(found, expr.span, values.bag):
+            return None
         if found is not None and mentions_reals(found):
             not_yet(values.bag, expr.span, "a Real formal passed on to another definition")
         return found

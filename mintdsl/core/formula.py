@@ -10,43 +10,21 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from mintdsl import limits
-from mintdsl.core import ir
+from mintdsl.core import calls, ir
 from mintdsl.core.activations import ACTIVATIONS
 from mintdsl.core.nat import Nat
 from mintdsl.core.scope import BUILTIN, article, unknown
 from mintdsl.core.steps import CONDITIONER_FUNCTIONS, STRUCTURAL
-from mintdsl.core.values import IndexName, RealFormal, Values, describe, not_yet, too_many
+from mintdsl.core.structure import HANDLED, structural
+from mintdsl.core.typed import Bound, Typed
+from mintdsl.core.values import IndexName, RealFormal, Values, Variable, describe, not_yet, too_many
 from mintdsl.diagnostics.model import Fix, Label, Severity
-from mintdsl.records import record
 from mintdsl.source import Span
 from mintdsl.syntax import ast
 from mintdsl.syntax.chains import chain
 
 # The activation of a name and its options. It is handed in: an activation of the program is itself a formula.
 FindAct = Callable[[ast.Name, tuple[ast.Arg, ...], Span, Values], ir.Act | None]
-
-
-@record
-class Variable:
-    """The variable of a map or of an activation."""
-
-    shape: ir.Shape
-
-
-@record
-class Bound:
-    """A let in scope, with the shape of its value (None: a number)."""
-
-    let: ir.Let
-    shape: ir.Shape | None
-
-
-@record
-class Typed:
-    """An expression and its shape; None is a number, which fits every shape."""
-
-    expr: ir.Expr
-    shape: ir.Shape | None
 
 
 @dataclass(slots=True)
@@ -60,12 +38,15 @@ class Formula:
     used: set[str] = field(default_factory=set)
     free: dict[str, Span] = field(default_factory=dict)
     sums: dict[str, Span] = field(default_factory=dict)
+    split: ir.Split | None = None
+    whole: str = ""  # the variable that is cut into parts
+    read: dict[str, Span] = field(default_factory=dict)  # variables, where they are read first
     direct: set[str] = field(default_factory=set)  # sums with nothing but linear operations since: they contract
 
-    def let(self, item: ast.Let) -> Bound | None:
-        """A `let`, with its indices free in its value."""
+    def let(self, item: ast.Let) -> list[Bound | None]:
+        """A `let`, with its indices free in its value: what each of its names is bound to."""
         if len(item.names) > 1:
-            not_yet(self.values.bag, item.span, "a tuple of results")
+            return self._apart(item)
         self.free = {}
         for index in item.indices:
             if self._index(index):
@@ -74,9 +55,31 @@ class Formula:
         typed = None if crowded else self.expr(item.value)
         self.free = {}
         if typed is None:
-            return None
+            return [None]
         name = item.names[0].id
-        return Bound(ir.Let(name, tuple(i.id for i in item.indices), typed.expr, item.span), typed.shape)
+        return [Bound(ir.Let(name, tuple(i.id for i in item.indices), typed.expr, item.span), typed.shape)]
+
+    def _apart(self, item: ast.Let) -> list[Bound | None]:
+        """`let (a, b) = n(x)`: one name for each result of a net."""
+        match item.value:
+            case ast.Apply(fn=ast.Name() as name) as value if self._net(name) is not None:
+                param = self._net(name)
+                assert param is not None
+                found = calls.apart(item, self._call(value, name, param, ()), self.values)
+            case other:
+                found = None
+                typed = self.expr(other)
+                if typed is not None:
+                    self._bad(other.span, "names in brackets take the results of a net apart, and this is none")
+        if found is None:
+            return [None] * len(item.names)
+        pairs = zip(item.names, found, strict=True)
+        return [Bound(ir.Let(name.id, (), typed.expr, item.span), typed.shape) for name, typed in pairs]
+
+    def _net(self, name: ast.Name) -> ir.Param | None:
+        """The parameter of this name, if it is a net."""
+        param = self.values.names.values.get(name.id)
+        return param if isinstance(param, ir.Param) and isinstance(param.kind, ir.NetParam) else None
 
     def expr(self, node: ast.Expr) -> Typed | None:
         """The typed form of `node`."""
@@ -110,7 +113,7 @@ class Formula:
         value = values.names.values.get(name.id)
         match value:
             case Variable():
-                return self._no_indices(name, indices, span, Typed(ir.Var(span), value.shape))
+                return self._variable(name, value, indices, span)
             case ir.Param():
                 self.used.add(name.id)
                 if not isinstance(value.kind, ir.Elementwise):
@@ -162,6 +165,22 @@ class Formula:
             return self._bad(span, f"`{name.id}` is {BUILTIN[name.id]}, not a value", *fixes)
         self._unknown(name)
         return None
+
+    def _variable(self, name: ast.Name, value: Variable, indices: tuple[str, ...], span: Span) -> Typed | None:
+        self.read.setdefault(name.id, span)
+        if self.split is not None and name.id == self.whole:
+            parts = ", ".join(f"`{part}`" for part in self.split.parts)
+            also = (Label(self.split.span, "cut into parts here"),)
+            self.values.bag.error(
+                "E0213",
+                span,
+                f"`{name.id}` is cut into parts: formulas read these",
+                "read as a whole",
+                also=also,
+                fixes=(Fix(f"read its parts: {parts}"),),
+            )
+            return None
+        return self._no_indices(name, indices, span, Typed(ir.Var(name.id, span), value.shape))
 
     def _unknown(self, name: ast.Name, *, applied: bool = False) -> None:
         names = self.values.names
@@ -236,7 +255,7 @@ class Formula:
 
     def _reduce(self, node: ast.Reduce) -> Typed | None:
         if node.word == "chain":
-            not_yet(self.values.bag, node.span, "`chain`")
+            return self._bad(node.span, "`chain` makes a function of a family", Fix("apply it: `chain[l](B[l])(x)`"))
         added = []
         for index in node.indices:
             if self._index(index) is None:
@@ -298,9 +317,14 @@ class Formula:
                     self._arguments(node)
                     return None
                 indices = found
+            case ast.Reduce(word="chain") as fn:
+                return self._chained(node, fn)
             case _:
                 return self._bad(node.fn.span, "only a name can be applied")
         value = self.values.names.values.get(name.id)
+        net = self._net(name)
+        if net is not None:
+            return calls.single(node, name, self._call(node, name, net, indices), self.values)
         if isinstance(value, ir.Param):
             return self._linear(node, name, value, indices)
         if value is None and not self.values.names.silent(name.id):
@@ -309,6 +333,12 @@ class Formula:
                 not_yet(self.values.bag, node.span, "a layer applied in a formula")
             if entry is None and name.id == "mean_pool" and self.net:
                 return self._pool(node)
+            if entry is None and name.id == "delay" and self.net:
+                return calls.delay(node, [self._inside(arg.value) for arg in node.args], self.values)
+            if entry is None and name.id == "concat":
+                return calls.concat(node, [self._inside(arg.value) for arg in node.args], self.values)
+            if entry is None and name.id in HANDLED and not self.net:
+                return structural(node, name.id, self.split, self.expr, self.values)
             if entry is None and name.id in (*STRUCTURAL, *CONDITIONER_FUNCTIONS):
                 not_yet(self.values.bag, node.span, f"the function `{name.id}`")
         if value is None and self.values.names.silent(name.id):
@@ -327,6 +357,31 @@ class Formula:
         if act is None or argument is None:
             return None
         return Typed(ir.Apply(act, argument.expr, node.span), argument.shape)
+
+    def _call(self, node: ast.Apply, name: ast.Name, param: ir.Param, indices: tuple[str, ...]) -> list[Typed] | None:
+        self.used.add(name.id)
+        args = [self._inside(arg.value) for arg in node.args]
+        return calls.call(node, name, param, indices, args, self.values)
+
+    def _chained(self, node: ast.Apply, fn: ast.Reduce) -> Typed | None:
+        """`chain[l](B[l])(e)`"""
+        args = [self._inside(arg.value) for arg in node.args]
+        match fn.indices, fn.body:
+            case (index,), ast.At(base=ast.Name() as name, indices=(ast.Name(id=given),)) if given == index.id:
+                pass
+            case _:
+                return self._bad(fn.span, "a chain follows one index of a family", Fix("write `chain[l](B[l])(x)`"))
+        if self._index(index) is None:
+            return None
+        param = self._net(name)
+        if param is None:
+            if not self.values.names.silent(name.id):
+                self._bad(fn.body.span, f"`{name.id}` is no family of nets")
+            return None
+        self.used.add(name.id)
+        if not self._family(name, param.indices, (index.id,), fn.body.span):
+            return None
+        return calls.chained(node, fn, param, index.id, args[0] if args else None, self.values)
 
     def _inside(self, node: ast.Expr) -> Typed | None:
         """The argument of a map or activation: the sums around it contract nothing in there."""
@@ -347,7 +402,7 @@ class Formula:
                 "E0304", node.span, "`mean_pool` takes an Image", f"this is {inner.shape or 'a number'}"
             )
             return None
-        return Typed(ir.Pool(inner.expr, node.span), ir.Shape("Vec", inner.shape.dims[:1]))
+        return Typed(ir.Pool(inner.expr, inner.shape, node.span), ir.Shape("Vec", inner.shape.dims[:1]))
 
     def _arguments(self, node: ast.Apply) -> None:
         for arg in node.args:

@@ -30,7 +30,7 @@ _ALL = (
         (Option("of", "param", ""),),
     ),
     Init("orthogonal", "a random orthogonal matrix, at the anchor of a kernel", maps=True),
-    Init("from_data", "set by initialize(batch): result with mean 0 and deviation 1", ready=False),
+    Init("from_data", "of a scale and a bias, set by initialize(batch): the result has mean 0 and deviation 1"),
 )
 
 INITS: dict[str, Init] = {i.name: i for i in _ALL}

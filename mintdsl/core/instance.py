@@ -7,35 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from itertools import accumulate
+from math import prod
 
 from mintdsl import limits
 from mintdsl.core import ir
+from mintdsl.core.counts import Counts, Sizes, count, prior_counts
+from mintdsl.core.live import at_positions, live_conv
 from mintdsl.core.nat import Nat
 from mintdsl.core.orders import Order
 from mintdsl.diagnostics.model import Bag, Label
 from mintdsl.source import Span
 
-
-class Counts(NamedTuple):
-    """Numbers of parameters: all that are stored, and those that a mask lets through; of layers; of all steps."""
-
-    stored: int
-    live: int
-    modules: int
-    steps: int = 0
-
-    def __add__(self, other: object) -> Counts:
-        assert isinstance(other, Counts)
-        stored, live, modules, steps = (a + b for a, b in zip(self, other, strict=True))
-        return Counts(stored, live, modules, steps)
-
-    def times(self, n: int) -> Counts:
-        """n copies."""
-        return Counts(self.stored * n, self.live * n, self.modules * n, self.steps * n)
-
-
-Sizes = tuple[int, ...]
 KnownSizes = tuple[Sizes, dict[str, int]]  # of the shape, and of the formals
 
 
@@ -50,10 +33,19 @@ class Instances:
     work: int = 0
 
     def of(
-        self, key: str, dims: Sizes, nats: Mapping[str, int], orders: Mapping[str, Order], use: Span
+        self,
+        key: str,
+        dims: Sizes,
+        nats: Mapping[str, int],
+        orders: Mapping[str, Order],
+        use: Span,
+        places: tuple[Sizes, ...] = (),
     ) -> Counts | None:
-        """The counts of definition `key` on a shape; None when a size is not whole or too large (reported)."""
-        place = (key, dims, tuple(sorted(nats.items())), tuple(sorted((k, v.name) for k, v in orders.items())))
+        """The counts of definition `key` on a shape; None when a size is not whole or too large (reported).
+
+        `places` are the sizes of all inputs and results of a net that is a parameter.
+        """
+        place = (key, dims, places, tuple(sorted(nats.items())), tuple(sorted((k, v.name) for k, v in orders.items())))
         if place not in self.done:
             definition = self.program.callable(key)
             self.work += len(definition.steps if isinstance(definition, ir.Flow) else definition.params) + 1
@@ -61,6 +53,9 @@ class Instances:
                 self._too_much(use)
                 return None
             values = {**nats, **_bind(definition.shape, dims)}
+            if isinstance(definition, ir.Net):
+                for pattern, sizes in zip(definition.places, places, strict=False):
+                    values |= _bind(pattern, sizes)
             if definition.shape.dims and self._dims(definition.shape, dims, values, definition.shape_span, use) is None:
                 return None
             if isinstance(definition, (ir.Layer, ir.Net)):
@@ -82,13 +77,15 @@ class Instances:
             self.work += kind.size[0] * kind.size[1]
             if self.work > limits.INSTANCES.most:
                 return None
-            self.masks[key] = _live_conv(kind, channels, order)
+            self.masks[key] = live_conv(kind, channels, order)
         return self.masks[key]
 
-    def size(self, value: Nat, values: Mapping[str, int], span: Span, use: Span, what: str) -> int | None:
-        """`value` as a whole number >= 1."""
+    def size(
+        self, value: Nat, values: Mapping[str, int], span: Span, use: Span, what: str, least: int = 1
+    ) -> int | None:
+        """`value` as a whole number >= `least`."""
         ratio = value.evaluate(values)
-        if ratio.bottom == 1 and 1 <= ratio.top <= limits.SIZE.most:
+        if ratio.bottom == 1 and least <= ratio.top <= limits.SIZE.most:
             return ratio.top
         where = ", ".join(f"{name} = {values[name]}" for name in sorted(value.symbols))
         if ratio.bottom != 1:
@@ -117,20 +114,28 @@ class Instances:
             extents[name] = size
         order = layer.order if isinstance(layer.order, Order) else orders.get(layer.order.name)
         total = Counts(0, 0, 1, 1)
-        for param in layer.params:
-            source = self._dims(param.source, dims, values, param.span, use)
-            target = self._dims(param.target, dims, values, param.span, use)
-            if source is None or target is None:
+        if isinstance(layer, ir.Layer) and layer.split is not None:
+            cut = [self._dims(shape, dims, values, layer.split.span, use) for shape in layer.split.shapes]
+            if None in cut:
                 return None
+        for param in layer.params:
             copies = 1
             for index in param.indices:
                 copies *= extents[index]
-            live = self._live(param, source[0] if source else 1, order)
-            if live is None:
-                self._too_much(use)
+            owner = layer if isinstance(layer, ir.Net) else None
+            one = self._param(param, dims, values, order, orders, use, owner)
+            if one is None:
                 return None
-            one = _count(param, source, target, order, live)
-            total += Counts(one.stored * copies, one.live * copies, 0)
+            total += one.times(copies)
+            if total.steps > limits.STEPS.most:
+                self.bag.error(
+                    "E0307",
+                    param.span,
+                    f"up to here `{layer.name}` holds {total.steps:,} nets, those inside of nets counted each time",
+                    f"the limit is {limits.STEPS.shown}",
+                    notes=("nothing was allocated",),
+                )
+                return None
             if total.stored > limits.PARAMETERS.most:
                 self.bag.error(
                     "E0307",
@@ -142,6 +147,96 @@ class Instances:
                 )
                 return None
         return total
+
+    def _param(
+        self,
+        param: ir.Param,
+        dims: Sizes,
+        values: Mapping[str, int],
+        order: Order | None,
+        orders: Mapping[str, Order],
+        use: Span,
+        owner: ir.Net | None,
+    ) -> Counts | None:
+        """The numbers of one member of a family, of a layer or of the net `owner`."""
+        if isinstance(param.kind, ir.NetParam):
+            places = [self._dims(s, dims, values, param.span, use) for s in (*param.kind.sources, *param.kind.targets)]
+            arguments = self._arguments(param.kind.args, values, orders, param.span, {})
+            known = tuple(place for place in places if place is not None)
+            if arguments is None or len(known) != len(places):
+                return None
+            inner = self.of(param.kind.definition, known[0], *arguments, param.span, known)
+            return inner and inner._replace(modules=0)
+        source = self._dims(param.source, dims, values, param.span, use)
+        target = self._dims(param.target, dims, values, param.span, use)
+        if source is None or target is None:
+            return None
+        if isinstance(param.kind, ir.Attention):
+            heads = self.size(param.kind.heads, values, param.span, use, "the number of heads")
+            if heads is None:
+                return None
+            if source[-1] % heads:
+                title = f"{source[-1]} / {heads} is not a whole number: the heads share the {source[-1]} channels"
+                self.bag.error("E0303", param.span, title, f"{heads} heads do not divide them")
+                return None
+        if isinstance(param.kind, ir.Dense) and param.kind.direction is not None and owner is not None:
+            if (param.source, param.target) != (owner.shape, owner.shape):
+                return self._between(param, owner, dims[0], source[0], target[0], use)
+        live = self._live(param, source[0] if source else 1, order)
+        if live is None:
+            self._too_much(use)
+            return None
+        return count(param, param.kind, source, target, order, live)
+
+    def _between(self, param: ir.Param, owner: ir.Net, data: int, source: int, target: int, use: Span) -> Counts | None:
+        """A masked matrix to or from hidden units; each position of the data needs one, or a dependency is lost."""
+        assert isinstance(param.kind, ir.Dense)
+        stored = target * source
+        for shape, size in ((param.target, target), (param.source, source)):
+            if shape != owner.shape and size < data - 1:
+                lost = f"the last of {data} results cannot read input {size + 1}"
+                self.bag.error(
+                    "E0305",
+                    param.span,
+                    f"`{shape}` has {size} hidden units for {data - 1} positions: {lost}",
+                    "too few units",
+                    also=(Label(use, "at this use"),) if use.file else (),
+                    notes=("hidden unit k stands at position 1 + k mod (D - 1)",),
+                )
+                return None
+        if stored > limits.PARAMETERS.most:
+            return Counts(stored, stored, 0)  # too many, whatever the mask keeps
+        self.work += data
+        outputs, inputs = (
+            at_positions(size, data, shape == owner.shape)
+            for shape, size in ((param.target, target), (param.source, source))
+        )
+        below = [0, *accumulate(inputs)]
+        live = sum(n * below[min(p + (not param.kind.strict), len(inputs))] for p, n in enumerate(outputs))
+        return Counts(stored, live, 0)
+
+    def _arguments(
+        self,
+        args: tuple[tuple[str, ir.Argument], ...],
+        values: Mapping[str, int],
+        orders: Mapping[str, Order],
+        span: Span,
+        least: Mapping[str, int],
+    ) -> tuple[dict[str, int], dict[str, Order]] | None:
+        """The sizes and orders among the arguments of a use; `least` are the least values of sizes."""
+        nats: dict[str, int] = {}
+        inner_orders: dict[str, Order] = {}
+        for name, value in args:
+            if isinstance(value, Nat):
+                size = self.size(value, values, span, span, f"`{name}`", least.get(name, 1))
+                if size is None:
+                    return None
+                nats[name] = size
+            elif isinstance(value, Order):
+                inner_orders[name] = value
+            elif isinstance(value, ir.FormalOrder) and value.name in orders:
+                inner_orders[name] = orders[value.name]
+        return nats, inner_orders
 
     def _dims(self, shape: ir.Shape, dims: Sizes, values: Mapping[str, int], span: Span, use: Span) -> Sizes | None:
         if shape.kind == "Any":
@@ -185,8 +280,14 @@ class Instances:
                 return None if count is None or inner is None else inner.times(count)
             case ir.Pair():
                 return self._steps(step.op.steps, values, orders)
-            case ir.Squeeze() | ir.Pad():
-                return Counts(0, 0, 0, 1) if self._shape(step.result, values, step) is not None else None
+            case ir.Squeeze() | ir.Patches() | ir.Flatten() | ir.Pad() | ir.FactorOut():
+                found = [self.size(n, values, step.span, step.span, "a size") for n in left_sizes(step)]
+                return Counts(0, 0, 0, 1) if None not in found else None
+            case ir.Prior(per=per):
+                sizes = self._shape(step.shape, values, step)
+                return None if sizes is None else prior_counts(step.shape, sizes, per)
+            case ir.Permute(axis=axis):
+                return Counts(0, 0, 0, 1) if self._permuted(axis, values, step) else None
             case _:
                 return Counts(0, 0, 0, 1)
 
@@ -195,25 +296,39 @@ class Instances:
             return ()
         return self._dims(shape, (), values, step.span, step.span)
 
+    def _permuted(self, axis: str, values: Mapping[str, int], step: ir.Step) -> bool:
+        """Whether a permutation is small enough to be drawn and kept; reported if not."""
+        dims = self._shape(step.shape, values, step)
+        if dims is None:
+            return False
+        size = prod(dims) if axis == "all" else dims[step.shape.axis(axis)]
+        if size > limits.PERMUTED.most:
+            title, label = f"`permute` of {size:,} entries", f"more than {limits.PERMUTED.shown}"
+            self.bag.error("E0307", step.span, title, label, notes=("nothing was allocated",))
+        return size <= limits.PERMUTED.most
+
     def _use(
         self, step: ir.Step, use: ir.Use | ir.Classify, values: Mapping[str, int], orders: Mapping[str, Order]
     ) -> Counts | None:
         dims = self._shape(step.shape, values, step)
         if dims is None:
             return None
-        nats: dict[str, int] = {}
-        inner_orders: dict[str, Order] = {}
-        for name, value in use.args:
-            if isinstance(value, Nat):
-                size = self.size(value, values, step.span, step.span, f"`{name}`")
-                if size is None:
-                    return None
-                nats[name] = size
-            elif isinstance(value, Order):
-                inner_orders[name] = value
-            elif isinstance(value, ir.FormalOrder) and value.name in orders:
-                inner_orders[name] = orders[value.name]
-        return self.of(use.definition, dims, nats, inner_orders, step.span)
+        least = {f.name: f.least for f in self.program.callable(use.definition).formals}
+        arguments = self._arguments(use.args, values, orders, step.span, least)
+        return None if arguments is None else self.of(use.definition, dims, *arguments, step.span)
+
+
+def left_sizes(step: ir.Step) -> tuple[Nat, ...]:
+    """The sizes that have to be whole numbers for a step to leave its result."""
+    if isinstance(step.op, ir.Patches):  # the product of two quotients may be whole where they are not
+        return (*tiles(step.shape, step.op.size), *step.result.dims)
+    return step.result.dims
+
+
+def tiles(image: ir.Shape, size: int) -> tuple[Nat, Nat]:
+    """How many rows and columns of tiles of `size` x `size` pixels an image has."""
+    _, h, w = image.dims
+    return h.over(size), w.over(size)
 
 
 def known_sizes(definition: ir.Definition, sizes: Mapping[str, int]) -> KnownSizes | None:
@@ -252,107 +367,3 @@ def _bind(shape: ir.Shape, dims: Sizes) -> dict[str, int]:
             if pattern == Nat.symbol(symbol):
                 bound[symbol] = size
     return bound
-
-
-# ---------------------------------------------------------------- counting
-
-
-def _count(param: ir.Param, source: Sizes, target: Sizes, order: Order | None, live: int) -> Counts:
-    """Numbers of one parameter; `live` are those that the mask of a convolution keeps."""
-    match param.kind:
-        case ir.Normalize() | ir.Perm():
-            return Counts(0, 0, 0)  # statistics and permutations are buffers
-        case ir.Elementwise(per=per):
-            n = 1
-            channel = target[-1:] if param.target.kind == "Seq" else target[:1]
-            for d in target if per == "element" else channel:
-                n *= d
-            fixed = param.bound is not None and param.bound.cmp == "== 1"
-            return Counts(n, 0 if fixed else n, 0)
-        case ir.Conv() as conv:
-            rows, columns = conv.size
-            stored = target[0] * source[0] * rows * columns
-            if conv.direction is None or order is None:
-                return Counts(stored, _free(param, source[0], stored), 0)
-            return Counts(stored, live - _fixed(param, source[0]), 0)
-        case ir.Dense() as dense:
-            stored = target[-1] * source[-1]
-            if dense.direction is None or order is None:
-                return Counts(stored, _free(param, source[-1], stored), 0)
-            n = source[-1]
-            later = order.compare((1,) * 1) if len(order.rows[0]) == 1 else 0
-            off = n * (n - 1) // 2 if later else 0
-            return Counts(stored, off + (0 if dense.strict else n) - _fixed(param, n), 0)
-
-
-def _free(param: ir.Param, n: int, stored: int) -> int:
-    """Of `stored` numbers of an unmasked map those that count; triangles and reflections leave some of n n unused."""
-    if not param.factored or param.bound is None:
-        return stored
-    half = n * (n - 1) // 2
-    unit = {"unit_lower": half, "unit_upper": half, "householder": half}
-    return unit.get(param.bound.via, half + n if param.bound.via in ("lower", "upper") else stored)
-
-
-def _fixed(param: ir.Param, diagonal: int) -> int:
-    return diagonal if param.bound is not None and param.bound.cmp == "== 1" else 0
-
-
-def _live_conv(conv: ir.Conv, channels: int, order: Order) -> int:
-    """Entries that a mask keeps: of each tap the channel differences whose key is later, and the diagonal."""
-    row, column = anchor(conv, "lower" if conv.direction != "upper" else "upper")
-    sign = -1 if conv.direction == "upper" else 1
-    taps = ((row - u, column - v) for u in range(conv.size[0]) for v in range(conv.size[1]))
-    return (0 if conv.strict else channels) + sum(_later(order, sign, *tap, channels) for tap in taps)
-
-
-def _later(order: Order, sign: int, dh: int, dw: int, channels: int) -> int:
-    """Pairs of channels (o, i) for which the key of (o - i, dh, dw) has this sign."""
-    kept, first, last = 0, 1 - channels, channels - 1  # the differences whose key is 0 so far
-    for a, *rest in order.rows:
-        a, b = sign * a, sign * (rest[0] * dh + rest[1] * dw)
-        if a == 0 and b:
-            return kept + (_pairs(channels, first, last) if b > 0 else 0)
-        if a:
-            below, root = divmod(-b, a)  # a * d + b > 0 for d beyond -b / a, on the side of the sign of a
-            exact = root == 0
-            if a > 0:
-                kept += _pairs(channels, max(first, below + 1), last)
-            else:
-                kept += _pairs(channels, first, min(last, below - 1 if exact else below))
-            if not exact or not first <= below <= last:
-                return kept
-            first = last = below
-    return kept
-
-
-def _pairs(channels: int, first: int, last: int) -> int:
-    """Pairs of channels whose difference lies from `first` to `last`."""
-
-    def up_to(difference: int) -> int:
-        if difference < 0:
-            return (channels + difference) * (channels + difference + 1) // 2
-        return channels**2 - (channels - 1 - difference) * (channels - difference) // 2
-
-    return up_to(last) - up_to(first - 1) if first <= last else 0
-
-
-def anchor(conv: ir.Conv, direction: str) -> tuple[int, int]:
-    """The tap (row, column) that meets the pixel itself."""
-    rows, columns = conv.size
-    word = conv.anchor
-    if word == "corner":
-        word = "bottom_right" if direction == "lower" else "top_left"
-    match word:
-        case "centre":
-            return rows // 2, columns // 2
-        case "bottom_right":
-            return rows - 1, columns - 1
-        case "bottom_left":
-            return rows - 1, 0
-        case "top_right":
-            return 0, columns - 1
-        case "top_left":
-            return 0, 0
-        case _:
-            raise AssertionError(word)

@@ -8,26 +8,31 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 from math import prod
-from typing import NamedTuple, assert_never
+from typing import NamedTuple, TypeAlias, assert_never
 
 from mintdsl.core import ir
 from mintdsl.core.dual import Determinant, Dual, chain, combine, constant, determinant, variables
-from mintdsl.core.interpret_layer import Tensor, Watch, apply_layer, apply_weights
+from mintdsl.core.interpret_layer import Tensor, Watch, apply_layer, apply_weights, parts_of
+from mintdsl.core.interpret_moves import leaves, sources
 from mintdsl.core.interpret_weights import (
     Argument,
     Env,
     Raw,
     Weights,
     bind,
+    bind_net,
     channel_of,
+    channels_of,
     effective,
     evaluate_size,
+    extents,
     order_shape,
     param_shape,
     sign_shape,
+    stored,
 )
 
 __all__ = [
@@ -39,10 +44,12 @@ __all__ = [
     "Traced",
     "determinant",
     "effective",
+    "estimates",
     "evaluate_flow",
     "evaluate_layer",
     "evaluate_size",
     "layers",
+    "log_prior",
     "param_shape",
     "parameters",
 ]
@@ -114,7 +121,7 @@ def evaluate_flow(
     definition = _find(program, key)
     walk = _Walk(program, raw, _input(x, shape), tuple(shape), watch)
     walk.definition(definition, bind(definition, shape, args), "")
-    result = _result(walk.value, len(x))
+    result = _result([*walk.left, *walk.value], len(x))
     # `pad` raises the dimension: there is no determinant then
     log_det = determinant(result.jacobian).log_abs if len(result.value) == len(x) else math.nan
     return FlowResult(result.value, result.jacobian, log_det, walk.trace)
@@ -125,28 +132,82 @@ def parameters(
 ) -> dict[str, tuple[int, ...]]:
     """Shapes of all raw tensors of a layer or flow by state-dict key.
 
-    Of each layer its parameters, then its sign buffers. Layers come in the order of their steps in the text, copies of
-    one step after another. ValueError for wrong sizes.
+    Of each layer its parameters, then its sign buffers; of `standardize` by data its statistics. They come in the order
+    of their steps in the text, copies of one step after another, the prior last. ValueError for wrong sizes.
     """
     definition = _find(program, key)
     found: dict[str, tuple[int, ...]] = {}
-    for prefix, layer, env in layers(program, definition, bind(definition, shape, args), ""):
-        for param in layer.params:
-            shape_ = param_shape(layer, param, env.dims, env.sizes)
-            if isinstance(param.kind, ir.Perm):
-                continue
-            if isinstance(param.kind, ir.Normalize):
-                found |= {f"{prefix}{param.name}_mean": shape_, f"{prefix}{param.name}_var": shape_}
-            else:
-                found[prefix + param.name] = shape_
-        for param in layer.params:
-            signs = sign_shape(layer, param, env.dims, env.sizes)
-            if signs is not None:
-                found[f"{prefix}{param.name}_sign"] = signs
-            order = order_shape(layer, param, env.dims, env.sizes)
-            if order is not None:
-                found[f"{prefix}{param.name}_order"] = order
+    parts, latent = _parts(program, definition, bind(definition, shape, args), "")
+    for prefix, layer, env in parts:
+        if isinstance(layer, ir.StandardizeData):
+            found |= dict.fromkeys((f"{prefix}mean", f"{prefix}log_std"), (channels_of(env.dims),))
+            continue
+        found |= _tensors(layer, env, prefix)
+    prior = _prior(definition)
+    if prior is not None and prior.per:
+        found |= dict.fromkeys(("prior.location", "prior.log_scale"), _prior_shape(prior, latent))
     return found
+
+
+def _tensors(layer: ir.Layer | ir.Net, env: Env, prefix: str) -> dict[str, tuple[int, ...]]:
+    """The raw tensors of a layer or net, then those of its nets."""
+    found: dict[str, tuple[int, ...]] = {}
+    for param in layer.params:
+        if isinstance(param.kind, (ir.NetParam, ir.LayerNorm, ir.Attention)):
+            found |= {f"{prefix}{param.name}.{name}": shape for name, shape in parts_of(param, env).items()}
+            continue
+        if isinstance(param.kind, ir.Perm):
+            continue
+        shape_ = param_shape(layer, param, env.dims, env.sizes)
+        if isinstance(param.kind, ir.Normalize):
+            found |= {f"{prefix}{param.name}_mean": shape_, f"{prefix}{param.name}_var": shape_}
+        else:
+            found[prefix + param.name] = shape_
+        if isinstance(param.kind, (ir.Conv, ir.Dense)) and param.kind.norm:
+            found[f"{prefix}{param.name}_gain"] = shape_[: len(param.indices) + 1]
+    for param in layer.params:
+        signs = sign_shape(layer, param, env.dims, env.sizes)
+        if signs is not None:
+            found[f"{prefix}{param.name}_sign"] = signs
+        order = order_shape(layer, param, env.dims, env.sizes)
+        if order is not None:
+            found[f"{prefix}{param.name}_order"] = order
+    for param, kind in ir.net_params(layer):
+        for member in product(*map(range, extents(layer, param.indices, env.sizes))):
+            path = ".".join([param.name, *map(str, member)])
+            found |= _tensors(kind.net, bind_net(kind, env), f"{prefix}{path}.")
+    return found
+
+
+def log_prior(program: ir.Program, key: str, z: Sequence[float], shape: Sequence[int], raw: Raw) -> float:
+    """The log-density of the prior of the flow `key` at `z`, flat in the latent's `shape`.
+
+    ValueError for a definition without a prior, and for missing tensors.
+    """
+    prior, dims = _prior(_find(program, key)), tuple(shape)
+    if prior is None:
+        raise ValueError(f"`{key}` has no prior")
+    if prior.name == "logistic":
+        return sum(-abs(v) - 2 * math.log1p(math.exp(-abs(v))) for v in z)
+    own = _prior_shape(prior, dims)
+    location, log_scale = ([0.0], [0.0])
+    if prior.per:
+        location, log_scale = (list(stored(raw, f"prior.{name}", own)) for name in ("location", "log_scale"))
+    places = [p if prior.per == "element" else channel_of(p, dims) if prior.per else 0 for p in range(len(z))]
+    total = 0.0
+    for v, place in zip(z, places, strict=True):
+        scaled = (v - location[place]) / math.exp(log_scale[place])
+        total -= scaled * scaled / 2 + log_scale[place] + math.log(2 * math.pi) / 2
+    return total
+
+
+def _prior(definition: ir.Definition) -> ir.Prior | None:
+    steps = definition.steps if isinstance(definition, ir.Flow) else ()
+    return next((step.op for step in steps if isinstance(step.op, ir.Prior)), None)
+
+
+def _prior_shape(prior: ir.Prior, dims: tuple[int, ...]) -> tuple[int, ...]:
+    return dims if prior.per == "element" else (channels_of(dims),)
 
 
 def _find(program: ir.Program, key: str) -> ir.Definition:
@@ -171,7 +232,7 @@ def _result(outputs: Tensor, inputs: int) -> Result:
 
 @dataclass(slots=True)
 class _Walk:
-    """The state of an evaluation of a flow: the numbers so far, on sizes `dims`."""
+    """The state of an evaluation of a flow: the numbers so far, on sizes `dims`, and those that `left` already."""
 
     program: ir.Program
     raw: Raw
@@ -179,6 +240,7 @@ class _Walk:
     dims: tuple[int, ...]
     watch: Watch | None = None
     trace: list[Traced] = field(default_factory=list)
+    left: Tensor = field(default_factory=list)
 
     def definition(self, definition: ir.Definition, env: Env, prefix: str) -> None:
         """Go through a layer or flow whose parameters' keys start with `prefix`."""
@@ -201,28 +263,42 @@ class _Walk:
                         self.steps(inner, env, prefix, (*copies, copy))
                 case ir.Pair(steps=inner):
                     self.steps(inner, env, prefix, copies)
-                case ir.Squeeze() as squeeze:
-                    self.dims, sources = _squeeze(squeeze, self.dims)
-                    self.value = [self.value[k] for k in sources]
+                case ir.Move() as move:
+                    self.value = [self.value[k] for k in sources(move, self.dims)]
+                    self.dims = leaves(move, self.dims)
                     self._leave(path)
                 case ir.Logit(alpha=alpha):
                     self.value = [_logit(a, alpha) for a in self.value]
                     self._leave(path)
                 case ir.Standardize(mean=mean, std=std):
-                    channels = [channel_of(p, self.dims) for p in range(len(self.value))]
-                    self.value = [
-                        combine(((1 / std[c % len(std)], a), (-1 / std[c % len(std)], constant(mean[c % len(mean)]))))
-                        for c, a in zip(channels, self.value, strict=True)
-                    ]
+                    self.standardize(mean, std)
+                    self._leave(path)
+                case ir.StandardizeData():
+                    numbers = [stored(self.raw, f"{path}.{n}", (channels_of(self.dims),)) for n in ("mean", "log_std")]
+                    self.standardize(numbers[0], [math.exp(min(max(v, -60.0), 60.0)) for v in numbers[1]])
                     self._leave(path)
                 case ir.Pad(extra=extra):
                     self.dims = (self.dims[0] + extra, *self.dims[1:])
                     self.value = self.value + [constant(0.0)] * (math.prod(self.dims) - len(self.value))
                     self._leave(path)
+                case ir.FactorOut(keep=keep):
+                    self.dims, first, second = _halves(self.dims)
+                    kept, gone = (first, second) if keep == "first" else (second, first)
+                    self.left = self.left + [self.value[k] for k in gone]
+                    self.value = [self.value[k] for k in kept]
+                    self._leave(path)
                 case ir.Dequantize() | ir.Prior() | ir.Classify():
                     pass  # outside the bijection
                 case other:
                     assert_never(other)
+
+    def standardize(self, mean: Sequence[float], std: Sequence[float]) -> None:
+        """(x - mean) / std, of numbers for all or one a channel."""
+        channels = [channel_of(p, self.dims) for p in range(len(self.value))]
+        self.value = [
+            combine(((1 / std[c % len(std)], a), (-1 / std[c % len(std)], constant(mean[c % len(mean)]))))
+            for c, a in zip(channels, self.value, strict=True)
+        ]
 
     def _leave(self, path: str) -> None:
         self.trace.append(Traced(path, [dual.value for dual in self.value]))
@@ -239,38 +315,38 @@ def _logit(a: Dual, alpha: float) -> Dual:
     return chain(a, math.log(s) - math.log(1 - s), (1 - 2 * alpha) / (s * (1 - s)))
 
 
-def _squeeze(op: ir.Squeeze, dims: tuple[int, ...]) -> tuple[tuple[int, ...], list[int]]:
-    """The sizes after a squeeze or its inverse, and for each flat place the place that its number comes from."""
-    f = op.factor
-    divisors = (f * f, 1, 1) if op.undo else (1, f, f)
-    if len(dims) != 3 or any(size % by for size, by in zip(dims, divisors, strict=True)):
-        raise ValueError(f"{'unsqueeze' if op.undo else 'squeeze'} {f} does not divide the sizes {list(dims)}")
-    c, h, w = dims
-    channels, height, width = (c // (f * f), h * f, w * f) if op.undo else dims  # of the side with fewer channels
-    squeezed = (channels * f * f, height // f, width // f)
-    sources = [0] * prod(dims)
-    for k, dy, dx, i, j in product(range(channels), range(f), range(f), range(squeezed[1]), range(squeezed[2])):
-        match op.layout:
-            case "colour_fast":
-                channel = (dy * f + dx) * channels + k
-            case "colour_slow":
-                channel = k * f * f + dy * f + dx
-            case _:
-                raise ValueError(f"the layout `{op.layout}` has no meaning in this version")
-        wide = (k * height + f * i + dy) * width + f * j + dx
-        deep = (channel * squeezed[1] + i) * squeezed[2] + j
-        if op.undo:
-            sources[wide] = deep
-        else:
-            sources[deep] = wide
-    return ((channels, height, width) if op.undo else squeezed), sources
+def _halves(dims: tuple[int, ...]) -> tuple[tuple[int, ...], list[int], list[int]]:
+    """The sizes of a half, and the flat places of the first and of the second one, in order."""
+    axis = 1 if len(dims) == 2 else 0  # the features of a Seq
+    half, rest = divmod(dims[axis], 2)
+    if rest:
+        raise ValueError(f"`factor half` of the sizes {list(dims)}: {dims[axis]} has no halves")
+    first: list[int] = []
+    second: list[int] = []
+    for flat, place in enumerate(product(*map(range, dims))):
+        (first if place[axis] < half else second).append(flat)
+    return (*dims[:axis], half, *dims[axis + 1 :]), first, second
 
 
 def layers(program: ir.Program, definition: ir.Definition, env: Env, prefix: str) -> list[tuple[str, ir.Layer, Env]]:
     """Every layer below a definition with the prefix of its keys, by steps in the text, then by copies."""
+    parts, _ = _parts(program, definition, env, prefix)
+    return [(place, part, inner) for place, part, inner in parts if isinstance(part, ir.Layer)]
+
+
+def estimates(program: ir.Program, definition: ir.Definition, env: Env) -> list[str]:
+    """The prefix of the keys of every `standardize` by data below a definition, in the same order."""
+    return [place for place, part, _ in _parts(program, definition, env, "")[0] if isinstance(part, ir.StandardizeData)]
+
+
+Part: TypeAlias = tuple[str, ir.Layer | ir.StandardizeData, Env]
+
+
+def _parts(program: ir.Program, definition: ir.Definition, env: Env, prefix: str) -> tuple[list[Part], tuple[int, ...]]:
+    """Every layer and `standardize` by data below a definition with its keys' prefix; and the sizes that leave."""
     if isinstance(definition, ir.Layer):
-        return [(prefix, definition, env)]
-    return _uses(program, definition.steps, env, prefix, [()], env.dims)[0]
+        return [(prefix, definition, env)], env.dims
+    return _uses(program, definition.steps, env, prefix, [()], env.dims)
 
 
 def _uses(
@@ -280,28 +356,32 @@ def _uses(
     prefix: str,
     copies: Sequence[tuple[int, ...]],
     dims: tuple[int, ...],
-) -> tuple[list[tuple[str, ir.Layer, Env]], tuple[int, ...]]:
-    """The layers of `steps`, entered with sizes `dims` in each of `copies`; and the sizes that leave."""
-    found: list[tuple[str, ir.Layer, Env]] = []
+) -> tuple[list[Part], tuple[int, ...]]:
+    """The parts of `steps`, entered with sizes `dims` in each of `copies`; and the sizes that leave."""
+    found: list[Part] = []
     for step in steps:
         match step.op:
             case ir.Use() as use:
                 callee = program.definitions[use.definition]
                 inner = bind(callee, dims, dict(use.args), env)
                 for copy in copies:
-                    found += layers(program, callee, inner, _path(prefix, step, copy) + ".")
+                    found += _parts(program, callee, inner, _path(prefix, step, copy) + ".")[0]
                 if isinstance(callee, ir.Flow):
                     dims = _uses(program, callee.steps, inner, prefix, [], dims)[1]
+            case ir.StandardizeData() as op:
+                found += [(_path(prefix, step, copy) + ".", op, replace(env, dims=dims)) for copy in copies]
             case ir.Repeat(count=count, steps=block):
                 numbers = [(*copy, k) for copy in copies for k in range(evaluate_size(count, env.sizes))]
                 found += _uses(program, block, env, prefix, numbers, dims)[0]  # a repeated block keeps the sizes
             case ir.Pair(steps=block):
                 more, dims = _uses(program, block, env, prefix, copies, dims)
                 found += more
-            case ir.Squeeze() as squeeze:
-                dims, _ = _squeeze(squeeze, dims)
+            case ir.Move() as move:
+                dims = leaves(move, dims)
             case ir.Pad(extra=extra):
                 dims = (dims[0] + extra, *dims[1:])
+            case ir.FactorOut():
+                dims = _halves(dims)[0]
             case ir.Logit() | ir.Standardize() | ir.Dequantize() | ir.Prior() | ir.Classify():
                 pass
             case other:

@@ -9,16 +9,18 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
+from math import prod
 from typing import TypeAlias, assert_never
 
 from mintdsl.core import ir, walks
 from mintdsl.core.activations import ACTIVATIONS, Activation
 from mintdsl.core.dual import Dual, chain, combine, constant, divide, multiply
-from mintdsl.core.instance import anchor
+from mintdsl.core.interpret_moves import sources
 from mintdsl.core.interpret_weights import BoundAct, Env, Member, Raw, Weights, channel_of, evaluate_size
 from mintdsl.core.interval import Interval
+from mintdsl.core.live import anchor
 from mintdsl.core.nat import Nat
-from mintdsl.core.permutations import permuted_places
+from mintdsl.core.places import part_places
 
 Tensor: TypeAlias = list[Dual]  # flat, row-major; one element also stands for a number, which fits every shape
 
@@ -35,37 +37,77 @@ def apply_layer(layer: ir.Layer, env: Env, x: Tensor, raw: Raw, prefix: str) -> 
 def apply_weights(weights: Weights, x: Tensor, watch: Watch | None = None) -> Tensor:
     """The same with weights that are made already, for one layer at many inputs."""
     layer = weights.layer
-    formula = _Formula(weights.env, x, weights, watch)
-    for let in layer.lets:
+    assert isinstance(layer, ir.Layer)
+    if layer.split is not None:
+        return _apply_parts(weights, layer, layer.split, x, watch)
+    return _results(_Formula(weights.env, {layer.variable: x}, weights, watch), [(layer.result, layer.shape)])[0]
+
+
+def _apply_parts(weights: Weights, layer: ir.Layer, split: ir.Split, x: Tensor, watch: Watch | None) -> Tensor:
+    """A layer that cuts its variable into parts."""
+    start = evaluate_size(split.start, weights.env.sizes, 0)
+    places = dict(zip(split.parts, part_places(split, start, weights.env.dims), strict=True))
+    masked = split.functional is not None  # then a part is the whole, and only its own places count
+    variables = {name: x if masked else [x[p] for p in own] for name, own in places.items()}
+    formula = _Formula(weights.env, variables, weights, watch, places=places)
+    whole = list(x)
+    wanted = [(formula_, shape) for (_, formula_), shape in zip(layer.results, split.shapes, strict=True)]
+    for own, values in zip(places.values(), _results(formula, wanted), strict=True):
+        for k, p in enumerate(own):
+            whole[p] = values[p if masked else k]
+    return whole
+
+
+def apply_net(weights: Weights, inputs: Sequence[Tensor], watch: Watch | None = None) -> list[Tensor]:
+    """The results of a net, each flat in its shape, of inputs that are flat in theirs."""
+    net = weights.layer
+    assert isinstance(net, ir.Net)
+    named = {name: x for (name, _), x in zip(net.inputs, inputs, strict=True)}
+    return _results(_Formula(weights.env, named, weights, watch), list(zip(net.results, net.targets, strict=True)))
+
+
+def _results(formula: _Formula, results: Sequence[tuple[ir.Expr, ir.Shape]]) -> list[Tensor]:
+    """Each result at every place of its shape, after the lets."""
+    for let in formula.weights_at().layer.lets:
         for member in formula.members(let.indices):
             formula.lets[(let.name, member)] = formula.expr(let.value, dict(zip(let.indices, member, strict=True)))
-    result = formula.expr(layer.result, {})
-    return result * len(x) if len(result) == 1 else result
+    found = []
+    for result, shape in results:
+        value, size = formula.expr(result, {}), prod(formula.env.shape(shape))
+        found.append(value * size if len(value) == 1 else value)
+    return found
 
 
 @dataclass(slots=True)
 class _Formula:
-    """One evaluation of a layer's formula, or of an activation's (which has no parameters)."""
+    """One evaluation of a layer's or net's formulas, or of an activation's (which has no parameters)."""
 
     env: Env
-    variable: Tensor
+    variables: Mapping[str, Tensor]
     weights: Weights | None = None
     watch: Watch | None = None
+    places: Mapping[str, Sequence[int]] = field(default_factory=dict)  # of each part of a split
     lets: dict[tuple[str, Member], Tensor] = field(default_factory=dict)
+    calls: dict[tuple[object, ...], list[Tensor]] = field(default_factory=dict)  # results of nets, each made once
 
     def members(self, indices: Sequence[str]) -> Iterator[Member]:
         """All values of `indices`."""
-        return self._weights().members(indices)
+        return self.weights_at().members(indices)
 
     def expr(self, node: ir.Expr, at: Mapping[str, int]) -> Tensor:
         """The value of `node` where the indices have the values `at`."""
         match node:
-            case ir.Var():
-                return self.variable
+            case ir.Var(name=name):
+                return self.variables[name]
+            case ir.Spread(arg=ir.Var(name=name)):
+                own = set(self.places[name])
+                return [a if p in own else constant(0.0) for p, a in enumerate(self.variables[name])]
+            case ir.Pick():
+                return self.expr(node.arg, at)
             case ir.Scalar():
                 return [constant(self._scalar(node.value))]
             case ir.Value():
-                return [constant(v) for v in self._weights().elements(node.param, _member(node.indices, at))]
+                return [constant(v) for v in self.weights_at().elements(node.param, _member(node.indices, at))]
             case ir.Ref():
                 return self.lets[(node.name, _member(node.indices, at))]
             case ir.Linear():
@@ -80,8 +122,26 @@ class _Formula:
                 for operation in operations:
                     value = _elementwise(_OPERATORS[operation.op], value, self.expr(operation.right, at))
                 return value
+            case ir.Spread() | ir.Join():
+                raise ValueError("this stands at the end of a layer, or takes a part by its name")
             case ir.Pool():
-                raise ValueError("mean_pool stands in nets only, and nets are not evaluated")
+                value, channels = self.expr(node.arg, at), self.env.shape(node.source)[0]
+                pixels = len(value) // channels
+                places = (value[c * pixels : (c + 1) * pixels] for c in range(channels))
+                return [combine((1 / pixels, a) for a in place) for place in places]
+            case ir.Call():
+                return self._call(node, at)[node.output]
+            case ir.Chain(param=name, index=index, arg=arg):
+                value = self.expr(arg, at)
+                weights = self.weights_at()
+                for member in self.members((index,)):
+                    (value,) = apply_net(weights.inside(weights.layer.param(name), member), [value], self.watch)
+                return value
+            case ir.Concat():
+                return self._concat(node, at)
+            case ir.Delay():
+                value, width = self.expr(node.arg, at), self.env.shape(node.shape)[-1]
+                return [constant(0.0)] * width + value[: len(value) - width]
             case ir.Sum():
                 terms = [
                     self.expr(node.body, {**at, **dict(zip(node.indices, member, strict=True))})
@@ -91,7 +151,39 @@ class _Formula:
             case other:
                 assert_never(other)
 
-    def _weights(self) -> Weights:
+    def _call(self, node: ir.Call, at: Mapping[str, int]) -> list[Tensor]:
+        weights = self.weights_at()
+        key = (node.param, node.indices, node.args, tuple(sorted(at.items())))
+        if key not in self.calls:
+            inside = weights.inside(weights.layer.param(node.param), _member(node.indices, at))
+            assert isinstance(inside.layer, ir.Net)
+            sizes = [prod(inside.env.shape(shape)) for _, shape in inside.layer.inputs]
+            values = [self.expr(arg, at) for arg in node.args]
+            args = [v * size if len(v) == 1 else v for v, size in zip(values, sizes, strict=True)]
+            self.calls[key] = apply_net(inside, args, self.watch)
+        return self.calls[key]
+
+    def _concat(self, node: ir.Concat, at: Mapping[str, int]) -> Tensor:
+        """Channels stacked, place by place: the channels of each argument there, those of a Vec the same at all."""
+        parts = []
+        for arg, shape in zip(node.args, node.shapes, strict=True):
+            value, dims = self.expr(arg, at), self.env.shape(shape)
+            parts.append((value * prod(dims) if len(value) == 1 else value, dims))
+        whole = next((dims for _, dims in parts if len(dims) > 1), ())
+        if len(whole) == 3:
+            pixels = whole[1] * whole[2]
+            spread = (value if len(dims) == 3 else [v for v in value for _ in range(pixels)] for value, dims in parts)
+            return [a for value in spread for a in value]
+        tokens = whole[0] if whole else 1
+        return [
+            a
+            for t in range(tokens)
+            for value, dims in parts
+            for a in (value if len(dims) == 1 else value[t * dims[1] : (t + 1) * dims[1]])
+        ]
+
+    def weights_at(self) -> Weights:
+        """The weights of the definition; an activation has none."""
         assert self.weights is not None  # elaboration keeps parameters and indices out of activations
         return self.weights
 
@@ -105,8 +197,10 @@ class _Formula:
                 return float(value)
 
     def _linear(self, node: ir.Linear, argument: Tensor, member: Member) -> Tensor:
-        weights = self._weights()
+        weights = self.weights_at()
         param = weights.layer.param(node.param)
+        if isinstance(param.kind, ir.Ready):
+            return _ready(weights, param, argument, self.env)
         values = weights.of(node.param, member)
         source, target = self.env.shape(param.source), self.env.shape(param.target)
         match param.kind:
@@ -115,11 +209,7 @@ class _Formula:
                 direction = word if word in ("lower", "upper") else self.env.look(self.env.directions, word)
                 return _convolve(values, conv.size, anchor(conv, direction), argument, source, target)
             case ir.Dense():
-                if len(source) != 1:
-                    raise ValueError(f"`{node.param}` is a linear map on sizes {list(source)}; only Vec is evaluated")
-                inputs = source[0]
-                rows = (values[o * inputs : (o + 1) * inputs] for o in range(target[0]))
-                return [combine((w, a) for w, a in zip(row, argument, strict=True) if w) for row in rows]
+                return _matrix(values, source[-1], argument)
             case ir.Normalize(eps=eps):
                 count = len(values) // 2
                 scales = [1 / math.sqrt(max(v, 0.0) + eps) for v in values[count:]]
@@ -129,11 +219,86 @@ class _Formula:
                     for c, a in zip(channel, argument, strict=True)
                 ]
             case ir.Perm(axis=axis, seed=seed):
-                return [argument[k] for k in permuted_places(source, axis, seed)]
+                return [argument[k] for k in sources(ir.Permute(axis, seed), source)]
             case ir.Elementwise():
                 raise ValueError(f"`{node.param}` is a {param.kind.kind}, it cannot be applied")
+            case ir.NetParam() | ir.LayerNorm() | ir.Attention():
+                raise ValueError(f"`{node.param}` is no linear map")
             case other:
                 assert_never(other)
+
+
+def parts_of(param: ir.Param, env: Env) -> dict[str, tuple[int, ...]]:
+    """The tensors of a kind that has several, by name."""
+    dims = env.shape(param.target)
+    channels = dims[0] if len(dims) == 3 else dims[-1]
+    match param.kind:
+        case ir.LayerNorm():
+            return {"scale": (channels,), "shift": (channels,)}
+        case ir.Attention():
+            return {name: (channels, channels) for name in ("query", "key", "value", "out")}
+        case _:
+            return {}
+
+
+def _matrix(values: Sequence[float], inputs: int, argument: Tensor) -> Tensor:
+    """A matrix of rows of `inputs` entries, at each token."""
+    rows = [values[k : k + inputs] for k in range(0, len(values), inputs)]
+    tokens = [argument[k : k + inputs] for k in range(0, len(argument), inputs)]
+    return [combine((w, a) for w, a in zip(row, token, strict=True) if w) for token in tokens for row in rows]
+
+
+def _ready(weights: Weights, param: ir.Param, x: Tensor, env: Env) -> Tensor:
+    """Layer normalisation or attention, by their definitions."""
+    tensors = {name: weights.part(param, name, shape) for name, shape in parts_of(param, env).items()}
+    dims = env.shape(param.target)
+    if isinstance(param.kind, ir.Attention):
+        heads = evaluate_size(param.kind.heads, env.sizes)
+        word = param.kind.direction
+        direction = word if word is None or word in ("lower", "upper") else env.look(env.directions, word)
+        return _attention(tensors, heads, direction, x, dims)
+    assert isinstance(param.kind, ir.LayerNorm)
+    groups: dict[int, list[int]] = {}  # the places of each pixel or token
+    for p in range(len(x)):
+        groups.setdefault(p % (dims[1] * dims[2]) if len(dims) == 3 else p // dims[-1], []).append(p)
+    result = list(x)
+    for places in groups.values():
+        mean = combine((1 / len(places), x[p]) for p in places)
+        apart = [combine(((1.0, x[p]), (-1.0, mean))) for p in places]
+        var = combine((1 / len(places), multiply(a, a)) for a in apart)
+        below = math.sqrt(var.value + param.kind.eps)
+        inverse = chain(var, 1 / below, -0.5 / below**3)
+        for p, a in zip(places, apart, strict=True):
+            c = channel_of(p, dims)
+            scaled = multiply(a, inverse)
+            result[p] = combine(((tensors["scale"][c], scaled), (1.0, constant(tensors["shift"][c]))))
+    return result
+
+
+def _attention(
+    tensors: Mapping[str, list[float]], heads: int, direction: str | None, x: Tensor, dims: tuple[int, ...]
+) -> Tensor:
+    """softmax(q k / sqrt(size of a head)) v over the tokens that the direction lets through, then a last matrix."""
+    length, width = dims
+    query, key, value = (_matrix(tensors[name], width, x) for name in ("query", "key", "value"))
+    size = width // heads
+    mixed: Tensor = []
+    for t, head in product(range(length), range(heads)):
+        seen = [s for s in range(length) if direction is None or (s <= t if direction == "lower" else s >= t)]
+        places = range(head * size, (head + 1) * size)
+        scores = [
+            combine((1 / math.sqrt(size), multiply(query[t * width + c], key[s * width + c])) for c in places)
+            for s in seen
+        ]
+        top = max(score.value for score in scores)
+        powers = [chain(score, math.exp(score.value - top), math.exp(score.value - top)) for score in scores]
+        total = combine((1.0, power) for power in powers)
+        shares = [divide(power, total) for power in powers]
+        for c in places:
+            mixed.append(
+                combine((1.0, multiply(share, value[s * width + c])) for s, share in zip(seen, shares, strict=True))
+            )
+    return _matrix(tensors["out"], width, mixed)
 
 
 def _member(indices: Sequence[str], at: Mapping[str, int]) -> Member:
@@ -192,7 +357,7 @@ def activate(bound: BoundAct, argument: Tensor, watch: Watch | None = None) -> T
         case ir.FormalAct():
             return activate(env.look(env.acts, act.name), argument, watch)
         case ir.DefinedAct():
-            result = _Formula(env, argument, watch=watch).expr(act.body, {})
+            result = _Formula(env, {act.variable: argument}, watch=watch).expr(act.body, {})
             return result * len(argument) if len(result) == 1 else result
         case ir.BuiltinAct():
             info = ACTIVATIONS[act.name]

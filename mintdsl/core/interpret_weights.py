@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
-from math import prod
+from math import hypot, prod
 from typing import NamedTuple, TypeAlias, TypeVar, assert_never
 
 from mintdsl.core import ir
 from mintdsl.core.constraints import Parametrisation, kept_by
-from mintdsl.core.instance import anchor
 from mintdsl.core.interpret_factors import factored
+from mintdsl.core.interpret_masks import between, differences
+from mintdsl.core.live import anchor
 from mintdsl.core.nat import Nat
 from mintdsl.core.orders import Order
 from mintdsl.core.steps import SHAPES
@@ -62,7 +63,7 @@ class Env:
         """`formal` bound to a value whose own names are those of `place`. ValueError for a value of another type."""
         match formal.type, value:
             case "Nat", int() | Nat():
-                size = evaluate_size(value if isinstance(value, Nat) else Nat.of(value), place.sizes)
+                size = evaluate_size(value if isinstance(value, Nat) else Nat.of(value), place.sizes, formal.least)
                 return replace(self, sizes={**self.sizes, formal.name: size})
             case "Real", int() | float():
                 return replace(self, numbers={**self.numbers, formal.name: float(value)})
@@ -84,18 +85,18 @@ class Env:
                 raise ValueError(f"`{formal.name}` of `{self.name}` is of type {formal.type}, not {value!r}")
 
 
-def evaluate_size(size: Nat, env: Mapping[str, int]) -> int:
-    """The whole number >= 1 that `size` is where its symbols have the values in `env`; ValueError otherwise."""
+def evaluate_size(size: Nat, env: Mapping[str, int], least: int = 1) -> int:
+    """The whole number >= `least` that `size` is where its symbols have the values in `env`; ValueError otherwise."""
     constant = size.constant
-    if constant is not None and constant >= 1:
+    if constant is not None and constant >= least:
         return constant
     missing = sorted(size.symbols - set(env))
     if missing:
         raise ValueError(f"the size `{size}` needs a value of {', '.join(f'`{m}`' for m in missing)}")
     ratio = size.evaluate(env)
-    if ratio.bottom != 1 or ratio.top < 1:
+    if ratio.bottom != 1 or ratio.top < least:
         value = f"{ratio.top} / {ratio.bottom}" if ratio.bottom != 1 else f"{ratio.top}"
-        raise ValueError(f"the size `{size}` is {value}, not a whole number >= 1")
+        raise ValueError(f"the size `{size}` is {value}, not a whole number >= {least}")
     return ratio.top
 
 
@@ -126,6 +127,21 @@ def bind(
     return env
 
 
+def bind_net(kind: ir.NetParam, place: Env) -> Env:
+    """The environment of a net that is a parameter; names in its arguments and places are those of `place`."""
+    net, shapes = kind.net, [place.shape(shape) for shape in (*kind.sources, *kind.targets)]
+    sizes: dict[str, int] = {}
+    for pattern, dims in zip(net.places, shapes, strict=True):
+        sizes = {**_symbols(pattern, dims), **sizes}
+    env = Env(net.name, shapes[0], sizes)
+    for formal, (_, value) in zip(net.formals, kind.args, strict=True):
+        env = env.with_formal(formal, value, place)
+    for pattern, dims in zip(net.places, shapes, strict=True):
+        if env.shape(pattern) != dims:
+            raise ValueError(f"`{net.name}` is on `{pattern}` there, not on sizes {list(dims)}")
+    return env
+
+
 def _symbols(shape: ir.Shape, dims: Sequence[int]) -> dict[str, int]:
     """Values of the symbols that are sizes of the shape."""
     bound: dict[str, int] = {}
@@ -139,13 +155,15 @@ def _symbols(shape: ir.Shape, dims: Sequence[int]) -> dict[str, int]:
 # ---------------------------------------------------------------- shapes of parameters
 
 
-def extents(layer: ir.Layer, indices: Sequence[str], env: Mapping[str, int]) -> tuple[int, ...]:
+def extents(layer: ir.Layer | ir.Net, indices: Sequence[str], env: Mapping[str, int]) -> tuple[int, ...]:
     """How far each of `indices` runs."""
     declared = dict(layer.indices)
     return tuple(evaluate_size(declared[i], env) for i in indices)
 
 
-def param_shape(layer: ir.Layer, param: ir.Param, dims: Sequence[int], env: Mapping[str, int]) -> tuple[int, ...]:
+def param_shape(
+    layer: ir.Layer | ir.Net, param: ir.Param, dims: Sequence[int], env: Mapping[str, int]
+) -> tuple[int, ...]:
     """Shape of the raw tensor: `[*index sizes as declared, *shape of its map]`.
 
     `dims` are the sizes that the layer acts on; `env` has the values of its Nat formals. A map's shape is the event
@@ -160,20 +178,24 @@ def _map_shape(param: ir.Param, env: Env) -> tuple[int, ...]:
     source, target = env.shape(param.source), env.shape(param.target)
     match param.kind:
         case ir.Elementwise(per=per):
-            return target if per == "element" else (_channels(target),)
+            return target if per == "element" else (channels_of(target),)
         case ir.Conv(size=size):
             return (target[0], source[0], *size)
         case ir.Dense():
             return (target[-1], source[-1])
         case ir.Normalize():
-            return (_channels(target),)  # of each statistic
+            return (channels_of(target),)  # of each statistic
         case ir.Perm():
             return (0,)  # nothing is stored
+        case ir.NetParam() | ir.LayerNorm() | ir.Attention():
+            raise ValueError(f"`{param.name}` has no one tensor of its own")
         case other:
             assert_never(other)
 
 
-def sign_shape(layer: ir.Layer, param: ir.Param, dims: Sequence[int], env: Mapping[str, int]) -> tuple[int, ...] | None:
+def sign_shape(
+    layer: ir.Layer | ir.Net, param: ir.Param, dims: Sequence[int], env: Mapping[str, int]
+) -> tuple[int, ...] | None:
     """Shape of the sign buffer `<name>_sign`: that of the diagonal; None where there is no such buffer."""
     via = parametrisation(param)
     if via is None or not via.signed:
@@ -183,7 +205,7 @@ def sign_shape(layer: ir.Layer, param: ir.Param, dims: Sequence[int], env: Mappi
 
 
 def order_shape(
-    layer: ir.Layer, param: ir.Param, dims: Sequence[int], env: Mapping[str, int]
+    layer: ir.Layer | ir.Net, param: ir.Param, dims: Sequence[int], env: Mapping[str, int]
 ) -> tuple[int, ...] | None:
     """Shape of the buffer `<name>_order`, the rows of a P L U; None where there is no such buffer."""
     if not param.factored or param.bound is None or param.bound.via != "plu":
@@ -191,7 +213,7 @@ def order_shape(
     return param_shape(layer, param, dims, env)[: len(param.indices) + 1]
 
 
-def _channels(dims: tuple[int, ...]) -> int:
+def channels_of(dims: tuple[int, ...]) -> int:
     """Number of channels: C of an image, D of a vector, the last size of a sequence."""
     return dims[0] if len(dims) == 3 else dims[-1]
 
@@ -213,9 +235,9 @@ def parametrisation(param: ir.Param) -> Parametrisation | None:
 
 @dataclass(slots=True)
 class Weights:
-    """Effective values of one layer's parameters; each member of a family is made once."""
+    """Effective values of one layer's or net's parameters; each member of a family is made once."""
 
-    layer: ir.Layer
+    layer: ir.Layer | ir.Net
     env: Env
     raw: Raw
     prefix: str = ""
@@ -256,11 +278,35 @@ class Weights:
             case ir.Conv() | ir.Dense():
                 if param.factored:
                     return self._factored(param, member, raw)
+                if kind.norm:
+                    return self._normed(param, raw, member)
                 if kind.direction is None:
                     return raw
                 return self._masked(param, member, kind, self._direction(kind.direction))
+            case ir.NetParam() | ir.LayerNorm() | ir.Attention():
+                raise ValueError(f"`{param.name}` has no one tensor of its own")
             case other:
                 assert_never(other)
+
+    def _normed(self, param: ir.Param, raw: list[float], member: Member) -> list[float]:
+        """Each output channel's weights as a length times a direction; 0 where there is no direction."""
+        shape = param_shape(self.layer, param, self.env.dims, self.env.sizes)
+        outputs = shape[len(param.indices)]
+        lengths = self._slice(f"{param.name}_gain", shape[: len(param.indices) + 1], member)
+        size = len(raw) // outputs
+        rows = [raw[o * size : (o + 1) * size] for o in range(outputs)]
+        norms = [hypot(*row) or 1.0 for row in rows]
+        return [lengths[o] * v / norms[o] for o, row in enumerate(rows) for v in row]
+
+    def part(self, param: ir.Param, name: str, shape: tuple[int, ...]) -> list[float]:
+        """One of the tensors of a kind that has several."""
+        return self._slice(f"{param.name}.{name}", shape, ())
+
+    def inside(self, param: ir.Param, member: Member) -> Weights:
+        """The weights of a net that is a parameter, or of one member of a family of nets."""
+        assert isinstance(param.kind, ir.NetParam)
+        path = ".".join([param.name, *map(str, member)])
+        return Weights(param.kind.net, bind_net(param.kind, self.env), self.raw, f"{self.prefix}{path}.")
 
     def _masked(self, param: ir.Param, member: Member, kind: ir.Conv | ir.Dense, direction: str) -> list[float]:
         """A map with a direction: entries to an earlier (lower) or later (upper) input, and the diagonal."""
@@ -268,9 +314,13 @@ class Weights:
         order = self.layer.order
         if isinstance(order, ir.FormalOrder):
             order = self.env.look(self.env.orders, order.name)
+        if isinstance(self.layer, ir.Net) and (param.source, param.target) != (self.layer.shape, self.layer.shape):
+            units = [(self.env.shape(s)[0], s == self.layer.shape) for s in (param.target, param.source)]
+            kept = between(order, units, self.env.shape(self.layer.shape)[0], kind.strict, direction)
+            return [v if k else 0.0 for v, k in zip(raw, kept, strict=True)]
         dims, wanted = self.env.shape(param.target), 1 if direction == "lower" else -1
         result = []
-        for k, difference in enumerate(_differences(kind, shape, direction)):
+        for k, difference in enumerate(differences(kind, shape, direction)):
             if any(difference):
                 result.append(raw[k] if order.compare(difference) == wanted else 0.0)
             elif kind.strict:
@@ -330,6 +380,8 @@ class Weights:
                 return slot * _map_shape(param, self.env)[1] + slot
             case ir.Normalize() | ir.Perm():
                 raise ValueError(f"`{param.name}` holds no diagonal")
+            case ir.NetParam() | ir.LayerNorm() | ir.Attention():
+                raise ValueError(f"`{param.name}` has no diagonal")
             case other:
                 assert_never(other)
 
@@ -345,14 +397,7 @@ class Weights:
         return self._slice(f"{param.name}_sign", shape, member)
 
     def _slice(self, name: str, shape: tuple[int, ...], member: Member) -> list[float]:
-        key = self.prefix + name
-        if key not in self.raw:
-            raise ValueError(f"the raw tensor `{key}` of shape {list(shape)} is missing")
-        values = self.raw[key]
-        if len(values) != prod(shape):
-            raise ValueError(
-                f"the raw tensor `{key}` has {len(values)} numbers, its shape {list(shape)} takes {prod(shape)}"
-            )
+        values = stored(self.raw, self.prefix + name, shape)
         size = prod(shape[len(member) :])
         start = 0
         for extent, position in zip(shape, member, strict=False):
@@ -360,17 +405,20 @@ class Weights:
         return list(values[start * size : (start + 1) * size])
 
 
+def stored(raw: Raw, key: str, shape: tuple[int, ...]) -> Sequence[float]:
+    """The numbers of a raw tensor, flat. ValueError where they are missing, or not as many as its shape takes."""
+    if key not in raw:
+        raise ValueError(f"the raw tensor `{key}` of shape {list(shape)} is missing")
+    if len(raw[key]) != prod(shape):
+        raise ValueError(
+            f"the raw tensor `{key}` has {len(raw[key])} numbers, its shape {list(shape)} takes {prod(shape)}"
+        )
+    return raw[key]
+
+
 def _first(channel: int, dims: tuple[int, ...]) -> int:
     """An element of `channel`: a diagonal that is stored per channel is the same at all of them."""
     return channel * dims[1] * dims[2] if len(dims) == 3 else channel
-
-
-def _differences(kind: ir.Conv | ir.Dense, shape: tuple[int, ...], direction: str) -> Iterator[tuple[int, ...]]:
-    """For each entry, in row-major order, the index of the output minus that of the input it reads."""
-    if isinstance(kind, ir.Dense):
-        return ((o - i,) for o, i in product(*map(range, shape)))
-    row, column = anchor(kind, direction)
-    return ((o - i, row - u, column - v) for o, i, u, v in product(*map(range, shape)))
 
 
 def _sign(value: float) -> int:

@@ -10,6 +10,24 @@ from typing import TypeAlias
 
 from mintdsl.core.interval import Interval
 from mintdsl.core.nat import Nat
+from mintdsl.core.ops import (
+    Classify as Classify,
+    Dequantize as Dequantize,
+    FactorOut as FactorOut,
+    Flatten as Flatten,
+    Logit as Logit,
+    Move as Move,
+    Moves as Moves,
+    Pad as Pad,
+    Patches as Patches,
+    Permute as Permute,
+    Prior as Prior,
+    Reverse as Reverse,
+    Squeeze as Squeeze,
+    Standardize as Standardize,
+    StandardizeData as StandardizeData,
+    Use as Use,
+)
 from mintdsl.core.orders import Order
 from mintdsl.core.terms import (
     Act as Act,
@@ -17,20 +35,27 @@ from mintdsl.core.terms import (
     Argument as Argument,
     Binary as Binary,
     BuiltinAct as BuiltinAct,
+    Call as Call,
+    Chain as Chain,
+    Concat as Concat,
     DefinedAct as DefinedAct,
+    Delay as Delay,
     Direction as Direction,
     Expr as Expr,
     Formal as Formal,
     FormalAct as FormalAct,
     FormalOrder as FormalOrder,
     InitCall as InitCall,
+    Join as Join,
     Let as Let,
     Linear as Linear,
     Neg as Neg,
+    Pick as Pick,
     Pool as Pool,
     Ref as Ref,
     Scalar as Scalar,
     Shape as Shape,
+    Spread as Spread,
     Sum as Sum,
     Value as Value,
     Var as Var,
@@ -52,20 +77,25 @@ class Elementwise:
 
 @record
 class Conv:
-    """`size` (rows, columns), `anchor` the word of the option, `direction` None when unmasked."""
+    """`size` (rows, columns), `anchor` the word of the option, `direction` None when unmasked.
+
+    `norm`: the weight of each output channel is a length of its own times a direction.
+    """
 
     size: tuple[int, int]
     anchor: str
     direction: Direction | None
     strict: bool
+    norm: bool = False
 
 
 @record
 class Dense:
-    """A matrix; `direction` None when unmasked."""
+    """A matrix, of each token on Seq; `direction` None when unmasked, `norm` as of a convolution."""
 
     direction: Direction | None
     strict: bool
+    norm: bool = False
 
 
 @record
@@ -78,13 +108,47 @@ class Normalize:
 
 @record
 class Perm:
-    """A fixed permutation along `axis` (channel, time or all), drawn from `seed` (`core.permutations`)."""
+    """A fixed permutation along `axis` (channel, time or all), drawn from `seed` as that of a `permute` step."""
 
     axis: str
     seed: int
 
 
-Kind: TypeAlias = Elementwise | Conv | Dense | Normalize | Perm
+@record
+class LayerNorm:
+    """(x - mean) / sqrt(var + eps) over the channels of each pixel or token, times a scale, plus a shift; nets only."""
+
+    eps: float
+
+
+@record
+class Attention:
+    """Multi-head attention between tokens; with a direction none reads those after (lower) or before (upper) it."""
+
+    heads: Nat
+    direction: Direction | None
+
+
+MapKind: TypeAlias = Elementwise | Conv | Dense | Normalize | Perm | LayerNorm | Attention
+Ready: TypeAlias = LayerNorm | Attention
+"""Kinds that are modules of their own, with tensors of their own."""
+
+
+@record
+class NetParam:
+    """A net with parameters of its own: `definition` is its key, `net` what it means, `args` its formals' values.
+
+    It takes one tensor for each of `sources` and gives one for each of `targets`.
+    """
+
+    definition: str
+    args: tuple[tuple[str, Argument], ...]
+    sources: tuple[Shape, ...]
+    targets: tuple[Shape, ...]
+    net: Net = field(compare=False, repr=False)
+
+
+Kind: TypeAlias = MapKind | NetParam
 
 
 @record
@@ -165,8 +229,28 @@ class Claim:
 
 
 @record
+class Split:
+    """How a layer's variable is cut into `parts`, named in the order in which they are written.
+
+    `how` is a registered mask or the name of a declared one. A place belongs to the part at
+    (residue - start) mod (number of parts); `residue` of blocks is the number of the block, of strided parts the
+    channel, and of a mask `functional` the value of that combination of coordinates (the last entry a constant).
+    """
+
+    how: str
+    parts: tuple[str, ...]
+    shapes: tuple[Shape, ...]
+    start: Nat
+    functional: tuple[int, ...] | None
+    span: Span = field(compare=False, repr=False)
+
+
+@record
 class Layer:
-    """A layer: parameters, `lets` in order, and the result, as functions of one variable on `shape`."""
+    """A layer: parameters, `lets` in order, and the result, as functions of one variable on `shape`.
+
+    With a `split` the formulas read its parts and not the variable, and the result is a `Join`.
+    """
 
     __slots__ = ("tables", "written")
     name: str
@@ -179,10 +263,19 @@ class Layer:
     variable: str
     lets: tuple[Let, ...]
     result: Expr
+    split: Split | None
     doc: str | None
     span: Span = field(compare=False, repr=False)
     name_span: Span = field(compare=False, repr=False)
     shape_span: Span = field(compare=False, repr=False)
+
+    @property
+    def results(self) -> tuple[tuple[str, Expr], ...]:
+        """Each variable with the formula of what becomes of it: one, or one for each part of the split."""
+        if self.split is None:
+            return ((self.variable, self.result),)
+        assert isinstance(self.result, Join)
+        return tuple(zip(self.split.parts, self.result.parts, strict=True))
 
     def param(self, name: str) -> Param:
         """The parameter called `name`."""
@@ -195,23 +288,32 @@ class Layer:
 
 @record
 class Net:
-    """A net of one input: parameters, lets, and the result, from `shape` to `target`. It claims nothing."""
+    """A net: parameters, lets, and `results`, each in a shape of `targets`, of its `inputs`. It claims nothing."""
 
-    __slots__ = ("tables", "written")
+    __slots__ = ("nested", "tables", "written")
     name: str
     formals: tuple[Formal, ...]
-    shape: Shape
-    target: Shape
+    inputs: tuple[tuple[str, Shape], ...]
+    targets: tuple[Shape, ...]
     order: Order | FormalOrder
     indices: tuple[tuple[str, Nat], ...]
     params: tuple[Param, ...]
-    variable: str
     lets: tuple[Let, ...]
-    result: Expr
+    results: tuple[Expr, ...]
     doc: str | None
     span: Span = field(compare=False, repr=False)
     name_span: Span = field(compare=False, repr=False)
     shape_span: Span = field(compare=False, repr=False)
+
+    @property
+    def shape(self) -> Shape:
+        """The shape of the first input."""
+        return self.inputs[0][1]
+
+    @property
+    def places(self) -> tuple[Shape, ...]:
+        """The shapes whose sizes a use binds: those of the inputs, then those of the results."""
+        return (*(shape for _, shape in self.inputs), *self.targets)
 
     def param(self, name: str) -> Param:
         """The parameter called `name`."""
@@ -222,62 +324,18 @@ class Net:
         return derived(self, "tables", _tables)[1][name]
 
 
+def formulas(owner: Layer | Net) -> tuple[Expr, ...]:
+    """The values of the lets, then the results."""
+    return (*(item.value for item in owner.lets), *(owner.results if isinstance(owner, Net) else (owner.result,)))
+
+
+def net_params(owner: Layer | Net) -> tuple[tuple[Param, NetParam], ...]:
+    """The parameters that are nets."""
+    return tuple((p, p.kind) for p in owner.params if isinstance(p.kind, NetParam))
+
+
 def _tables(owner: Layer | Net) -> tuple[dict[str, Param], dict[str, Let]]:
     return {p.name: p for p in owner.params}, {item.name: item for item in owner.lets}
-
-
-@record
-class Use:
-    """A layer or flow as a step; `definition` is its key in the program."""
-
-    definition: str
-    args: tuple[tuple[str, Argument], ...]
-
-
-@record
-class Squeeze:
-    """Space to channels; `undo` is unsqueeze. `layout` is colour_fast, colour_slow or alternate."""
-
-    factor: int
-    layout: str
-    undo: bool
-
-
-@record
-class Logit:
-    """Elementwise logit(alpha + (1 - 2 alpha) x)."""
-
-    alpha: float
-
-
-@record
-class Dequantize:
-    """Integers 0..levels-1 to the unit interval, with uniform noise."""
-
-    levels: int
-
-
-@record
-class Standardize:
-    """(x - mean) / std, one number or one a channel."""
-
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-
-
-@record
-class Pad:
-    """Zero channels appended, `extra` of them: injective only."""
-
-    extra: int
-
-
-@record
-class Classify:
-    """A net on the last shape, trained by cross-entropy; no part of the bijection."""
-
-    definition: str
-    args: tuple[tuple[str, Argument], ...]
 
 
 @record
@@ -295,14 +353,20 @@ class Pair:
     steps: tuple[Step, ...]
 
 
-@record
-class Prior:
-    """The distribution of the latent."""
-
-    name: str
-
-
-Op: TypeAlias = Use | Squeeze | Standardize | Pad | Classify | Logit | Dequantize | Repeat | Pair | Prior
+Op: TypeAlias = (
+    Use
+    | Moves
+    | Standardize
+    | StandardizeData
+    | Pad
+    | FactorOut
+    | Classify
+    | Logit
+    | Dequantize
+    | Repeat
+    | Pair
+    | Prior
+)
 
 
 @record
@@ -318,8 +382,13 @@ class Step:
 
 @record
 class Flow:
-    """A flow: its steps in order."""
+    """A flow: its steps in order.
 
+    What it ends in is the last shape; where parts leave on the way, the latent is flat: what left first, in order, then
+    the last shape.
+    """
+
+    __slots__ = ("halved",)
     name: str
     formals: tuple[Formal, ...]
     shape: Shape
@@ -329,6 +398,11 @@ class Flow:
     span: Span = field(compare=False, repr=False)
     name_span: Span = field(compare=False, repr=False)
     shape_span: Span = field(compare=False, repr=False)
+
+    @property
+    def left(self) -> tuple[Step, ...]:
+        """The steps at which a part leaves; each part has the shape that its step leaves for the others."""
+        return derived(self, "halved", lambda own: tuple(s for s in own.steps if isinstance(s.op, FactorOut)))
 
 
 Definition: TypeAlias = Layer | Flow

@@ -19,6 +19,7 @@ class Kind:
     sized: bool = False
     directed: bool = False
     ready: bool = True
+    nets: bool = False  # stands in nets only
 
 
 ANCHORS = ("centre", "corner", "bottom_right", "bottom_left", "top_right", "top_left")
@@ -53,8 +54,25 @@ _ALL = (
         True,
         (choice("per", "channel"), real("eps", 1e-5, positive=True), real("momentum", 0.1)),
     ),
-    Kind("layer_norm", "normalisation per pixel or token; nets only", "", True, (real("eps", 1e-5),), ready=False),
-    Kind("attention", "multi-head attention; nets only", "", True, (nat("heads", 1),), directed=True, ready=False),
+    Kind(
+        "layer_norm",
+        "(x - mean) / sqrt(var + eps) over the channels of a pixel or token, scaled and shifted; nets only",
+        "",
+        True,
+        (real("eps", 1e-5, positive=True),),
+        spaces=("Image", "Vec", "Seq"),
+        nets=True,
+    ),
+    Kind(
+        "attention",
+        "multi-head attention between tokens; with a direction each reads those up to itself; nets only",
+        "fan_in_uniform",
+        True,
+        (Option("heads", "size", 1),),
+        spaces=("Seq",),
+        directed=True,
+        nets=True,
+    ),
 )
 
 KINDS: dict[str, Kind] = {k.name: k for k in _ALL}

@@ -6,14 +6,20 @@ from mintdsl import limits
 from mintdsl.core import ir, ties
 from mintdsl.core.acts import act_item, find_act
 from mintdsl.core.claim_words import CLAIMS
+from mintdsl.core.flow_uses import Resolve
 from mintdsl.core.formals import bind_formals
-from mintdsl.core.formula import Bound, Formula, Typed, Variable
+from mintdsl.core.formula import Formula
+from mintdsl.core.from_data import check_from_data
 from mintdsl.core.header import bind_claims, bind_shape
+from mintdsl.core.net_params import declare_net
 from mintdsl.core.order_items import find_order
 from mintdsl.core.orders import DEFAULT_ORDER, Order
 from mintdsl.core.params import check_inits, declare
+from mintdsl.core.parts import find_split, is_split, positions
 from mintdsl.core.scope import Locals, Scope
-from mintdsl.core.values import IndexName, Stop, Values, not_yet, too_many
+from mintdsl.core.structure import is_join, join
+from mintdsl.core.typed import Typed
+from mintdsl.core.values import IndexName, Stop, Values, Variable, not_yet, too_many
 from mintdsl.core.walks import layer_written, too_much
 from mintdsl.diagnostics.model import Bag, Fix, Label, Severity
 from mintdsl.records import replace
@@ -21,108 +27,54 @@ from mintdsl.source import Span
 from mintdsl.syntax import ast
 
 
-def elaborate_layer(item: ast.Layer, scope: Scope, bag: Bag) -> ir.Layer | None:
+def elaborate_layer(item: ast.Layer, scope: Scope, bag: Bag, resolve: Resolve) -> ir.Layer | None:
     """The typed core of `item`; None when anything in it was reported as an error."""
     own = Bag(bag)
     try:
-        layer = _Layer(item, Values(Locals(scope, f"the layer `{item.name.id}`"), own)).run()
+        layer = Elaboration(item, Values(Locals(scope, f"the layer `{item.name.id}`"), own), resolve).run()
     except Stop:
         layer = None
     bag.extend(own.sorted())
     return None if own.has_errors else layer
 
 
-def elaborate_net(item: ast.Net, scope: Scope, bag: Bag) -> ir.Net | None:
-    """The typed core of a net of one input and one output; None when anything in it was reported."""
-    own = Bag(bag)
-    try:
-        net = _Layer(item, Values(Locals(scope, f"the net `{item.name.id}`"), own)).run_net(item)
-    except Stop:
-        net = None
-    bag.extend(own.sorted())
-    return None if own.has_errors else net
+class Elaboration:
+    """One run over one layer, or what a net has in common with one."""
 
-
-class _Layer:
-    """One run over one layer."""
-
-    def __init__(self, item: ast.Layer | ast.Net, values: Values) -> None:
+    def __init__(self, item: ast.Layer | ast.Net, values: Values, resolve: Resolve) -> None:
         self.item = item
         self.values = values
         self.bag = values.bag
+        self.resolve = resolve
 
     @property
     def shape_span(self) -> Span:
         """Where the shape stands."""
         return self.item.shape.span if isinstance(self.item, ast.Layer) else self.item.inputs[0].span
 
-    def run_net(self, item: ast.Net) -> ir.Net | None:
-        """A net: the same members, no claims, no ties; its result may have another shape."""
-        values = self.values
-        formals = bind_formals(item.formals, values)
-        if len(item.inputs) != 1 or len(item.outputs) != 1 or len(item.body.args) != 1:
-            not_yet(self.bag, item.name.span, "a net of several inputs or results")
-        shape = bind_shape(item.inputs[0], values)
-        for dim in item.outputs[0].dims:
-            if isinstance(dim, ast.Name) and dim.id not in values.names.sizes and values.names.unknown(dim.id):
-                not_yet(self.bag, dim.span, "a size of a result that each use chooses")
-        target = values.shape(item.outputs[0])
-        if shape is None or target is None:
-            raise Stop
-        order = self._first_members(shape)
-        params = self._params(shape)
-        for param in params.values():
-            if isinstance(param.kind, ir.Normalize) or getattr(param.kind, "direction", None) is not None:
-                not_yet(self.bag, param.span, "a masked map or `normalize` in a net")
-            if isinstance(param.kind, ir.Perm) or param.factored:
-                not_yet(self.bag, param.span, "`perm`, or a constraint on `det`, in a net")
-        for member in item.members:
-            if isinstance(member, ast.Tie):
-                self.bag.error("E0405", member.span, "a net has no ties", "it claims nothing")
-        check_inits(params, self.bag)
-        formula = Formula(values, find_act, net=True)
-        lets, result = self._body(formula, shape, target)
-        self._unused(params, formula)
-        if result is None or order is None:
-            return None
-        net = ir.Net(
-            item.name.id,
-            formals,
-            shape,
-            target,
-            order,
-            tuple((v.name, v.extent) for v in values.names.values.values() if isinstance(v, IndexName)),
-            tuple(params.values()),
-            item.body.args[0].id,
-            tuple(lets),
-            result.expr,
-            item.doc,
-            item.span,
-            item.name.span,
-            item.inputs[0].span,
-        )
-        return None if too_much(layer_written(net), limits.OPERATIONS, item.name, self.bag) else net
-
     def run(self) -> ir.Layer | None:
         item, values = self.item, self.values
         assert isinstance(item, ast.Layer)
-        formals = bind_formals(item.formals, values)
+        formals = bind_formals(item.formals, values, positions(item))
         if item.given:
             not_yet(self.bag, item.given[0].span, "`given` context")
         shape = bind_shape(item.shape, values)
         if shape is None:
             raise Stop
         found_claims = bind_claims(item.claims, values, tuple(CLAIMS), "a layer")
-        order = self._first_members(shape)
-        params = self._params(shape)
+        order = self.first_members(shape)
+        params = self.params(shape)
         solved = ties.solve([m for m in item.members if isinstance(m, ast.Tie)], params, values)
         for name, param in solved.items():
             values.names.values[name] = param
         check_inits(solved, self.bag)
         formula = Formula(values, find_act)
-        lets, result = self._body(formula, shape, shape)
-        self._unused(solved, formula)
-        if result is None or order is None:
+        lets, result = self._body(formula, shape)
+        self.unused(solved, formula)
+        for param in solved.values() if formula.split is not None else ():
+            if isinstance(param.kind, ir.Perm) or param.factored:
+                not_yet(self.bag, param.span, "`perm`, or a constraint on `det`, in a layer with `split`")
+        if result is None or order is None or (formula.split is None) == isinstance(result.expr, ir.Join):
             return None
         layer = ir.Layer(
             name=item.name.id,
@@ -138,14 +90,18 @@ class _Layer:
             variable=item.body.args[0].id,
             lets=tuple(lets),
             result=result.expr,
+            split=formula.split,
             doc=item.doc,
             span=item.span,
             name_span=item.name.span,
             shape_span=item.shape.span,
         )
-        return None if too_much(layer_written(layer), limits.OPERATIONS, item.name, self.bag) else layer
+        if too_much(layer_written(layer), limits.OPERATIONS, item.name, self.bag):
+            return None
+        check_from_data(layer, self.bag)
+        return layer
 
-    def _first_members(self, shape: ir.Shape) -> Order | ir.FormalOrder | None:
+    def first_members(self, shape: ir.Shape) -> Order | ir.FormalOrder | None:
         """Indices, spaces, acts and the order: they may be used before they stand."""
         values = self.values
         order: Order | ir.FormalOrder | None = DEFAULT_ORDER[shape.kind]
@@ -180,14 +136,20 @@ class _Layer:
             )
         return find_order(orders[0].name, shape, values) if orders else order
 
-    def _params(self, shape: ir.Shape) -> dict[str, ir.Param]:
+    def params(self, shape: ir.Shape) -> dict[str, ir.Param]:
         members = [m for m in self.item.members if isinstance(m, ast.Param)]
         count = sum(len(m.binders) for m in members)
         if too_many(count, limits.PARAMS, self.item.name.span, self.bag):
             raise Stop
-        return {p.name: p for m in members for p in declare(m, shape, self.shape_span, self.values)}
+        return {p.name: p for m in members for p in self._declared(m, shape)}
 
-    def _body(self, formula: Formula, shape: ir.Shape, target: ir.Shape) -> tuple[list[ir.Let], Typed | None]:
+    def _declared(self, node: ast.Param, shape: ir.Shape) -> list[ir.Param]:
+        if isinstance(node.kind, ast.KindNet):
+            return declare_net(node, node.kind, shape, self.values, self.resolve)
+        net = isinstance(self.item, ast.Net)
+        return declare(node, node.kind, shape, self.shape_span, self.values, net=net)
+
+    def _body(self, formula: Formula, shape: ir.Shape) -> tuple[list[ir.Let], Typed | None]:
         values, body = self.values, self.item.body
         if len(body.args) != 1:
             self.bag.error(
@@ -199,27 +161,68 @@ class _Layer:
             )
             raise Stop
         values.names.define(body.args[0], Variable(shape), self.bag)
-        lets = []
-        for item in (*(m for m in self.item.members if isinstance(m, ast.Let)), *body.lets):
-            bound = formula.let(item)
-            for name in item.names:
-                values.names.define(name, bound, self.bag)
-            if isinstance(bound, Bound):
-                lets.append(bound.let)
-        result = formula.expr(body.result)
-        if result is not None and result.shape is not None and result.shape != target:
-            wanted = f"the layer is on `{target}`" if isinstance(self.item, ast.Layer) else f"the net gives `{target}`"
+        lets = self.lets(formula, shape)
+        last = body.result
+        if isinstance(last, ast.Apply) and is_join(last) and isinstance(self.item, ast.Layer):
+            result = join(last, formula.split, shape, formula.expr, self.bag)
+        else:
+            result = formula.expr(last)
+            if result is not None and formula.split is not None:
+                self.bag.error(
+                    "E0213",
+                    last.span,
+                    "a layer that splits its variable ends in `join`",
+                    "not a join",
+                    also=(Label(formula.split.span, "cut into parts here"),),
+                )
+                return lets, None
+        if result is not None and result.shape is not None and result.shape != shape:
             self.bag.error(
                 "E0301",
                 body.result.span,
-                f"the result is `{result.shape}`, {wanted}",
+                f"the result is `{result.shape}`, the layer is on `{shape}`",
                 str(result.shape),
                 also=(Label(self.shape_span, "declared here"),),
             )
             return lets, None
         return lets, result
 
-    def _unused(self, params: dict[str, ir.Param], formula: Formula) -> None:
+    def _split(self, item: ast.Let, formula: Formula, shape: ir.Shape) -> None:
+        """Cut the variable: from here on formulas read its parts."""
+        if formula.split is not None:
+            not_yet(self.bag, item.span, "a second split")
+        values, variable = self.values, self.item.body.args[0].id
+        split = find_split(item, variable, shape, values)
+        for k, name in enumerate(item.names):
+            part = None if split is None else Variable(split.shapes[k])
+            values.names.define(name, part, self.bag)
+        if split is None:
+            raise Stop
+        if variable in formula.read:
+            self.bag.error(
+                "E0213",
+                formula.read[variable],
+                f"`{variable}` is read as a whole and in parts",
+                "read as a whole here",
+                also=(Label(item.span, "cut into parts here"),),
+                fixes=(Fix(f"read its parts: {', '.join(f'`{p}`' for p in split.parts)}"),),
+            )
+        formula.split, formula.whole = split, variable
+
+    def lets(self, formula: Formula, shape: ir.Shape) -> list[ir.Let]:
+        """The lets of the members and of the map, in order; their names are defined."""
+        found = []
+        for item in (*(m for m in self.item.members if isinstance(m, ast.Let)), *self.item.body.lets):
+            if is_split(item) and isinstance(self.item, ast.Layer):
+                self._split(item, formula, shape)
+                continue
+            for name, bound in zip(item.names, formula.let(item), strict=True):
+                self.values.names.define(name, bound, self.bag)
+                if bound is not None:
+                    found.append(bound.let)
+        return found
+
+    def unused(self, params: dict[str, ir.Param], formula: Formula) -> None:
         if self.bag.has_errors:
             return
         for param in params.values():

@@ -65,6 +65,8 @@ def _option(option: Option, expr: ast.Expr, values: Values) -> OptionValue | Non
         return None
     if option.type == "nat":
         return values.whole(expr)
+    if option.type == "size":
+        return values.nat(expr)
     if isinstance(expr, ast.Name) and isinstance(values.names.values.get(expr.id), RealFormal):
         return expr.id
     value = values.number(expr)

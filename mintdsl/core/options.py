@@ -5,14 +5,15 @@ Every registry entry declares its options with these; errors, documentation and 
 
 from __future__ import annotations
 
+from mintdsl.core.nat import Nat
 from mintdsl.records import record
 
-OptionValue = int | float | str | tuple[float, ...]
+OptionValue = int | float | str | Nat | tuple[float, ...]
 
 
 @record
 class Option:
-    """One option: `type` is "nat", "real", "choice" or "param" (the name of a parameter).
+    """One option: `type` is "nat", "size" (with formals), "real", "choice" or "param" (the name of a parameter).
 
     `default` None means that a value must be given. `choices` are the words a choice may be; the first is the default.
     """

@@ -113,6 +113,15 @@ def _linear(expr: ast.Expr) -> Mapping[str, int] | None:
             return None
 
 
+def functional(expr: ast.Expr, coordinates: tuple[str, ...]) -> tuple[int, ...] | None:
+    """Coefficients of an integer combination of coordinates, then a constant; None for anything else."""
+    linear = _linear(expr)
+    if linear is None or not set(linear) <= {"", *coordinates} or not any(linear.get(c, 0) for c in coordinates):
+        return None
+    row = tuple(linear.get(name, 0) for name in (*coordinates, ""))
+    return row if all(abs(v) <= 10**6 for v in row) else None
+
+
 def _operation(op: str, left: Mapping[str, int], right: Mapping[str, int]) -> Mapping[str, int] | None:
     match op:
         case "+" | "-":

@@ -10,6 +10,7 @@ from mintdsl.core.acts import find_init
 from mintdsl.core.bounds import bind_bound
 from mintdsl.core.formals import find_direction
 from mintdsl.core.kinds import KINDS, Kind
+from mintdsl.core.nat import Nat
 from mintdsl.core.option_values import bind_options
 from mintdsl.core.scope import unknown
 from mintdsl.core.values import IndexName, Values, not_yet, too_many
@@ -19,17 +20,19 @@ from mintdsl.source import Span
 from mintdsl.syntax import ast
 
 
-def declare(node: ast.Param, shape: ir.Shape, shape_span: Span, values: Values) -> list[ir.Param]:
+def declare(
+    node: ast.Param, written: ast.KindMap, shape: ir.Shape, shape_span: Span, values: Values, *, net: bool = False
+) -> list[ir.Param]:
     """The parameters of one `param`; `shape` is where they act when they name no place of their own."""
-    if isinstance(node.kind, ast.KindNet):
-        not_yet(values.bag, node.kind.span, "a net as a parameter")
-    made = _kind(node.kind, values)
+    made = _kind(written, values)
     place = _place(node, shape, values)
     param: ir.Param | None = None
     if made is not None and place is not None:
         info, kind = made
         source, target = place
-        good = _fits(node, info, kind, source, target, shape_span, values.bag)
+        good = _fits(node, info, kind, (source, target), shape_span, net, values.bag) and _placed(
+            node, info, kind, source, net, values.bag
+        )
         bound = bind_bound(node.constraints, kind, info, values)
         if isinstance(kind, ir.Normalize) and node.init is not None:
             values.bag.error(
@@ -38,9 +41,20 @@ def declare(node: ast.Param, shape: ir.Shape, shape_span: Span, values: Values) 
         if isinstance(kind, ir.Perm) and node.init is not None:
             values.bag.error("E0211", node.init.span, "`perm` is drawn from its seed, it has no `init`", "`seed = 0`")
         good = good and _square(bound, source, target, place_span(node), values.bag)
+        if isinstance(kind, ir.LayerNorm) and node.init is not None:
+            values.bag.error(
+                "E0211", node.init.span, "`layer_norm` has no `init`", "its scale is 1, its shift 0 at first"
+            )
+        if isinstance(kind, ir.Attention) and node.init is not None:
+            not_yet(values.bag, node.init.span, "an `init` of `attention`")
         init = ir.InitCall(info.init) if node.init is None else find_init(node.init, values)
         if good and init is not None and (bound is not None or not node.constraints):
             param = ir.Param("", (), kind, source, target, bound, None, init, (), node.doc, node.span)
+    return define_params(node, param, values)
+
+
+def define_params(node: ast.Param, param: ir.Param | None, values: Values) -> list[ir.Param]:
+    """A parameter for each of the binders of `node`; without `param`, which was reported, their names are poisoned."""
     result = []
     for binder in node.binders:
         indices = _binder_indices(binder, values)
@@ -71,7 +85,7 @@ def _binder_indices(binder: ast.Binder, values: Values) -> tuple[str, ...] | Non
     return names
 
 
-def _kind(node: ast.KindMap, values: Values) -> tuple[Kind, ir.Kind] | None:
+def _kind(node: ast.KindMap, values: Values) -> tuple[Kind, ir.MapKind] | None:
     info = KINDS.get(node.name.id)
     if info is None:
         unknown(node.name, KINDS, values.bag, "the kinds of parameters", what="kind of parameter")
@@ -100,8 +114,18 @@ def _kind(node: ast.KindMap, values: Values) -> tuple[Kind, ir.Kind] | None:
         fix = Fix("write `strict lower` or `strict upper`", text="lower")
         values.bag.error("E0211", node.span, "`strict` needs a direction", "none here", fixes=(fix,))
         return None
-    if options.get("norm", "none") != "none":
-        not_yet(values.bag, node.span, "the option `norm = weight`")
+    norm = options.get("norm", "none") == "weight"
+    if norm and direction is not None:
+        title = "`norm = weight` and a direction: the length would count what the mask takes away"
+        fix = Fix("leave one of them out; a masked map is bounded by `with diag ...`")
+        values.bag.error("E0209", node.span, title, "masked and normalised", fixes=(fix,))
+        return None
+    if info.name == "attention" and node.strict:
+        fix = Fix("use `attention lower` and `delay`, which moves its result one token later")
+        values.bag.error(
+            "E0211", node.span, "the first token of a strict attention reads nothing", "strict", fixes=(fix,)
+        )
+        return None
     if info.name in ("scale", "bias"):
         return info, ir.Elementwise(info.name, str(options["per"]))
     if info.name == "normalize":
@@ -114,13 +138,19 @@ def _kind(node: ast.KindMap, values: Values) -> tuple[Kind, ir.Kind] | None:
         seed = options["seed"]
         assert isinstance(seed, int)
         return info, ir.Perm(str(options["axis"]), seed)
+    if info.name == "layer_norm":
+        return (info, ir.LayerNorm(options["eps"])) if isinstance(options["eps"], float) else None
+    if info.name == "attention":
+        heads = options["heads"]
+        return info, ir.Attention(heads if isinstance(heads, Nat) else Nat.of(1), direction)
     if info.name == "linear":
-        return info, ir.Dense(direction, node.strict)
+        return info, ir.Dense(direction, node.strict, norm)
     assert node.size is not None
-    return _conv(node, info, str(options["anchor"]), direction, values.bag)
+    made = _conv(node, info, str(options["anchor"]), direction, values.bag)
+    return made if made is None else (info, replace(made[1], norm=norm))
 
 
-def _conv(node: ast.KindMap, info: Kind, anchor: str, direction: str | None, bag: Bag) -> tuple[Kind, ir.Kind] | None:
+def _conv(node: ast.KindMap, info: Kind, anchor: str, direction: str | None, bag: Bag) -> tuple[Kind, ir.Conv] | None:
     assert node.size is not None
     rows, columns = node.size
     if not (rows and columns and rows * columns <= limits.TAPS.most):
@@ -183,8 +213,15 @@ def _square(bound: ir.Bound | None, source: ir.Shape, target: ir.Shape, place: S
 
 
 def _fits(
-    node: ast.Param, info: Kind, kind: ir.Kind, source: ir.Shape, target: ir.Shape, shape_span: Span, bag: Bag
+    node: ast.Param,
+    info: Kind,
+    kind: ir.MapKind,
+    sides: tuple[ir.Shape, ir.Shape],
+    shape_span: Span,
+    net: bool,
+    bag: Bag,
 ) -> bool:
+    source, target = sides
     place = place_span(node)
     for side in (source, target):
         if side.kind not in info.spaces:
@@ -203,12 +240,10 @@ def _fits(
                 fixes=fixes,
             )
             return False
-    if source.kind == "Seq" and info.name == "linear":
-        not_yet(bag, node.span, "`linear` on Seq")
     if isinstance(kind, ir.Perm) and kind.axis == "time" and source.kind != "Seq":
         bag.error("E0304", place, f"`axis = time` permutes the tokens of a Seq, not `{source}`", "no tokens here")
         return False
-    if isinstance(kind, (ir.Elementwise, ir.Normalize, ir.Perm)):
+    if isinstance(kind, (ir.Elementwise, ir.Normalize, ir.Perm, ir.LayerNorm, ir.Attention)):
         if source != target:
             bag.error("E0301", place, f"a {info.name} keeps the shape: `{source}` is not `{target}`", "use `on SHAPE`")
             return False
@@ -216,20 +251,44 @@ def _fits(
     if isinstance(kind, ir.Conv) and source.dims[1:] != target.dims[1:]:
         bag.error("E0301", place, f"a convolution keeps height and width: `{source}` to `{target}`", "sizes differ")
         return False
-    if kind.direction is not None and source != target:
+    if isinstance(kind, ir.Dense) and source.dims[:-1] != target.dims[:-1]:
+        bag.error("E0301", place, f"`linear` keeps the tokens: `{source}` to `{target}`", "lengths differ")
+        return False
+    hidden = net and isinstance(kind, ir.Dense) and source.kind == "Vec"
+    if kind.direction is not None and source != target and not hidden:
         not_yet(bag, place, "a mask between different spaces")
+    if kind.direction is not None and source != target and node.constraints:
+        label = "inputs and results are not the same"
+        bag.error("E0701", node.constraints[0].span, "a map between different spaces has no diagonal", label)
+        return False
+    return True
+
+
+def _placed(node: ast.Param, info: Kind, kind: ir.MapKind, source: ir.Shape, net: bool, bag: Bag) -> bool:
+    """Whether a kind may stand in this definition."""
+    if isinstance(kind, (ir.LayerNorm, ir.Attention)):
+        if not net:
+            note = "what it does to the Jacobian has no bound that a layer could state"
+            fix = Fix("put it into a net, and give the layer that net: `param n : net NAME`")
+            title = f"`{info.name}` stands in nets only"
+            bag.error("E0304", node.kind.span, title, "in a layer here", notes=(note,), fixes=(fix,))
+            return False
+        if any(binder.indices for binder in node.binders):
+            not_yet(bag, node.span, f"a family of `{info.name}`")
+    if source.kind == "Seq" and info.name == "linear" and (not net or any(b.indices for b in node.binders)):
+        not_yet(bag, node.span, "a family of linear maps on Seq" if net else "`linear` on Seq in a layer")
     return True
 
 
 def check_inits(params: Mapping[str, ir.Param], bag: Bag) -> None:
     """`fan_in_uniform(of = W)` names a map of this layer."""
     for param in params.values():
-        if param.init.name != "fan_in_uniform" or param.init.formal:
+        if param.init.name != "fan_in_uniform" or param.init.formal or isinstance(param.kind, ir.Attention):
             continue
         of = str(param.init.options[0]) if param.init.options else ""
         if of and of not in params:
             unknown(ast.Name(of, param.span), params, bag, "the parameters of this layer", what="parameter")
-        elif isinstance((params[of] if of else param).kind, ir.Elementwise):
+        elif not isinstance((params[of] if of else param).kind, (ir.Conv, ir.Dense)):
             bag.error(
                 "E0210",
                 param.span,

@@ -20,12 +20,16 @@ def operands(expr: ir.Expr) -> tuple[ir.Expr, ...]:
     match expr:
         case ir.Var() | ir.Scalar() | ir.Value() | ir.Ref():
             return ()
-        case ir.Linear() | ir.Apply() | ir.Neg() | ir.Pool():
+        case ir.Linear() | ir.Apply() | ir.Neg() | ir.Pool() | ir.Chain() | ir.Delay() | ir.Spread() | ir.Pick():
             return (expr.arg,)
+        case ir.Join():
+            return expr.parts
         case ir.Sum():
             return (expr.body,)
         case ir.Binary():
             return (expr.left, expr.right)
+        case ir.Call() | ir.Concat():
+            return expr.args
         case _:
             assert_never(expr)
 

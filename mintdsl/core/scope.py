@@ -203,13 +203,13 @@ class Locals:
     places: dict[str, Span] = field(default_factory=dict)
     poisoned: set[str] = field(default_factory=set)
 
-    def define(self, name: ast.Name, value: object | None, bag: Bag) -> None:
-        """Bind `name`; None poisons it, so that its uses stay silent."""
+    def define(self, name: ast.Name, value: object | None, bag: Bag, hides: str = "") -> None:
+        """Bind `name`; None poisons it, so that its uses stay silent. It may hide a word of the kind `hides`."""
         entry = self.scope.entries.get(name.id)
         places: Mapping[str, Span] = self.places
         if entry is not None and name.id not in places and not isinstance(entry.item, ast.Import):
             places = {name.id: entry.item.name.span}
-        if defined_twice(name, places, bag):
+        if BUILTIN.get(name.id, "") != (hides or None) and defined_twice(name, places, bag):
             self.poisoned.add(name.id)
             return
         self.places[name.id] = name.span

@@ -22,6 +22,7 @@ class PriorInfo:
 
     name: str
     summary: str
+    options: tuple[Option, ...] = ()
     ready: bool = True
 
 
@@ -30,21 +31,24 @@ MASKS = ("channel", "halves", "strided", "checkerboard", "cyclic")
 STRUCTURAL = ("split", "join", "spread", "pick", "concat", "mean_pool", "delay")
 CONDITIONER_FUNCTIONS = ("s_log", "rq_spline")
 
+LAYOUT = choice("layout", "colour_fast", "colour_slow", "alternate")
+AXIS = choice("axis", "channel", "time", "all")
+
 _STEPS = (
     StepInfo("dequantize", "integers 0..n-1 to the unit interval, by uniform noise; first step only", (nat("levels"),)),
     StepInfo("logit", "logit(a + (1 - 2a) x)"),
-    StepInfo("squeeze", "space to channels", (choice("layout", "colour_fast", "colour_slow", "alternate"),)),
-    StepInfo("unsqueeze", "channels to space", (choice("layout", "colour_fast", "colour_slow", "alternate"),)),
+    StepInfo("squeeze", "space to channels", (LAYOUT,)),
+    StepInfo("unsqueeze", "channels to space", (LAYOUT,)),
     StepInfo("repeat", "copies of a block, each with its own parameters"),
     StepInfo("pair", "one lower and one upper layer of one order"),
     StepInfo("prior", "the distribution of the latent; last step only"),
-    StepInfo("standardize", "(x - mean) / std with fixed numbers, one or one a channel"),
-    StepInfo("permute", "a fixed random permutation", ready=False),
-    StepInfo("reverse", "reverse an axis", ready=False),
-    StepInfo("flatten", "Image to Vec", ready=False),
-    StepInfo("patches", "Image to Seq", ready=False),
+    StepInfo("standardize", "(x - mean) / std with numbers, one or one a channel, or by `initialize(batch)`: `data`"),
+    StepInfo("permute", "a fixed random permutation of an axis, or of all entries", (AXIS, nat("seed", 0))),
+    StepInfo("reverse", "the reversed order of an axis, or of all entries", (AXIS,)),
+    StepInfo("flatten", "Image or Seq to Vec, row-major"),
+    StepInfo("patches", "Image to Seq: each tile of n x n pixels is a token"),
     StepInfo("pad", "append zero channels: injective only"),
-    StepInfo("factor", "a part leaves for the latent", ready=False),
+    StepInfo("factor", "half of the values leave for the latent", (choice("keep", "first", "second"),)),
     StepInfo("ode", "a continuous flow", ready=False),
     StepInfo("classify", "a classifier's head, a net from the last shape; last step only"),
 )
@@ -52,7 +56,9 @@ STEPS: dict[str, StepInfo] = {s.name: s for s in _STEPS}
 
 _PRIORS = (
     PriorInfo("normal", "independent standard normals"),
-    PriorInfo("logistic", "independent standard logistics", ready=False),
-    PriorInfo("learned_normal", "normals with learned location and scale", ready=False),
+    PriorInfo("logistic", "independent standard logistics"),
+    PriorInfo(
+        "learned_normal", "independent normals, location and scale trained", (choice("per", "channel", "element"),)
+    ),
 )
 PRIORS: dict[str, PriorInfo] = {p.name: p for p in _PRIORS}

@@ -14,19 +14,29 @@ from mintdsl.source import Span
 
 @record
 class Shape:
-    """`kind` is Image (C, H, W), Vec (D), Seq (T, D), or Any (`on S`, no dims, `name` S)."""
+    """`kind` is Image (C, H, W), Vec (D), Seq (T, D), or Any (`on S`, no dims, `name` S).
+
+    `part` is the place in the list of parts of a split by a mask: such a part keeps the whole layout, and only the
+    places of the mask count.
+    """
 
     kind: str
     dims: tuple[Nat, ...]
     name: str = field(default="", compare=False)
+    part: int | None = None
 
     @property
     def coordinates(self) -> tuple[str, ...]:
         """Names of the coordinates of an index, as orders and ties use them."""
         return {"Image": ("c", "h", "w"), "Vec": ("i",), "Seq": ("t", "d"), "Any": ("s",)}[self.kind]
 
+    def axis(self, word: str) -> int:
+        """Which of the sizes a step that moves entries means by `channel` or `time`."""
+        return 1 if word == "channel" and self.kind == "Seq" else 0
+
     def __str__(self) -> str:
-        return f"{self.kind}[{', '.join(map(str, self.dims))}]" if self.dims else self.name
+        whole = f"{self.kind}[{', '.join(map(str, self.dims))}]" if self.dims else self.name
+        return whole if self.part is None else f"part {self.part} of {whole}"
 
 
 Direction: TypeAlias = str  # "lower", "upper", or the name of a Dir formal: both words are reserved
@@ -96,12 +106,16 @@ Argument: TypeAlias = Nat | float | Direction | Act | InitCall | Order | FormalO
 
 @record
 class Formal:
-    """A formal of a definition; `type` is Nat, Real, Dir, Order, Act or Init."""
+    """A formal of a definition; `type` is Nat, Real, Dir, Order, Act or Init.
+
+    `least` is the least value of a Nat: 1, for sizes, or 0 where it only says which part of a split comes first.
+    """
 
     __slots__ = ("default_pair",)
     name: str
     type: str
     default: Argument | None
+    least: int
     span: Span = field(compare=False, repr=False)
 
 
@@ -110,8 +124,9 @@ class Formal:
 
 @record
 class Var:
-    """The variable of the map."""
+    """A variable of the map: that of a layer or activation, a part of it, or an input of a net, which `name` tells."""
 
+    name: str
     span: Span = field(compare=False, repr=False)
 
 
@@ -188,14 +203,80 @@ class Ref:
 
 
 @record
-class Pool:
-    """`mean_pool(e)`: Image[C, H, W] to Vec[C]; nets only."""
+class Spread:
+    """`spread(a)`: a part of a split by a mask in its places, 0 elsewhere."""
 
+    arg: Var
+    span: Span = field(compare=False, repr=False)
+
+
+@record
+class Pick:
+    """`pick(e, b)`: of e, the places of the part b."""
+
+    arg: Expr
+    part: str
+    span: Span = field(compare=False, repr=False)
+
+
+@record
+class Join:
+    """`join(a, e)`: the parts of a split, in their order, put together; the result of a layer only."""
+
+    parts: tuple[Expr, ...]
+    span: Span = field(compare=False, repr=False)
+
+
+@record
+class Pool:
+    """`mean_pool(e)`: `source` Image[C, H, W] to Vec[C]; nets only."""
+
+    arg: Expr
+    source: Shape
+    span: Span = field(compare=False, repr=False)
+
+
+@record
+class Call:
+    """Result `output` of a net: `n(a, y)`. Results that a `let` takes apart are calls with the same arguments."""
+
+    param: str
+    indices: tuple[str, ...]
+    args: tuple[Expr, ...]
+    output: int
+    span: Span = field(compare=False, repr=False)
+
+
+@record
+class Chain:
+    """`chain[l](B[l])(e)`: the nets of a family one after the other, B[0] first."""
+
+    param: str
+    index: str
     arg: Expr
     span: Span = field(compare=False, repr=False)
 
 
-Expr: TypeAlias = Pool | Var | Scalar | Value | Linear | Apply | Neg | Binary | Sum | Ref
+@record
+class Concat:
+    """`concat(a, b, ...)`, of these `shapes`: channels stacked; a Vec is repeated at each pixel or token."""
+
+    args: tuple[Expr, ...]
+    shapes: tuple[Shape, ...]
+    span: Span = field(compare=False, repr=False)
+
+
+@record
+class Delay:
+    """`delay(e)`: each token of `shape`, a Seq, one place later, zeros first; nets only."""
+
+    arg: Expr
+    shape: Shape
+    span: Span = field(compare=False, repr=False)
+
+
+Formula: TypeAlias = Var | Scalar | Value | Linear | Apply | Neg | Binary | Sum | Ref
+Expr: TypeAlias = Formula | Join | Spread | Pick | Delay | Call | Chain | Concat | Pool
 
 
 @record

@@ -37,6 +37,13 @@ class DirFormal:
 
 
 @record
+class Variable:
+    """The variable of a map or of an activation, a part of it, or context."""
+
+    shape: ir.Shape
+
+
+@record
 class IndexName:
     """A declared index and its extent."""
 
@@ -329,7 +336,7 @@ def describe(value: object) -> str:
         case ir.Shape():
             return "a shape"
         case ir.Param():
-            return "a parameter"
+            return "a net" if isinstance(value.kind, ir.NetParam) else "a parameter"
         case IndexName():
             return "an index"
         case Entry():

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from mintdsl import limits
 from mintdsl.core import ir
-from mintdsl.core.postorder import postorder
+from mintdsl.core.postorder import operands, postorder
 from mintdsl.diagnostics.model import Bag
 from mintdsl.records import derived
 from mintdsl.syntax import ast
@@ -24,7 +24,7 @@ def chain(node: ir.Expr) -> tuple[ir.Expr, list[ir.Binary]]:
 
 
 def constant(node: ir.Expr, lets: Mapping[str, bool]) -> bool:
-    """Whether `node` does not contain the variable; `lets` tells that of each let."""
+    """Whether `node` contains no variable; `lets` tells that of each let."""
     waiting = [node]
     while waiting:
         match waiting.pop():
@@ -33,20 +33,62 @@ def constant(node: ir.Expr, lets: Mapping[str, bool]) -> bool:
             case ir.Ref(name=name):
                 if not lets[name]:
                     return False
-            case ir.Linear(arg=arg) | ir.Apply(arg=arg) | ir.Neg(arg=arg) | ir.Pool(arg=arg) | ir.Sum(body=arg):
-                waiting.append(arg)
-            case ir.Binary(left=left, right=right):
-                waiting += (left, right)
             case ir.Scalar() | ir.Value():
                 pass
+            case other:
+                waiting += operands(other)
     return True
 
 
-def moving_maps(layer: ir.Layer | ir.Net) -> dict[str, None]:
-    """The maps that are applied to something that depends on the variable, each once, in order."""
-    fixed: dict[str, bool] = {}
+def variables(root: ir.Expr, layer: ir.Layer | ir.Net) -> dict[str, None]:
+    """The variables that a formula reads, through lets too, each once."""
     found: dict[str, None] = {}
-    for name, formula in (*((item.name, item.value) for item in layer.lets), ("", layer.result)):
+    seen: set[str] = set()
+    waiting = [root]
+    while waiting:
+        match waiting.pop():
+            case ir.Var(name=name):
+                found[name] = None
+            case ir.Ref(name=name):
+                if name not in seen:
+                    seen.add(name)
+                    waiting.append(layer.let(name).value)
+            case other:
+                waiting += operands(other)
+    return found
+
+
+def needed_lets(root: ir.Expr, layer: ir.Layer | ir.Net) -> list[ir.Let]:
+    """The lets that a formula needs, through other lets too, in their order."""
+    seen: set[str] = set()
+    waiting = [root]
+    while waiting:
+        match waiting.pop():
+            case ir.Ref(name=name):
+                if name not in seen:
+                    seen.add(name)
+                    waiting.append(layer.let(name).value)
+            case other:
+                waiting += operands(other)
+    return [item for item in layer.lets if item.name in seen]
+
+
+def moving_maps(layer: ir.Layer | ir.Net) -> dict[str, None]:
+    """The maps of a layer that are applied to something that depends on the variable, each once, in order."""
+    return {node.param: None for node in _moving(layer) if isinstance(node, ir.Linear)}
+
+
+def moving_nets(layer: ir.Layer | ir.Net) -> dict[str, None]:
+    """The nets of a layer that are applied to something that depends on the variable."""
+    return {node.param: None for node in _moving(layer) if isinstance(node, (ir.Call, ir.Chain))}
+
+
+def _moving(layer: ir.Layer | ir.Net) -> list[ir.Expr]:
+    """The nodes that depend on the variable and are no variable themselves."""
+    fixed: dict[str, bool] = {}
+    found: list[ir.Expr] = []
+    names = [*(item.name for item in layer.lets), ""]
+    for name, formula in zip(names, ir.formulas(layer), strict=False):
         done: list[bool] = []  # whether each node is constant
         for node in postorder(formula):
             match node.expr:
@@ -56,8 +98,8 @@ def moving_maps(layer: ir.Layer | ir.Net) -> dict[str, None]:
                     done.append(fixed[let])
                 case other:
                     done.append(all(done[k] for k in node.operands))
-                    if isinstance(other, ir.Linear) and not done[-1]:
-                        found[other.param] = None
+                    if not done[-1]:
+                        found.append(other)
         fixed[name] = done[-1]
     return found
 
@@ -88,8 +130,27 @@ def act_written(act: ir.DefinedAct) -> Written:
 
 
 def layer_written(layer: ir.Layer | ir.Net) -> Written:
-    """The formulas of a layer or net, activations written out."""
-    return derived(layer, "written", lambda own: written_out([*(item.value for item in own.lets), own.result]))
+    """The formulas of a layer or net, activations and nets written out."""
+    return derived(layer, "written", _layer_written)
+
+
+def _layer_written(layer: ir.Layer | ir.Net) -> Written:
+    own = written_out(ir.formulas(layer))
+    extents = dict(layer.indices)
+    size = own.size
+    for param, kind in ir.net_params(layer):
+        copies = 1
+        for index in param.indices:
+            copies *= extents[index].constant or 1
+        size += copies * layer_written(kind.net).size
+    return Written(size, own.depth)
+
+
+def nested(owner: ir.Layer | ir.Net) -> int:
+    """How deep nets lie in each other, the owner included; those inside were counted before."""
+    if isinstance(owner, ir.Layer):
+        return max((nested(kind.net) for _, kind in ir.net_params(owner)), default=0)
+    return derived(owner, "nested", lambda own: 1 + max((nested(k.net) for _, k in ir.net_params(own)), default=0))
 
 
 def written_out(formulas: Iterable[ir.Expr]) -> Written:
@@ -109,10 +170,8 @@ def written_out(formulas: Iterable[ir.Expr]) -> Written:
                     inner = act_written(act)
                     size, deepest = size + inner.size, max(deepest, depth + inner.depth)
                 waiting.append((arg, depth + 1))
-            case ir.Linear(arg=arg) | ir.Neg(arg=arg) | ir.Pool(arg=arg) | ir.Sum(body=arg):
-                waiting.append((arg, depth + 1))
-            case ir.Var() | ir.Scalar() | ir.Value() | ir.Ref():
-                pass
+            case other:
+                waiting += [(below, depth + 1) for below in operands(other)]
     return Written(size, deepest)
 
 

@@ -39,7 +39,8 @@ def _bindings(statement: Statement, bindings: Bindings) -> dict[str, Json]:
 
 
 def _layer(statement: Statement, proof: LayerProof) -> dict[str, Json]:
-    *lets, result = proof.derivation.premises
+    whole = proof.derivation.premises
+    formulas = [part.derivation.premises for part in proof.parts] or [whole]
     acts: dict[str, Json] = {}
     for act, derivation in proof.acts:
         place = statement.act(act)
@@ -49,8 +50,13 @@ def _layer(statement: Statement, proof: LayerProof) -> dict[str, Json]:
     return {
         "order": None if order is None else [list(row) for row in order.rows],
         "acts": acts,
-        "lets": [_steps(let.premises[0]) for let in lets],
-        "result": _steps(result),
+        "formulas": [
+            {
+                "lets": [[let.title.partition("[")[0].partition(" ")[0], _steps(let.premises[0])] for let in lets],
+                "result": _steps(result),
+            }
+            for *lets, result in formulas
+        ],
         "map": _map(proof.bijection),
         "assumes": list(proof.assumptions),
     }

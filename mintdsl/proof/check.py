@@ -12,14 +12,15 @@ from typing import assert_never
 
 from mintdsl.core import ir
 from mintdsl.core.activations import ACTIVATIONS
-from mintdsl.core.claim_words import CLOSED, ELEMENTWISE, EXACT, ITERATIVE
+from mintdsl.core.claim_words import CLOSED, ELEMENTWISE, EXACT, INVERSES, ITERATIVE, weakest
 from mintdsl.core.constraints import Parametrisation, kept_by
+from mintdsl.core.coupled import coupled
 from mintdsl.core.interval import NONNEGATIVE, REAL, ZERO, Interval
 from mintdsl.core.nat import Nat
 from mintdsl.core.orders import Order
 from mintdsl.core.postorder import postorder
-from mintdsl.core.walks import moving_maps
-from mintdsl.diagnostics.model import Bag, Diagnostic, Label
+from mintdsl.core.walks import moving_maps, needed_lets, variables
+from mintdsl.diagnostics.model import Bag, Diagnostic
 from mintdsl.proof.acts import defined_facts, registered_facts
 from mintdsl.proof.claims import Proved, blame_of, check_claim
 from mintdsl.proof.derivation import Derivation
@@ -38,11 +39,13 @@ from mintdsl.proof.jacobian import (
     family,
 )
 from mintdsl.proof.links import links
-from mintdsl.proof.orders import Working, working_order
-from mintdsl.proof.rules import algebra, modules
+from mintdsl.proof.orders import Working, fitting_order, resolved_order, working_order
+from mintdsl.proof.reads import Scope, alike, net_reads, positional, scope_of
+from mintdsl.proof.rules import algebra, modules, nets
 from mintdsl.proof.rules.algebra import ActFacts
 from mintdsl.proof.rules.chain import composed, permuted
 from mintdsl.proof.rules.flows import Bijection, triangular
+from mintdsl.proof.rules.parts import Part, joined, placed
 from mintdsl.proof.undefined import Undefined, divides_by_zero
 from mintdsl.records import record, replace
 from mintdsl.source import NOWHERE, Span
@@ -68,7 +71,16 @@ class LayerProof:
     working: Working = Working(None)
     assumptions: tuple[str, ...] = ()
     acts: tuple[tuple[ir.DefinedAct, Derivation], ...] = ()
+    inverse: str = ITERATIVE
+    parts: tuple[Part, ...] = ()
     links: tuple[ir.Expr, ...] = ()
+
+    @property
+    def preserving(self) -> bool:
+        """Whether volumes are preserved."""
+        if self.parts:
+            return self.bijection is not None and all(part.jacobian.unit for part in self.parts)
+        return self.jacobian.unit
 
     @property
     def proved(self) -> bool:
@@ -96,14 +108,14 @@ class LayerProof:
         return self.jacobian.chain is not Chain.NONE
 
     @property
-    def inverse(self) -> str:
-        """The kind of the inverse."""
-        return inverse_kind(self.jacobian)
-
-    @property
     def log_det(self) -> str:
         """The kind of the log-determinant."""
         return EXACT
+
+
+def weakest_inverse(jacobian: Jacobian, parts: Sequence[Part]) -> str:
+    """The kind of the inverse of a layer: of its formula, or the weakest of its parts."""
+    return weakest(INVERSES, *(inverse_kind(part.jacobian) for part in parts)) if parts else inverse_kind(jacobian)
 
 
 def inverse_kind(jacobian: Jacobian) -> str:
@@ -118,21 +130,43 @@ def inverse_kind(jacobian: Jacobian) -> str:
 def check_layer(layer: ir.Layer, bindings: Bindings) -> LayerProof:
     """Prove what the formula gives, then compare with the claims."""
     declared = resolved_order(layer, bindings)
-    walk = _Walk(layer, bindings, working_order(layer, declared, tuple(moving_maps(layer))), {}, {}, {})
+    working = working_order(layer, declared, tuple(moving_maps(layer)))
+    walk = _Walk(layer, layer.variable, bindings, working, {}, {}, {})
+    parts: list[Part] = []
     try:
-        _fitting_order(layer, declared)
-        proofs = [walk.let(item) for item in layer.lets]
-        jacobian, derivation = walk.formula(layer.result)
+        fitting_order(layer, declared)
+        if layer.split is None:
+            proofs = [walk.let(item) for item in layer.lets]
+            jacobian, derivation = walk.formula(layer.result)
+            premises: tuple[Derivation, ...] = (*proofs, derivation)
+        else:
+            for variable, result in layer.results:
+                one = replace(walk, variable=variable, lets={})
+                proofs = [one.let(item) for item in needed_lets(result, layer)]
+                own, derivation = one.formula(result)
+                reads = tuple(v for v in variables(result, layer) if v != variable and v in layer.split.parts)
+                shown = f"{own.describe()}; reads {', '.join(reads) or 'no other part'}"
+                whole = Derivation("PART", result.span, shown, (*proofs, derivation), title=f"part {variable}")
+                parts.append(Part(variable, own, reads, result.span, whole))
+            premises = tuple(part.derivation for part in parts)
     except Undefined as undefined:
         nothing = Jacobian(DENSE, Signed(PLUS, REAL), Fibre.UNKNOWN, Signed(PLUS, REAL), smooth=Smooth.KINKS)
         failed = Derivation("FAIL", layer.name_span, undefined.diagnostic.title)
-        return LayerProof(layer, nothing, None, failed, (undefined.diagnostic,), undefined.diagnostic, walk.working)
-    bijection = triangular(jacobian) if jacobian.off != DENSE else composed(jacobian)
-    blame = blame_of(layer, jacobian, bijection)
-    found = walk.working.order if walk.working.found else None
+        return LayerProof(layer, nothing, None, failed, (undefined.diagnostic,), undefined.diagnostic, working)
+    if layer.split is None:
+        bijection = triangular(jacobian) if jacobian.off != DENSE else composed(jacobian)
+        blame = blame_of(layer, jacobian, bijection)
+    else:
+        jacobian, bijection, blame = joined(parts)
+    kind = weakest_inverse(jacobian, parts)
+    units = all(part.jacobian.unit for part in parts)
+    preserving = units and bijection is not None if parts else jacobian.unit
     bag = Bag()
+    if parts and bijection is not None:
+        coupled(layer, bag)
+    found = walk.working.order if walk.working.found else None
+    proved = Proved(jacobian, bijection, kind, preserving, found, tuple(part.jacobian for part in parts))
     for claim in layer.claims:
-        proved = Proved(jacobian, bijection, inverse_kind(jacobian), found)
         failed_claim = check_claim(layer, claim, proved, blame)
         if failed_claim is not None:
             bag.add(failed_claim)
@@ -141,23 +175,16 @@ def check_layer(layer: ir.Layer, bindings: Bindings) -> LayerProof:
         bag.add(taken)
         taken = ()
     conclusion = _conclusion(jacobian, bijection)
-    rule = "CLASS" if bijection is None else "CHAIN" if jacobian.off == DENSE else "I-TRI"
+    rule = "JOIN" if parts else "CLASS" if bijection is None else "CHAIN" if jacobian.off == DENSE else "I-TRI"
     triangle = found is not None and jacobian.off not in (NONE, DENSE)
     note = f"in the order {found}, found from the taps" if triangle else ""
-    premises = (*proofs, derivation)
     whole = Derivation(rule, layer.name_span, conclusion, premises, note, title=f"layer {layer.name}")
     raw = [p for p in layer.params if p.bound is not None and _via(p.bound).assumed]
     assumed = tuple(f"{p.bound.quantity}({family(p.name, p.indices)}) != 0 of {layer.name}" for p in raw if p.bound)
     acts = tuple(walk.acts.values())
-    return LayerProof(layer, jacobian, bijection, whole, bag.sorted(), blame, walk.working, assumed, acts, taken)
-
-
-def _fitting_order(layer: ir.Layer, order: Order | None) -> None:
-    """An order given as an argument must be one of the layer's index set."""
-    if order is not None and layer.shape.kind not in ("Any", order.space):
-        label = Label(layer.shape_span, f"this layer acts on {layer.shape}", primary=True)
-        title = f"the order `{order.name}` is one of {order.space}, the layer `{layer.name}` acts on {layer.shape}"
-        raise Undefined(Diagnostic("E0304", title, (label,)))
+    return LayerProof(
+        layer, jacobian, bijection, whole, bag.sorted(), blame, working, assumed, acts, kind, tuple(parts), taken
+    )
 
 
 def _conclusion(jacobian: Jacobian, bijection: Bijection | None) -> str:
@@ -176,6 +203,7 @@ Proof = tuple[Jacobian, Derivation]
 @record
 class _Walk:
     layer: ir.Layer | None
+    variable: str
     bindings: Bindings
     working: Working
     lets: dict[str, Jacobian]
@@ -197,8 +225,10 @@ class _Walk:
 
     def _expr(self, node: ir.Expr, below: Sequence[Proof]) -> Proof:
         match node:
-            case ir.Var():
-                return self._leaf("VAR", node.span, VARIABLE)
+            case ir.Var(name=name):
+                if name == self.variable:
+                    return self._leaf("VAR", node.span, VARIABLE)
+                return self._leaf("CONST", node.span, constant(Signed(PLUS, REAL)), f"{name}, held fixed")
             case ir.Scalar():
                 return self._leaf("CONST", node.span, constant(Signed(PLUS, self._scalar(node))))
             case ir.Value():
@@ -216,8 +246,18 @@ class _Walk:
                 return self._node("NEG", node.span, algebra.negate(below[0][0]), below)
             case ir.Binary():
                 return self._binary(node, below)
-            case ir.Pool():
-                raise AssertionError("only nets pool, and nothing is proved of nets")
+            case ir.Spread() | ir.Pick():
+                spread = isinstance(node, ir.Spread)
+                return self._node("PICK", node.span, placed(below[0][0], node.span, spread=spread), below)
+            case ir.Join():
+                raise AssertionError("a join is no formula of one variable")
+            case ir.Pool() | ir.Delay():
+                raise AssertionError("these stand in nets, and nothing is proved of nets")
+            case ir.Call() | ir.Chain() | ir.Concat():
+                what = "concat" if isinstance(node, ir.Concat) else node.param
+                arguments, strict = [jacobian for jacobian, _ in below], self._strict(node)
+                result = nets.apply_net(arguments, name=what, span=node.span, strict=strict)
+                return self._node("NET", node.span, result, below)
             case ir.Sum():
                 result = algebra.total(below[0][0], node.indices, span=node.span)
                 return self._node("SUM", node.span, result, below, f"over {', '.join(node.indices)}")
@@ -310,6 +350,24 @@ class _Walk:
         rule = "BASIC" if argument == VARIABLE else "COMP"
         return self._node(rule, node.span, result, [below], f"{note}, {_why(param)}" if _why(param) else note)
 
+    def _strict(self, node: ir.Call | ir.Chain | ir.Concat) -> list[str | None]:
+        """The direction in which a result of a net reads each argument strictly, "" for none, None if not known."""
+        if isinstance(node, ir.Concat):
+            return []
+        assert self.layer is not None
+        kind, order = self.layer.param(node.param).kind, self.working.order
+        assert isinstance(kind, ir.NetParam)
+        output = node.output if isinstance(node, ir.Call) else 0
+        scope = Scope({}, order)
+        orders = {name: value for name, value in self.bindings.items() if isinstance(value, Order)}
+        own = positional(order) and not self.working.found and alike(scope_of(kind, scope, orders)[0].order, order)
+        found: list[str | None] = []
+        for source, reads in zip(kind.sources, net_reads(kind, scope, orders)[output], strict=True):
+            fits = own and source == kind.targets[output] == self.layer.shape
+            way = next(iter(reads), "") if len(reads) < 2 else None
+            found.append("" if way == "" else way if fits and way not in ("=", "*", None) else None)
+        return found
+
     def _apply(self, node: ir.Apply, below: Proof) -> Proof:
         facts = self.act_facts(node.act, below[0].range.forget().interval, node.span)
         result = algebra.activate(below[0], facts, span=node.span, declared=None)
@@ -324,7 +382,7 @@ class _Walk:
                 return replace(self.act_facts(bound, argument, span), name=f"{act.name} = {bound}")
             case ir.DefinedAct():
                 if id(act) not in self.acts:
-                    inner = _Walk(None, self.bindings, self.working, {}, self.acts, {})
+                    inner = _Walk(None, act.variable, self.bindings, self.working, {}, self.acts, {})
                     self.acts[id(act)] = (act, inner.formula(act.body)[1])
                 body = self.acts[id(act)][1].fact
                 assert body is not None
@@ -375,20 +433,12 @@ def _why(param: ir.Param) -> str:
     return f"{param.name}: {param.bound.cmp}" if param.bound is not None and not param.bound.numbers else ""
 
 
-def resolved_order(layer: ir.Layer, bindings: Bindings) -> Order | None:
-    """The declared order of a layer, a formal replaced by its value."""
-    if isinstance(layer.order, Order):
-        return layer.order
-    bound = bindings.get(layer.order.name)
-    return bound if isinstance(bound, Order) else None
-
-
 def act_slope(act: ir.BuiltinAct | ir.DefinedAct) -> Interval | None:
     """Bounds of the slope of an activation on its whole domain; None where they depend on formals."""
     if isinstance(act, ir.BuiltinAct):
         numbers = tuple(o for o in act.options if isinstance(o, float))
         return ACTIVATIONS[act.name].slope_bounds(numbers) if len(numbers) == len(act.options) else None
     try:
-        return _Walk(None, {}, Working(None), {}, {}, {}).act_facts(act, REAL, NOWHERE).slope
+        return _Walk(None, "", {}, Working(None), {}, {}, {}).act_facts(act, REAL, NOWHERE).slope
     except KeyError:  # a formal without a value
         return None

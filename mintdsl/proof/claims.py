@@ -42,17 +42,23 @@ def _vanishing(layer: ir.Layer, jacobian: Jacobian) -> Diagnostic:
 
 @record
 class Proved:
-    """What follows of a layer; `found` is the order of the triangle when it is not the declared one."""
+    """What follows of a layer; `found` is the order of the triangle when it is not the declared one, `parts` are the
+    classes of its parts, each in itself."""
 
     jacobian: Jacobian
     bijection: Bijection | None
     inverse: str
+    preserving: bool
     found: Order | None = None
+    parts: tuple[Jacobian, ...] = ()
 
 
 def check_claim(layer: ir.Layer, claim: ir.Claim, proved: Proved, blame: Diagnostic | None) -> Diagnostic | None:
     """The diagnostic of a claim that does not hold, blaming the place where its cause lies."""
     jacobian, bijection = proved.jacobian, proved.bijection
+    if claim.what == "diag" and proved.parts and jacobian.off != DENSE:
+        each = [check_claim(layer, claim, replace(proved, jacobian=own, parts=()), blame) for own in proved.parts]
+        return next((problem for problem in each if problem is not None), None)
     why = _fails(claim, proved)
     if why is None:
         return None
@@ -127,7 +133,7 @@ def _fails(claim: ir.Claim, proved: Proved) -> str | None:
         case "volume_preserving":
             return (
                 None
-                if jacobian.unit
+                if proved.preserving
                 else "a link changes volumes"
                 if jacobian.chain
                 else dense or f"the diagonal lies in {jacobian.diag}"

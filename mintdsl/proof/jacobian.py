@@ -98,6 +98,7 @@ class Chain(IntEnum):
 # no name of a program can be one of these
 NONE = "<diagonal>"
 DENSE = "<dense>"
+PARTS = "<parts>"  # triangular in some order of the parts of a split, not the one in which they are written
 
 
 @record
@@ -150,7 +151,7 @@ class Jacobian:
             return {Chain.NONE: "dense", Chain.BIJECTION: "dense, bijection by composition"}.get(
                 self.chain, "dense, volume-preserving bijection by composition"
             )
-        off = "diagonal" if self.off == NONE else self.off
+        off = {NONE: "diagonal", PARTS: "triangular in its parts"}.get(self.off, self.off)
         name = off if not self.strict else f"strict {off}"
         return f"{name}, diag in {self.diag}" if not self.strict else name
 

@@ -23,6 +23,7 @@ from typing import assert_never
 from mintdsl.core import ir
 from mintdsl.core.interval import Interval
 from mintdsl.core.nat import Nat
+from mintdsl.core.postorder import operands
 from mintdsl.proof.check import Bindings, LayerProof, act_slope
 from mintdsl.proof.jacobian import NONE
 from mintdsl.proof.prover import Prover
@@ -81,6 +82,10 @@ class Numerics:
             self.why_data or (after.why_data if self.unit else after.why_lip),
         )
 
+    def on_a_part(self) -> Numerics:
+        """The same where it acts on some entries and leaves the others as they are; an entry that stays is exact."""
+        return replace(self, lip=max(1.0, self.lip), data=max(1.0, self.data), inverse=max(1.0, self.inverse))
+
     def power(self, count: int) -> Numerics:
         """`count` copies in a row, by repeated squaring."""
         result, square = Numerics(), self
@@ -127,9 +132,15 @@ def numerics(prover: Prover, key: str, bindings: Bindings, sizes: Mapping[str, i
 
 
 def _steps(prover: Prover, steps: Sequence[ir.Step], bindings: Bindings, sizes: Mapping[str, int]) -> Numerics:
-    total = Numerics()
+    total, before = Numerics(), []
     for step in steps:
-        total = total.then(_step(prover, step, bindings, sizes))
+        if isinstance(step.op, ir.FactorOut):  # what follows acts on a half
+            before.append(total.then(Numerics(steps=1)))
+            total = Numerics()
+        else:
+            total = total.then(_step(prover, step, bindings, sizes))
+    for part in reversed(before):
+        total = part.then(total.on_a_part())
     return total
 
 
@@ -137,10 +148,15 @@ def _step(prover: Prover, step: ir.Step, bindings: Bindings, sizes: Mapping[str,
     match step.op:
         case ir.Dequantize() | ir.Prior() | ir.Classify():
             return Numerics()  # outside the bijection
-        case ir.Squeeze() | ir.Pad():
+        case ir.Move() | ir.Pad():
             return Numerics(steps=1)  # moves entries and adds zeros, exactly
+        case ir.FactorOut():
+            raise AssertionError("stands between the steps of a flow, not in a block")
         case ir.Standardize(std=std):
             return _affine(std)
+        case ir.StandardizeData():
+            why, none = "`standardize` takes its deviation from the data; as a number it has a bound", math.inf
+            return Numerics(1, none, none, none, none, none, False, why, why, why)
         case ir.Logit(alpha=alpha):
             return logit_numerics(alpha)
         case ir.Repeat(count=count, steps=inner):
@@ -216,6 +232,8 @@ def layer_numerics(proof: LayerProof, bindings: Bindings, sizes: Mapping[str, in
     is inverted as (z - f(0)) / slope, anything else by a solve.
     """
     layer, jacobian = proof.layer, proof.jacobian
+    if proof.parts:
+        return _coupling(proof)
     if jacobian.off != NONE:
         return _coupled(layer, "dense" if proof.composed else "triangular")
     slopes = jacobian.diag.interval
@@ -224,6 +242,8 @@ def layer_numerics(proof: LayerProof, bindings: Bindings, sizes: Mapping[str, in
         low = 0.0
     inverse = over(1.0, low) if low else math.inf
     count = sum(4.0 if isinstance(n, (ir.Apply, ir.Linear)) else 1.0 for n in nodes(layer) if not isinstance(n, LEAVES))
+    if ir.net_params(layer):
+        count = math.inf  # nothing bounds what rounding does in a net
     for _, extent in layer.indices:
         count = times(count, float(_number(extent, sizes) or math.inf))
     rounding, solved = plus(count + 2, times(inverse, 2 * count)), 0.0
@@ -242,6 +262,24 @@ def _coupled(layer: ir.Layer, shape: str) -> Numerics:
     return Numerics(1, none, none, none, none, none, False, why, why, why)
 
 
+def _coupling(proof: LayerProof) -> Numerics:
+    """No bound of a coupling is known without one of what it takes from the other parts.
+
+    A bounded scale gives none: x_b = (y_b - m) / s, and s varies with x_a, so the slope of x_b grows with y_b
+    (Behrmann et al., Understanding and Mitigating Exploding Inverses, AISTATS 2021, arXiv:2006.09347).
+    """
+    name, none = proof.layer.name, math.inf
+    if all(part.jacobian.unit for part in proof.parts):
+        why = f"`{name}` adds what nothing bounds the slope of; an additive coupling of bounded slope has a bound"
+    else:
+        part = next(p.name for p in proof.parts if not p.jacobian.unit)
+        why = (
+            f"`{name}` scales `{part}` by what varies with the other parts, so the slope of its inverse grows with the "
+            f"value of `{part}`, even where the scale is bounded; an additive coupling of bounded slope has a bound"
+        )
+    return Numerics(1, none, none, none, none, none, False, why, why, why)
+
+
 # ---------------------------------------------------------------- why there is no bound
 
 
@@ -251,17 +289,7 @@ def nodes(layer: ir.Layer) -> Iterator[ir.Expr]:
     while stack:
         node = stack.pop()
         yield node
-        match node:
-            case ir.Linear() | ir.Apply() | ir.Neg() | ir.Pool():
-                stack.append(node.arg)
-            case ir.Sum():
-                stack.append(node.body)
-            case ir.Binary():
-                stack += [node.left, node.right]
-            case ir.Var() | ir.Scalar() | ir.Value() | ir.Ref():
-                pass
-            case other:
-                assert_never(other)
+        stack += operands(node)
 
 
 def _unbounded(layer: ir.Layer, bindings: Bindings) -> str:

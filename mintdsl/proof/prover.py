@@ -25,6 +25,7 @@ from mintdsl.proof.rules.flows import (
     Bijection,
     Passage,
     compose,
+    factored,
     logit,
     logit_domain,
     padding,
@@ -156,7 +157,7 @@ class Prover:
 @dataclass(slots=True)
 class _FlowWalk:
     """One run over the steps of a flow; `broken` once a step is not known to be one to one, `lost` tells the steps at
-    which what a claim says was lost."""
+    which what a claim says was lost, `left` has the passages after which a part left."""
 
     prover: Prover
     flow: ir.Flow
@@ -165,9 +166,13 @@ class _FlowWalk:
     excused: bool = False
     broken: bool = False
     lost: dict[str, Span] = field(default_factory=dict)
+    left: list[Passage] = field(default_factory=list)
 
     def run(self) -> FlowProof:
-        passage, premises = self._block(self.flow.steps, IDENTITY)
+        kept, premises = self._block(self.flow.steps, IDENTITY)
+        passage = factored(kept, self.left)
+        if passage.why and not kept.why:
+            self.lost.setdefault("onto", self.flow.left[0].span)
         bijection = None
         if not self.broken:
             image = REAL if passage.domain is None else passage.image
@@ -202,12 +207,18 @@ class _FlowWalk:
                 return leaf("PRIOR", IDENTITY, f"the latent is {name}; outside the bijection")
             case ir.Standardize(std=std):
                 return leaf("SCALE", scaling(std), "elementwise affine with fixed numbers: bijection")
+            case ir.StandardizeData():
+                return leaf("SCALE", scaling(()), "elementwise affine with numbers of the data, std > 0: bijection")
             case ir.Pad(extra=extra):
                 return leaf("PAD", padding(extra), f"injective, {extra} zero channels; left inverse: drop them")
             case ir.Classify(definition=net):
                 return leaf("HEAD", IDENTITY, f"the head {net.rpartition('::')[2]}; outside the bijection")
-            case ir.Squeeze():
+            case ir.Move():
                 return leaf("PERM", permutation(), f"{step.shape} -> {step.result}: bijection, log-det 0")
+            case ir.FactorOut():
+                self.left.append(before)
+                text = f"{step.shape} -> {step.result} and what leaves for the latent: bijection, log-det 0"
+                return before, Derivation("FACTOR", step.span, text)
             case ir.Logit(alpha=alpha):
                 return leaf("LOGIT", logit(alpha), f"bijection of {logit_domain(alpha)} onto R, elementwise")
             case ir.Repeat(count=count, steps=steps):
@@ -291,6 +302,8 @@ class _FlowWalk:
             proof = self.prover.prove(inner.op.definition, self.prover.bindings_of(inner.op, self.bindings))
             if not isinstance(proof, LayerProof):
                 return self._bad_pair(inner.span, "a flow, not a layer")
+            if proof.parts:
+                return self._bad_pair(inner.span, "this layer cuts its variable into parts; a pair has one order")
             direction = dict(inner.op.args).get(proof.jacobian.off, proof.jacobian.off.strip("<>"))
             found.append((str(direction), str(proof.order)))
             labels.append(Label(inner.span, f"{direction} in {proof.order}"))
@@ -321,7 +334,7 @@ def _passage(proof: Proof, bijection: Bijection) -> Passage:
         bijection.domain,
         bijection.codomain,
         jacobian.range.forget().interval if bijection.codomain is None else bijection.codomain,
-        jacobian.unit,
+        proof.preserving,
         proof.inverse,
         jacobian.lip,
         evaluation=proof.evaluation_only,

@@ -7,15 +7,17 @@ the last one none before. It costs a few steps for each layer, and where it deci
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import reduce
 from itertools import product
 from typing import assert_never
 
 from mintdsl.core import ir
-from mintdsl.core.instance import Sizes, anchor
+from mintdsl.core.counts import Sizes
 from mintdsl.core.interpret_weights import Argument, Env
+from mintdsl.core.live import anchor
 from mintdsl.core.orders import Order
 from mintdsl.diagnostics.model import Diagnostic, Fix, Label, Severity
-from mintdsl.proof.stages import Append, Apply, Copies, Move, Pair, Stage, network
+from mintdsl.proof.stages import Append, Apply, Beyond, Copies, Leave, Move, Network, Pair, Stage, network
 from mintdsl.records import record
 
 MAX_COPIES = 1000
@@ -50,17 +52,20 @@ class Window:
 
 
 HERE = Window(0, 0, 0, 0)
+EVERYWHERE = Window(-(2**62), -(2**62), 2**62, 2**62)
 
 
 def blind_border(program: ir.Program, key: str, dims: Sizes, args: Mapping[str, Argument]) -> tuple[Diagnostic, ...]:
     """W0602 for a flow on an image, when some of its outputs surely miss a border of the image."""
     flow = program.definitions[key]
-    net = network(program, key, dims, args)
-    if not any(isinstance(p.kind, ir.Conv) for layer in _layers(net.stages) for p in layer.params):
+    if isinstance(flow, ir.Flow) and flow.left:
+        return ()  # a latent of several parts has no one border
+    stages, outputs = _image(network(program, key, dims, args))
+    if not any(isinstance(p.kind, ir.Conv) for layer in _layers(stages) for p in layer.params):
         return ()
-    _, height, width = net.outputs
-    first = _back(net.stages, HERE)
-    last = _back(net.stages, Window(height - 1, width - 1, height - 1, width - 1))
+    _, height, width = outputs
+    first = _back(stages, HERE)
+    last = _back(stages, Window(height - 1, width - 1, height - 1, width - 1))
     missed = (
         (dims[1] - 1 - first.bottom, dims[1], "first", "last", "row"),
         (last.top, dims[1], "last", "first", "row"),
@@ -86,6 +91,16 @@ def blind_border(program: ir.Program, key: str, dims: Sizes, args: Mapping[str, 
     )
 
 
+def _image(net: Network) -> tuple[Sequence[Stage], Sizes]:
+    """The stages up to the last image, and its sizes; none where what follows may mix its entries."""
+    for place, stage in enumerate(net.stages):
+        if isinstance(stage, Move) and isinstance(stage.op, (ir.Flatten, ir.Patches)):
+            rest = [p for layer in _layers(net.stages[place:]) for p in layer.params]
+            mixes = any(isinstance(p.kind, (ir.Conv, ir.Dense)) for p in rest)
+            return () if mixes else net.stages[:place], stage.dims
+    return net.stages, net.outputs
+
+
 def _layers(stages: Sequence[Stage]) -> Iterator[ir.Layer]:
     for stage in stages:
         match stage:
@@ -95,6 +110,8 @@ def _layers(stages: Sequence[Stage]) -> Iterator[ir.Layer]:
                 yield from _layers(inner)
             case Move() | Append():
                 pass
+            case Leave() | Beyond():
+                raise AssertionError("flows whose parts leave are not looked at")
             case other:
                 assert_never(other)
 
@@ -105,15 +122,12 @@ def _back(stages: Sequence[Stage], window: Window) -> Window:
         match stage:
             case Apply(layer=layer, env=env):
                 window = window.moved(_reach(layer, env))
-            case Move(op=op):
-                f = op.factor
-                top, left, bottom, right = window.top, window.left, window.bottom, window.right
-                if op.undo:
-                    window = Window(top // f, left // f, bottom // f, right // f)
-                else:  # a channel may stand for any pixel of its block
-                    window = Window(top * f, left * f, bottom * f + f - 1, right * f + f - 1)
+            case Move(op=op, dims=dims):
+                window = _moved(op, dims, window)
             case Append():
                 pass
+            case Leave() | Beyond():
+                raise AssertionError("flows whose parts leave are not looked at")
             case Pair(stages=inner):
                 window = _back(inner, window)
             case Copies(count=count, stages=inner):
@@ -123,13 +137,33 @@ def _back(stages: Sequence[Stage], window: Window) -> Window:
     return window
 
 
+def _moved(op: ir.Moves, dims: Sizes, window: Window) -> Window:
+    """What may be seen of an image of sizes `dims` in front of a step that moves its entries."""
+    top, left, bottom, right = window.top, window.left, window.bottom, window.right
+    match op:
+        case ir.Squeeze(factor=f, undo=True):
+            return Window(top // f, left // f, bottom // f, right // f)
+        case ir.Squeeze(factor=f):  # a channel may stand for any pixel of its block
+            return Window(top * f, left * f, bottom * f + f - 1, right * f + f - 1)
+        case ir.Reverse(axis="all"):
+            _, height, width = dims
+            return Window(height - 1 - bottom, width - 1 - right, height - 1 - top, width - 1 - left)
+        case ir.Permute(axis="all"):
+            return EVERYWHERE
+        case ir.Reverse() | ir.Permute():
+            return window  # of the channels
+        case ir.Flatten() | ir.Patches():
+            raise AssertionError("no image leaves it")
+        case other:
+            assert_never(other)
+
+
 def _copies(stages: Sequence[Stage], count: int, window: Window) -> Window:
-    """Copies of layers add up; with squeezes between them they are taken one by one, a huge number as seeing all."""
+    """Copies of layers add up; with moves between them they are taken one by one, a huge number as seeing all."""
     if not any(isinstance(s, Move) for s in _flattened(stages)):
         return window.moved(_back(stages, HERE), count)
     if count > MAX_COPIES:
-        far = 2**62
-        return Window(-far, -far, far, far)
+        return EVERYWHERE
     for _ in range(count):
         window = _back(stages, window)
     return window
@@ -165,8 +199,14 @@ def _reach(layer: ir.Layer, env: Env) -> Window:
                     return inner
                 param = layer.param(node.param)
                 return inner.moved(_kernel(kind, env.shape(param.source)[0], env.shape(param.target)[0], layer, env))
-            case ir.Apply() | ir.Neg() | ir.Pool():
+            case ir.Apply() | ir.Neg() | ir.Pool() | ir.Delay() | ir.Spread() | ir.Pick():
                 return of(node.arg)
+            case ir.Join():
+                known = [window for window in map(of, node.parts) if window is not None]
+                return reduce(Window.united, known) if known else None
+            case ir.Call() | ir.Chain() | ir.Concat():
+                args = (node.arg,) if isinstance(node, ir.Chain) else node.args
+                return None if all(of(arg) is None for arg in args) else EVERYWHERE
             case ir.Sum():
                 return of(node.body)
             case ir.Binary():

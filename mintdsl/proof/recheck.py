@@ -27,7 +27,8 @@ _PARTS = {
     "order": "its order",
     "indices": "its indices",
     "lets": "the formula of a `let`",
-    "result": "its formula",
+    "results": "its formula",
+    "split": "how it cuts its variable into parts",
     "claims": "its claims",
     "steps": "its steps",
     "kind": "what it is",
@@ -188,7 +189,8 @@ def _certified(definition: Json, proof: Json) -> Certified:
     name, kind = definition["name"], definition["kind"]
     if kind == "flow":
         return Certified(name, kind, claims, _count(definition["steps"]))
-    return Certified(name, kind, claims, sum(map(len, [*proof["acts"].values(), *proof["lets"], proof["result"]])))
+    formulas = [steps for one in proof["formulas"] for steps in (*(s for _, s in one["lets"]), one["result"])]
+    return Certified(name, kind, claims, sum(map(len, [*proof["acts"].values(), *formulas])))
 
 
 def _count(steps: Json) -> int:

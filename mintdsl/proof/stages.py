@@ -8,8 +8,8 @@ from itertools import product
 from math import prod
 from typing import TypeAlias, assert_never
 
-from mintdsl.core import ir
-from mintdsl.core.instance import Sizes
+from mintdsl.core import interpret_moves, ir
+from mintdsl.core.counts import Sizes
 from mintdsl.core.interpret_weights import Argument, Env, bind, evaluate_size
 from mintdsl.records import record
 
@@ -24,16 +24,15 @@ class Apply:
 
 @record
 class Move:
-    """A squeeze or its inverse, entered by a grid of sizes `dims`."""
+    """A step that only moves entries, entered by a grid of sizes `dims`."""
 
-    op: ir.Squeeze
+    op: ir.Moves
     dims: Sizes
 
     @property
     def result(self) -> Sizes:
         """The sizes that leave."""
-        (c, h, w), f = self.dims, self.op.factor
-        return (c // f**2, h * f, w * f) if self.op.undo else (c * f**2, h // f, w // f)
+        return interpret_moves.leaves(self.op, self.dims)
 
 
 @record
@@ -47,6 +46,33 @@ class Append:
     def result(self) -> Sizes:
         """The sizes that leave."""
         return (self.dims[0] + self.extra, *self.dims[1:])
+
+
+@record
+class Leave:
+    """Half of a grid of sizes `dims` leaves: behind it stand the cells that leave, then those of the other half."""
+
+    dims: Sizes
+    keep: str
+
+    @property
+    def half(self) -> Sizes:
+        """The sizes of a half."""
+        axis = _halved(self.dims)
+        return (*self.dims[:axis], self.dims[axis] // 2, *self.dims[axis + 1 :])
+
+    @property
+    def result(self) -> Sizes:
+        """The sizes that leave: all cells in a row."""
+        return (prod(self.dims),)
+
+
+@record
+class Beyond:
+    """A stage on the cells after the first `left` ones, which left for the latent before it."""
+
+    left: int
+    stage: Stage
 
 
 @record
@@ -65,7 +91,7 @@ class Pair:
     dims: Sizes
 
 
-Stage: TypeAlias = Apply | Move | Append | Copies | Pair
+Stage: TypeAlias = Apply | Move | Append | Leave | Beyond | Copies | Pair
 
 
 @record
@@ -86,7 +112,7 @@ def network(program: ir.Program, key: str, dims: Sizes, args: Mapping[str, Argum
     build.enter(dims)
     if isinstance(definition, ir.Layer):
         return Network((build.apply(definition, env),), dims, dims, build.largest)
-    stages, outputs = build.steps(definition.steps, env, dims)
+    stages, outputs = build.flow(definition.steps, env, dims)
     return Network(stages, dims, outputs, build.largest)
 
 
@@ -98,7 +124,9 @@ def pairs(stages: Sequence[Stage]) -> Iterator[Pair]:
                 yield stage
             case Copies(stages=inner):
                 yield from pairs(inner)
-            case Apply() | Move() | Append():
+            case Beyond(stage=one):
+                yield from pairs((one,))
+            case Apply() | Move() | Append() | Leave():
                 pass
             case other:
                 assert_never(other)
@@ -115,7 +143,10 @@ def _unrolled(stages: Sequence[Stage]) -> Iterator[Stage]:
             case Copies(count=count, stages=inner):
                 for _ in range(count):
                     yield from _unrolled(inner)
-            case Apply() | Move() | Append() | Pair():
+            case Beyond(left=left, stage=one):
+                for inside in _unrolled((one,)):
+                    yield Beyond(left, inside)
+            case Apply() | Move() | Append() | Leave() | Pair():
                 yield stage
             case other:
                 assert_never(other)
@@ -128,8 +159,25 @@ def entered_from(stage: Stage, cell: int) -> int:
             return sources(stage)[cell]
         case Append():
             return cell % prod(stage.dims)
+        case Leave():
+            return leaving(stage)[cell]
+        case Beyond(left=left, stage=inner):
+            return cell if cell < left else left + entered_from(inner, cell - left)
         case Apply() | Copies() | Pair():
             return cell
+        case other:
+            assert_never(other)
+
+
+def behind(stage: Stage, dims: Sizes) -> Sizes:
+    """The sizes behind a stage that `dims` enter."""
+    match stage:
+        case Move() | Append() | Leave():
+            return stage.result
+        case Beyond(left=left, stage=inner):
+            return (left + prod(behind(inner, (dims[0] - left,))),)
+        case Apply() | Copies() | Pair():
+            return dims
         case other:
             assert_never(other)
 
@@ -178,6 +226,21 @@ class _Build:
         self.enter(*(env.shape(s) for p in layer.params for s in (p.source, p.target)))
         return Apply(layer, env)
 
+    def flow(self, steps: Sequence[ir.Step], env: Env, dims: Sizes) -> tuple[tuple[Stage, ...], Sizes]:
+        """The stages of a whole flow; after a part left, all cells stand in a row, those that left first."""
+        found: list[Stage] = []
+        start, left = 0, 0
+        for n, step in enumerate((*steps, None)):
+            if step is not None and not isinstance(step.op, ir.FactorOut):
+                continue
+            made, dims = self.steps(steps[start:n], env, dims)
+            found += [Beyond(left, stage) if left else stage for stage in made]
+            if step is not None and isinstance(step.op, ir.FactorOut):
+                leave = Leave(dims, step.op.keep)
+                found.append(Beyond(left, leave) if left else leave)
+                start, left, dims = n + 1, left + prod(leave.half), leave.half
+        return tuple(found), (left + prod(dims),) if left else dims
+
     def steps(self, steps: Sequence[ir.Step], env: Env, dims: Sizes) -> tuple[tuple[Stage, ...], Sizes]:
         """The stages of `steps`, entered with sizes `dims`; and the sizes that leave."""
         found: list[Stage] = []
@@ -198,38 +261,41 @@ class _Build:
                     before = dims
                     more, dims = self.steps(block, env, dims)
                     found.append(Pair(more, before))
-                case ir.Squeeze() as squeeze:
-                    move = Move(squeeze, dims)
+                case ir.Move() as op:
+                    move = Move(op, dims)
                     found.append(move)
                     dims = move.result
                 case ir.Pad(extra=extra):
                     append = Append(dims, extra)
                     found.append(append)
                     dims = append.result
-                case ir.Logit() | ir.Standardize() | ir.Dequantize() | ir.Prior() | ir.Classify():
-                    pass  # elementwise, or outside the bijection
+                case ir.Logit() | ir.Standardize() | ir.StandardizeData():
+                    pass  # elementwise
+                case ir.Dequantize() | ir.Prior() | ir.Classify():
+                    pass  # outside the bijection
+                case ir.FactorOut():
+                    raise AssertionError("stands between the steps of a flow, not in a block")
                 case other:
                     assert_never(other)
             self.enter(dims)
         return tuple(found), dims
 
 
+def _halved(dims: Sizes) -> int:
+    """The axis that `factor half` cuts: channels, coordinates, or the features of a Seq."""
+    return 1 if len(dims) == 2 else 0
+
+
+@lru_cache(maxsize=16)
+def leaving(leave: Leave) -> tuple[int, ...]:
+    """For each cell behind it, the cell that it was on entering."""
+    axis = _halved(leave.dims)
+    second = [where[axis] >= leave.half[axis] for where in product(*map(range, leave.dims))]
+    gone = leave.keep == "first"  # then the second half leaves
+    return tuple(sorted(range(len(second)), key=lambda cell: second[cell] != gone))
+
+
 @lru_cache(maxsize=16)
 def sources(move: Move) -> tuple[int, ...]:
     """For each cell that leaves, the cell that it was on entering."""
-    f, area = move.op.factor, move.op.factor**2
-    wide, deep = (move.result, move.dims) if move.op.undo else (move.dims, move.result)
-    found = []
-    for channel, row, column in product(*map(range, deep)):
-        if move.op.layout == "colour_fast":
-            block, colour = divmod(channel, wide[0])
-        else:
-            colour, block = divmod(channel, area)
-        down, right = divmod(block, f)
-        found.append(flat((colour, row * f + down, column * f + right), wide))
-    if not move.op.undo:
-        return tuple(found)
-    inverse = [0] * len(found)
-    for target, source in enumerate(found):
-        inverse[source] = target
-    return tuple(inverse)
+    return tuple(interpret_moves.sources(move.op, move.dims))

@@ -18,12 +18,26 @@ from math import prod
 from typing import assert_never
 
 from mintdsl.core import ir
-from mintdsl.core.instance import Sizes
-from mintdsl.core.interpret_weights import Env
+from mintdsl.core.calls import concatenated
+from mintdsl.core.counts import Sizes
+from mintdsl.core.interpret_weights import Env, evaluate_size
 from mintdsl.core.orders import ORDERS, Order
-from mintdsl.core.permutations import permuted_places
+from mintdsl.core.places import part_places
 from mintdsl.proof.cells import convolved, lanes, mixed, moved, taps
-from mintdsl.proof.stages import Append, Apply, Copies, Move, Network, Pair, Stage, flat, sources
+from mintdsl.proof.stages import (
+    Append,
+    Apply,
+    Beyond,
+    Copies,
+    Leave,
+    Move,
+    Network,
+    Pair,
+    Stage,
+    flat,
+    leaving,
+    sources,
+)
 from mintdsl.records import record
 
 MAX_CELLS = 2**20
@@ -154,6 +168,11 @@ def _back(stages: Sequence[Stage], cells: int, width: int) -> int:
                 cells = moved(cells, sources(stage), width // 8)
             case Append(dims=dims):
                 cells &= (1 << prod(dims) * width) - 1
+            case Leave():
+                cells = moved(cells, leaving(stage), width // 8)
+            case Beyond(left=left, stage=one):
+                low = left * width
+                cells = cells & ((1 << low) - 1) | _back((one,), cells >> low, width) << low
             case Pair(stages=inner):
                 cells = _back(inner, cells, width)
             case Copies(count=count, stages=inner):
@@ -168,7 +187,11 @@ def _back(stages: Sequence[Stage], cells: int, width: int) -> int:
 
 def _through(layer: ir.Layer, env: Env, cells: int, width: int) -> int:
     """The inputs of a layer that its outputs `cells` can see."""
-    formula = _Formula(layer, env, width, {item.name: 0 for item in layer.lets})
+    places = {}
+    if layer.split is not None:
+        start = evaluate_size(layer.split.start, env.sizes, 0)
+        places = dict(zip(layer.split.parts, part_places(layer.split, start, env.dims), strict=True))
+    formula = _Formula(layer, env, width, {item.name: 0 for item in layer.lets}, places)
     inputs = formula.back(layer.result, cells)
     for item in reversed(layer.lets):
         inputs |= formula.back(item.value, formula.wanted[item.name])
@@ -183,6 +206,7 @@ class _Formula:
     env: Env
     width: int
     wanted: dict[str, int]
+    places: dict[str, list[int]]  # of each part of a split
 
     def back(self, top: ir.Expr, cells: int) -> int:
         """The inputs that `cells` of an expression can see, apart from its lets."""
@@ -191,8 +215,8 @@ class _Formula:
         while stack:
             node, at = stack.pop()
             match node:
-                case ir.Var():
-                    inputs |= at
+                case ir.Var(name=name):
+                    inputs |= self.whole(name, at) if self.places else at
                 case ir.Scalar() | ir.Value():
                     pass
                 case ir.Ref(name=name):
@@ -205,11 +229,62 @@ class _Formula:
                     stack.append((node.body, at))
                 case ir.Binary():
                     stack += [(node.left, at), (node.right, at)]
-                case ir.Pool():
-                    raise AssertionError("only nets pool, and nets are no part of a layer")
+                case ir.Spread() | ir.Pick():
+                    stack.append((node.arg, at))
+                case ir.Join():
+                    stack += [(part, self.part(name, at)) for name, part in zip(self.places, node.parts, strict=True)]
+                case ir.Call() | ir.Chain():
+                    kind = self.layer.param(node.param).kind
+                    assert isinstance(kind, ir.NetParam)
+                    word = self.together(at, kind.targets[node.output if isinstance(node, ir.Call) else 0])
+                    args = node.args if isinstance(node, ir.Call) else (node.arg,)
+                    stack += [(a, self.everywhere(word, s)) for a, s in zip(args, kind.sources, strict=True)]
+                case ir.Concat():
+                    whole = concatenated(node.shapes)
+                    assert whole is not None
+                    word = self.together(at, whole)
+                    stack += [(a, self.everywhere(word, s)) for a, s in zip(node.args, node.shapes, strict=True)]
+                case ir.Pool() | ir.Delay():
+                    raise AssertionError("these stand in nets, and nets are no part of a layer")
                 case other:
                     assert_never(other)
         return inputs
+
+    def part(self, name: str, cells: int) -> int:
+        """The cells of a part, of those of the whole."""
+        return self._moved(name, cells, inwards=True)
+
+    def whole(self, name: str, cells: int) -> int:
+        """The cells of the whole, of those of a part."""
+        return self._moved(name, cells, inwards=False)
+
+    def _moved(self, name: str, cells: int, *, inwards: bool) -> int:
+        """Cells by runs of neighbours that stay neighbours; a part of a mask keeps its places."""
+        split = self.layer.split
+        assert split is not None
+        found, first, own = 0, 0, self.places[name]
+        while first < len(own):
+            last = first
+            while last + 1 < len(own) and own[last + 1] == own[last] + 1:
+                last += 1
+            size, there = (last + 1 - first) * self.width, own[first] * self.width
+            here = there if split.functional is not None else first * self.width
+            source, target = (there, here) if inwards else (here, there)
+            found |= (cells >> source & ((1 << size) - 1)) << target
+            first = last + 1
+        return found
+
+    def together(self, cells: int, shape: ir.Shape) -> int:
+        """The word of all cells of a shape in one."""
+        count = prod(self.env.shape(shape))
+        while count > 1:
+            half = (count + 1) // 2 * self.width
+            cells, count = cells >> half | cells & (1 << half) - 1, (count + 1) // 2
+        return cells
+
+    def everywhere(self, word: int, shape: ir.Shape) -> int:
+        """The same word in every cell of a shape: what is stacked or goes through a net is not told apart."""
+        return word * (((1 << prod(self.env.shape(shape)) * self.width) - 1) // ((1 << self.width) - 1))
 
     def read(self, param: ir.Param, cells: int) -> int:
         """The cells that a linear map reads for the outputs `cells`."""
@@ -218,7 +293,7 @@ class _Formula:
             case ir.Normalize():
                 return cells
             case ir.Perm(axis=axis, seed=seed):
-                return moved(cells, permuted_places(source, axis, seed), self.width // 8)
+                return moved(cells, sources(Move(ir.Permute(axis, seed), source)), self.width // 8)
             case ir.Conv() as conv:
                 kept = taps(conv, target[0], source[0], *self.order(conv, param))
                 return convolved(cells, kept, source[0], target, self.width)
@@ -226,8 +301,8 @@ class _Formula:
                 if len(source) != 1:
                     raise ValueError(f"`{param.name}` is a linear map on sizes {list(source)}; only Vec is followed")
                 return mixed(cells, dense, target[0], source[0], *self.order(dense, param), self.width)
-            case ir.Elementwise(kind=kind):
-                raise AssertionError(f"a {kind} is not applied")
+            case ir.Elementwise() | ir.NetParam() | ir.LayerNorm() | ir.Attention():
+                raise AssertionError("this is no linear map")
             case other:
                 assert_never(other)
 

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
-from torch.distributions import Distribution, Independent, Normal, Transform, TransformedDistribution, constraints
+from torch.distributions import Distribution, Transform, TransformedDistribution, constraints
 
 from mintdsl.runtime.layer import narrowed_by_autocast
-from mintdsl.runtime.protocols import FlowLike, LayerLike
+from mintdsl.runtime.protocols import FlowLike, LayerLike, MapLike
 from mintdsl.runtime.statistics import frozen_statistics
 from mintdsl.runtime.steps import dequantize, quantize
 
@@ -22,14 +22,14 @@ def no_context(context: Tensor | None, who: str) -> None:
         raise ValueError(f"{who} takes no context: its spec declares none with `given`")
 
 
-def normal_log_prob(z: Tensor, lead: int) -> Tensor:
-    """Standard normal log-density, summed over all but the first `lead` axes."""
-    return (-0.5 * z * z - 0.5 * math.log(2.0 * math.pi)).flatten(lead).sum(-1)
-
-
-def parameter_dtype(model: FlowLike) -> torch.dtype:
-    """The dtype in which the model computes."""
-    return next((p.dtype for p in model.parameters()), torch.get_default_dtype())
+def numbers_of(model: FlowLike) -> Tensor:
+    """A tensor of the dtype and on the device in which the model computes: a parameter, a buffer, or else a new 0."""
+    for parameter in model.parameters():
+        return parameter
+    for buffer in model.buffers():
+        if buffer.is_floating_point():
+            return buffer
+    return torch.zeros(())
 
 
 def flow_log_prob(model: FlowLike, x: Tensor, context: Tensor | None) -> Tensor:
@@ -40,10 +40,10 @@ def flow_log_prob(model: FlowLike, x: Tensor, context: Tensor | None) -> Tensor:
     offset = 0.0
     if model.levels:
         check_levels(x, model.levels)
-        x = dequantize(x, model.levels, parameter_dtype(model))
+        x = dequantize(x, model.levels, numbers_of(model).dtype)
         offset = math.prod(model.event_shape) * math.log(model.levels)
     z, log_det = model.forward(x, context)
-    return normal_log_prob(z, log_det.dim()) + log_det - offset
+    return model.prior.log_prob(z) + log_det - offset
 
 
 def check_levels(x: Tensor, levels: int) -> None:
@@ -62,8 +62,7 @@ def flow_bits_per_dim(model: FlowLike, x: Tensor, context: Tensor | None) -> Ten
 def latent_noise(model: FlowLike, shape: tuple[int, ...] | int) -> Tensor:
     """A draw of the prior, [*shape, *latent_shape]."""
     lead = (shape,) if isinstance(shape, int) else tuple(shape)
-    like = next(model.parameters(), torch.zeros(()))
-    return torch.randn(*lead, *model.latent_shape, dtype=like.dtype, device=like.device)
+    return model.prior.draw(lead, numbers_of(model))
 
 
 def must_be_onto(model: FlowLike) -> None:
@@ -146,36 +145,45 @@ def name_paths(model: nn.Module) -> None:
 
 
 class FlowTransform(Transform):
-    """The bijection data -> latent as a torch.distributions transform; the last (x, z, log_det) is kept."""
+    """The bijection data -> latent as a torch.distributions transform.
+
+    The last (x, z, log_det) is kept until it is asked for once, so that TransformedDistribution runs the model once.
+    A value is never taken from there, since the weights may have changed meanwhile.
+    """
 
     bijective = True
 
-    def __init__(self, model: FlowLike, context: Tensor | None = None) -> None:
-        super().__init__(cache_size=1)
+    def __init__(self, model: MapLike, context: Tensor | None = None) -> None:
+        super().__init__()
         self.model, self.context = model, context
-        self.seen: tuple[Tensor, Tensor, Tensor] | None = None
+        self.seen: tuple[Tensor, Tensor, Tensor, bool] | None = None
         self.domain = constraints.independent(constraints.real, len(model.event_shape))  # type: ignore[no-untyped-call]
         self.codomain = constraints.independent(constraints.real, len(model.latent_shape))  # type: ignore[no-untyped-call]
 
     def _call(self, x: Tensor) -> Tensor:
         z, log_det = self.model.forward(x, self.context)
-        self.seen = (x, z, log_det)
+        self.seen = (x, z, log_det, torch.is_grad_enabled())
         return z
 
     def _inverse(self, z: Tensor) -> Tensor:
         x, log_det = self.model.inverse(z, self.context)
-        self.seen = (x, z, -log_det)
+        self.seen = (x, z, -log_det, torch.is_grad_enabled())
         return x
 
     def log_abs_det_jacobian(self, x: Tensor, z: Tensor) -> Tensor:
         """log |det dz/dx| [*lead]."""
-        if self.seen is not None and self.seen[0] is x and self.seen[1] is z:
-            return self.seen[2]
+        seen, self.seen = self.seen, None
+        if seen is not None and seen[0] is x and seen[1] is z and seen[3] == torch.is_grad_enabled():
+            return seen[2]
         return self.model.forward(x, self.context)[1]
 
     def call_and_ladj(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """z and log |det dz/dx|."""
         return self.model.forward(x, self.context)
+
+    def with_cache(self, cache_size: int = 1) -> Transform:
+        """Itself: a cache of torch does not see that weights change."""
+        return self
 
     def forward_shape(self, shape: torch.Size) -> torch.Size:
         """Shape of z for a shape of x."""
@@ -189,9 +197,7 @@ class FlowTransform(Transform):
 def flow_distribution(model: FlowLike, context: Tensor | None) -> Distribution:
     """The density of the reals that the bijection sees (after dequantisation) as a torch distribution."""
     must_be_onto(model)
-    like = next(model.parameters(), torch.zeros(()))
-    zeros = torch.zeros(model.latent_shape, dtype=like.dtype, device=like.device)
-    base = Independent(Normal(zeros, torch.ones_like(zeros)), len(model.latent_shape))
+    base = model.prior.distribution(numbers_of(model))
     return TransformedDistribution(base, [FlowTransform(model, context).inv])
 
 

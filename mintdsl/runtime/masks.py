@@ -67,6 +67,16 @@ def kept_entries(
     return kept if strict else kept | (differences == 0).all(-1)
 
 
+def hidden_positions(units: int, size: int, direction: str) -> list[int]:
+    """Positions, from 0, of hidden units that stand between inputs and results of `size` elements.
+
+    Unit k has degree 1 + k mod (size - 1), as in MADE (Germain et al. 2015): lower reads inputs up to its degree, and
+    no unit has the last one, which no strict result could read. For upper the mirror image.
+    """
+    degrees = [k % max(size - 1, 1) for k in range(units)]
+    return degrees if direction == "lower" else [size - 1 - d for d in degrees]
+
+
 def diagonal_entries(
     channels: tuple[int, int],
     size: tuple[int, ...] = (),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from torch import Tensor, nn
+from torch.distributions import Distribution
+from torch.utils.hooks import RemovableHandle
 
 from mintdsl.runtime.inverse import InverseInfo
 
@@ -61,8 +63,44 @@ class StatisticsLike(Protocol):
     statistics: str
 
 
+class PendingLike(Protocol):
+    """A layer or step with numbers that data decide once; `pending` says that they are still missing."""
+
+    event_shape: tuple[int, ...]
+    path: str
+    pending: Tensor
+
+    def set_from_batch(self, x: Tensor) -> None: ...
+    def effective(self, name: str) -> Tensor: ...
+    def set_effective(self, name: str, value: Tensor) -> None: ...
+    def parameters(self, recurse: bool = True) -> Iterator[nn.Parameter]: ...
+    def buffers(self, recurse: bool = True) -> Iterator[Tensor]: ...
+    def register_forward_pre_hook(self, hook: Callable[..., None]) -> RemovableHandle: ...
+
+
+class PriorLike(Protocol):
+    """The distribution of a latent."""
+
+    def log_prob(self, z: Tensor) -> Tensor: ...
+    def draw(self, lead: tuple[int, ...], like: Tensor) -> Tensor: ...
+    def distribution(self, like: Tensor) -> Distribution: ...
+
+
+class MapLike(Protocol):
+    """A bijection."""
+
+    event_shape: tuple[int, ...]
+    latent_shape: tuple[int, ...]
+
+    def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]: ...
+    def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]: ...
+
+
 class FlowLike(Protocol):
     """A flow with a prior."""
+
+    @property
+    def prior(self) -> PriorLike: ...
 
     event_shape: tuple[int, ...]
     latent_shape: tuple[int, ...]
@@ -73,3 +111,4 @@ class FlowLike(Protocol):
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]: ...
     def modules(self) -> Iterator[nn.Module]: ...
     def parameters(self) -> Iterator[nn.Parameter]: ...
+    def buffers(self) -> Iterator[Tensor]: ...

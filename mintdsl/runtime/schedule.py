@@ -46,6 +46,16 @@ def kept_differences(
     return frozenset(ends - {()})
 
 
+def token_differences(direction: str, event_shape: tuple[int, ...]) -> frozenset[tuple[int, ...]]:
+    """The differences of kept_differences for a map of tokens [T, D] that mixes all features of earlier (later) ones.
+
+    Only those of neighbouring tokens and the outermost features: what is positive on them is so on all others.
+    """
+    tokens, width = event_shape
+    step = 1 if direction == "lower" else -1
+    return frozenset({(step, width - 1), (step, 1 - width)} if tokens > 1 else ())
+
+
 @functools.lru_cache(maxsize=256)
 def front_functional(differences: frozenset[tuple[int, ...]], event_shape: tuple[int, ...]) -> tuple[int, ...]:
     """The integer functional of the index that is positive on all differences and takes the fewest values.

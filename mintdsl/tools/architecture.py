@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import prod
+from typing import assert_never
 
 from mintdsl.core import ir
 from mintdsl.core.claim_words import CLOSED, INVERSES
-from mintdsl.core.instance import Counts, Instances
+from mintdsl.core.counts import Counts, prior_counts
+from mintdsl.core.instance import Instances
 from mintdsl.core.interval import REAL
 from mintdsl.core.nat import Nat
 from mintdsl.core.orders import Order
@@ -86,7 +89,7 @@ def architecture(program: ir.Program, key: str, sizes: Mapping[str, int]) -> Arc
     said = facts(proof, coordinates(definition, sizes))
     if isinstance(definition, ir.Flow):
         blocks = build.steps(definition.steps, place)
-        shape, result = build.shape(definition.shape, place), build.shape(definition.steps[-1].result, place)
+        shape, result = build.shape(definition.shape, place), build.latent(definition, place)
         counts = _total(blocks)
     else:
         orders = {k: v for k, v in bindings.items() if isinstance(v, Order)}
@@ -129,6 +132,18 @@ class _Build:
             return shape.name or shape.kind
         return f"{shape.kind}[{', '.join(self.text(d, place) for d in shape.dims)}]"
 
+    def latent(self, flow: ir.Flow, place: _Place) -> str:
+        """The shape of the latent: the last one, or flat where parts left."""
+        last = flow.steps[-1].result
+        if not flow.left:
+            return self.shape(last, place)
+        parts = [*(step.result for step in flow.left), last]
+        sizes = [[self.number(d, place) for d in part.dims] for part in parts]
+        known = [prod(n for n in row if n is not None) for row in sizes if None not in row]
+        if len(known) < len(parts):
+            return "flat, of " + " and ".join(self.shape(part, place) for part in parts)
+        return f"Vec[{sum(known)}]"
+
     def counts(
         self,
         key: str,
@@ -159,17 +174,22 @@ class _Build:
             case ir.Dequantize(levels=levels):
                 proof = f"adds uniform noise; {OUTSIDE}"
                 return Block(f"dequantize {levels}", "data", proof, "", "", before, after, none)
-            case ir.Prior(name=name):
-                return Block(f"prior {name}", "prior", OUTSIDE, "", "", before, after, none)
+            case ir.Prior(name=name, per=per):
+                sizes = tuple(n for d in step.shape.dims if (n := self.number(d, place)) is not None)
+                known = len(sizes) == len(step.shape.dims) > 0
+                counts = none if not per else prior_counts(step.shape, sizes, per) if known else None
+                return Block(f"prior {name}", "prior", OUTSIDE, "", "", before, after, counts)
             case ir.Logit(alpha=alpha):
                 proof = f"bijection of {logit_domain(alpha)} onto R, elementwise"
                 return Block(f"logit({alpha:g})", "diagonal", proof, "exact", _CLOSED, before, after, none)
-            case ir.Squeeze(factor=factor, undo=undo):
-                title = f"{'unsqueeze' if undo else 'squeeze'} {factor}"
-                return Block(title, "permutation", "moves entries", "0", _CLOSED, before, after, none)
-            case ir.Standardize():
+            case ir.Move() as move:
+                return Block(_move(move), "permutation", "moves entries", "0", _CLOSED, before, after, none)
+            case ir.Standardize() | ir.StandardizeData():
                 proof = "bijection of R, elementwise"
                 return Block("standardize", "diagonal", proof, "exact", _CLOSED, before, after, none)
+            case ir.FactorOut(keep=keep):
+                proof = f"the {'second' if keep == 'first' else 'first'} half leaves for the latent: bijection"
+                return Block("factor half", "permutation", proof, "0", _CLOSED, before, after, none)
             case ir.Pad(extra=extra):
                 proof = f"injective only: {extra} zero channels"
                 return Block(f"pad, {extra} channels", "pad", proof, "none", "drops them", before, after, none)
@@ -250,6 +270,23 @@ class _Build:
         return Block(
             title, kind, what, "0" if jacobian.unit else "exact", INVERSES[proof.inverse], shape, shape, counts
         )
+
+
+def _move(move: ir.Moves) -> str:
+    """A step that moves entries as it is written; a layout that is not the default stays out."""
+    match move:
+        case ir.Squeeze(factor=factor, undo=undo):
+            return f"{'unsqueeze' if undo else 'squeeze'} {factor}"
+        case ir.Permute(axis=axis, seed=seed):
+            return f"permute(axis = {axis}, seed = {seed})"
+        case ir.Reverse(axis=axis):
+            return f"reverse(axis = {axis})"
+        case ir.Flatten():
+            return "flatten"
+        case ir.Patches(size=size):
+            return f"patches {size}"
+        case other:
+            assert_never(other)
 
 
 def _slowness(inverse: str) -> int:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from mintdsl.core import ir
 from mintdsl.core.canonical import spec_hash
 from mintdsl.core.postorder import Node, postorder
+from mintdsl.core.walks import needed_lets
 from mintdsl.diagnostics.model import Diagnostic, Severity
 from mintdsl.diagnostics.render import printable
 from mintdsl.proof.check import LayerProof
@@ -262,12 +263,14 @@ def _formulas(definition: ir.Definition, proof: LayerProof | FlowProof) -> Itera
     """What each formula of a layer defines, its variable, the formula, and the derivation of each of its nodes."""
     if not isinstance(definition, ir.Layer) or not isinstance(proof, LayerProof):
         return
-    x = definition.variable
     found: list[tuple[ir.DefinedAct | ir.Let | ir.Layer, str, ir.Expr, Derivation]] = []
     found += [(act, act.variable, act.body, inner) for act, inner in proof.acts]
-    *lets, result = proof.derivation.premises or (proof.derivation,)
-    found += [(let, x, let.value, tree.premises[0]) for let, tree in zip(definition.lets, lets, strict=False)]
-    found.append((definition, x, definition.result, result))
+    wholes = [part.derivation for part in proof.parts] or [proof.derivation]
+    for (x, formula), whole in zip(definition.results, wholes, strict=False):
+        *lets, result = whole.premises or (whole,)
+        items = needed_lets(formula, definition) if proof.parts else definition.lets
+        found += [(let, x, let.value, tree.premises[0]) for let, tree in zip(items, lets, strict=False)]
+        found.append((definition, x, formula, result))
     for of, variable, root, derivation in found:
         steps = [node for node in derivation.nodes() if node.fact is not None]
         nodes = postorder(root)

@@ -77,6 +77,12 @@ def kind_of(param: ir.Param) -> str:
             return "normalization by running statistics"
         case ir.Perm(axis=axis, seed=seed):
             return f"fixed permutation of {axis}, seed {seed}"
+        case ir.LayerNorm():
+            return "layer normalization"
+        case ir.Attention():
+            return "attention"
+        case ir.NetParam(net=net):
+            return f"net {net.name}"
         case _:
             return str(type(param.kind).__name__).lower()
 
@@ -106,6 +112,7 @@ _KINDS = {
     "LOGIT": "diagonal",
     "SCALE": "diagonal",
     "PAD": "pad",
+    "FACTOR": "permutation",
     "DEQUANT": "data",
     "PRIOR": "prior",
     "HEAD": "head",

@@ -92,7 +92,7 @@ def _inits() -> Listing:
 
 def _steps() -> Listing:
     rows = [(s.name, _state(s.ready), _options(s.options), s.summary) for s in STEPS.values()]
-    rows += [(f"prior {p.name}", _state(p.ready), "", p.summary) for p in PRIORS.values()]
+    rows += [(f"prior {p.name}", _state(p.ready), _options(p.options), p.summary) for p in PRIORS.values()]
     return Listing(("step", "", "options", "what it does"), tuple(rows))
 
 

@@ -16,7 +16,7 @@ from mintdsl.diagnostics.model import Diagnostic
 from mintdsl.diagnostics.render import render, summary
 from mintdsl.driver import Checked, Report
 from mintdsl.proof.check import LayerProof
-from mintdsl.proof.jacobian import DENSE, NONE
+from mintdsl.proof.jacobian import DENSE, NONE, PARTS
 from mintdsl.proof.prover import Proof, Prover
 from mintdsl.source import Source
 
@@ -109,7 +109,11 @@ def class_of(proof: LayerProof, order: str = "") -> str:
         return "dense"
     if jacobian.off == NONE:
         return f"diagonal Jacobian with entries in {jacobian.diag}"
+    if proof.parts:
+        order = f"its parts {', '.join(part.name for part in proof.parts)}"
     place = f" in {order}" if order else ""
+    if jacobian.off == PARTS:
+        return f"triangular in some order of {order}, diagonal in {jacobian.diag}"
     if jacobian.strict:
         return f"strictly {jacobian.off} triangular{place}"
     return f"{jacobian.off} triangular{place}, diagonal in {jacobian.diag}"

@@ -8,8 +8,8 @@ from itertools import groupby
 from math import ceil, prod
 
 from mintdsl.core import ir
-from mintdsl.core.instance import Sizes
-from mintdsl.proof.stages import Append, Apply, Move, Network, Pair, Stage, centre, entered_from, pairs, unrolled
+from mintdsl.core.counts import Sizes
+from mintdsl.proof.stages import Apply, Beyond, Network, Pair, Stage, behind, centre, entered_from, pairs, unrolled
 from mintdsl.proof.support import Support, support
 from mintdsl.tools.scene import Path2D, Rect, Scene, Shape, Words, fitted, text_width
 from mintdsl.tools.support import spot
@@ -58,7 +58,7 @@ def picture(net: Network, name: str, output: int) -> Picture:
     stages = unrolled(net)
     paired = next(pairs(net.stages), None) is not None
     word = "pair" if paired else "layer"
-    ends = [n for n, stage in enumerate(stages, 1) if (isinstance(stage, Pair) if paired else _mixes(stage))]
+    ends = [n for n, stage in enumerate(stages, 1) if (_is_pair(stage) if paired else _mixes(stage))]
     cells = [output]  # the cell at the output's place, behind ever fewer stages
     for stage in reversed(stages):
         cells.append(entered_from(stage, cells[-1]))
@@ -74,8 +74,14 @@ def picture(net: Network, name: str, output: int) -> Picture:
     return Picture(name, net.inputs, spot(output, net.outputs), cells[0], tuple(panels), _count(len(ends), word))
 
 
+def _is_pair(stage: Stage) -> bool:
+    return isinstance(stage.stage if isinstance(stage, Beyond) else stage, Pair)
+
+
 def _mixes(stage: Stage) -> bool:
     """Whether a stage lets outputs see more than their own place."""
+    if isinstance(stage, Beyond):
+        return _mixes(stage.stage)
     if isinstance(stage, Apply):
         return any(isinstance(p.kind, (ir.Conv, ir.Dense)) for p in stage.layer.params)
     return isinstance(stage, Pair)
@@ -93,7 +99,7 @@ def _clear(panel: Panel, inputs: Sizes) -> bool:
 def _panel(net: Network, stages: Sequence[Stage], output: int, title: str) -> Panel:
     dims = net.inputs
     for stage in stages:
-        dims = stage.result if isinstance(stage, (Move, Append)) else dims
+        dims = behind(stage, dims)
     part = Network(tuple(stages), net.inputs, dims, net.largest)
     every = support(part)
     alone = every if output in every.watched else support(part, [output])
@@ -104,7 +110,7 @@ def _places(stages: Sequence[Stage], outputs: Sizes) -> tuple[int, ...]:
     """For each output the input at its place."""
     found = list(range(prod(outputs)))
     for stage in reversed(stages):
-        found = [entered_from(stage, cell) for cell in found] if isinstance(stage, (Move, Append)) else found
+        found = found if isinstance(stage, (Apply, Pair)) else [entered_from(stage, cell) for cell in found]
     return tuple(found)
 
 
@@ -260,7 +266,7 @@ class _Page:
                 self.shapes.append(Words(x, y + 4, text, _SMALL, _SOFT))
                 x += text_width(text, _SMALL) + 24
             y += 22
-        note = "Every cell stands at its place among the inputs, where squeezes bring it back to."
+        note = "Every cell stands at its place among the inputs, where steps that move entries take it back to."
         if self.grid[0] == 1 and len(self.found.inputs) == 3 and self.found.inputs[0] > 1:
             note = f"A cell stands for its {self.found.inputs[0]} channels: the darker, the more of them are meant."
         self.shapes.append(Words(_MARGIN, y + 4, fitted(note, _SMALL, right - _MARGIN), _SMALL, _FAINT))

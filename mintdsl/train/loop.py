@@ -88,12 +88,13 @@ def fit(
     Minimises the mean bits per dimension with Adam (AMSGrad, betas 0.9 and 0.999, eps 1e-4). The
     time budget is looked at before each step, so it is exceeded by less than one step; one step is
     always made. Batches go to the device of the model's parameters. `progress` is called after
-    every step; None shows a bar on a terminal, `silent` nothing. The caller's random state and the
-    model's mode are left as they were. Same seed, model, images and number of steps: same result
-    on the same machine.
+    every step; None shows a bar on a terminal, `silent` nothing. A model that waits for data (it has
+    `initialize`) is initialised first. The caller's random state and the model's mode are left as
+    they were. Same seed, model, images and number of steps: same result on the same machine.
 
-    Raises ValueError for images of another type or shape, or a model without trainable parameters,
-    and NonFiniteLoss, which names the step; the parameters are then those before that step.
+    Raises ValueError for images of another type or shape, or that cannot initialise the model, or a
+    model without trainable parameters, and NonFiniteLoss, which names the step; the parameters are
+    then those before that step.
     """
     _check(images)
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
@@ -110,6 +111,7 @@ def fit(
     with _seeded(settings.seed, device), _shown(settings, total_steps, progress) as show:
         model.train()
         try:
+            _initialize(model, images, settings, device)
             start = time.perf_counter()
             for step, batch in enumerate(_batches(images, settings), start=1):
                 used = _used(settings, total_steps, step - 1, time.perf_counter() - start)
@@ -131,6 +133,15 @@ def fit(
         finally:
             model.train(was_training)
     return History(tuple(records))
+
+
+def _initialize(model: FlowModel, images: Tensor, settings: TrainSettings, device: torch.device) -> None:
+    """Set what a model takes from data and does not have yet, from at least 256 images where there are as many."""
+    initialize: Callable[[Tensor], object] | None = getattr(model, "initialize", None)
+    if initialize is not None:
+        shuffled = torch.randperm(len(images), generator=torch.Generator().manual_seed(settings.seed))
+        chosen = shuffled[: max(256, settings.batch_size)].to(images.device)
+        initialize(images[chosen].to(device))
 
 
 def evaluate(model: FlowModel, images: Tensor, *, seed: int = 0, draws: int = 1, batch_size: int = 256) -> float:

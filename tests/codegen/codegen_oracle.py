@@ -15,6 +15,7 @@ import mintdsl
 from mintdsl.codegen.naming import class_name
 from mintdsl.core import ir
 from mintdsl.core.interpret import evaluate_flow, parameters
+from mintdsl.core.interpret_moves import leaves
 from mintdsl.core.interpret_weights import Env, Weights, bind, evaluate_size
 from mintdsl.runtime.loading import load_class
 
@@ -76,7 +77,23 @@ def draw(model: nn.Module, seed: int = 0, std: float = 0.5) -> nn.Module:
         elif name.endswith(("_mean", "_var")):
             drawn = std * torch.randn(b.shape, generator=made, dtype=torch.float64)
             b.copy_(drawn if name.endswith("_mean") else drawn.exp())
+        elif name.endswith((".mean", ".log_std")):
+            b.copy_(std * torch.randn(b.shape, generator=made, dtype=torch.float64))
+    return initialized(model)
+
+
+@torch.no_grad()
+def initialized(model: nn.Module) -> nn.Module:
+    """Nothing waits for data any more; the numbers stay."""
+    for name, b in model.named_buffers():
+        if is_flag(name):
+            b.fill_(False)
     return model
+
+
+def is_flag(key: str) -> bool:
+    """Whether a buffer says that something waits for data."""
+    return key.rpartition(".")[2] == "pending"
 
 
 @torch.no_grad()
@@ -88,7 +105,7 @@ def near_initial(model: nn.Module, seed: int = 0, std: float = 0.2) -> nn.Module
             m.reset_parameters()
     for p in model.parameters():
         p.add_(std * torch.randn(p.shape, dtype=torch.float64))
-    return model
+    return initialized(model)
 
 
 def raw_of(at: Compiled, model: nn.Module) -> dict[str, list[float]]:
@@ -100,6 +117,9 @@ def raw_of(at: Compiled, model: nn.Module) -> dict[str, list[float]]:
             stems = (key, key.removesuffix("_sign"), key.removesuffix("_order"))
             stem = next((s for s in stems if s in spec), key)
             found[prefix + spec.get(stem, stem) + key[len(stem) :]] = value.double().flatten().tolist()
+    for key, value in model.state_dict().items():
+        if key.startswith("prior.") or key.endswith((".mean", ".log_std")):
+            found[key] = value.double().flatten().tolist()
     shapes = {key: math.prod(shape) for key, shape in expected_keys(at).items()}
     assert {key: len(found.get(key, ())) for key in shapes} == shapes
     return found
@@ -202,7 +222,7 @@ def expected_weights(at: Compiled, model: nn.Module) -> dict[str, list[float]]:
     definition = at.core.definitions[at.key]
     for prefix, layer, env in layers(at.core, definition, bind(definition, at.shape, {}), ""):
         weights = Weights(layer, env, raw, prefix)
-        for p in (p for p in layer.params if not isinstance(p.kind, (ir.Normalize, ir.Perm))):
+        for p in (p for p in layer.params if not isinstance(p.kind, ir.Normalize | ir.Perm | ir.NetParam)):
             found[prefix + p.name] = [v for m in weights.members(p.indices) for v in weights.of(p.name, m)]
     return found
 
@@ -229,10 +249,12 @@ def layers(core: ir.Program, definition: ir.Definition, env: Env, prefix: str) -
                         yield from walk(block, (*copies, k))
                 case ir.Pair(steps=block):
                     yield from walk(block, copies)
-                case ir.Squeeze() as op:
-                    dims = squeezed(op, dims)
+                case ir.Move() as op:
+                    dims = leaves(op, dims)
                 case ir.Pad(extra=extra):
                     dims = (dims[0] + extra, *dims[1:])
+                case ir.FactorOut():
+                    dims = (dims[0], dims[1] // 2) if len(dims) == 2 else (dims[0] // 2, *dims[1:])
                 case _:
                     pass
 
@@ -249,20 +271,13 @@ def after(core: ir.Program, definition: ir.Definition, env: Env) -> tuple[int, .
             case ir.Use() as use:
                 inner = core.definitions[use.definition]
                 dims = after(core, inner, bind(inner, dims, dict(use.args), env))
-            case ir.Squeeze() as op:
-                dims = squeezed(op, dims)
+            case ir.Move() as op:
+                dims = leaves(op, dims)
             case ir.Pad(extra=extra):
                 dims = (dims[0] + extra, *dims[1:])
             case _:
                 pass
     return dims
-
-
-def squeezed(op: ir.Squeeze, dims: tuple[int, ...]) -> tuple[int, ...]:
-    """The shape after a squeeze or its inverse."""
-    c, h, w = dims
-    f = op.factor
-    return (c // (f * f), h * f, w * f) if op.undo else (c * f * f, h // f, w // f)
 
 
 def dense_jacobian(model: nn.Module, x: Tensor) -> Tensor:

@@ -875,6 +875,52 @@ layer A(shape: Nat = 2, device: Real = 0.5, dtype: Act = elu) on Vec[D] ensures 
 flow F on Vec[3] { A  A(shape = 3, device = 0.25, dtype = tanh) }""",
 }
 
+DATA = {
+    "layer_by_data": """
+layer A on S ensures diag > 0, invertible {
+  param s : scale (per = channel) with diag > 0 via exp init from_data
+  param b : bias init from_data
+  map x -> s * (x + b)
+}""",
+    "flow_by_data": """
+layer A on S ensures diag != 0, invertible {
+  param b : bias (per = element) init from_data
+  param s : scale with diag != 0 init from_data
+  map x {
+    let pending = x - b
+    return pending / s
+  }
+}
+layer B(tri: Dir) on Image[C, H, W] ensures tri, invertible {
+  param V : conv 3x3 tri with diag > 0 init near_identity(std = 0.05)
+  map x -> V(x) + tanh(V(x))
+}
+flow Inner on Image[C, H, W] ensures invertible { standardize(mean = data, std = data)  A }
+flow F on Image[1, 4, 2] ensures invertible {
+  standardize(mean = data, std = data)
+  repeat 2 { A  standardize(mean = data, std = data)  pair { B(tri = lower)  B(tri = upper) } }
+  squeeze 2
+  Inner
+  prior learned_normal(per = channel)
+}""",
+    "flow_by_data_on_sequences": """
+layer A on S ensures diag > 0, invertible {
+  param s : scale (per = channel) with diag >= 1e-3 init from_data
+  map x -> x * s
+}
+flow F on Seq[3, 2] ensures invertible {
+  repeat 2 { repeat 2 { standardize(mean = data, std = data) } A }
+  prior logistic
+}""",
+    "flow_learned_by_element": """
+layer A on Vec[D] ensures lower, invertible {
+  param V : linear lower with diag > 0
+  param b : bias
+  map x -> V(x) + b
+}
+flow F on Vec[3] ensures invertible { A  prior learned_normal(per = element) }""",
+}
+
 FLOWS = {
     "flow_repeat_of_several": """
 layer A(tri: Dir) on Vec[D] ensures tri, invertible {
@@ -928,6 +974,134 @@ layer A on Image[C, H, W] ensures lower, invertible {
   map x -> V(x)
 }
 flow F on Image[2, 4, 4] { A  squeeze 2  A  unsqueeze 2 (layout = colour_slow)  squeeze 4 (layout = colour_slow) }""",
+    "flow_squeeze_alternate": """
+layer A on Image[C, H, W] ensures lower, invertible {
+  order channel_major
+  param V : conv 3x3 lower with diag > 0
+  map x -> V(x)
+}
+flow F on Image[2, 2, 4] ensures invertible {
+  A
+  squeeze 2 (layout = alternate)
+  A
+  unsqueeze 2 (layout = alternate)
+  A
+}""",
+    "flow_moved": """
+layer A on Image[C, H, W] ensures lower, invertible {
+  param t : scale with diag >= 0.5
+  param V : conv 3x3 strict lower
+  map x -> t * x + 0.5 * V(tanh(x))
+}
+layer T on S ensures diagonal, invertible {
+  param s : scale (per = channel) with diag >= 0.5
+  param b : bias (per = element)
+  map x -> s * (x + b)
+}
+layer L on Vec[D] ensures upper, invertible {
+  param t : scale with diag >= 0.5
+  param U : linear strict upper
+  map x -> t * x + 0.5 * U(tanh(x))
+}
+flow F on Image[2, 2, 2] ensures invertible {
+  A
+  permute(axis = all, seed = 1)
+  squeeze 2 (layout = alternate)
+  permute(seed = 3)
+  unsqueeze 2
+  A
+  patches 1
+  T
+  repeat 2 { reverse(axis = time)  T  permute(axis = time, seed = 2) }
+  flatten
+  L
+  reverse
+  prior normal
+}""",
+    "flow_moved_channels": """
+layer A on Image[C, H, W] ensures lower, invertible {
+  param V : conv 3x3 lower with diag > 0
+  map x -> V(x) + tanh(x)
+}
+flow F on Image[4, 2, 2] ensures invertible {
+  repeat 2 { A  permute(seed = 3)  A  reverse }
+  permute(axis = all, seed = 1)
+  A
+  reverse(axis = all)
+  prior normal
+}""",
+    "flow_patches": """
+layer A on Image[C, H, W] ensures lower, invertible {
+  param V : conv 3x3 lower with diag > 0
+  map x -> V(x)
+}
+layer T on Seq[T, D] ensures diagonal, invertible {
+  param s : scale (per = channel) with diag > 0
+  param b : bias (per = element)
+  map x -> s * (x + b)
+}
+flow F on Image[2, 2, 4] ensures invertible {
+  A
+  patches 2
+  standardize(mean = (1, 2, 3, 4, 5, 6, 7, 8), std = 2)
+  T
+  repeat 2 { reverse(axis = time)  T  permute(axis = channel, seed = 2)  reverse }
+  permute(axis = time)
+  T
+  prior normal
+}""",
+    "flow_flattened": """
+layer A on Image[C, H, W] ensures lower, invertible {
+  param V : conv 3x3 lower with diag > 0
+  map x -> V(x)
+}
+layer L(tri: Dir) on Vec[D] ensures tri, invertible {
+  param U : linear tri with diag > 0
+  map x -> U(x) + tanh(x)
+}
+flow F on Image[1, 3, 4] ensures invertible {
+  A
+  flatten
+  L(tri = lower)
+  reverse
+  L(tri = lower)
+  permute
+  prior normal
+}""",
+    "flow_moves_of_open_sizes": """
+layer L on Vec[D] ensures upper, invertible {
+  param U : linear upper with diag > 0
+  map x -> U(x)
+}
+flow Tokens(n: Nat) on Image[C, H, n] ensures invertible { permute(axis = all)  patches 2  permute(axis = time) }
+flow F on Image[C, H, W] ensures invertible, volume_preserving {
+  permute
+  reverse(axis = all)
+  squeeze 2 (layout = alternate)
+  unsqueeze 2
+  Tokens(n = W)
+  permute(seed = 9)
+  flatten
+  permute(seed = 1)
+}
+flow G on Image[2, 2, 4] ensures invertible { F  L }""",
+    "flow_moves_only": """
+flow Tokens on Image[C, H, W] ensures volume_preserving, invertible {
+  permute(axis = all)
+  patches 2
+  permute(axis = time)
+  flatten
+}
+flow F on Image[C, H, W] ensures volume_preserving, invertible { squeeze 2  Tokens  reverse  permute(seed = 4) }""",
+    "flow_names_of_moves": """
+layer permutation on Vec[D] ensures diagonal, invertible { param indices, random : scale with diag > 0
+  map x -> indices * x * random }
+flow F(permute_1: Nat = 2) on Vec[4] ensures invertible {
+  unpatch: permutation
+  permute
+  repeat permute_1 { permute(seed = 1)  permutation }
+  Permutation: permutation
+}""",
     "flow_squeeze_in_repeat": """
 layer A on Image[C, H, W] ensures lower, invertible {
   param V : conv 3x3 lower with diag > 0
@@ -1055,6 +1229,46 @@ layer A on Image[C, H, W] ensures lower, invertible {
   map x -> k(x) + tanh(x)
 }
 flow F on Image[2, 2, 2] { standardize(mean = 0.5, std = 0.5)  A  pad channels to 3  A  squeeze 2  A }""",
+    "flow_three_scales": """
+layer A(tri: Dir) on Image[C, H, W] ensures tri, invertible {
+  param k : conv 3x3 tri with diag >= 0.5
+  map x -> k(x) + 0.5 * tanh(x)
+}
+flow F on Image[1, 8, 4] ensures invertible {
+  squeeze 2
+  pair { A(tri = lower)  A(tri = upper) }
+  factor half
+  squeeze 2 (layout = colour_slow)
+  repeat 2 { A(tri = upper) }
+  factor half (keep = second)
+  last: A(tri = lower)
+  prior normal
+}""",
+    "flow_factored_at_both_ends": """
+layer A on Vec[D] ensures lower, invertible {
+  param s : linear lower with diag > 0
+  map x -> s(x) + tanh(x)
+}
+flow G on Vec[D] ensures invertible { A  A }
+flow F on Vec[D] { factor half (keep = second)  repeat 2 { part: A  parts: G }  rest: A  factor half }""",
+    "flow_factored_sequences": """
+layer A on S ensures diagonal, invertible {
+  param r : scale with diag >= 0.5, diag <= 2
+  map x -> r * x + 0.1 * tanh(x)
+}
+flow F on Seq[3, 4] ensures invertible { A  factor half  A  factor half (keep = second)  A  prior normal }""",
+    "flow_factored_unit": """
+layer A on S ensures diagonal, injective {
+  param r : scale with diag >= 0.5, diag <= 2
+  map x -> sigmoid(r * x)
+}
+flow F on Image[2, 2, 2] { logit(0.05)  A  factor half  logit(0.1)  prior normal }""",
+    "flow_factored_and_padded": """
+layer A on Image[C, H, W] ensures lower, invertible {
+  param k : conv 3x3 lower with diag > 0
+  map x -> k(x) + tanh(x)
+}
+flow F on Image[2, 2, 2] { A  factor half  pad channels to 2  A  factor half (keep = second)  A }""",
     "flow_classifier": """
 import "std/batch_norm.mint" { BatchNorm }
 import "std/heads.mint" { PooledLinear }
@@ -1183,17 +1397,302 @@ layer A on Image[C, H, W] ensures invertible {
 flow F on Image[2, 2, 2] ensures invertible { A }""",
 }
 
-PROGRAMS: dict[str, str] = {
-    name: HEAD + text
-    for group in (PARAMETRISATIONS, CONV_DIAGONALS, MAPS, TIES, FAMILIES, FORMULAS, ACTS, NAMES, FLOWS, FACTORS, CHAINS)
-    for name, text in group.items()
+RES = """
+net Res from Image[C, H, W] to Image[C, H, W] {
+  param V : conv 3x3
+  param b : bias
+  map x -> x + V(tanh(x)) + b
+}"""
+
+NETS = {
+    "net_of_constants": """
+net N(width: Nat, h: Act = tanh) from Vec[D] to Vec[D] {
+  space Hid = Vec[width]
+  param V : linear from Vec[D] to Hid
+  param U : linear from Hid to Vec[D]
+  param b : bias on Hid
+  map x -> U(h(V(x) + b))
 }
+act bump(u) = u / (1 + exp(u))
+layer A on Vec[D] ensures diagonal, diag > 0, invertible {
+  param b : bias (per = element)
+  param n : net N(width = 3)
+  param m : net N(width = 2, h = bump)
+  map x -> x * exp(tanh(n(b))) + m(n(b))
+}""",
+    "net_inside_of_the_solver": """
+net N from Vec[D] to (Vec[D], Vec[D]) {
+  param V, U : linear
+  map x -> (V(x), U(x))
+}
+layer A on Vec[D] ensures lower, diag > 0, invertible {
+  param b : bias (per = element)
+  param n : net N from Vec[D] to (Vec[D], Vec[D])
+  param W : linear lower with diag >= 0
+  map x {
+    let (s, m) = n(b)
+    return x + W(elu(x + m)) * sigmoid(s) + tanh(x)
+  }
+}""",
+    "net_results": RES
+    + """
+net Cond(width: Nat, depth: Nat = 2) from Image[C, H, W], Vec[M] to (Image[D, H, W], Image[D, H, W]) {
+  space Hid = Image[width, H, W]
+  index l : depth
+  param V0     : conv 3x3 from Image[C + M, H, W] to Hid
+  param B[l]   : net Res from Hid to Hid
+  param Vs, Vm : conv 3x3 from Hid to Image[D, H, W]
+  map x, y {
+    let u = chain[l](B[l])(V0(concat(x, y)))
+    return (Vs(u), Vm(u))
+  }
+}
+layer A(width: Nat = 3) on Image[C, H, W] ensures lower, diag > 0, invertible {
+  param a : bias (per = channel) on Image[1, H, W]
+  param y : bias on Vec[3]
+  param n : net Cond(width = width) from Image[1, H, W], Vec[3] to (Image[C, H, W], Image[C, H, W])
+  param W : conv 3x3 lower with diag >= 0
+  map x {
+    let (s, m) = n(a, y)
+    return x * exp(tanh(s)) + W(elu(x)) * sigmoid(m) + m
+  }
+}""",
+    "net_family_of_arguments": """
+net N from Vec[D], Vec[M] to (Vec[D], Vec[M]) {
+  param V : linear
+  param U : linear from Vec[M] to Vec[D]
+  param R : linear from Vec[D] to Vec[M]
+  map x, y -> (V(x) + U(y), R(x) + y)
+}
+layer A on Vec[D] ensures lower, diag > 0, invertible {
+  index i : 3
+  param b[i] : bias (per = element)
+  param c : bias on Vec[2]
+  param n : net N from Vec[D], Vec[2] to (Vec[D], Vec[2])
+  param W[i] : linear lower with diag >= 0
+  map x {
+    let u[i] = b[i] * 2
+    let (m, s) = n(sum[i](u[i]), c)
+    return x + sum[i](W[i](elu(x + m)) + exp(x) * exp(-tanh(m)))
+  }
+}""",
+    "net_of_nets_in_a_flow": RES
+    + """
+net Two from Image[C, H, W] to Image[C, H, W] {
+  param r, q : net Res
+  map x -> q(r(x)) - r(x)
+}
+layer A on Image[C, H, W] ensures diagonal, diag > 0, invertible {
+  param b : bias (per = element)
+  param n : net Two
+  map x -> x + n(b)
+}
+layer B on Image[C, H, W] ensures lower, diag > 0, invertible {
+  param k : conv 3x3 lower with diag > 0
+  map x -> k(x) + tanh(x)
+}
+flow F on Image[2, 2, 2] ensures invertible { repeat 2 { A  B }  squeeze 2  A  prior normal }""",
+    "net_weight_normed": """
+net N from Image[C, H, W] to Image[C, H, W] {
+  index i : 2
+  param V : conv 3x3 (norm = weight)
+  param U[i] : conv 1x1 (norm = weight)
+  param b : bias
+  map x -> x + sum[i](U[i](relu(V(x)))) + b
+}
+layer A on Image[C, H, W] ensures diagonal, diag > 0, invertible {
+  param b : bias (per = element)
+  param n : net N
+  map x -> x * 2 + n(b)
+}""",
+    "layer_weight_normed": """
+layer A on Vec[D] ensures lower, diag > 0, invertible {
+  param b : bias (per = element)
+  param V : linear (norm = weight)
+  param W : linear lower with diag > 0
+  map x -> W(x) + V(b)
+}""",
+    "net_of_tokens": """
+net Causal(heads: Nat) from Seq[T, E] to Seq[T, E] {
+  order time
+  param n1, n2 : layer_norm
+  param P : attention lower (heads = heads)
+  param V1 : linear from Seq[T, E] to Seq[T, 2 * E]
+  param V2 : linear (norm = weight) from Seq[T, 2 * E] to Seq[T, E]
+  param b1 : bias (per = channel) on Seq[T, 2 * E]
+  map x {
+    let u = x + P(n1(x))
+    return u + V2(gelu(V1(n2(u)) + b1))
+  }
+}
+net ViT(depth: Nat) from Seq[T, D], Vec[M] to (Seq[T, D], Seq[T, D]) {
+  order time
+  space Hid = Seq[T, 4]
+  index l : depth
+  param V0 : linear from Seq[T, D + M] to Hid
+  param spot : bias (per = element) on Hid
+  param B[l] : net Causal(heads = 2) from Hid to Hid
+  param Vm, Va : linear from Hid to Seq[T, D]
+  map x, c {
+    let u = delay(chain[l](B[l])(V0(concat(x, c)) + spot))
+    return (Vm(u), Va(u))
+  }
+}
+layer A on Seq[3, 2] ensures diagonal, diag > 0, invertible {
+  param b : bias (per = element)
+  param c : bias on Vec[1]
+  param n : net ViT(depth = 2) from Seq[3, 2], Vec[1] to (Seq[3, 2], Seq[3, 2])
+  map x {
+    let (m, a) = n(b, c)
+    return (x - m) * exp(-tanh(a))
+  }
+}""",
+    "net_other_norms": """
+net N from Image[C, H, W] to Vec[D] {
+  param k : layer_norm
+  param v : layer_norm (eps = 0.1) on Vec[C]
+  param V : linear from Vec[C] to Vec[D]
+  map x -> V(v(mean_pool(k(x))))
+}
+net S(way: Dir) from Seq[T, E] to Seq[T, E] {
+  param P : attention way
+  param Q : attention
+  map x -> P(x) - Q(x)
+}
+layer A on Vec[D] ensures diagonal, diag > 0, invertible {
+  param b : bias (per = element) on Image[3, 2, 1]
+  param n : net N from Image[3, 2, 1] to Vec[D]
+  map x -> x + n(b)
+}
+layer B on Seq[2, 2] ensures diagonal, diag > 0, invertible {
+  param b : bias (per = element)
+  param n : net S(way = upper)
+  map x -> x + n(b)
+}
+flow F on Seq[2, 2] ensures invertible { B }""",
+    "net_causal": """
+net Causal from Seq[T, E] to Seq[T, E] {
+  param n : layer_norm
+  param P : attention lower (heads = 2)
+  param V : linear
+  map x -> V(tanh(x)) + P(n(x))
+}
+net Delayed(depth: Nat) from Seq[T, D] to (Seq[T, D], Seq[T, D]) {
+  space Hid = Seq[T, 4]
+  index l : depth
+  param V0 : linear from Seq[T, D] to Hid
+  param B[l] : net Causal from Hid to Hid
+  param Vm, Va : linear from Hid to Seq[T, D]
+  map x {
+    let u = delay(chain[l](B[l])(V0(x)))
+    return (Vm(u), Va(u))
+  }
+}
+layer A on Seq[T, D] ensures lower, diag > 0, invertible {
+  param n : net Delayed(depth = 2) from Seq[T, D] to (Seq[T, D], Seq[T, D])
+  map x {
+    let (m, a) = n(x)
+    return (x - m) * exp(-a) + tanh(x)
+  }
+}
+flow F on Seq[3, 2] ensures invertible { A  A  prior normal }""",
+    "net_strict": """
+net N(tri: Dir) from Vec[D], Vec[D] to (Vec[D], Vec[D]) {
+  param V, W : linear strict tri
+  param U : linear tri
+  map x, y -> (V(tanh(x) + U(y)), U(W(x)) * W(y))
+}
+layer A(way: Dir) on Vec[D] ensures way, diag > 0, invertible {
+  param b : bias
+  param n : net N(tri = way) from Vec[D], Vec[D] to (Vec[D], Vec[D])
+  param W : linear way with diag > 0
+  map x {
+    let (m, s) = n(x, b + elu(x))
+    return W(x) * exp(tanh(s)) + m + tanh(x)
+  }
+}
+flow F on Vec[4] ensures invertible { pair { A(way = lower)  A(way = upper) }  prior normal }""",
+    "net_made": """
+net Made(width: Nat, tri: Dir = lower) from Vec[D], Vec[M] to (Vec[D], Vec[D]) {
+  space Hid = Vec[width]
+  param V1     : linear tri from Vec[D] to Hid
+  param V2     : linear tri on Hid
+  param Vm, Va : linear strict tri from Hid to Vec[D]
+  param U      : linear from Vec[M] to Hid
+  param b      : bias on Hid
+  map x, c {
+    let u = tanh(V1(x) + U(c) + b)
+    let v = tanh(V2(u))
+    return (Vm(v), Va(v))
+  }
+}
+layer Maf(tri: Dir) on Vec[D] ensures tri, diag > 0, invertible {
+  param c : bias on Vec[2]
+  param n : net Made(width = 7, tri = tri) from Vec[D], Vec[2] to (Vec[D], Vec[D])
+  map x {
+    let (m, a) = n(x, c)
+    return (x - m) * exp(-tanh(a))
+  }
+}
+flow F on Vec[4] ensures invertible { Maf(tri = lower)  Maf(tri = upper)  prior normal }""",
+    "net_made_of_one": """
+net Made from Vec[D] to Vec[D] {
+  param V : linear lower from Vec[D] to Vec[3]
+  param W : linear strict lower from Vec[3] to Vec[D]
+  map x -> W(tanh(V(x)))
+}
+layer A on Vec[D] ensures lower, diag == 1, invertible {
+  param n : net Made
+  map x -> x + n(x)
+}
+flow F on Vec[1] ensures invertible { A }""",
+    "net_that_reads_nothing": """
+net N from Vec[D] to (Vec[D], Vec[D], Vec[2]) {
+  param b : bias
+  param c : bias on Vec[2]
+  map x -> (b, 0.5, c)
+}
+net M from Vec[2] to Vec[D] {
+  param V : linear from Vec[2] to Vec[D]
+  map x_2 -> V(x_2)
+}
+layer A on Vec[D] ensures diagonal, diag > 0, invertible {
+  param b : bias
+  param n : net N from Vec[D] to (Vec[D], Vec[D], Vec[2])
+  param m : net M from Vec[2] to Vec[D]
+  map x {
+    let (p, q, r) = n(b)
+    return x * exp(p) + q + m(r)
+  }
+}""",
+    "net_names": """
+net N from Vec[D], Vec[D] to (Vec[D], Vec[D]) {
+  param x, y_2, y : bias
+  param x_2 : linear
+  map lead, w -> (y_2 + x_2(lead) * x, w + y)
+}
+layer A on Vec[D] ensures diagonal, diag > 0, invertible {
+  param b, w, x_3 : bias
+  param c : net N from Vec[D], Vec[D] to (Vec[D], Vec[D])
+  map x {
+    let (c_1, y) = c(b, x_3)
+    let (s, rests) = c(c_1, w)
+    return x * exp(tanh(y)) + s + rests
+  }
+}""",
+}
+
+GROUPS = (PARAMETRISATIONS, CONV_DIAGONALS, MAPS, TIES, FAMILIES, FORMULAS, ACTS, NAMES, DATA, FLOWS, NETS)
+GROUPS += (FACTORS, CHAINS)
+PROGRAMS: dict[str, str] = {name: HEAD + text for group in GROUPS for name, text in group.items()}
 """Program text by name."""
 
 IMAGE, VECTOR = (2, 2, 3), (4,)
 SHAPES: dict[str, tuple[int, ...]] = {
     "flow_symbolic_shape": (1, 4, 2),
+    "flow_moves_only": (1, 4, 8),
     "conv_flat_and_tall": (1, 4, 4),
+    "flow_factored_at_both_ends": (8,),
     "conv_anchors": (2, 3, 3),
     "conv_even": (1, 4, 3),
     "conv_negative_order": (2, 3, 3),

@@ -59,7 +59,17 @@ layer L on Image[C, H, W] ensures lower, invertible {
   map x -> t * k(l(x)) + U(elu(V(x)))
 }"""
 )
-EVERYTHING = ["images", "reals", "tie_three", "elementwise", "flow_of_library", "family_three", "conv_signed"]
+EVERYTHING = [
+    "images",
+    "reals",
+    "tie_three",
+    "elementwise",
+    "flow_of_library",
+    "family_three",
+    "conv_signed",
+    "flow_by_data",
+]
+EVERYTHING += ["flow_three_scales", "flow_moved"]
 CHAINS = ["chain_by_hand", "chain_plu_conv", "chain_qr_linear", "chain_householder_conv", "chain_raw_conv"]
 EVERYTHING += [*CHAINS, "chain_elementwise", "chain_on_sequences"]
 
@@ -587,7 +597,8 @@ def test_meta_device(name: str) -> None:
     loaded.load_state_dict(real.state_dict(), strict=True, assign=True)
 
 
-DEFERRED = ["images", "reals", "layer", "conv_signed", "flow_batch_norm", "conv_corner", "flow_classifier", *CHAINS]
+DEFERRED = ["images", "reals", "layer", "conv_signed", "flow_batch_norm", "conv_corner", "flow_classifier"]
+DEFERRED += ["flow_moved", *CHAINS]
 
 
 @pytest.mark.parametrize("name", DEFERRED)
@@ -613,7 +624,7 @@ def test_masks_survive_deferred_construction(name: str, how: str) -> None:
         model.load_state_dict(real.state_dict(), assign=how == "assign")
         x = some(real, 2)
         assert torch.equal(model(x)[0], real(x)[0])
-    wanted = {k: v for k, v in real.named_buffers() if v.dtype == torch.bool or k.endswith("_index")}
+    wanted = {k: v for k, v in real.named_buffers() if k not in real.state_dict()}
     found = dict(model.named_buffers())
     assert all(torch.equal(found[k], v) for k, v in wanted.items())
     fresh = dict(at.build().named_buffers())
@@ -626,8 +637,9 @@ def test_masks_survive_deferred_construction(name: str, how: str) -> None:
 @torch.no_grad()
 def poison(model: nn.Module) -> None:
     """What memory may hold after to_empty, wherever a state dict or reset_parameters has to write."""
-    for t in (*model.parameters(), *model.buffers()):
-        if not t.is_meta and t.dtype != torch.bool:
+    stored = model.state_dict(keep_vars=True)  # masks and permutations are not
+    for t in stored.values():
+        if not t.is_meta:
             t.fill_(77)
     for layer in model.modules():  # permutations are made again with the masks, not stored
         for name in getattr(layer, "masks", ()):
@@ -652,7 +664,19 @@ def test_new_tensors_are_made_where_the_arguments_are(name: str) -> None:
     assert torch.equal(z, expected) and worst(back, x) <= 1e-9
 
 
-@pytest.mark.parametrize("name", ["images", "reals", "family_grouped_rest_free_summed", "act_passed", *CHAINS])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "images",
+        "reals",
+        "family_grouped_rest_free_summed",
+        "act_passed",
+        "flow_three_scales",
+        "flow_by_data",
+        "flow_moved",
+        *CHAINS,
+    ],
+)
 def test_compiles_in_one_graph(name: str) -> None:
     torch._dynamo.reset()
     model = model_of(name)
@@ -678,7 +702,7 @@ def test_log_prob_of_integers_compiles() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["images", "reals"])
+@pytest.mark.parametrize("name", ["images", "reals", "flow_three_scales"])
 def test_compiles_with_inductor(name: str) -> None:
     torch._dynamo.reset()
     model = model_of(name)
@@ -691,7 +715,7 @@ def test_compiles_with_inductor(name: str) -> None:
     assert worst(found, wanted) <= 1e-10
 
 
-@pytest.mark.parametrize("name", ["images", "reals"])
+@pytest.mark.parametrize("name", ["images", "reals", "flow_three_scales", "flow_moved"])
 def test_exports(name: str) -> None:
     model = model_of(name).eval()
     x = some(model, 3)

@@ -542,7 +542,11 @@ def test_keys_of_a_flow() -> None:
     ]
 
 
-@pytest.mark.parametrize("layout", ["colour_fast", "colour_slow"])
+CORNERS = {"colour_fast": (0, 1, 2, 3), "alternate": (0, 2, 3, 1)}
+"""Which quarter of the channels the pixels (dy, dx) = (0, 0), (0, 1), (1, 0), (1, 1) of a tile become."""
+
+
+@pytest.mark.parametrize("layout", ["colour_fast", "colour_slow", "alternate"])
 def test_squeeze_layouts(layout: str) -> None:
     text = f"flow F on Image[3, 4, 6] {{ squeeze 2 (layout = {layout}) }}"
     core = program(text + f"flow G on Image[12, 2, 3] {{ unsqueeze 2 (layout = {layout}) }}")
@@ -550,11 +554,119 @@ def test_squeeze_layouts(layout: str) -> None:
     x = [float(k) for k in range(c * h * w)]
     result = evaluate_flow(core, key_of(core, "F"), x, (c, h, w), {}, {})
     for k, dy, dx, i, j in positions((c, f, f, h // f, w // f)):
-        channel = (dy * f + dx) * c + k if layout == "colour_fast" else k * f * f + dy * f + dx
+        corner = dy * f + dx
+        channel = k * f * f + corner if layout == "colour_slow" else CORNERS[layout][corner] * c + k
         assert result.value[(channel * (h // f) + i) * (w // f) + j] == x[(k * h + f * i + dy) * w + f * j + dx]
     assert result.log_det == 0
     back = evaluate_flow(core, key_of(core, "G"), result.value, (12, 2, 3), {}, {})
     assert back.value == x
+
+
+@pytest.mark.parametrize(("space", "dims", "axis"), [("Image", (4, 2, 3), 0), ("Vec", (8,), 0), ("Seq", (3, 4), 1)])
+def test_what_leaves_first_comes_first(space: str, dims: tuple[int, ...], axis: int) -> None:
+    on = f"{space}[{', '.join(map(str, dims))}]"
+    core = program(f"flow F on {on} {{ factor half  factor half (keep = second) }}")
+    x = [float(k) for k in range(math.prod(dims))]
+    quarter = dims[axis] // 4
+    place = dict(zip(itertools.product(*map(range, dims)), x, strict=True))
+    cuts = ((2 * quarter, 4 * quarter), (0, quarter), (quarter, 2 * quarter))  # left, left, kept
+    expected = [v for low, high in cuts for at, v in place.items() if low <= at[axis] < high]
+    result = evaluate_flow(core, key_of(core, "F"), x, dims, {}, {})
+    assert result.value == expected and result.log_det == 0
+    assert [(t.path, len(t.value)) for t in result.trace] == [("factor_0", len(x) // 2), ("factor_1", len(x) // 4)]
+
+
+def test_layers_behind_a_factor_act_on_the_kept_half() -> None:
+    core = program(
+        "layer A on Vec[D] { param s : scale with diag != 0 via raw  map x -> s * x }\n"
+        "flow F on Vec[4] { A  factor half (keep = second)  A }"
+    )
+    assert parameters(core, key_of(core, "F"), (4,), {}) == {"A_0.s": (4,), "A_1.s": (2,)}
+    raw = {"A_0.s": [1.0, -2.0, 3.0, 4.0], "A_1.s": [10.0, 100.0]}
+    result = evaluate_flow(core, key_of(core, "F"), [1.0, 1.0, 1.0, 2.0], (4,), {}, raw)
+    assert result.value == [1.0, -2.0, 30.0, 800.0]
+    assert result.log_det == pytest.approx(math.log(24 * 1000))
+    with pytest.raises(ValueError, match="has no halves"):
+        core = program("flow F on Vec[D] { factor half }")
+        evaluate_flow(core, key_of(core, "F"), [0.0] * 3, (3,), {}, {})
+
+
+def test_half_of_the_channels_of_an_alternate_squeeze_is_one_colour_of_the_chessboard() -> None:
+    core = program("flow F on Image[2, 4, 4] { squeeze 2 (layout = alternate) }")
+    colour = [float((i + j) % 2) for _, i, j in positions((2, 4, 4))]
+    assert evaluate_flow(core, key_of(core, "F"), colour, (2, 4, 4), {}, {}).value == [0.0] * 16 + [1.0] * 16
+
+
+def moved(text: str, shape: tuple[int, ...]) -> list[int]:
+    """For each entry that leaves a flow, the one that it was; that this is all is seen from the Jacobian."""
+    core = program(f"flow F on {text}")
+    result = evaluate_flow(core, key_of(core, "F"), [float(k) for k in range(math.prod(shape))], shape, {}, {})
+    assert result.log_det == 0
+    found = [int(v) for v in result.value]
+    assert result.jacobian == [[float(q == source) for q in range(len(found))] for source in found]
+    return found
+
+
+def test_patches_are_tokens_row_by_row() -> None:
+    c, h, w, n = 3, 4, 6, 2
+    found = iter(moved("Image[3, 4, 6] { patches 2 }", (c, h, w)))
+    for i, j, dy, dx, k in positions((h // n, w // n, n, n, c)):
+        assert next(found) == (k * h + n * i + dy) * w + n * j + dx
+    assert moved("Image[2, 1, 2] { patches 1 }", (2, 1, 2)) == [0, 2, 1, 3]
+    assert moved("Image[2, 3, 3] { patches 3  flatten }", (2, 3, 3)) == [9 * k + q for q in range(9) for k in range(2)]
+
+
+@pytest.mark.parametrize("text", ["Image[2, 3, 4] { flatten }", "Seq[4, 6] { flatten }"])
+def test_flatten_keeps_the_order_of_the_numbers(text: str) -> None:
+    assert moved(text, (2, 3, 4) if "Image" in text else (4, 6)) == list(range(24))
+
+
+def test_reversed_axes() -> None:
+    image, sequence = positions((2, 3, 4)), positions((3, 4))
+    assert moved("Image[2, 3, 4] { reverse }", (2, 3, 4)) == [((1 - c) * 3 + h) * 4 + w for c, h, w in image]
+    assert moved("Image[2, 3, 4] { reverse(axis = all) }", (2, 3, 4)) == list(range(23, -1, -1))
+    assert moved("Seq[3, 4] { reverse(channel) }", (3, 4)) == [t * 4 + 3 - d for t, d in sequence]
+    assert moved("Seq[3, 4] { reverse(axis = time) }", (3, 4)) == [(2 - t) * 4 + d for t, d in sequence]
+    assert moved("Seq[3, 4] { reverse(axis = all) }", (3, 4)) == list(range(11, -1, -1))
+    for axis in ("", "(axis = channel)", "(axis = all)"):
+        assert moved(f"Vec[5] {{ reverse{axis} }}", (5,)) == [4, 3, 2, 1, 0]
+
+
+PERMUTATIONS = {
+    (8, 0): [0, 3, 4, 7, 1, 2, 5, 6],
+    (8, 7): [5, 4, 6, 7, 0, 3, 1, 2],
+    (1, 3): [0],
+}
+"""By (size, seed). They stand in programs that are trained: these lists may not change."""
+
+
+@pytest.mark.parametrize(("size", "seed"), PERMUTATIONS)
+def test_permutations_are_the_same_everywhere(size: int, seed: int) -> None:
+    assert moved(f"Vec[{size}] {{ permute(seed = {seed}) }}", (size,)) == PERMUTATIONS[size, seed]
+
+
+def test_permuted_axes() -> None:
+    three, six = (moved(f"Vec[{n}] {{ permute(seed = 2) }}", (n,)) for n in (3, 6))
+    image, sequence = positions((3, 1, 2)), positions((3, 6))
+    assert moved("Image[3, 1, 2] { permute(seed = 2) }", (3, 1, 2)) == [three[c] * 2 + w for c, _, w in image]
+    assert moved("Image[3, 1, 2] { permute(axis = all, seed = 2) }", (3, 1, 2)) == six
+    assert moved("Seq[3, 6] { permute(seed = 2) }", (3, 6)) == [t * 6 + six[d] for t, d in sequence]
+    assert moved("Seq[3, 6] { permute(time, 2) }", (3, 6)) == [three[t] * 6 + d for t, d in sequence]
+    assert moved("Seq[3, 2] { permute(all, 2) }", (3, 2)) == six
+
+
+@pytest.mark.parametrize(
+    ("steps", "shape"),
+    [
+        ("patches 4", (1, 2, 8)),  # the number of tokens would be whole
+        ("squeeze 2 (layout = alternate)", (1, 2, 3)),
+        ("unsqueeze 2", (2, 2, 2)),
+    ],
+)
+def test_sizes_that_do_not_divide(steps: str, shape: tuple[int, ...]) -> None:
+    core = program(f"flow F on Image[C, H, W] {{ {steps} }}")
+    with pytest.raises(ValueError, match="does not divide the sizes"):
+        evaluate_flow(core, key_of(core, "F"), [0.0] * math.prod(shape), shape, {}, {})
 
 
 def test_formals_reach_through_flows() -> None:

@@ -111,13 +111,13 @@ def limited(seconds: int) -> Iterator[None]:
     def late(_signal: int, _frame: object) -> None:
         raise _Late
 
-    before = signal.signal(signal.SIGALRM, late)
-    signal.alarm(seconds)
+    before = signal.signal(signal.SIGPROF, late)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
         yield
     finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
 
 
 def outcome_of(text: str, seed: str, *, attacked: bool = False, examined: bool = True) -> Outcome:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from mintdsl.core import ir
 from mintdsl.core.constraints import CONSTRAINTS
 from mintdsl.core.orders import DIRECTIONS, ORDERS, Order
+from mintdsl.core.steps import MASKS
 from mintdsl.proof.derivation import Derivation
 
 from .subject import Subject
@@ -49,6 +50,8 @@ def _layer(layer: ir.Layer) -> Iterator[str]:
         yield from _argument(layer.order)
     for param in layer.params:
         yield f"shape:{param.target.kind}"
+        if isinstance(param.kind, ir.NetParam):
+            continue
         yield from _argument(param.init)
         match param.kind:
             case ir.Elementwise(kind=word):
@@ -68,6 +71,8 @@ def _layer(layer: ir.Layer) -> Iterator[str]:
             kept = param.bound.quantity, param.bound.cmp
             text = next(c.text for c in CONSTRAINTS if (c.quantity, c.cmp) == kept)
             yield f"constraint:{text}:{param.bound.via}"
+    if layer.split is not None:
+        yield f"mask:{layer.split.how if layer.split.how in MASKS else 'declared'}"
     for root in (*(item.value for item in layer.lets), layer.result):
         yield from _expression(root)
 
@@ -82,6 +87,11 @@ def _expression(node: ir.Expr) -> Iterator[str]:
         case ir.Binary(left=left, right=right):
             yield from _expression(left)
             yield from _expression(right)
+        case ir.Join(parts=parts):
+            for part in parts:
+                yield from _expression(part)
+        case ir.Pick(arg=inner):
+            yield from _expression(inner)
         case _:
             pass
 
@@ -120,5 +130,9 @@ def _steps(steps: tuple[ir.Step, ...]) -> Iterator[str]:
             case ir.Prior(name=name):
                 yield "step:prior"
                 yield f"prior:{name}"
+            case ir.FactorOut():
+                yield "step:factor"
+            case ir.StandardizeData():
+                yield "step:standardize"
             case other:
                 yield f"step:{type(other).__name__.lower()}"

@@ -93,10 +93,18 @@ def _names(used: Used, module: nn.Module) -> dict[str, str]:
     """Attribute of a module for each key of its parameters, the prefix left out."""
     members = dict(zip(module.names, module.members, strict=True))  # type: ignore[arg-type,call-overload]
     there = {name for name, _ in (*module.named_parameters(), *module.named_buffers())}
-    found = {}
+    found = {name: name for name in there if "." in name}  # of nets inside of it
     for param in used.layer.params:
         attribute = members.get(param.name, param.name)  # statistics are no members
         found |= {param.name + s: attribute + s for s in ENDINGS if attribute + s in there}
+    return found
+
+
+def _tensor(module: nn.Module, name: str) -> Tensor:
+    """A parameter or buffer by its path."""
+    owner, _, last = name.rpartition(".")
+    found = getattr(module.get_submodule(owner), last)
+    assert isinstance(found, Tensor)
     return found
 
 
@@ -104,7 +112,16 @@ def stored(uses: Sequence[Used], model: nn.Module) -> dict[str, Tensor]:
     """The stored tensors of a model by key."""
     found = {}
     for used, module in zip(uses, layers_of(model), strict=True):
-        found |= {used.prefix + k: getattr(module, a).detach().clone() for k, a in _names(used, module).items()}
+        found |= {used.prefix + k: _tensor(module, a).detach().clone() for k, a in _names(used, module).items()}
+    return found | {key: tensor.detach().clone() for key, tensor in _between(model).items()}
+
+
+def _between(model: nn.Module) -> dict[str, Tensor]:
+    """What a flow stores outside of its layers, by key: statistics of the data, a learned prior."""
+    found = {}
+    for path, module in model.named_modules():
+        if type(module).__name__ in ("DataStandardize", "LearnedNormalPrior"):
+            found |= {f"{path}.{k}": getattr(module, k) for k in module.state_dict() if k != "pending"}
     return found
 
 
@@ -113,10 +130,10 @@ class Loader:
 
     def __init__(self, uses: Sequence[Used], model: nn.Module) -> None:
         self.places = [
-            (used.prefix + key, getattr(module, attribute))
+            (used.prefix + key, _tensor(module, attribute))
             for used, module in zip(uses, layers_of(model), strict=True)
             for key, attribute in _names(used, module).items()
-        ]
+        ] + list(_between(model).items())
 
     @torch.no_grad()
     def load(self, raw: dict[str, Tensor], draw: int) -> None:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from mintdsl.core.interval import REAL, Interval
-from mintdsl.proof.jacobian import DENSE, NONE, Fibre, Jacobian, Monomial
+from mintdsl.proof.jacobian import DENSE, NONE, PARTS, Fibre, Jacobian, Monomial
 
 from .draws import EXACT, MODERATE, POINTS, Inputs
 from .meaning import Weights
@@ -46,6 +46,8 @@ class Sight:
 
     def direction(self, word: str) -> Tensor:
         """Which entries may differ from 0 beside the diagonal: a matrix [p, q]."""
+        if word == PARTS:  # in some order of the parts
+            return self.later | self.later.T
         return self.later if self.weights.direction(word) == "lower" else self.later.T
 
     def signs(self, monomial: Monomial, at: Mapping[str, int]) -> Tensor:
@@ -200,9 +202,10 @@ def grows(fact: Jacobian, evaluate: Callable[[Tensor], Field], base: Tensor, whe
         middle, near, far = values[:, first], values[:, first + 1], values[:, first + 2]
         moved, error = (middle - values[:, 0]).abs(), errors[:, 0] + errors[:, first]
         # every bounded activation comes to its end like exp, so at 1e12 it is there; log, which does not, is then at
-        # 28 and moves on to 138, which a large bias beside it must not hide
+        # 28 and moves on to 138, which a large value beside it, or one left behind, must not hide
         reached = torch.isfinite(errors[:, first + 1]) & torch.isfinite(errors[:, first + 2])
-        stuck = reached & (moved > 100 * error) & ((far - near).abs() <= 1e-6 * moved)
+        small = 1e-6 * torch.minimum(moved, far.abs() + near.abs())
+        stuck = reached & (moved > 100 * error) & ((far - near).abs() <= small)
         if fact.fibre is Fibre.IMAGE:
             ends = [e for e in (fact.image.lo, fact.image.hi) if math.isfinite(e)]
             for end in ends:

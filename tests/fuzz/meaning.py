@@ -12,11 +12,12 @@ from dataclasses import dataclass, field, replace
 from itertools import product
 from random import Random
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from mintdsl.core import ir
-from mintdsl.core.interpret_weights import BoundAct, Env, bind, evaluate_size, extents
+from mintdsl.core.interpret_weights import BoundAct, Env, bind, bind_net, evaluate_size, extents
 from mintdsl.core.nat import Nat
 from mintdsl.core.orders import DEFAULT_ORDER, Order
 
@@ -112,9 +113,9 @@ SIGNED = {"signed", "signed_exp"}
 
 @dataclass
 class Weights:
-    """The effective values of one layer's parameters, every one as its definition says."""
+    """The effective values of one layer's or net's parameters, every one as its definition says."""
 
-    layer: ir.Layer
+    layer: ir.Layer | ir.Net
     env: Env
     raw: Raw
     prefix: str = ""
@@ -138,8 +139,9 @@ class Weights:
         return [tuple(sum(a * b for a, b in zip(row, p, strict=True)) for row in rows) for p in self.places]
 
     def later(self, order: Order | None = None) -> Tensor:
-        """Whether place p comes after place q: a matrix [p, q]."""
-        keys = self.keys(order)
+        """Whether place p comes after place q: a matrix [p, q]. Of a layer in parts: in a later part."""
+        split = self.layer.split
+        keys = self.keys(order) if split is None else [(k,) for k in part_of_each(split, self.env)]
         return torch.tensor([[p > q for q in keys] for p in keys])
 
     def stored(self, name: str, member: Member) -> Tensor:
@@ -263,7 +265,10 @@ class Weights:
         dims = self.env.shape(param.source)
         axis = {"time": 0, "channel": len(dims) - 1 if len(dims) == 2 else 0, "all": -1}[param.kind.axis]
         order = list(range(math.prod(dims) if axis < 0 else dims[axis]))
-        Random(param.kind.seed).shuffle(order)
+        uniform = Random(param.kind.seed)
+        for last in range(len(order) - 1, 0, -1):
+            other = int(uniform.random() * (last + 1))
+            order[last], order[other] = order[other], order[last]
         places = list(product(*map(range, dims)))
         if axis < 0:
             index = order
@@ -322,17 +327,38 @@ class Formula:
     env: Env
     x: Field
     weights: Weights | None = None
+    parts: Mapping[str, Field] = field(default_factory=dict)
     watch: Callable[[ir.Expr, Mapping[str, int], Field], None] | None = None
     lets: dict[tuple[str, Member], Field] = field(default_factory=dict)
 
     def layer(self) -> Field:
         """The whole layer."""
         assert self.weights is not None
-        for let in self.weights.layer.lets:
+        layer, split = self.weights.layer, self.weights.layer.split
+        own = [] if split is None else part_of_each(split, self.env)
+        if split is not None:
+            masked = split.functional is not None
+            places = [[p for p, part in enumerate(own) if part == k or masked] for k in range(len(split.parts))]
+            self.parts = {name: tensors.taken(self.x, at) for name, at in zip(split.parts, places, strict=True)}
+        for let in layer.lets:
             for member in self.weights.members(let.indices):
                 at = dict(zip(let.indices, member, strict=True))
                 self.lets[let.name, member] = self.expr(let.value, at)
-        return self._full(self.expr(self.weights.layer.result, {}))
+        if not isinstance(layer.result, ir.Join):
+            return self._full(self.expr(layer.result, {}))
+        found = [
+            self._like(self.expr(part, {}), self.parts[name])
+            for (name, _), part in zip(layer.results, layer.result.parts, strict=True)
+        ]
+        counts = [0] * len(found)
+        pieces = []
+        for p, k in enumerate(own):
+            pieces.append(tensors.taken(found[k], [p if masked else counts[k]]))
+            counts[k] += 1
+        return tensors.stacked(pieces)
+
+    def _like(self, found: Field, other: Field) -> Field:
+        return tensors.add(found, tensors.constant(torch.zeros_like(other.value[:, :1]), other))
 
     def _full(self, found: Field) -> Field:
         return tensors.add(found, tensors.constant(torch.zeros_like(self.x.value[:, :1]), self.x))
@@ -346,8 +372,16 @@ class Formula:
 
     def _expr(self, node: ir.Expr, at: Mapping[str, int]) -> Field:
         match node:
-            case ir.Var():
-                return self.x
+            case ir.Var(name=name):
+                return self.parts.get(name, self.x)
+            case ir.Spread(arg=arg):
+                assert self.weights is not None and self.weights.layer.split is not None
+                split = self.weights.layer.split
+                kept = [float(k == split.parts.index(arg.name)) for k in part_of_each(split, self.env)]
+                mask = torch.tensor(kept, dtype=self.x.value.dtype).expand_as(self.x.value[:, :1])
+                return tensors.multiply(self.parts[arg.name], tensors.exact(mask, self.x))
+            case ir.Pick():
+                return self.expr(node.arg, at)
             case ir.Scalar(value=value):
                 return tensors.constant(torch.full_like(self.x.value[:, :1, :1], self._number(value)), self.x)
             case ir.Value(param=name):
@@ -379,6 +413,12 @@ class Formula:
                     total = term if total is None else tensors.add(total, term)
                 assert total is not None
                 return total
+            case ir.Call(param=name, args=(arg,)):
+                assert self.weights is not None
+                kind = self.weights.layer.param(name).kind
+                assert isinstance(kind, ir.NetParam) and kind.sources == kind.targets
+                inside = Weights(kind.net, bind_net(kind, self.env), self.weights.raw, f"{self.weights.prefix}{name}.")
+                return Formula(inside.env, self._full(self.expr(arg, at)), inside).layer()
             case _:
                 raise AssertionError(node)
 
@@ -434,6 +474,23 @@ def activate(bound: BoundAct, argument: Field) -> Field:
             return tensors.apply(argument, lambda v: ACTS[act.name](v, *options), KINKS.get(act.name, ()))
 
 
+def part_of_each(split: ir.Split, env: Env) -> list[int]:
+    """For each place, row-major, the number of the part that it belongs to."""
+    count, dims = len(split.parts), env.dims
+    start = evaluate_size(split.start, env.sizes, 0)
+    axis = 0 if len(dims) == 3 else len(dims) - 1
+    found = []
+    for index in product(*map(range, dims)):
+        if split.functional is not None:
+            residue = sum(a * i for a, i in zip(split.functional, (*index, 1), strict=True))
+        elif split.how == "strided":
+            residue = index[axis]
+        else:
+            residue = index[axis] * count // dims[axis]
+        found.append((residue - start) % count)
+    return found
+
+
 # ---------------------------------------------------------------- flows
 
 
@@ -469,9 +526,21 @@ def _walk(program, steps, env, prefix, copies, dims, found):  # type: ignore[no-
                 _walk(program, block, env, prefix, more, dims, found)
             case ir.Pair(steps=block):
                 dims = _walk(program, block, env, prefix, copies, dims, found)
+            case ir.FactorOut():
+                dims = halves(dims)[0]
             case op:
                 dims = moved(op, dims)[0]
     return dims
+
+
+def halves(dims: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[list[int], list[int]]]:
+    """The sizes of a half of the channels, coordinates or features; the places of the first one and of the second."""
+    axis = 1 if len(dims) == 2 else 0
+    if dims[axis] % 2:
+        raise ValueError(f"{dims} has no halves")
+    half = (*dims[:axis], dims[axis] // 2, *dims[axis + 1 :])
+    places = torch.arange(math.prod(dims)).reshape(dims).split(half[axis], axis)
+    return half, (places[0].flatten().tolist(), places[1].flatten().tolist())
 
 
 def leaves(program: ir.Program, definition: ir.Definition, env: Env) -> tuple[int, ...]:
@@ -494,15 +563,52 @@ def moved(op: ir.Op, dims: tuple[int, ...]) -> tuple[tuple[int, ...], list[int] 
             wide_of: dict[int, int] = {}
             for k, y, x in product(range(c), range(h), range(w)):
                 corner = (y % f) * f + x % f
-                channel = corner * c + k if layout == "colour_fast" else k * f * f + corner
+                if layout == "alternate":  # the diagonal of a tile comes first
+                    corner = {(0, 0): 0, (1, 1): 1, (0, 1): 2, (1, 0): 3}[y % 2, x % 2]
+                channel = k * f * f + corner if layout == "colour_slow" else corner * c + k
                 place = (channel * deep[1] + y // f) * deep[2] + x // f
                 wide_of[place] = (k * h + y) * w + x
             if not undo:
                 return deep, [wide_of[p] for p in range(len(wide_of))]
             deep_of = {wide: place for place, wide in wide_of.items()}
             return (c, h, w), [deep_of[p] for p in range(len(deep_of))]
+        case ir.Flatten():
+            return (math.prod(dims),), list(range(math.prod(dims)))
+        case ir.Patches(size=n):
+            c, h, w = dims
+            tokens, width = (h // n) * (w // n), n * n * c
+            found = [0] * (tokens * width)
+            for place, (k, y, x) in enumerate(product(range(c), range(h), range(w))):
+                token, entry = (y // n) * (w // n) + x // n, ((y % n) * n + x % n) * c + k
+                found[token * width + entry] = place
+            return (tokens, width), found
+        case ir.Reverse(axis=axis):
+            return dims, _rearranged(axis, dims, lambda size: list(reversed(range(size))))
+        case ir.Permute(axis=axis, seed=seed):
+            return dims, _rearranged(axis, dims, lambda size: _shuffled(size, seed))
         case _:
             return dims, None
+
+
+def _rearranged(axis: str, dims: tuple[int, ...], order: Callable[[int], list[int]]) -> list[int]:
+    """Where each entry comes from when those of an axis, or all, are put in another order."""
+    places = np.arange(math.prod(dims)).reshape(dims)
+    if axis == "all":
+        return [int(p) for p in places.flatten()[order(places.size)]]
+    along = {("channel", 3): 0, ("channel", 1): 0, ("channel", 2): 1, ("time", 2): 0}[axis, len(dims)]
+    return [int(p) for p in np.take(places, order(dims[along]), along).flatten()]
+
+
+def _shuffled(size: int, seed: int) -> list[int]:
+    """Draws of Python's uniform numbers: the last place takes one of all, the one before it one of the others, ..."""
+    draws = Random(seed)
+    left, taken = list(range(size)), []
+    while len(left) > 1:
+        chosen = math.floor(draws.random() * len(left))
+        taken.append(left[chosen])
+        left[chosen] = left[-1]
+        left.pop()
+    return [*left, *reversed(taken)]
 
 
 def run_flow(
@@ -522,10 +628,21 @@ def run_flow(
     if isinstance(definition, ir.Layer):
         found = Formula(env, x, Weights(definition, env, raw, prefix)).layer()
         return replace(found, error=found.error + missed * (1 + found.value.abs()))
-    return _run(program, definition.steps, env, raw, x, prefix, (), env.dims, missed)[0]
+    left: list[Field] = []
+    rest, _ = _run(program, definition.steps, env, raw, x, prefix, (), env.dims, missed, left)
+    return _in_a_row([*left, rest])
 
 
-def _run(program, steps, env, raw, x, prefix, copy, dims, missed):  # type: ignore[no-untyped-def]
+def _in_a_row(parts: list[Field]) -> Field:
+    """Parts that left at different places, in order; a bound for each input is that of the worst of them."""
+    if len(parts) == 1:
+        return parts[0]
+    value, error, steep = (torch.cat([getattr(p, n) for p in parts], -1) for n in ("value", "error", "steep"))
+    rough, gain = (torch.stack([getattr(p, n) for p in parts]).amax(0) for n in ("rough", "gain"))
+    return Field(value, error, torch.cat([p.jacobian for p in parts], 2), steep, rough, gain)
+
+
+def _run(program, steps, env, raw, x, prefix, copy, dims, missed, left):  # type: ignore[no-untyped-def]
     for step in steps:
         path = prefix + ".".join([step.name, *map(str, copy)]) + "."
         match step.op:
@@ -536,27 +653,30 @@ def _run(program, steps, env, raw, x, prefix, copy, dims, missed):  # type: igno
                 dims = leaves(program, callee, inner)
             case ir.Repeat(count=count, steps=block):
                 for k in range(evaluate_size(count, env.sizes)):
-                    x, dims = _run(program, block, env, raw, x, prefix, (*copy, k), dims, missed)
+                    x, dims = _run(program, block, env, raw, x, prefix, (*copy, k), dims, missed, left)
             case ir.Pair(steps=block):
-                x, dims = _run(program, block, env, raw, x, prefix, copy, dims, missed)
+                x, dims = _run(program, block, env, raw, x, prefix, copy, dims, missed, left)
+            case ir.FactorOut(keep=keep):
+                dims, (first, second) = halves(dims)
+                left.append(_picked(x, second if keep == "first" else first))
+                x = _picked(x, first if keep == "first" else second)
+            case ir.StandardizeData():
+                channels = [p[0] if len(dims) == 3 else p[-1] for p in product(*map(range, dims))]
+                mean, log_std = (raw[path + name][:, channels].unsqueeze(1) for name in ("mean", "log_std"))
+                x = _affine(x, -mean, (-log_std.clamp(-60.0, 60.0)).exp())
             case op:
                 x = _built_in(op, x, dims)
                 dims = moved(op, dims)[0]
+                if isinstance(op, ir.Pad) and missed:  # an inverse takes for 0 what is within the root of the rounding
+                    x = replace(x, error=x.error + 1e-7 * (1 + x.value.abs().amax(-1, keepdim=True)))
     return x, dims
 
 
 def _built_in(op: ir.Op, x: Field, dims: tuple[int, ...]) -> Field:
     match op:
-        case ir.Squeeze():
+        case ir.Move():
             _, sources = moved(op, dims)
-            return Field(
-                x.value[..., sources],
-                x.error[..., sources],
-                x.jacobian[:, :, sources],
-                x.steep[..., sources],
-                x.rough,
-                x.gain,
-            )
+            return _picked(x, sources)
         case ir.Logit(alpha=a):
             inner = tensors.add(_scaled(x, 1 - 2 * a), tensors.constant(torch.full_like(x.value[:, :1], a), x))
             return tensors.apply(inner, _logit)
@@ -564,8 +684,7 @@ def _built_in(op: ir.Op, x: Field, dims: tuple[int, ...]) -> Field:
             channels = [p[0] if len(dims) == 3 else p[-1] for p in product(*map(range, dims))]
             shift = torch.tensor([-mean[c % len(mean)] for c in channels], dtype=x.value.dtype)
             factor = torch.tensor([1 / std[c % len(std)] for c in channels], dtype=x.value.dtype)
-            moved_ = tensors.add(x, tensors.constant(shift.expand_as(x.value[:, :1]), x))
-            return tensors.multiply(moved_, tensors.constant(factor.expand_as(x.value[:, :1]), x))
+            return _affine(x, shift, factor)
         case ir.Pad(extra=extra):
             more = extra * math.prod(dims[1:])
             widen = [
@@ -576,6 +695,23 @@ def _built_in(op: ir.Op, x: Field, dims: tuple[int, ...]) -> Field:
             return Field(widen[0], widen[1], torch.cat([x.jacobian, rows], 2), widen[2], x.rough, x.gain)
         case _:
             return x
+
+
+def _picked(x: Field, places: list[int] | None) -> Field:
+    return Field(
+        x.value[..., places],
+        x.error[..., places],
+        x.jacobian[:, :, places],
+        x.steep[..., places],
+        x.rough,
+        x.gain,
+    )
+
+
+def _affine(x: Field, shift: Tensor, factor: Tensor) -> Field:
+    """(x + shift) * factor, of numbers that do not depend on x: [R, 1, D], or the same for all draws."""
+    moved_ = tensors.add(x, tensors.constant(shift.expand_as(x.value[:, :1]), x))
+    return tensors.multiply(moved_, tensors.constant(factor.expand_as(x.value[:, :1]), x))
 
 
 def _scaled(x: Field, factor: float) -> Field:

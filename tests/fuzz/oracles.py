@@ -25,7 +25,8 @@ from . import tensors
 from .claims import claims_hold
 from .draws import KINDS, MODERATE, POINTS, Loader, end_draw, inputs, raw_draws
 from .facts import Failure, Sight, excess_of, grows
-from .meaning import Formula, Used, Weights, run_flow
+from .initial import density, ready
+from .meaning import Formula, Used, Weights, part_of_each, run_flow
 from .subject import Subject, build, layer_proof, layers_of
 from .tensors import Field, variable
 
@@ -100,6 +101,8 @@ class _Trial:
             self.verdict.add("onto", grows(proof.jacobian, evaluate, given.x[:MODERATE, 0], where))
 
     def _chosen(self, layer: ir.Layer) -> list[ir.Expr]:
+        if layer.split is not None:
+            return []  # each part has formulas of its own
         nodes = [n for root in (*(item.value for item in layer.lets), layer.result) for n in _below(root)]
         some = self.rng.sample(nodes, min(NODES, len(nodes)))
         return [*(item.value for item in layer.lets), *some]
@@ -130,7 +133,7 @@ class _Trial:
         for used, module in zip(self.subject.uses, layers_of(model), strict=True):
             weights = Weights(used.layer, used.env, self.raw, used.prefix)
             for param in used.layer.params:
-                if isinstance(param.kind, (ir.Normalize, ir.Perm)):
+                if isinstance(param.kind, ir.Normalize | ir.Perm | ir.NetParam):
                     continue
                 got = cast("Callable[[str], Tensor]", module.effective)(param.name).detach()
                 for member in weights.members(param.indices):
@@ -189,7 +192,11 @@ class _Trial:
         weights = Weights(used.layer, used.env, self.raw, used.prefix)
         if proof.jacobian.off not in ("<dense>",):
             allowed = torch.eye(jacobian.shape[-1], dtype=torch.bool)
-            if proof.jacobian.off != "<diagonal>":
+            if used.layer.split is not None:
+                own = part_of_each(used.layer.split, used.env)
+                read = [{used.layer.split.parts.index(name) for name in part.reads} for part in proof.parts]
+                allowed = allowed | torch.tensor([[q in read[p] for q in own] for p in own])
+            elif proof.jacobian.off != "<diagonal>":
                 later = _later(weights, proof)
                 allowed = allowed | (later if weights.direction(proof.jacobian.off) == "lower" else later.T)
             outside = (jacobian * ~allowed).abs().nan_to_num(0.0)
@@ -296,6 +303,19 @@ class _Trial:
             slack = torch.where(torch.isfinite(forward), slack, torch.inf)  # x rounded to an end of its box
             verdict.compare("log_det of both directions", where, (forward + log_det).abs(), slack)
 
+    def density(self, model: nn.Module) -> None:
+        """Moderate weights and inputs: the prior is the one that the program names."""
+        subject, draw = self.subject, self.rng.choice((0, 1))
+        Loader(subject.uses, model).load(self.raw, draw)
+        bijection = subject.proof.bijection
+        domain = REAL if bijection is None else bijection.domain
+        x = inputs(1, math.prod(subject.env.dims), self.made, domain).x[0, :2].reshape(2, *subject.env.dims)
+        density(subject, model, {k: v[draw] for k, v in self.raw.items()}, x, self.verdict.compare)
+
+    def fail(self, check: str, where: str, shown: str) -> None:
+        """Note a failure that is no comparison."""
+        self.verdict.failures.append(Failure(check, where, shown))
+
     # ------------------------------------------------------------ other precisions
 
     def narrow(self, model: nn.Module) -> None:
@@ -328,7 +348,7 @@ class _Trial:
         for used, module in zip(subject.uses, layers_of(model), strict=True):
             weights = Weights(used.layer, used.env, self.raw, used.prefix)
             for param in used.layer.params:
-                if isinstance(param.kind, (ir.Normalize, ir.Perm)):
+                if isinstance(param.kind, ir.Normalize | ir.Perm | ir.NetParam):
                     continue
                 if param.factored:  # a product may overflow, its factors may not
                     place = cast("tuple[str, ...]", module.names).index(param.name)
@@ -420,6 +440,8 @@ def examine(subject: Subject, seed: str) -> Verdict:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(rng.getrandbits(48))
         model = None if subject.model is None else build(subject, torch.float64)
+        if model is not None:
+            ready(subject, model, rng, made, verdict.compare, trial.fail)
         trial.raw = raw_draws(subject, model, made)
         if rng.random() < 0.2:
             trial.certificate()
@@ -432,6 +454,7 @@ def examine(subject: Subject, seed: str) -> Verdict:
                 trial.layer(used)
         if model is not None:
             trial.module(model)
+            trial.density(model)
             if subject.proof.bijection is not None:
                 trial.inverse(model)
             if rng.random() < 0.3:

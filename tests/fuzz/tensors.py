@@ -6,7 +6,7 @@ order, of everything that rounding may have done; they decide what a comparison 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -68,6 +68,32 @@ def constant(value: Tensor, like: Field) -> Field:
     zeros = torch.zeros((draws, points, size, like.jacobian.shape[-1]), dtype=value.dtype)
     return Field(
         full, EPS * full.abs(), zeros, zeros[..., 0], torch.zeros_like(like.rough), torch.zeros_like(like.gain)
+    )
+
+
+def exact(value: Tensor, like: Field) -> Field:
+    """Constants without an error: zeros and ones."""
+    found = constant(value, like)
+    return replace(found, error=torch.zeros_like(found.error))
+
+
+def taken(a: Field, places: Sequence[int]) -> Field:
+    """Some of the elements."""
+    at = list(places)
+    return Field(
+        a.value[..., at], a.error[..., at], a.jacobian[:, :, at], a.steep[..., at], a.rough, a.gain
+    )  # fmt: skip
+
+
+def stacked(pieces: Sequence[Field]) -> Field:
+    """Elements side by side."""
+    return Field(
+        torch.cat([p.value for p in pieces], -1),
+        torch.cat([p.error for p in pieces], -1),
+        torch.cat([p.jacobian for p in pieces], 2),
+        torch.cat([p.steep for p in pieces], -1),
+        torch.stack([p.rough for p in pieces]).amax(0),
+        torch.stack([p.gain for p in pieces]).amax(0),
     )
 
 

@@ -47,6 +47,14 @@ def blocks(n: int) -> str:
     return flow(f"F{n - 2}", f"{SCALE}flow F0 on Vec[4] {{ A }}\n{flows}")
 
 
+def nets(n: int) -> str:
+    inner = "".join(
+        f"net N{k} from Vec[D] to Vec[D] {{ param n : net N{k - 1} map x -> n(n(x)) }}\n" for k in range(1, n)
+    )
+    layer = f"layer A on Vec[D] ensures invertible {{ param b : bias param n : net N{n - 1} map x -> x + n(b) }}\n"
+    return f"mint 1\nnet N0 from Vec[D] to Vec[D] {{ map x -> x }}\n{inner}{layer}"
+
+
 def loops(n: int) -> str:
     return flow("repeat 1 { " * n + "A" + " }" * n)
 
@@ -166,6 +174,10 @@ def steps(n: int) -> str:
     return flow(f"repeat {n} {{ A }}")
 
 
+def permuted(n: int) -> str:
+    return f"mint 1\nflow F on Vec[{n}] ensures invertible {{ permute }}\n"
+
+
 def parameters(n: int) -> str:
     return SCALE.join(["mint 1\n", f"flow F on Vec[{n}] ensures invertible {{ A }}\n"])
 
@@ -202,6 +214,7 @@ CASES: dict[str, tuple[Callable[[int], str], ...]] = {
     "FORMALS": (formals,),
     "PARAMS": (params,),
     "INDICES": (indices,),
+    "NETS": (nets,),
     "KEYS": (keys,),
     "BOUND": (bound,),
     "TIES": (ties,),
@@ -216,6 +229,7 @@ CASES: dict[str, tuple[Callable[[int], str], ...]] = {
     "SIZE": (size,),
     "TAPS": (taps,),
     "STEPS": (steps,),
+    "PERMUTED": (permuted,),
     "PARAMETERS": (parameters,),
 }
 LOWERED = {"TOKENS": 1_000, "OPERATIONS": 5_000, "PARAMS": 500, "TIES": 200, "PROOFS": 400, "INSTANCES": 400}

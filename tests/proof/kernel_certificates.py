@@ -44,6 +44,10 @@ MORE = {
     "  map x -> t * x + V(W(x)) + W(x) }\norder spatial = (w, h)",
     "nested repeats": "flow F(N: Nat) on Image[1, 4, 4] ensures invertible, log_det exact, inverse closed_form {\n"
     "  repeat 3 { repeat N { standardize(mean = 0, std = 2) } standardize(mean = 0.1, std = 0.3) } }",
+    "numbers of the data": "layer A on S ensures diag > 0, invertible {\n"
+    "  param s : scale with diag > 0 init from_data\n  param b : bias init from_data\n  map x -> s * (x + b) }\n"
+    "flow F(N: Nat) on Image[1, 4, 4] ensures invertible, log_det exact, inverse closed_form {\n"
+    "  repeat N { standardize(mean = data, std = data) A } prior learned_normal(per = element) }",
     "quotients": "layer A on Vec[D] ensures lower { param S : linear strict lower\n param t : scale with diag != 0\n"
     "map x { let u = x / (2 + tanh(S(x)))\n return u / t + log(1 + exp(S(u))) } }",
     "sum of families": "layer A(K: Nat) on Vec[D] ensures lower, diag > 0 { index i, j : K\n"
@@ -52,6 +56,15 @@ MORE = {
     "  map x { let v[j] = tanh(-(V[j](b[j] * x)))\n  return sum[i, j](c[i, j] * (U[i, j](v[j]) + a[i] * x)) } }",
     "unit box": "layer S on Image[C, H, W] ensures injective { map x -> sigmoid(x) }\n"
     "flow F on Image[1, 4, 4] ensures injective { logit(0.1) S logit(0.2) }",
+    "three scales": "layer A on Image[C, H, W] ensures lower, invertible { param k : conv 3x3 lower with diag > 0\n"
+    "map x -> k(x) }\nflow F on Image[1, 8, 4] ensures invertible { squeeze 2 A factor half squeeze 2 repeat 2 { A }\n"
+    "factor half (keep = second) A prior normal }",
+    "halves of one box": "layer S on Vec[D] ensures injective { map x -> sigmoid(x) }\n"
+    "flow F on Vec[8] ensures injective, log_det exact { S factor half factor half (keep = second) }",
+    "halves of two boxes": "flow F on Vec[8] ensures injective { factor half logit(0.1) factor half }",
+    "halves that only move": "flow F on Seq[3, 4] ensures invertible, volume_preserving, lip <= 1 { factor half }",
+    "slopes beside what left": "flow F on Vec[8] ensures lip < 8.1, invertible { standardize(mean = 0, std = 0.5)\n"
+    "factor half standardize(mean = 0, std = 4) factor half (keep = second) standardize(mean = 0, std = 0.0625) }",
     "zeros padded": "flow F on Image[1, 4, 4] ensures injective, log_det none { squeeze 2 pad channels to 6 }",
 }
 

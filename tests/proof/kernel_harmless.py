@@ -148,17 +148,23 @@ def proof_implied(stated: Json, by: Json, changed: Json) -> bool:
     params = {p["name"]: p for p in definition.get("params", [])}
     for name, value in stated.items():
         match name:
-            case "lets":
-                nodes = [nodes for _, _, nodes in definition["lets"]]
-                good = len(value) == len(nodes) and all(
-                    formula_implied(a, b, n, params) for a, b, n in zip(value, by[name], nodes, strict=True)
+            case "formulas":
+                written = {let: nodes for let, _, nodes in definition["lets"]}
+                results = [nodes for _, nodes in definition["results"]]
+                good = len(value) == len(by[name]) == len(results) and all(
+                    set(one) == {"lets", "result"}
+                    and [let for let, _ in one["lets"]] == [let for let, _ in other["lets"]]
+                    and all(
+                        formula_implied(a, b, written[let], params)
+                        for (let, a), (_, b) in zip(one["lets"], other["lets"], strict=True)
+                    )
+                    and formula_implied(one["result"], other["result"], nodes, params)
+                    for one, other, nodes in zip(value, by[name], results, strict=True)
                 )
             case "acts":
                 good = set(value) == set(by[name]) and all(
                     formula_implied(value[k], by[name][k], statement["acts"][int(k)][1], params) for k in value
                 )
-            case "result":
-                good = formula_implied(value, by[name], definition["result"], params)
             case "lip":
                 good = number(value) >= number(by[name]) or number(value) >= lip_of_flow(definition, changed)
             case "map":
@@ -177,7 +183,7 @@ def lip_of_flow(definition: Json, changed: Json) -> Any:
 
     def known(name: str, args: Json) -> Any:
         proofs = [p for p in changed["proofs"] if p["definition"] == name]
-        return max(number(p["lip"] if "lip" in p else p["result"][-1][1]["lip"]) for p in proofs)
+        return max(number(p["lip"] if "lip" in p else p["formulas"][0]["result"][-1][1]["lip"]) for p in proofs)
 
     return lip_of_steps(definition["steps"], known)
 

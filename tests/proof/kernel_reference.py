@@ -227,6 +227,11 @@ def at_node(node: Json, rule: str, operands: list[Json], params: dict[str, Json]
             root = DIGITS.sqrt(DIGITS.divide(Decimal(eps.denominator), Decimal(eps.numerator)))
             steep = Box(Fraction(0), outer(root)[1], True, False)
             return Bounds(products(a.diag, steep), REAL, times(a.lip, steep.hi))
+        case "NET", _ if all(
+            fact["off"] == "<diagonal>" and bound.diag.zero for fact, bound in zip(operands, found, strict=True)
+        ):
+            nothing = Box(Fraction(0), Fraction(0), False, False)
+            return Bounds(nothing, REAL, Fraction(0))
     return None
 
 
@@ -259,10 +264,13 @@ def follows(fact: Json, by: Bounds) -> bool:
 def lip_of_steps(steps: Json, known: Callable[[str, Json], Number]) -> Number:
     """The exact product of the Lipschitz bounds of steps; `known` gives that of a definition with its arguments."""
     total: Number = Fraction(1)
+    most: Number = Fraction(0)  # of the chains up to what left
     for _, (word, *rest), _ in steps:
+        if word == "factor":
+            most = max(most, total)
         for factor in _factors(word, rest, known):
             total = times(total, factor)
-    return total
+    return max(most, total)
 
 
 def _factors(word: str, rest: Json, known: Callable[[str, Json], Number]) -> Iterator[Number]:

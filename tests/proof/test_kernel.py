@@ -22,7 +22,7 @@ import mintdsl
 from mintdsl.core import ir
 from mintdsl.core.canonical import Statement, digest
 from mintdsl.proof.certificate import certificate
-from mintdsl.proof.check import LayerProof, inverse_kind
+from mintdsl.proof.check import LayerProof
 from mintdsl.proof.claims import Proved, check_claim, flow_claim
 from mintdsl.proof.kernel import TRUSTED, Refused, recheck
 from mintdsl.proof.kernel.facts import ACTS, SETS
@@ -75,28 +75,31 @@ def test_the_examples_use_every_rule_and_every_claim() -> None:
         step[0]
         for found in certificates
         for proof in found["proofs"]
-        for steps in [*proof.get("lets", []), proof.get("result", []), *proof.get("acts", {}).values()]
+        for steps in [
+            *(s for one in proof.get("formulas", []) for s in (*(steps for _, steps in one["lets"]), one["result"])),
+            *proof.get("acts", {}).values(),
+        ]
         for step in steps
     }
-    assert rules == {
-        "VAR",
-        "CONST",
-        "LET",
-        "BASIC",
-        "COMP",
-        "ACT",
-        "NEG",
-        "ADD",
-        "SUM",
-        "MUL",
-        "DIV",
-        "BN",
-        "PERM",
-        "DET",
-    }
+    arithmetic = {"NEG", "ADD", "SUM", "MUL", "DIV"}
+    assert rules == {"VAR", "CONST", "LET", "BASIC", "COMP", "ACT", "BN", "PERM", "DET", "PICK", "NET"} | arithmetic
     definitions = [d for found in certificates for d in found["statement"]["definitions"]]
     steps = json.dumps([d["steps"] for d in definitions if d["kind"] == "flow"])
-    assert all(f'"{word}"' in steps for word in ("squeeze", "logit", "standardize", "pad", "repeat", "pair", "use"))
+    words = (
+        "squeeze",
+        "permute",
+        "reverse",
+        "flatten",
+        "patches",
+        "logit",
+        "standardize",
+        "pad",
+        "factor",
+        "repeat",
+        "pair",
+        "use",
+    )
+    assert all(f'"{word}"' in steps for word in words)
     claims = {claim[0] for d in definitions for claim in d.get("claims", [])}
     assert claims >= {claim[0] for claim in CLAIMS}
     assert any(proof.get("order") for found in certificates for proof in found["proofs"])
@@ -236,9 +239,11 @@ def claims_hold(one: Example, statement: Json) -> bool:
         for what, cmp, value, strict, word in definition["claims"]:
             claim = ir.Claim(what, cmp, value, strict, word)
             if isinstance(used.proof, LayerProof):
-                j = used.proof.jacobian
-                found = used.proof.working.order if used.proof.working.found else None
-                proved = Proved(j, used.proof.bijection, inverse_kind(j), found)
+                one_proof = used.proof
+                found = one_proof.working.order if one_proof.working.found else None
+                own = tuple(part.jacobian for part in one_proof.parts)
+                known = one_proof.bijection, one_proof.inverse, one_proof.preserving, found, own
+                proved = Proved(one_proof.jacobian, *known)
                 problem = check_claim(used.proof.layer, claim, proved, None)
             else:
                 problem = flow_claim(claim, used.proof.bijection, used.proof.passage, used.proof.log_det, {})
@@ -279,8 +284,8 @@ VARIABLE = ["VAR", fact(diag=[[], [1.0, 1.0, False, False]], own="affine", lip=1
 
 
 def layer_proof(steps: Json, **parts: Json) -> Json:
-    common = {"definition": "L", "bindings": {}, "order": None, "acts": {}, "lets": [], "assumes": []}
-    return common | {"result": steps, "map": BIJECTION} | parts
+    common = {"definition": "L", "bindings": {}, "order": None, "acts": {}, "assumes": []}
+    return common | {"formulas": [{"lets": [], "result": steps}], "map": BIJECTION} | parts
 
 
 def test_a_constant_stated_weaker_is_not_onto() -> None:
@@ -402,10 +407,10 @@ def test_a_second_act_formal_and_unknown_words_are_refused() -> None:
     for path, new in (
         (("params", 0, "with", 0), "<= 0"),
         (("params", 0, "with", 2), "cosine"),
-        (("result", 1, 0), "pool"),
-        (("result", 1, 1, "act"), "softsign"),
-        (("result", 1, 2), -1),
-        (("result", 2, 1), "V"),
+        (("results", 0, 1, 1, 0), "pool"),
+        (("results", 0, 1, 1, 1, "act"), "softsign"),
+        (("results", 0, 1, 1, 2), -1),
+        (("results", 0, 1, 2, 1), "V"),
         (("order", "space"), "Seq"),
     ):
         written = certified(text)
@@ -414,6 +419,33 @@ def test_a_second_act_formal_and_unknown_words_are_refused() -> None:
             changed = changed[step]
         changed[path[-1]] = new
         refused(forged(written["statement"], *written["proofs"]), written["statement"])
+
+
+def test_a_factor_stands_in_the_outermost_flow_only() -> None:
+    """The elaborator refuses these; the kernel does so by itself, since a step of two parts means nothing to it."""
+    text = "flow G on Vec[4] { factor half }\nflow F on Vec[4] ensures invertible { G }"
+    half = ["factor_0", ["factor", "first"], ["Vec", [[[2, 1, []]]]]]
+    for found in (
+        ["repeat", [[1, 1, []]], [half]],
+        ["pair", [half]],
+        ["factor", "both"],
+        ["factor", "first", "Net"],
+        ["factor"],
+    ):
+        written = certified("flow F on Vec[4] ensures invertible { factor half }")
+        written["statement"]["definitions"][-1]["steps"] = [["it", found, half[2]]]
+        refused(forged(written["statement"], *written["proofs"]), written["statement"])
+    written = certified(text.replace("factor half", "standardize(mean = 0, std = 1)"))
+    assert recheck(written, written["statement"]) == ["G", "F"]
+    written["statement"]["definitions"][0]["steps"].insert(0, half)
+    assert "outermost" in refused(forged(written["statement"], *written["proofs"]), written["statement"])
+
+
+def test_the_lipschitz_bound_of_what_leaves_is_no_smaller() -> None:
+    written = certified("flow F on Vec[4] ensures invertible { factor half  standardize(mean = 0, std = 4) }")
+    assert written["proofs"][-1]["lip"] == 1.0
+    written["proofs"][-1]["lip"] = 0.25000001
+    refused(written, written["statement"])
 
 
 @pytest.mark.parametrize("nothing", [None, [], {}, "", 0, [1, 2, 3, 4], {"certificate": 1}, {"proofs": []}])
@@ -461,7 +493,7 @@ def chain(text: str, start: int, block: int, copies: int) -> Json:
     """The certificate of a formula in which `block` nodes from `start` on stand again and again, each on the last."""
     written = certified(text)
     layer, proof = written["statement"]["definitions"][-1], written["proofs"][-1]
-    nodes, steps = layer["result"], proof["result"]
+    nodes, steps = layer["results"][0][1], proof["formulas"][0]["result"]
     for _ in range(copies):
         base, last = len(nodes), len(nodes) - 1
         for node in nodes[start : start + block]:
@@ -521,7 +553,7 @@ def test_long_chains_of_ties() -> None:
     first = definition["params"][0]
     ties = [None, *([[], [[a, []], [a, []]], 1] for a in names[:-1])]
     definition["params"] = [first | {"name": name, "tie": tie} for name, tie in zip(names, ties, strict=True)][::-1]
-    definition["result"][1][1] = names[-1]
+    definition["results"][0][1][1][1] = names[-1]
     written = certified("layer L on Vec[D] ensures lower { param A0 : linear lower with diag >= 0\n map x -> A0(x) }")
     assert timed(forged(layer, *written["proofs"]), layer) < 5
     definition["params"][-1]["tie"] = [[], [[names[-1], []]], 1]

@@ -7,6 +7,7 @@ concludes must be implied by what the kernel concludes.
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Callable
 from fractions import Fraction
 from math import inf, isinf
@@ -323,6 +324,65 @@ def test_compositions_are_the_same() -> None:
         assert known(checker)._replace(lip=0) == kernel._replace(lip=0)
         assert kernel.lip <= exact.exact(checker.lip)
     assert composed >= 300 and seams >= 300
+
+
+def test_what_leaves_on_the_way_is_the_same() -> None:
+    """Rule FACTOR: the checker looks at every beginning that ends in a part, the kernel at what follows as g x id."""
+    generator = random.Random(8)
+    boxes = (EVERYTHING, Interval(0, 1, True, True), Interval(-1, 2, True, True))
+    words: Counter[str] = Counter()
+    for _ in range(8000):
+        segments: list[list[flow_rules.Passage]] = [[]]
+        for _ in range(generator.randrange(2, 7)):
+            word, inside = generator.choice(("part", "move", "step", "step")), generator.choice(boxes)
+            if word == "part":
+                segments.append([])
+                continue
+            lip, image = generator.choice((0.25, 0.5, 1.0, 2.0, inf)), generator.choice((None, inside, inside))
+            step = flow_rules.Passage(generator.choice(boxes), image, inside, lip=lip, why="a reason")
+            segments[-1].append(flow_rules.permutation() if word == "move" else step)
+        found = factored_by_the_checker(segments)
+        try:
+            whole = factored_by_the_kernel(segments)
+        except Refused:
+            words["refused"] += 1
+            assert found is None
+            continue
+        assert found is not None
+        if whole is None:
+            words["moved"] += 1
+            assert found.domain is None and found.lip == 1
+            continue
+        words["onto" if whole.onto else "not onto"] += 1
+        same = {} if whole.onto else {"inside": whole.inside}
+        assert known(found)._replace(lip=0, **same) == whole._replace(lip=0)
+        assert whole.lip <= exact.exact(found.lip)
+        if len(segments) > 1 and 1 < whole.lip < inf:
+            words["bounded"] += 1
+            assert found.lip <= whole.lip * (1 + Fraction(1, 2**40))
+    assert min(words[word] for word in ("refused", "moved", "onto", "not onto", "bounded")) >= 200, words
+
+
+def factored_by_the_checker(segments: list[list[flow_rules.Passage]]) -> flow_rules.Passage | None:
+    chain, left = flow_rules.IDENTITY, []
+    for segment in segments:
+        for step in segment:
+            after = flow_rules.compose(chain, step)
+            if isinstance(after, str):
+                return None
+            chain = after
+        left.append(chain)
+    return flow_rules.factored(chain, left[:-1])
+
+
+def factored_by_the_kernel(segments: list[list[flow_rules.Passage]]) -> flows.Known | None:
+    whole: flows.Known | None = None
+    for segment in reversed(segments):
+        part: flows.Known | None = None
+        for step in segment:
+            part = flows.joined(part, None if step.domain is None else known(step))
+        whole = flows.joined(part, whole and whole.beside())
+    return whole
 
 
 def known(passage: flow_rules.Passage) -> flows.Known:

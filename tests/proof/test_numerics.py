@@ -87,6 +87,16 @@ def flow(numbers: random.Random) -> str:
     steps = numbers.choices(STEPS, k=numbers.randint(1, 3))
     if numbers.random() < 0.5:
         steps.insert(0, f"logit({numbers.choice((0.01, 0.05, 0.3))})")
+    if numbers.random() < 0.4:
+        halves = [f"factor half (keep = {numbers.choice(('first', 'second'))})" for _ in range(2)]
+        small = "standardize(mean = 0.5, std = 3)"
+        steps += [
+            "squeeze 2",
+            halves[0],
+            numbers.choice(("Curved", small)),
+            halves[1],
+            numbers.choice(("Scale", small)),
+        ]
     return LAYERS + f"flow F on Image[1, 2, 2] ensures invertible {{ {'  '.join(steps)} }}"
 
 
@@ -131,6 +141,10 @@ def test_dense_jacobians_stay_within_the_bounds(seed: int) -> None:
         ("squeeze 2  logit(0.05)  unsqueeze 2", 0.9 / (0.05 * 0.95), 1 / (4 * 0.9)),
         ("repeat 3 { Scale }", 64.0, 64.0),
         ("squeeze 2  unsqueeze 2", 1.0, 1.0),
+        ("squeeze 2  factor half  Scale", 4.0, 4.0),
+        ("squeeze 2  factor half  standardize(mean = 0.5, std = 4)", 1.0, 4.0),  # what left keeps its slope
+        ("squeeze 2  Scale  factor half  standardize(mean = 0.5, std = 0.25)  factor half  Curved", 48.0, 4.0),
+        ("reverse  permute(axis = all)  patches 2  permute(axis = time)  flatten", 1.0, 1.0),
     ],
 )
 def test_bounds_are_the_best_ones(steps: str, data: float, inverse: float) -> None:

@@ -52,6 +52,11 @@ STEPS = (
     "repeat 2 { Inner  repeat 2 { Scale } }",
     "squeeze 2",
     "squeeze 2  One  unsqueeze 2",
+    "squeeze 2 (layout = alternate)  reverse  One  permute(seed = 3)  unsqueeze 2",
+    "reverse(axis = all)",
+    "One  reverse(axis = all)  Thin",
+    "repeat 3 { One  reverse(axis = all) }",
+    "permute(axis = all)",
     "repeat 2 { squeeze 2  One(tri = upper, o = corner)  unsqueeze 2  Thin }",
 )
 SAID = re.compile(
@@ -120,6 +125,18 @@ def test_where_it_is_silent() -> None:
     assert checked(f"flow F on Image[4, 1, 1] {{ {pair}  prior normal }}")[1] == []
     many = f"flow F on Image[1, 64, 64] {{ repeat 20000 {{ squeeze 2  {pair}  unsqueeze 2 }}  prior normal }}"
     assert checked(many)[1] == []
+
+
+def test_an_image_in_front_of_a_vector() -> None:
+    """What only moves entries of the image changes nothing; what mixes them ends the bound."""
+    pair = "pair { One(tri = lower)  One(tri = upper) }"
+    plain = checked(f"flow F on Image[1, 9, 9] {{ {pair}  prior normal }}")[1]
+    assert len(plain) == 1
+    for after in ("flatten", "reverse  patches 3", "patches 3  permute(axis = time)  flatten  reverse"):
+        assert checked(f"flow F on Image[1, 9, 9] {{ {pair}  {after}  prior normal }}")[1] == plain
+    line = "layer Line on Vec[D] ensures lower, invertible { param A : linear lower with diag > 0  map x -> A(x) }\n"
+    for after in ("flatten  Line", "permute(axis = all)"):
+        assert checked(f"{line}flow F on Image[1, 9, 9] {{ {pair}  {after}  prior normal }}")[1] == []
 
 
 def test_vectors_are_left_alone() -> None:

@@ -162,14 +162,19 @@ def rehashed(data: dict[str, Any]) -> dict[str, Any]:
     return {**data, "hash": digest(data["statement"])}
 
 
+def first(data: dict[str, Any]) -> dict[str, Any]:
+    """What proves the formula of the first definition."""
+    return data["proofs"][0]["formulas"][0]  # type: ignore[no-any-return]
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (lambda c: c["proofs"][0]["result"][-1].__setitem__(0, "MUL"), "node 4: what is stated does not follow by ADD"),
-        (lambda c: c["proofs"][0]["result"][-1][1].__setitem__("lip", 0.0), "node 4: what is stated does not follow"),
-        (lambda c: c["proofs"][0]["result"].pop(), "shorter than"),
+        (lambda c: first(c)["result"][-1].__setitem__(0, "MUL"), "node 4: what is stated does not follow by ADD"),
+        (lambda c: first(c)["result"][-1][1].__setitem__("lip", 0.0), "node 4: what is stated does not follow"),
+        (lambda c: first(c)["result"].pop(), "shorter than"),
         (lambda c: c["proofs"][0].pop("acts"), "other parts than it should"),
-        (lambda c: c["proofs"][0].__setitem__("lets", 3), "not in the form of a certificate"),
+        (lambda c: c["proofs"][0]["formulas"][0].__setitem__("lets", 3), "not in the form of a certificate"),
         (lambda c: c["proofs"].pop(), "the last proof is not of the definition"),
         (lambda c: c["proofs"].pop(0), ""),
         (lambda c: c["proofs"].clear(), "the last proof is not of the definition"),

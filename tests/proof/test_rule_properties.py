@@ -6,6 +6,7 @@ not only tangents: `diag in [lo, hi]` speaks of difference quotients.
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
 from collections.abc import Callable, Iterator, Mapping
@@ -46,6 +47,7 @@ TERMS = {
     "DIV": ("x / (1 + sigmoid(S(x)))", "A(x) / t", "1 / (1 + softplus(x))", "3 / r + x", "x / (2 + tanh(x))"),
     "TIE": ("t * x + U(elu(V(x)))", "U(V(x))", "V(x)"),
     "BN": ("m(x)", "t * m(A(x))", "n * m(x) + c"),
+    "NET": ("x + g(c)", "t * g(c)", "x * exp(tanh(g(g(c)))) + concat(e, f)"),
 }
 """For each rule of formulas, layers on a vector in which it is applied."""
 
@@ -54,12 +56,14 @@ EXTRA = {
     "  param d[i] : bias (per = element)\n",
     "TIE": "  param U, V : linear lower\n  tie diag(U) * diag(V) >= 0\n",
     "BN": "  param m : normalize\n",
+    "NET": "  param g : net G\n  param e : bias on Vec[1]\n  param f : bias on Vec[D - 1]\n",
 }
+NETS = "net G from Vec[D] to Vec[D] {\n  param V : linear\n  param b : bias\n  map x -> V(sin(x)) + b * b\n}\n"
 
 
 def one_layer(rule: str, term: str) -> mintdsl.driver.Program:
     return mintdsl.loads(
-        f"mint 1\nlayer L{'(K: Nat = 2)' if rule == 'SUM' else ''} on Vec[D] {{\n{PARAMS}{EXTRA.get(rule, '')}"
+        f"mint 1\n{NETS}layer L{'(K: Nat = 2)' if rule == 'SUM' else ''} on Vec[D] {{\n{PARAMS}{EXTRA.get(rule, '')}"
         f"  map x -> {term}\n}}\n"
     )
 
@@ -67,12 +71,17 @@ def one_layer(rule: str, term: str) -> mintdsl.driver.Program:
 Raw = dict[str, list[float]]
 
 
-def draws(layer: ir.Layer, dims: tuple[int, ...], sizes: Mapping[str, int], seed: int) -> Iterator[Raw]:
+def draws(
+    core: ir.Program, layer: ir.Layer, dims: tuple[int, ...], sizes: Mapping[str, int], seed: int
+) -> Iterator[Raw]:
     """Raw tensors: normal, wide, extreme."""
+    inside = {key: shape for key, shape in interpret.parameters(core, core.main[-1], dims, sizes).items() if "." in key}
     generator = random.Random(seed)
     for scale in (0.5, 3.0, 40.0):
-        raw: Raw = {}
+        raw: Raw = {key: [generator.gauss(0, scale) for _ in range(math.prod(n))] for key, n in inside.items()}
         for param in layer.params:
+            if isinstance(param.kind, ir.NetParam):
+                continue
             count = math.prod(interpret.param_shape(layer, param, dims, sizes))
             if isinstance(param.kind, ir.Normalize):
                 raw[f"{param.name}_mean"] = [generator.gauss(0, scale) for _ in range(count)]
@@ -105,7 +114,7 @@ def test_rules_of_formulas(rule: str, term: str) -> None:
     jacobian = proof.jacobian
     generator = random.Random(7)
     checked = 0
-    for raw in draws(layer, dims, sizes, 11):
+    for raw in draws(core, layer, dims, sizes, 11):
 
         def at(x: list[float], raw: Mapping[str, list[float]] = raw) -> interpret.Result:
             return interpret.evaluate_layer(core, key, x, dims, sizes, raw)
@@ -170,15 +179,80 @@ FLOWS: dict[str, Callable[[], str]] = {
         "layer B on Vec[D] ensures volume_preserving { param V : linear with det == 1 via householder\n"
         "param W : linear with det == 1  map x -> V(W(x)) }\nflow F on Vec[3] { A B }"
     ),
-    "PERM": lambda: "flow F on Image[1, 2, 2] { squeeze 2 unsqueeze 2 (layout = colour_slow) }",
+    "PERM": lambda: (
+        "flow F on Image[1, 2, 4] { squeeze 2 (layout = alternate)  permute(seed = 1)  "
+        "unsqueeze 2 (layout = colour_slow)  reverse(axis = all)  patches 2  permute(axis = time)  "
+        "reverse(axis = time)  flatten  permute(axis = all) }"
+    ),
     "LOGIT": lambda: "flow F on Image[1, 1, 2] { logit(0.1) }",
     "SCALE": lambda: "flow F on Image[1, 1, 2] { standardize(mean = 0.5, std = 0.25) }",
     "PAD": lambda: "flow F on Image[1, 1, 2] { pad channels to 3 }",
+    "FACTOR": lambda: (
+        "flow F on Vec[4] { standardize(mean = 0, std = 0.5)  factor half  standardize(mean = 1, std = 4)\n"
+        "factor half (keep = second)  standardize(mean = 0, std = 0.125) }"
+    ),
 }
 
 
+JOINED = {
+    "JOIN": (
+        ("Vec[4]", "halves", "a, b", "a, (b - tanh(a)) * exp(sin(a))"),
+        ("Vec[6]", "strided, parts = 3, start = 2", "a, b, c", "a - b * c, b / (1 + exp(c)), -c"),
+        ("Image[2, 1, 2]", "channel", "a, b", "(a + V(b)) * sigmoid(V(b) + 2), b"),
+        ("Seq[2, 2]", "channel, start = 1", "a, b", "a * 2, a - b"),
+    ),
+    "PICK": (
+        ("Image[1, 2, 3]", "checkerboard", "a, b", "a, b * pick(exp(tanh(W(spread(a)))), b) + pick(W(spread(a)), b)"),
+        ("Image[2, 2, 1]", "cyclic, parts = 3", "a, b, c", "a - pick(softplus(spread(c)), a), b / pick(k, b), c"),
+    ),
+}
+
+
+@pytest.mark.parametrize(("rule", "case"), [(r, c) for r, cases in JOINED.items() for c in cases])
+def test_rules_of_parts(rule: str, case: tuple[str, str, str, str]) -> None:
+    shape, how, names, parts = case
+    params = "  param V : conv 3x3 on Image[1, 1, 2]\n" if "V(" in parts else ""
+    params += "  param W : conv 3x3\n" if "W(" in parts else ""
+    params += "  param k : scale with diag != 0\n" if "k" in parts.replace("pick", "") else ""
+    text = f"layer L on {shape} {{\n{params}  map x {{ let ({names}) = split(x, {how})  return join({parts}) }}\n}}\n"
+    core, bag = mintdsl.loads("mint 1\n" + text).core()
+    assert not bag.has_errors, bag.sorted()
+    (key,) = core.main
+    proof = Prover(core).prove(key, {})
+    assert isinstance(proof, LayerProof) and proof.bijection is not None and not proof.diagnostics
+    assert rule in {node.rule for node in proof.derivation.nodes()}
+    layer, split = proof.layer, proof.layer.split
+    assert split is not None
+    dims = tuple(d.constant or 0 for d in layer.shape.dims)
+    size, start = math.prod(dims), split.start.constant or 0
+    owner = [0] * size  # worked out again, from the meaning of the words
+    for place, index in enumerate(itertools.product(*map(range, dims))):
+        channel, count = index[0] if len(dims) == 3 else index[-1], len(split.parts)
+        channels = dims[0] if len(dims) == 3 else dims[-1]
+        residue = {
+            "halves": channel * 2 // channels,
+            "channel": channel * count // channels,
+            "strided": channel,
+            "checkerboard": sum(index[1:]),
+            "cyclic": sum(index),
+        }[split.how]
+        owner[place] = (residue - start) % count
+    generator = random.Random(3)
+    for raw in draws(layer, dims, {}, 5):
+        for scale in (0.1, 1.0, 5.0):
+            x = [generator.gauss(0, scale) for _ in range(size)]
+            here = interpret.evaluate_layer(core, key, x, dims, {}, raw)
+            for p, q in itertools.product(range(size), repeat=2):
+                part = proof.parts[owner[p]]
+                if p != q and (owner[p] == owner[q] or split.parts[owner[q]] not in part.reads):
+                    assert here.jacobian[p][q] == 0
+                elif p == q:
+                    interval = part.jacobian.diag.forget().interval
+                    assert contains(interval, here.jacobian[p][p], 1e-12 * (1 + abs(here.jacobian[p][p])))
+
+
 def test_every_rule_has_instances() -> None:
-    assert set(TERMS) | set(FLOWS) == set(RULES)
+    assert set(TERMS) | set(FLOWS) | set(JOINED) == set(RULES)
 
 
 @pytest.mark.parametrize("rule", FLOWS)

@@ -162,15 +162,22 @@ FLOWS = (
     "logit(0.05)  repeat 2 { One  Inner }  squeeze 2 (layout = LAYOUT)  Two",
     "repeat 3 { squeeze 2 (layout = LAYOUT)  One(tri = upper)  unsqueeze 2 (layout = LAYOUT) }",
     "Inner  squeeze 2 (layout = LAYOUT)  pad channels to 6  Inner",
+    "squeeze 2 (layout = LAYOUT)  One  factor half (keep = HALF)  repeat 2 { Two  Inner }  factor half  One",
+    "One  squeeze 2  factor half (keep = HALF)  One  pad channels to 4  factor half (keep = HALF)  Inner  Two",
+    "One  reverse(axis = all)  repeat 2 { Two  permute(axis = all, seed = 3) }  squeeze 2 (layout = LAYOUT)  Two",
+    "squeeze 2 (layout = LAYOUT)  One  permute  Two(tri = upper)  reverse  patches 1  permute(axis = time)",
+    "One  permute(axis = all)  flatten  Line  reverse  Line",
 )
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(80))
 def test_random_flows(seed: int) -> None:
     numbers = random.Random(1000 + seed)
     steps = FLOWS[seed % len(FLOWS)]
     for word in ("LAYOUT", "OTHER"):
-        steps = steps.replace(word, numbers.choice(("colour_fast", "colour_slow")))
+        steps = steps.replace(word, numbers.choice(("colour_fast", "colour_slow", "alternate")))
+    while "HALF" in steps:
+        steps = steps.replace("HALF", numbers.choice(("first", "second")), 1)
     core = program(f"""{DECLARED}
 layer One(tri: Dir = lower) on Image[C, H, W] {{
   order {numbers.choice(ORDERS)}
@@ -182,6 +189,7 @@ layer Two(tri: Dir = lower) on Image[C, H, W] {{
   param A : {conv(numbers, "tri")}
   map x -> x + tanh(A(x))
 }}
+layer Line on Vec[D] {{ param A : linear strict lower  map x -> x + tanh(A(x)) }}
 flow Inner on Image[C, H, W] {{ One  Two }}
 flow F on Image[1, 4, 2] {{ {steps} }}""")
     same(core, "F", (1, 4, 2), {}, seed)

@@ -71,6 +71,24 @@ def test_blocks_of_the_small_network() -> None:
     assert [b.shape for b in found.blocks][3:5] == ["Image[1, 28, 28]", "Image[4, 14, 14]"]
 
 
+def test_steps_that_move_entries_are_drawn_as_they_are_written() -> None:
+    moves = (
+        "squeeze 2",
+        "permute(axis = all, seed = 4)",
+        "unsqueeze 2",
+        "reverse(axis = channel)",
+        "patches 2",
+        "flatten",
+    )
+    found = drawn(f"mint 1\nflow F on Image[1, 4, 6] {{ {'  '.join(moves)} }}", "F")
+    assert tuple(b.title for b in found.blocks) == moves
+    assert {(b.kind, b.log_det) for b in found.blocks} == {("permutation", "0")}
+    shapes = ["Image[1, 4, 6]", "Image[4, 2, 3]", "Image[4, 2, 3]", "Image[1, 4, 6]", "Image[1, 4, 6]", "Seq[6, 4]"]
+    assert [b.shape for b in found.blocks] == shapes and found.blocks[-1].result == "Vec[24]"
+    scene = layout(found)
+    assert "reverse(axis = channel)" in [w.text for w in scene.shapes if isinstance(w, Words)]
+
+
 @pytest.mark.parametrize("sizes", [{}, {"K": 32}, {"K": 64}])
 def test_counts_agree_with_check(sizes: dict[str, int]) -> None:
     counts = mintdsl.load(resource("specs") / SMALL).check("MnistSmall", **sizes).results[0].counts
@@ -180,3 +198,15 @@ def test_too_many_steps(tmp_path: Path) -> None:
     text = f"mint 1\nflow F on Image[4, 4, 4] ensures invertible {{\n{steps}\n}}\n"
     result = mint("draw", "-", "-o", str(tmp_path / "x.svg"), stdin=text)
     assert result.exit_code == 2 and "repeat" in result.stderr
+
+
+def test_halves_that_leave() -> None:
+    text = "mint 1\nflow F(N: Nat = 4) on Image[N, 4, 4] { squeeze 2  factor half  factor half (keep = second) }\n"
+    found = drawn(text, "F")
+    assert [block.title for block in found.blocks] == ["squeeze 2", "factor half", "factor half"]
+    assert [block.result for block in found.blocks] == ["Image[16, 2, 2]", "Image[8, 2, 2]", "Image[4, 2, 2]"]
+    assert "second half leaves" in found.blocks[1].proof and "first half leaves" in found.blocks[2].proof
+    assert found.shape == "Image[4, 4, 4]" and found.result == "Vec[64]"
+    free = drawn("mint 1\nflow F on Vec[D] { factor half }\n", "F")
+    assert free.result == "flat, of Vec[D / 2] and Vec[D / 2]"
+    assert "Vec[64]" in svg(layout(found))

@@ -34,7 +34,22 @@ flow Blind(N: Nat = 2) on Image[2, 4, 6] ensures invertible {
 flow Paired on Image[6, 4, 4] ensures invertible { pair { One(tri = lower)  One(tri = upper) }  One(tri = upper) }
 flow Row on Vec[40] ensures invertible { pair { Full(tri = lower)  Full(tri = upper) } }
 flow Still on Image[1, 2, 2] ensures invertible { squeeze 2 }
+flow Moved on Image[1, 4, 4] ensures invertible {
+  One(tri = lower)
+  reverse(axis = all)
+  patches 2
+  flatten
+  Full(tri = lower)
+}
 flow Long on Image[1, 40, 2] ensures invertible { repeat 30 { One(tri = lower) } }
+flow Halves on Image[2, 4, 4] ensures invertible {
+  pair { One(tri = lower)  One(tri = upper) }
+  factor half
+  squeeze 2
+  repeat 2 { pair { One(tri = lower)  One(tri = upper) } }
+  factor half (keep = second)
+  One(tri = lower)
+}
 flow Open on Image[C, 4, 4] ensures invertible { One(tri = lower) }
 """
 
@@ -150,6 +165,7 @@ def test_panels_of_the_published_model() -> None:
         ("Paired", (6, 4, 4), ["1 pair", "all steps"]),
         ("Row", (40,), ["1 pair"]),
         ("Still", (1, 2, 2), ["all steps"]),
+        ("Moved", (1, 4, 4), ["1 layer", "2 layers"]),
         ("Long", (1, 40, 2), [f"{n} layer{'s' * (n > 1)}" for n in range(1, MOST_PANELS)] + ["all steps"]),
     ],
 )
@@ -225,3 +241,24 @@ def test_index() -> None:
     assert index("1,2,3", (2, 3, 4)) == 23
     with pytest.raises(ValueError, match="0,0,0 to 1,2,3"):
         index("1,3,0", (2, 3, 4))
+
+
+def test_a_latent_of_parts() -> None:
+    """Panels go on behind a factor, with what left at its place among the inputs."""
+    net = net_of("Halves", (2, 4, 4))
+    assert net.outputs == (32,)
+    found = picture(net, "Halves", middle(net))
+    assert [panel.title for panel in found.panels] == ["1 pair", "2 pairs", "3 pairs", "all steps"]
+    assert all(sorted(panel.places) == list(range(32)) for panel in found.panels)
+    whole = support(net)
+    assert whole.watched == tuple(range(32)) and found.panels[-1].every == whole
+    assert found.panels[-1].seen == whole.seen(middle(net))
+    # the 16 that leave first have been through one pair alone, as in a flow of that pair
+    first = found.panels[0].every
+    assert first is not None and [whole.seen(k) for k in range(16)] == [first.seen(k) for k in range(16, 32)]
+    assert svg(scene(found)).count("<rect") > 4 * 32
+    shown = mint("prove", "-", "Halves", "--brief", "--support", stdin=PROGRAM)
+    assert shown.exit_code == 0 and "the centre (16) sees" in shown.output
+    assert shown.output.count("copies of the pair") == 2
+    drawn = mint("draw", "-", "Halves", "--support", "31", "-o", "-", stdin=PROGRAM)
+    assert drawn.exit_code == 0 and "What output (31) can see" in drawn.output

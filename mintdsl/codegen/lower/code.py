@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from mintdsl.codegen.shapes import real
 from mintdsl.core import ir
 from mintdsl.records import record, replace
 
@@ -30,6 +31,7 @@ class Code:
         return self.text if self.atom else f"({self.text})"
 
 
+LETTERS = "ijklmnopqrstuvxyz"
 ZERO = Code("0.0")
 ONE = Code("1.0")
 
@@ -132,18 +134,29 @@ def rank_of(shape: ir.Shape) -> int:
     return {"Image": 3, "Seq": 2}.get(shape.kind, 1)
 
 
-def let_text(let: ir.Let) -> str:
-    """The name of a let with its indices."""
-    return f"{let.name}[{', '.join(let.indices)}]" if let.indices else let.name
-
-
-def letters_of(indices: Sequence[str]) -> dict[str, str]:
-    """A letter for each index: its own name where that is one."""
+def letters(indices: Sequence[str]) -> dict[str, str]:
+    """A letter for each index, in einsum: its own where that is free."""
     used: dict[str, str] = {}
     for index in dict.fromkeys(indices):
         own = index if len(index) == 1 and index in LETTERS and index not in used.values() else ""
         used[index] = own or next(c for c in LETTERS if c not in used.values() and c not in indices)
     return used
+
+
+def act_functions(
+    act: ir.BuiltinAct | ir.FormalAct, members: Mapping[str, str]
+) -> tuple[Callable[[str], str], Callable[[str], str]]:
+    """Value and slope of an activation as text of their argument's text."""
+    if isinstance(act, ir.FormalAct):
+        name = members[act.name]
+        return lambda v: f"{name}.value({v})", lambda v: f"{name}.slope({v})"
+    options = "".join(f", {real(o, members)}" for o in act.options)
+    return lambda v: f"{act.name}_value({v}{options})", lambda v: f"{act.name}_slope({v}{options})"
+
+
+def shown(let: ir.Let) -> str:
+    """A let as its spec writes it."""
+    return f"{let.name}[{', '.join(let.indices)}]" if let.indices else let.name
 
 
 def moved(param: ir.Param, argument: str, order: str) -> str:

@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from mintdsl.codegen.lower.code import ONE, ZERO, Algebra, Code, let_text, letters_of, moved, rank_of
+from mintdsl.codegen.lower import calls
+from mintdsl.codegen.lower.code import ONE, ZERO, Algebra, Code, act_functions, letters, moved, rank_of, shown
+from mintdsl.codegen.lower.maps import map_of
 from mintdsl.codegen.naming import LOCALS
-from mintdsl.codegen.shapes import real, size
+from mintdsl.codegen.shapes import real, residue, size
 from mintdsl.core import ir
 from mintdsl.core.nat import Nat
 from mintdsl.core.walks import chain, constant
@@ -32,25 +34,33 @@ class Lowering:
     mode: str
     local: dict[str, str]
     members: dict[str, str]
+    attributes: dict[str, str]
     anchors: dict[str, str]
     steepest: Callable[[ir.BuiltinAct | ir.DefinedAct], float | None]
     variable: Code | None = None
+    variables: dict[str, Code] = field(default_factory=dict)  # parts of the variable
+    around: str = ""  # a tensor whose batch, dtype and device are those at hand; the input if empty
+    named: dict[int, Code] = field(default_factory=dict)  # arguments of exp and sigmoid: logarithms of factors
+    spread: dict[str, Code] = field(default_factory=dict)
     lines: list[str] = field(default_factory=list)
     lets: dict[str, tuple[Code, Code]] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)
     rests: list[str] = field(default_factory=list)
     at: str = "y"
     bounded: bool = True
+    rank: int = field(init=False)
     order: tuple[str, ...] = field(init=False)
     algebra: Algebra = field(init=False)
     numbers: dict[str, int] = field(default_factory=dict)  # of names, the next number that may be free
     constants: dict[str, bool] = field(default_factory=dict)  # of lets, whether they do not contain the variable
     dense: dict[str, str] = field(default_factory=dict)  # of parameters that are kept as factors, their matrix
     indices: dict[str, str] = field(default_factory=dict)  # of permutations, their buffer
+    called: dict[tuple[object, ...], list[Code]] = field(default_factory=dict)  # results of nets, each made once
 
     def __post_init__(self) -> None:
         self.order = tuple(name for name, _ in self.layer.indices)
         self.algebra = Algebra(self.order)
+        self.rank = len(self.event)
 
     @property
     def event(self) -> str:
@@ -59,48 +69,64 @@ class Lowering:
 
     @property
     def input(self) -> str:
-        """The variable of the map in the method at hand."""
-        return "s" if self.mode == "fibre" else "x"
+        """The variable of the map in the method at hand, of a net its first input."""
+        return self.around or ("s" if self.mode == "fibre" else "x")
 
-    @property
-    def rank(self) -> int:
-        return len(self.event)
-
-    def run(self) -> tuple[Code, Code]:
+    def run_layer(self) -> tuple[Code, Code]:
         """Statements for every let, then value and diagonal of the result."""
-        self.prepare()
-        self.at = "y"
+        assert isinstance(self.layer, ir.Layer)
+        self._lets()
         return self.expr(self.layer.result)
 
-    def prepare(self) -> None:
-        """Statements for every let."""
-        self.taken |= set(self.local.values()) | LOCALS
+    def run(self) -> list[Code]:
+        """Statements for every let, then the value of each result of a net."""
+        assert isinstance(self.layer, ir.Net)
+        self._lets()
+        return [self.expr(result)[0] for result in self.layer.results]
+
+    def _lets(self) -> None:
+        self.begin()
         for let in self.layer.lets:
-            self.at = self.local[let.name]
-            if self.mode in ("value", "plain"):
-                self.lines.append(f"# {let_text(let)}")
-            value, diagonal = self.expr(let.value)
-            self.constants[let.name] = self._constant(let.value)
-            if self.mode != "bound" or self.constants[let.name]:
+            self.let(let)
+        self.at = "y"
+
+    def begin(self) -> None:
+        """The names of parameters and lets are taken."""
+        self.taken |= set(self.local.values()) | LOCALS
+
+    def let(self, let: ir.Let) -> None:
+        """Statements for a let."""
+        self.at = self.local[let.name]
+        if self.mode in ("value", "plain"):
+            self.lines.append(f"# {shown(let)}")
+        value, diagonal = self.expr(let.value)
+        self.constants[let.name] = self._constant(let.value)
+        if self.mode != "bound" or self.constants[let.name]:
+            if value.text != self.local[let.name]:
                 self.lines.append(f"{self.local[let.name]} = {value.text}")
-                value = replace(value, text=self.local[let.name], atom=True)
-            if diagonal.rank and self.mode in ("value", "fibre", "bound"):
-                diagonal = self._name(f"d_{self.local[let.name]}", diagonal)
-            self.lets[let.name] = (value, diagonal)
+            value = replace(value, text=self.local[let.name], atom=True)
+        if diagonal.rank and self.mode in ("value", "fibre", "bound"):
+            diagonal = self.name(f"d_{self.local[let.name]}", diagonal)
+        self.lets[let.name] = (value, diagonal)
 
     # ------------------------------------------------------------ naming and layout
 
-    def _name(self, wanted: str, code: Code) -> Code:
+    def name(self, wanted: str, code: Code) -> Code:
         """Assign `code` to a variable."""
         if code.text == wanted or (code.atom and code.text.isidentifier()):
             return code
+        name = self.fresh(wanted)
+        self.lines.append(f"{name} = {code.text}")
+        return replace(code, text=name, atom=True)
+
+    def fresh(self, wanted: str) -> str:
+        """A variable that is called like this, or nearly."""
         name, n = wanted, self.numbers.get(wanted, 2)
         while name in self.taken:
             name, n = f"{wanted}_{n}", n + 1
         self.numbers[wanted] = n
         self.taken.add(name)
-        self.lines.append(f"{name} = {code.text}")
-        return replace(code, text=name, atom=True)
+        return name
 
     def _short(self, a: Code, b: Code) -> tuple[Code, Code]:
         """The operands of a line, the longer one named first where the line would be too long."""
@@ -108,35 +134,38 @@ class Lowering:
             if len(a.text) + len(b.text) <= LINE:
                 break
             if len(a.text) >= len(b.text):
-                a = self._name(f"{self.at}_term", a)
+                a = self.name(f"{self.at}_term", a)
             else:
-                b = self._name(f"{self.at}_term", b)
+                b = self.name(f"{self.at}_term", b)
         return a, b
 
     def _binary(self, op: str, a: Code, b: Code) -> Code:
         return self.algebra.binary(op, *self._short(a, b))
 
     def _add(self, a: Code, b: Code) -> Code:
-        return self.algebra.add(*self._short(a, b))
+        return self.algebra.add(*(a, b) if ZERO in (a, b) else self._short(a, b))
 
     def _sub(self, a: Code, b: Code) -> Code:
-        return self.algebra.sub(*self._short(a, b))
+        return self.algebra.sub(*(a, b) if ZERO in (a, b) else self._short(a, b))
 
-    def _mul(self, a: Code, b: Code) -> Code:
-        return self.algebra.mul(*self._short(a, b))
+    def mul(self, a: Code, b: Code) -> Code:
+        return ZERO if ZERO in (a, b) else self.algebra.mul(*self._short(a, b))
 
     # ------------------------------------------------------------ expressions
 
     def expr(self, node: ir.Expr) -> tuple[Code, Code]:
         """Value and diagonal of `node`; in mode bound the value is unused and the diagonal a bound of its magnitude."""
+        if id(node) in self.named:
+            return self.named[id(node)], ZERO
         if isinstance(node, ir.Binary):
             return self._chain(node)
         if self.mode == "bound" and self._constant(node):
             return self._plain(node), ZERO
         match node:
-            case ir.Var():
+            case ir.Var(name=name):
                 own = ZERO if self.mode in ("plain", "constant") else ONE
-                return self.variable or Code(self.input, (), True, self.rank), own
+                found = self.variable or self.variables.get(name)
+                return found or calls.variable(self, node, self.rank), own
             case ir.Scalar():
                 return self._scalar(node), ZERO
             case ir.Value():
@@ -152,9 +181,32 @@ class Lowering:
                 return self._contract(node, ())
             case ir.Sum():
                 return self._sum(node.body, node.indices)
+            case ir.Spread(arg=arg):
+                return self._spread(arg), ZERO
+            case ir.Pick():
+                return self.expr(node.arg)  # what stands at other places is not looked at
+            case ir.Join():
+                raise AssertionError("the parts of a join are lowered one by one")
+            case ir.Call() | ir.Chain() if self.mode == "bound":
+                return ZERO, ZERO  # it reads the variable, so strictly
+            case ir.Call() | ir.Chain():
+                return calls.call(self, node) if isinstance(node, ir.Call) else calls.chained(self, node), ZERO
+            case ir.Concat():
+                return calls.concat(self, node), ZERO
+            case ir.Delay():
+                return calls.delayed(self, node), ZERO
             case ir.Pool():
-                value, _ = self.expr(node.arg)
-                return replace(value, text=f"{value.wrapped}.mean((-2, -1))", rank=1, atom=True), ZERO
+                return calls.pooled(self, node), ZERO
+
+    def _spread(self, part: ir.Var) -> Code:
+        """A part of a mask at its own places, 0 elsewhere."""
+        split = self.layer.split if isinstance(self.layer, ir.Layer) else None
+        assert split is not None
+        if part.name not in self.spread:
+            code, number = self.variables[part.name], residue(split, part.name, self.members)
+            text = f"torch.where(self.residues == {number}, {code.text}, 0.0)"
+            self.spread[part.name] = self.name(f"spread_{code.text}", replace(code, text=text, atom=True))
+        return self.spread[part.name]
 
     def _plain(self, node: ir.Expr) -> Code:
         """The value of a node that does not contain the variable, in mode bound, where values are not tracked."""
@@ -177,8 +229,7 @@ class Lowering:
     def _value(self, node: ir.Value) -> Code:
         param = self.layer.param(node.param)
         assert isinstance(param.kind, ir.Elementwise)
-        name = self.local[node.param]
-        code = self.algebra.sort(Code(name, node.indices, False, rank_of(param.target)))
+        code = self.algebra.sort(Code(self.local[node.param], node.indices, False, rank_of(param.target)))
         if param.kind.per == "channel" and param.target.kind == "Any":
             return replace(code, text=f"by_channel({code.text}, self.event_shape)")
         if param.kind.per == "channel" and param.target.kind == "Image":
@@ -219,10 +270,10 @@ class Lowering:
             case "-":
                 return self._binary("-", a, b), self._sub(da, db)
             case "*":
-                return self._binary("*", a, b), self._add(self._mul(da, b), self._mul(a, db))
+                return self._binary("*", a, b), self._add(self.mul(da, b), self.mul(a, db))
             case _:
                 quotient = self._binary("/", a, b)
-                top = da if db == ZERO else self._sub(da, self._mul(quotient, db))
+                top = da if db == ZERO else self._sub(da, self.mul(quotient, db))
                 return quotient, ZERO if top == ZERO else self._binary("/", top, b)
 
     def _bound_arithmetic(
@@ -244,7 +295,7 @@ class Lowering:
             return ZERO, ZERO
         absolute = f"abs({factor.text})" if factor.rank == 0 else f"{factor.wrapped}.abs()"
         magnitude = replace(factor, text=absolute, atom=True)
-        return ZERO, self._binary("/", diagonal, magnitude) if node.op == "/" else self._mul(magnitude, diagonal)
+        return ZERO, self._binary("/", diagonal, magnitude) if node.op == "/" else self.mul(magnitude, diagonal)
 
     def _apply(self, node: ir.Apply) -> tuple[Code, Code]:
         argument, diagonal = self.expr(node.arg)
@@ -252,41 +303,35 @@ class Lowering:
             if diagonal == ZERO:
                 return ZERO, ZERO
             if isinstance(node.act, ir.FormalAct):
-                return ZERO, self._mul(Code(f"{self.members[node.act.name]}.steepest"), diagonal)
+                return ZERO, self.mul(Code(f"{self.members[node.act.name]}.steepest"), diagonal)
             steepest = self.steepest(node.act)
             if steepest is None:  # no finite bound
                 self.bounded = False
                 return ZERO, ZERO
-            return ZERO, diagonal if steepest == 1.0 else self._mul(Code(repr(steepest)), diagonal)
+            return ZERO, diagonal if steepest == 1.0 else self.mul(Code(repr(steepest)), diagonal)
         if argument.rank == 0:
             like = "torch.float64" if self.mode == "constant" else f"{self.input}.dtype, device={self.input}.device"
             argument = replace(argument, text=f"torch.as_tensor({argument.text}, dtype={like})")
         if isinstance(node.act, ir.DefinedAct):
             return self._inline(node.act, argument, diagonal)
-        value, slope = self._act_functions(node.act)
+        value, slope = act_functions(node.act, self.members)
+        if self.variables and isinstance(node.act, ir.BuiltinAct) and node.act.name in ("exp", "sigmoid"):
+            argument = self.named[id(node.arg)] = self.name(f"{self.at}_in", argument)
         if diagonal != ZERO and self.mode in ("value", "fibre"):
-            argument = self._name(f"{self.at}_in", argument)
+            argument = self.name(f"{self.at}_in", argument)
             slopes = replace(argument, text=slope(argument.text), atom=True)
-            diagonal = self._mul(slopes, diagonal)
+            diagonal = self.mul(slopes, diagonal)
         return replace(argument, text=value(argument.text), atom=True), diagonal
 
     def _inline(self, act: ir.DefinedAct, argument: Code, diagonal: Code) -> tuple[Code, Code]:
         """An activation of the program is written out: its formula in the place of its name."""
-        argument = self._name(f"{self.at}_in", argument)
+        argument = self.name(f"{self.at}_in", argument)
         outer, self.variable = self.variable, argument
         value, slope = self.expr(act.body)
         self.variable = outer
         if value.rank == 0:
             value = replace(argument, text=f"torch.full_like({argument.text}, {value.text})", atom=True)
-        return value, ZERO if diagonal == ZERO else self._mul(slope, diagonal)
-
-    def _act_functions(self, act: ir.BuiltinAct | ir.FormalAct) -> tuple[Callable[[str], str], Callable[[str], str]]:
-        """Value and slope of an activation as text of their argument's text."""
-        if isinstance(act, ir.FormalAct):
-            name = self.members[act.name]
-            return lambda v: f"{name}.value({v})", lambda v: f"{name}.slope({v})"
-        options = "".join(f", {real(o, self.members)}" for o in act.options)
-        return lambda v: f"{act.name}_value({v}{options})", lambda v: f"{act.name}_slope({v}{options})"
+        return value, ZERO if diagonal == ZERO else self.mul(slope, diagonal)
 
     def _constant(self, node: ir.Expr) -> bool:
         return constant(node, self.constants)
@@ -326,12 +371,14 @@ class Lowering:
         argument, diagonal = self.expr(node.arg)
         param = self.layer.param(node.param)
         kind = param.kind
+        if isinstance(kind, ir.Ready):
+            return self.algebra.total(calls.applied(self, param, argument), summed), ZERO
         if isinstance(kind, ir.Normalize):
             value, slope = self._normalize(param, kind, argument, diagonal)
             return self.algebra.total(value, summed), self.algebra.total(slope, summed)
         if isinstance(kind, ir.Perm):  # of a constant: anything else it makes dense
             full = replace(argument, text=f"spread({argument.text}, self.event_shape)", atom=True)
-            text = moved(param, self._name("term", full).text, self.indices[param.name])
+            text = moved(param, self.name("term", full).text, self.indices[param.name])
             return self.algebra.total(replace(argument, text=text, atom=True), summed), ZERO
         assert isinstance(kind, (ir.Conv, ir.Dense))
         has_diagonal = kind.direction is not None and not kind.strict
@@ -343,9 +390,9 @@ class Lowering:
             own = self._diagonal(d_param, argument, summed) if has_diagonal else ZERO
             rest = self._rest(node, argument, summed)
             return self._add(own, rest), d_out
-        value = self._map(node, param, argument, summed)
+        value = map_of(self, node, param, argument, summed)
         if self.mode == "rests":
-            value = self._name(f"{self.at}_out", value)
+            value = self.name(f"{self.at}_out", value)
             own = self._diagonal(d_param, argument, summed) if has_diagonal else ZERO
             self.rests.append(self._sub(value, own).text)
         return value, d_out
@@ -355,8 +402,8 @@ class Lowering:
         name = self.local[param.name]
         if self.mode == "bound":
             scale = Code(f'running_scale(self, "{param.name}", {kind.eps!r})', (), False, self.rank)
-            return ZERO, self._mul(scale, diagonal)
-        argument = self._name(f"{self.at}_in", argument)
+            return ZERO, self.mul(scale, diagonal)
+        argument = self.name(f"{self.at}_in", argument)
         left = f"{name}_scale, {name}_shift"
         self.lines.append(
             f'{left} = normalizer(self, "{param.name}", {argument.text}, {kind.eps!r}, {kind.momentum!r})'
@@ -364,7 +411,7 @@ class Lowering:
         scale = Code(f"{name}_scale", (), False, self.rank)
         value = self._binary("*", scale, argument)
         value = self._binary("+", value, Code(f"{name}_shift", (), False, self.rank))
-        return value, self._mul(scale, diagonal)
+        return value, self.mul(scale, diagonal)
 
     def _rest(self, node: ir.Linear, argument: Code, summed: tuple[str, ...]) -> Code:
         kept = tuple(i for i in self.order if i in (*node.indices, *argument.families) and i not in summed)
@@ -376,7 +423,7 @@ class Lowering:
         """sum over `summed` of diag(W) times a diagonal (or values): the contraction of rules COMP and SUM."""
         if self.mode == "bound":
             d_param = replace(d_param, text=f"{d_param.text}.abs()")
-        letters = letters_of((*d_param.families, *other.families, *summed))
+        named = letters((*d_param.families, *other.families, *summed))
         kept = tuple(i for i in self.order if i in (*d_param.families, *other.families) and i not in summed)
         lost = [i for i in summed if i not in (*d_param.families, *other.families)]
         if other == ONE or (other.rank == 0):
@@ -384,64 +431,19 @@ class Lowering:
             if self.rank > 1:
                 result = replace(result, text=f"{result.wrapped}[..., None, None]", atom=True)
             result = replace(result, rank=self.rank)
-            result = result if other == ONE else self._mul(other, result)
+            result = result if other == ONE else self.mul(other, result)
         elif not other.families and not d_param.families and not summed:
             text = f"{d_param.text}[:, None, None]" if self.rank > 1 else d_param.text
-            result = self._mul(replace(d_param, text=text, rank=self.rank), other)
+            result = self.mul(replace(d_param, text=text, rank=self.rank), other)
         else:
-            first = "".join(letters[i] for i in d_param.families) + "c"
+            first = "".join(named[i] for i in d_param.families) + "c"
             lead = "b" if other.batch else ""
-            second = lead + "".join(letters[i] for i in other.families) + self.event
-            output = lead + "".join(letters[i] for i in kept) + self.event
+            second = lead + "".join(named[i] for i in other.families) + self.event
+            output = lead + "".join(named[i] for i in kept) + self.event
             if len(other.text) > 45:
-                other = self._name(f"{self.at}_term", other)
+                other = self.name(f"{self.at}_term", other)
             text = f'torch.einsum("{first},{second}->{output}", {d_param.text}, {other.text})'
             result = Code(text, kept, other.batch, self.rank)
         for index in lost:
-            result = self._mul(Code(f'self.extents["{index}"]'), result)
-        return result
-
-    def _map(self, node: ir.Linear, param: ir.Param, argument: Code, summed: tuple[str, ...]) -> Code:
-        """The value of the folded map."""
-        weight = Code(
-            self.dense.get(param.name, self.local[param.name]),
-            node.indices,
-            False,
-            4 if isinstance(param.kind, ir.Conv) else 2,
-        )
-        only_weight = tuple(i for i in summed if i in weight.families and i not in argument.families)
-        if only_weight:
-            weight = self.algebra.total(weight, only_weight)
-        only_argument = tuple(i for i in summed if i in argument.families and i not in weight.families)
-        if only_argument:
-            argument = self.algebra.total(argument, only_argument)
-        lost = [i for i in summed if i not in (*only_weight, *only_argument, *weight.families)]
-        if not argument.batch:
-            sizes = ", ".join(size(d, self.members) for d in param.source.dims)
-            ones = "1, " * len(argument.families)
-            zeros = Code(f"{self.input}.new_zeros({self.input}.shape[0], {ones}{sizes})", (), True, self.rank)
-            zeros = self._name(f"{self.at}_zeros", zeros)
-            argument = Code(f"{argument.text} + {zeros.text}", argument.families, True, self.rank, atom=False)
-        both = [i for i in self.order if i in weight.families and i in argument.families]
-        inputs = [i for i in both if i in summed]
-        shared = [i for i in both if i not in summed]
-        outputs = [i for i in self.order if i in weight.families and i not in both]
-        rest = [i for i in self.order if i in argument.families and i not in both]
-        weight = self.algebra.layout(weight, (*shared, *outputs, *inputs))
-        argument = self.algebra.layout(argument, (*rest, *shared, *inputs))
-        if len(argument.text) + len(weight.text) > 60:
-            argument = self._name(f"{self.at}_term", argument)
-            weight = self._name(f"{self.local[param.name]}_term", weight) if len(weight.text) > 30 else weight
-        extra = ""
-        if inputs:
-            extra += f", inputs={len(inputs)}"
-        if shared:
-            extra += f", shared={len(shared)}"
-        if isinstance(param.kind, ir.Conv):
-            text = f"family_conv({argument.text}, {weight.text}, {self.anchors[param.name]}{extra})"
-        else:
-            text = f"family_linear({argument.text}, {weight.text}{extra})"
-        result = self.algebra.sort(Code(text, (*rest, *shared, *outputs), True, rank_of(param.target)))
-        for index in lost:
-            result = self._mul(Code(f'self.extents["{index}"]'), result)
+            result = self.mul(Code(f'self.extents["{index}"]'), result)
         return result

@@ -120,12 +120,16 @@ def _zeros(claim: ir.Claim, setting: Setting) -> Iterator[tuple[int, int]]:
     word, order = setting.direction(claim.what), setting.order()
     if word not in (*DIRECTIONS, "diagonal") or order is None and word != "diagonal":
         return
+    parts = setting.part_of_each()
     for p, q in product(range(setting.size), repeat=2):
         if p == q:
             if claim.strict:
                 yield p, q
         elif word == "diagonal" or order is None:
             yield p, q
+        elif parts is not None:
+            if not (parts[p] > parts[q] if word == "lower" else parts[p] < parts[q]):
+                yield p, q
         else:
             difference = tuple(a - b for a, b in zip(setting.index(p), setting.index(q), strict=True))
             if order.compare(difference) != (1 if word == "lower" else -1):

@@ -71,6 +71,7 @@ def _values(formula: ir.Expr) -> Interval | None:
         variable="x",
         lets=(),
         result=formula,
+        split=None,
         doc=None,
         span=NOWHERE,
         name_span=NOWHERE,
@@ -91,7 +92,7 @@ class _Formula:
         self.program = setting.program
         self.env = bind(setting.definition, setting.dims, setting.args)
         self.weights = {weights.prefix: weights for weights in made.weights}
-        self.result: ir.Expr = ir.Var(NOWHERE)
+        self.result: ir.Expr = ir.Var("x", NOWHERE)
 
     def run(self, definition: ir.Definition) -> ir.Expr:
         """The formula of `definition`."""
@@ -116,7 +117,7 @@ class _Formula:
                         self.steps(inner, prefix, (*copies, copy), env)
                 case ir.Pair(steps=inner):
                     self.steps(inner, prefix, copies, env)
-                case ir.Squeeze() | ir.Dequantize() | ir.Prior():
+                case ir.Move() | ir.Dequantize() | ir.Prior():
                     pass  # entries move, or nothing happens
                 case ir.Logit() if isinstance(self.result, ir.Var):
                     pass  # onto R from its domain, so what follows starts from any real number
@@ -130,7 +131,7 @@ class _Formula:
 
     def layer(self, prefix: str) -> None:
         weights = self.weights[prefix]
-        self.result = _Closed(weights, self.result).expr(weights.layer.result, {})
+        self.result = _Closed(weights, self.result).expr(ir.formulas(weights.layer)[-1], {})
 
 
 class _Closed:
@@ -167,7 +168,7 @@ class _Closed:
                 members = self.weights.members(indices)
                 terms = [self.expr(body, {**at, **dict(zip(indices, member, strict=True))}) for member in members]
                 return reduce(lambda a, b: _binary("+", a, b), terms)
-            case ir.Pool():
+            case ir.Pool() | ir.Delay() | ir.Call() | ir.Chain() | ir.Concat() | ir.Spread() | ir.Pick() | ir.Join():
                 raise _Unlike
             case other:
                 assert_never(other)

@@ -12,9 +12,9 @@ from typing import NamedTuple, assert_never
 
 from mintdsl.core import ir
 from mintdsl.core.constraints import Parametrisation
-from mintdsl.core.instance import anchor
 from mintdsl.core.interpret_weights import Env, Weights, param_shape, parametrisation, sign_shape
 from mintdsl.core.interval import Interval
+from mintdsl.core.live import anchor
 from mintdsl.core.orders import DIRECTIONS
 from mintdsl.records import record, replace
 
@@ -159,7 +159,15 @@ def _diagonal(param: ir.Param, shape: tuple[int, ...], env: Env) -> dict[int, in
     match param.kind:
         case ir.Elementwise(kind=kind):
             return {k: k for k in range(prod(shape))} if kind == "scale" else {}
-        case ir.Conv(direction=None) | ir.Dense(direction=None) | ir.Normalize() | ir.Perm():
+        case (
+            ir.Conv(direction=None)
+            | ir.Dense(direction=None)
+            | ir.Normalize()
+            | ir.Perm()
+            | ir.NetParam()
+            | ir.LayerNorm()
+            | ir.Attention()
+        ):
             return {}
         case ir.Dense():
             rows, columns = shape[-2:]

@@ -8,10 +8,13 @@ from math import prod
 from typing import assert_never
 
 from mintdsl.core import ir
+from mintdsl.core.canonical import reachable
 from mintdsl.core.interpret import layers
 from mintdsl.core.interpret_weights import Argument, Env, bind, evaluate_size, param_shape, sign_shape
 from mintdsl.core.nat import Nat
 from mintdsl.core.orders import DIRECTIONS, Order
+from mintdsl.core.places import part_places
+from mintdsl.core.postorder import operands
 from mintdsl.proof.counterexample.knobs import Knob, Part, is_plain, knobs
 from mintdsl.records import record, replace
 
@@ -65,6 +68,18 @@ class Setting:
         found = order if isinstance(order, Order) else self.args.get(order.name)
         return found if isinstance(found, Order) else None
 
+    def part_of_each(self) -> list[int] | None:
+        """For each flat element the number of its part, in the order in which parts are written; None without parts."""
+        split = self.definition.split if isinstance(self.definition, ir.Layer) else None
+        if split is None:
+            return None
+        sizes = {name: value for name, value in self.args.items() if isinstance(value, int)}
+        found = [0] * self.size
+        for k, places in enumerate(part_places(split, evaluate_size(split.start, sizes, 0), self.dims)):
+            for place in places:
+                found[place] = k
+        return found
+
     def index(self, element: int) -> tuple[int, ...]:
         """The index of a flat element."""
         found: list[int] = []
@@ -77,7 +92,11 @@ class Setting:
 def settings(program: ir.Program, key: str, bindings: Mapping[str, ir.Argument]) -> Iterator[Setting]:
     """The smallest sizes at which the definition makes sense, each with all directions."""
     definition = program.definitions[key]
-    coupled = not isinstance(definition, ir.Layer) or any(isinstance(e, ir.Linear) for e in expressions(definition))
+    if any(ir.net_params(used) for used in _layers(program, key)):
+        return  # the numbers of a net are not tried
+    coupled = not isinstance(definition, ir.Layer) or any(
+        isinstance(e, ir.Linear | ir.Join) for e in expressions(definition)
+    )
     smallest = None
     fitting, count = 0, 0
     for dims, nats in _sizes(definition):
@@ -136,6 +155,8 @@ def _setting(program: ir.Program, key: str, dims: tuple[int, ...], args: Mapping
     parts = tuple(Part(prefix, _sized(layer, own), own) for prefix, layer, own in layers(program, definition, env, ""))
     shapes: dict[str, tuple[int, ...]] = {}
     for prefix, layer, place in parts:
+        if layer.split is not None:
+            part_places(layer.split, 0, place.dims)  # the sizes have to fit
         for param in layer.params:
             shape = param_shape(layer, param, place.dims, place.sizes)
             ends = ("_mean", "_var") if isinstance(param.kind, ir.Normalize) else ("",)
@@ -217,9 +238,15 @@ def _work(layer: ir.Layer, env: Env) -> int:
         if isinstance(node, ir.Linear):
             param = layer.param(node.param)
             entries = prod(param_shape(layer, param, env.dims, env.sizes)[len(param.indices) :]) // 4
-        return 1 + entries + times * sum(map(of, _children(node)))
+        return 1 + entries + times * sum(map(of, operands(node)))
 
     return of(layer.result) + sum(prod(extents[i] for i in let.indices) * of(let.value) for let in layer.lets)
+
+
+def _layers(program: ir.Program, key: str) -> Iterator[ir.Layer]:
+    """The layers that a definition uses, or itself."""
+    used = (program.callable(place) for place in reachable(program, key))
+    return (definition for definition in used if isinstance(definition, ir.Layer))
 
 
 def expressions(layer: ir.Layer) -> Iterator[ir.Expr]:
@@ -228,14 +255,14 @@ def expressions(layer: ir.Layer) -> Iterator[ir.Expr]:
     while stack:
         node = stack.pop()
         yield node
-        stack += _children(node)
+        stack += operands(node)
 
 
 def _affine(layer: ir.Layer) -> bool:
     """Whether the formula only scales and adds; a product with a parameter or number counts as scaling."""
 
     def fixed(node: ir.Expr) -> bool:
-        return not isinstance(node, ir.Var | ir.Ref) and all(map(fixed, _children(node)))
+        return not isinstance(node, ir.Var | ir.Ref) and all(map(fixed, operands(node)))
 
     def scales(node: ir.Expr) -> bool:
         match node:
@@ -249,20 +276,6 @@ def _affine(layer: ir.Layer) -> bool:
                 return True
 
     return all(map(scales, expressions(layer)))
-
-
-def _children(node: ir.Expr) -> tuple[ir.Expr, ...]:
-    match node:
-        case ir.Linear() | ir.Apply() | ir.Neg() | ir.Pool():
-            return (node.arg,)
-        case ir.Binary():
-            return node.left, node.right
-        case ir.Sum():
-            return (node.body,)
-        case ir.Var() | ir.Scalar() | ir.Value() | ir.Ref():
-            return ()
-        case other:
-            assert_never(other)
 
 
 def plain(program: ir.Program, key: str, bindings: Mapping[str, ir.Argument]) -> bool:
@@ -286,7 +299,7 @@ def plain(program: ir.Program, key: str, bindings: Mapping[str, ir.Argument]) ->
             case ir.Apply() if not act(node.act):
                 return False
             case _:
-                return all(map(expr, _children(node)))
+                return all(map(expr, operands(node)))
 
     def step(one: ir.Step) -> bool:
         match one.op:

@@ -8,13 +8,13 @@ from math import inf
 
 from mintdsl.proof.kernel.exact import REAL, Number, Span
 from mintdsl.proof.kernel.facts import INVERSES, LOG_DETS
-from mintdsl.proof.kernel.flows import BOUND, IDENTITY, Flows, Known
+from mintdsl.proof.kernel.flows import BOUND, FACTORS, IDENTITY, Flows, Known
 from mintdsl.proof.kernel.layers import check_layer
 from mintdsl.proof.kernel.reading import Json, Refused, read_number, read_span, text
 from mintdsl.proof.kernel.rules import DENSE, NONE
 
 FORMAT = "1"
-LAYER = {"definition", "bindings", "order", "acts", "lets", "result", "map", "assumes"}
+LAYER = {"definition", "bindings", "order", "acts", "formulas", "map", "assumes"}
 FLOW = {"definition", "bindings", "map", "assumes", "volume_preserving", "inverse", "log_det", "lip", "evaluation_only"}
 MALFORMED = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
 
@@ -37,7 +37,9 @@ def _recheck(certificate: Json, statement: Json) -> list[str]:
         raise Refused("the certificate is one of another statement")
     if certificate["hash"] != hashlib.sha256(text(statement).encode()).hexdigest():
         raise Refused("the hash is not that of the statement")
-    flows = Flows({d["name"]: d for d in statement["definitions"]}, {}, set())
+    definitions = statement["definitions"]
+    halved = {d["name"] for d in definitions if any(op in FACTORS for _, op, _ in d.get("steps", ()))}
+    flows = Flows({d["name"]: d for d in definitions}, {}, set(), halved)
     for proof in certificate["proofs"]:
         name, bindings = proof["definition"], proof["bindings"]
         definition, place = flows.definitions[name], text([name, bindings])
@@ -45,9 +47,9 @@ def _recheck(certificate: Json, statement: Json) -> list[str]:
         if set(proof) != (LAYER if layer else FLOW) or place in flows.done:
             raise Refused(f"{name}: a second proof, or one with other parts than it should have")
         if layer:
-            known = check_layer(definition, statement["acts"], proof)
+            known = check_layer(definition, statement["acts"], proof, flows.definitions)
         else:
-            known = (flows.run(definition["steps"], bindings) or IDENTITY)._replace(fact=None, order=None)
+            known = (flows.flow(definition["steps"], bindings) or IDENTITY)._replace(fact=None, order=None, parts=())
         if not concludes(proof, known):
             raise Refused(f"{name}: its conclusion is not what was checked")
         directions = {"lower", "upper"} | {formal for formal, kind, _ in definition["formals"] if kind == "Dir"}
@@ -64,9 +66,17 @@ def _recheck(certificate: Json, statement: Json) -> list[str]:
 
 
 def holds(claim: Json, known: Known, directions: set[str], found: bool) -> bool:
-    """Whether a claim follows; `found`: the triangle is in an order that is not the declared one."""
+    """Whether a claim follows; `found`: the triangle is in an order that is not the declared one.
+
+    Of a layer in parts a claim about the Jacobian holds if it does of each, and the parts that each reads stand on the
+    right side of it.
+    """
     what, cmp, value, strict, word = claim
     fact, number = known.fact, Fraction(value)
+    if known.parts and what in {"diag", "diagonal"} | directions:
+        each = [known._replace(fact=fact, parts=()) for fact, _ in known.parts]
+        placed = what == "diag" or all(what in sides for _, sides in known.parts)
+        return placed and all(holds(claim, one, directions, found) for one in each)
     match what:
         case "invertible" | "onto":
             return known.domain is not None and known.onto and known.inside == REAL

@@ -89,6 +89,12 @@ class Span(NamedTuple):
         hi, hi_open = (other.hi, other.hi_open) if self.hi >= other.hi else (self.hi, self.hi_open)
         return Span(lo, hi, lo_open, hi_open)
 
+    def hull(self, other: Span) -> Span:
+        """The least interval around the members of both."""
+        lo, hi = min(self.lo, other.lo), max(self.hi, other.hi)
+        lo_open = all(s.lo_open for s in (self, other) if s.lo == lo)
+        return Span(lo, hi, lo_open, all(s.hi_open for s in (self, other) if s.hi == hi))
+
     @property
     def most(self) -> Number:
         """The supremum of magnitudes."""

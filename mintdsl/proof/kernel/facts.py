@@ -22,7 +22,7 @@ TRUSTED = (
     "(upper: earlier) in the declared order and the diagonal; convolutions have stride 1, zero padding, and their "
     "anchor at offset 0",
     "parameters: each stays in the set of its constraint, in floating point and for every raw value; ties are solved "
-    "as the statement writes them; sizes are at least 1",
+    "as the statement writes them; sizes are at least 1; a deviation taken from data is positive",
     "activations: slopes, values, images, domains and smoothness are those of the kernel's table",
     "numbers: values computed from the C library's functions are within sixteen rounding units, or 4e-16",
     "rules: as `mint list rules` states and cites them, over the real numbers, for continuous functions",

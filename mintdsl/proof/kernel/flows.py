@@ -17,7 +17,8 @@ class Known(NamedTuple):
     """What is checked of a definition or of steps: one to one on the box `domain`, with values in the box `inside`.
 
     `domain` None: not known to be one to one; `onto`: it takes all values of `inside`. Of a layer also the fact of its
-    result, and the order in which that is triangular.
+    result, and the order in which that is triangular; of one in parts the fact of each, and the directions in which
+    the parts that it reads come before it: "diagonal" as well where there are none.
     """
 
     domain: Span | None
@@ -31,6 +32,7 @@ class Known(NamedTuple):
     assumes: tuple[str, ...] = ()
     fact: Fact | None = None
     order: Json = None
+    parts: tuple[tuple[Fact, set[str]], ...] = ()
 
     def then(self, step: Known) -> Known:
         """Rule I-COMP: what arrives must lie in the step's domain; where it is less than that, it is not onto."""
@@ -48,12 +50,23 @@ class Known(NamedTuple):
             tuple(dict.fromkeys((*self.assumes, *step.assumes))),
         )
 
+    def beside(self) -> Known:
+        """Rule FACTOR: this map on some entries, the others stay as they are, in the same box."""
+        same = self.domain == self.inside
+        inside, onto = self.inside if same else REAL, self.onto and same
+        return self._replace(inside=inside, onto=onto, lip=max(Fraction(1), self.lip), fact=None, order=None, parts=())
+
     def copies(self, low: Number, high: Number) -> Known:
         """As many copies, one after the other; all but the first get what lies inside, so two show every seam."""
         power = self.lip if self.lip <= 1 else inf
         if low == high <= 10_000 and self.lip < inf:
             power = above(Fraction(self.lip) ** int(low))
         return (self if low == high == 1 else self.then(self))._replace(lip=power)
+
+
+def joined(first: Known | None, second: Known | None) -> Known | None:
+    """One after the other, where None only moves entries."""
+    return second if first is None else first if second is None else first.then(second)
 
 
 def triangular(fact: Fact) -> Known:
@@ -83,19 +96,28 @@ IDENTITY = Known(REAL, REAL, True, Fraction(1), preserving=True)
 
 
 class Flows(NamedTuple):
-    """The definitions of a statement, what is proved so far, and what of that was used."""
+    """The definitions of a statement, what is proved so far, what of that was used, and the flows with a factor."""
 
     definitions: Mapping[str, Json]
     done: dict[str, Known]
     used: set[str]
+    halved: set[str]
 
     def run(self, steps: Json, bindings: Json) -> Known | None:
         """What is known of steps; None where they only move entries, whatever box they lie in."""
         known: Known | None = None
         for _, (word, *rest), _ in steps:
-            step = self.step(word, rest, bindings)
-            known = step if known is None else known if step is None else known.then(step)
+            known = joined(known, self.step(word, rest, bindings))
         return known
+
+    def flow(self, steps: Json, bindings: Json) -> Known | None:
+        """What is known of all steps of a flow; those after a factor act on the half that it keeps."""
+        known: Known | None = None
+        end = len(steps)
+        for n in reversed([n for n, (_, op, _) in enumerate(steps) if op in FACTORS]):
+            known = joined(self.run(steps[n + 1 : end], bindings), known)
+            known, end = known and known.beside(), n
+        return joined(self.run(steps[:end], bindings), known)
 
     def step(self, word: str, rest: Json, bindings: Json) -> Known | None:
         """Rules SCALE, PAD, LOGIT, PAIR, and what is proved of a definition."""
@@ -104,6 +126,8 @@ class Flows(NamedTuple):
                 return None
             case "standardize", [_, std] if min(std) > 0:
                 return Known(REAL, REAL, True, 1 / Fraction(min(std)))
+            case "standardize", ["data"]:  # some std > 0
+                return Known(REAL, REAL, True, inf)
             case "pad", _:
                 return Known(REAL, REAL, False, Fraction(1), log_det="none")
             case "logit", [alpha] if 0 < alpha < 0.5:
@@ -122,6 +146,8 @@ class Flows(NamedTuple):
 
     def use(self, name: str, args: Json, bindings: Json) -> Known:
         """What is known of a definition with the values that a step gives its formals."""
+        if name in self.halved:
+            raise Refused(f"{name} has a factor, which only the outermost flow may have")
         types = {formal: kind for formal, kind, _ in self.definitions[name]["formals"]}
         inner = {n: bindings[v["formal"]] if "formal" in v else v for n, v in args if types[n] in BOUND}
         place = text([name, inner])
@@ -143,5 +169,8 @@ class Flows(NamedTuple):
             raise Refused("a pair takes one lower and one upper layer of one order")
 
 
-STILL = ("dequantize", "prior", "classify", "squeeze", "unsqueeze")  # outside the bijection, or by rule PERM
+OUTSIDE = ("dequantize", "prior", "classify")  # of the bijection
+MOVES = ("squeeze", "unsqueeze", "permute", "reverse", "flatten", "patches")  # of entries: rule PERM
+STILL = OUTSIDE + MOVES
+FACTORS = (["factor", "first"], ["factor", "second"])
 BOUND = ("Act", "Order", "Real")  # the types of formals that a proof depends on

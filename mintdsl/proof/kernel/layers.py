@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
-from graphlib import TopologicalSorter
+from graphlib import CycleError, TopologicalSorter
 from itertools import product
 from math import floor, inf
 from typing import NamedTuple
 
 from mintdsl.proof.kernel.exact import ANY, NONNEGATIVE, PLUS, REAL, ZERO, Signed, Span, point
-from mintdsl.proof.kernel.facts import ASSUMED, Elementwise, constrained, registered
-from mintdsl.proof.kernel.flows import Known, whole
+from mintdsl.proof.kernel.facts import ASSUMED, INVERSES, Elementwise, constrained, registered
+from mintdsl.proof.kernel.flows import Known, triangular, whole
+from mintdsl.proof.kernel.nets import order_of, read_by
 from mintdsl.proof.kernel.reading import Json, Refused, read_size, text
 from mintdsl.proof.kernel.rules import (
     VARIABLE,
@@ -23,8 +24,10 @@ from mintdsl.proof.kernel.rules import (
     mapped,
     multiply,
     negated,
+    network,
     normalized,
     permuted,
+    placed,
     read_fact,
     subtract,
     tied,
@@ -41,9 +44,12 @@ class Scope(NamedTuple):
     params: Mapping[str, Json]
     diagonals: Mapping[str, Signed]
     directions: Mapping[str, str | None]
+    variable: str
     acts: dict[str, Fact]
     lets: dict[str, tuple[list[str], Fact]]
     used: set[str]
+    nets: Mapping[str, Json]
+    place: Json  # the shape, and the order where that is the declared one
 
     def formula(self, nodes: Json, steps: Json, where: str) -> Fact:
         """The fact stated for the last node, each checked against those of its operands."""
@@ -58,8 +64,8 @@ class Scope(NamedTuple):
     def node(self, word: str, rest: Json, facts: Mapping[int, Fact]) -> tuple[str, Fact]:
         """The rule of a node, and what follows by it."""
         match word, rest:
-            case "var", []:
-                return "VAR", VARIABLE
+            case "var", [name]:
+                return ("VAR", VARIABLE) if name == self.variable else ("CONST", constant(ANY))
             case "number", [value]:
                 return "CONST", constant(Signed(PLUS, point(value)))
             case "formal", [name]:
@@ -82,8 +88,16 @@ class Scope(NamedTuple):
             case "+" | "-" | "*" | "/", [a, b]:
                 name, rule = BINARY[word]
                 return name, rule(facts[a], facts[b])
+            case "net", [name, _, output, *args]:
+                return "NET", network([facts[arg] for arg in args], self.strict(name, output))
+            case "chain", [name, _, arg]:
+                return "NET", network([facts[arg]], self.strict(name, 0))
+            case "concat", [_, *args]:
+                return "NET", network([facts[arg] for arg in args], [None] * len(args))
             case "sum", [indices, arg]:
                 return "SUM", total(facts[arg], indices)
+            case ("spread", [arg]) | ("pick", [_, arg]):
+                return "PICK", placed(facts[arg], word == "spread")
             case _:
                 raise Refused(f"no rule for a node {word!r}")
 
@@ -103,6 +117,17 @@ class Scope(NamedTuple):
         direction = self.directions[name]
         diagonal = ANY if direction is None else self.diagonal(name, indices)
         return "BASIC" if f == VARIABLE else "COMP", mapped(f, direction, diagonal)
+
+    def strict(self, name: str, output: int) -> list[str | None]:
+        """For each argument of a net the one direction in which it is read, "" where it is not; None: not known."""
+        kind, (shape, order) = self.params[name]["kind"], self.place
+        found = read_by(self.nets, kind, order, {})[output]
+        same = order is not None and order_of(self.nets[kind[1]], dict(kind[2]), order) == order
+        fits = [same and kind[4][output] == shape == source for source in kind[3]]
+        ways = [next(iter(reads), "") if len(reads) < 2 else "?" for reads in found]
+        return [
+            "" if way == "" else way if fit and way not in "=?" else None for way, fit in zip(ways, fits, strict=True)
+        ]
 
     def act(self, act: Json, argument: Span) -> Elementwise:
         """What is known of an activation for arguments in `argument`."""
@@ -156,10 +181,11 @@ def diagonals(params: Mapping[str, Json]) -> dict[str, Signed]:
     return found
 
 
-def check_layer(layer: Json, acts: Json, proof: Json) -> Known:
+def check_layer(layer: Json, acts: Json, proof: Json, nets: Mapping[str, Json]) -> Known:
     """What is proved of a layer; each formula must be proved node by node."""
     params = {p["name"]: p for p in layer["params"]}
-    formulas = [*(nodes for _, _, nodes in layer["lets"]), layer["result"]]
+    written = {name: (indices, nodes) for name, indices, nodes in layer["lets"]}
+    formulas = [nodes for *_, nodes in (*layer["lets"], *layer["results"])]
     maps = {node[1] for nodes in formulas for node in nodes if node[0] == "map"}
     bindings, declared = proof["bindings"], layer["order"]
     ordered = declared if "order" in declared else bindings[declared["formal"]]
@@ -175,12 +201,26 @@ def check_layer(layer: Json, acts: Json, proof: Json) -> Known:
         for name in masked:
             follows(proof["order"], order, params[name])
         order, directions = proof["order"], directions | dict.fromkeys(masked, "lower")
-    scope = Scope(bindings, params, diagonals(params), directions, {}, {}, set())
+    place = [layer["on"], ordered if proof["order"] is None else None]
+    scope = Scope(bindings, params, diagonals(params), directions, "", {}, {}, set(), nets, place)
     for place, steps in sorted(proof["acts"].items(), key=lambda item: int(item[0])):
-        scope.acts[place] = scope.formula(acts[int(place)][1], steps, f"activation {place}")
-    for (name, indices, nodes), steps in zip(layer["lets"], proof["lets"], strict=True):
-        scope.lets[name] = (indices, scope.formula(nodes, steps, f"{layer['name']}, {name}"))
-    fact = scope.formula(layer["result"], proof["result"], f"{layer['name']}, result")
+        body = acts[int(place)][1]
+        argument = next((node[1] for node in body if node[0] == "var"), "")
+        scope.acts[place] = scope._replace(variable=argument).formula(body, steps, f"activation {place}")
+    found, reads = [], {}
+    for (variable, nodes), one in zip(layer["results"], proof["formulas"], strict=True):
+        if set(one) != {"lets", "result"}:
+            raise Refused(f"{layer['name']}: a proof of a formula has other parts than it should")
+        part = scope._replace(variable=variable, lets={})
+        for name, steps in one["lets"]:
+            indices, body = written[name]
+            part.lets[name] = (indices, part.formula(body, steps, f"{layer['name']}, {name}"))
+        fact = part.formula(nodes, one["result"], f"{layer['name']}, result")
+        read = {
+            node[1] for body in (nodes, *(written[name][1] for name in part.lets)) for node in body if node[0] == "var"
+        }
+        found.append(whole(fact) if layer["split"] is None else triangular(fact))
+        reads[variable] = read - {variable}
     if scope.used != set(proof["acts"]):
         raise Refused(f"{layer['name']}: facts of activations that nothing uses")
     assumed = [p for p in layer["params"] if p["with"] and p["with"][2] in ASSUMED]
@@ -189,7 +229,34 @@ def check_layer(layer: Json, acts: Json, proof: Json) -> Known:
     what = ["det" if determinant(p) else "diag" for p in assumed]
     pairs = zip(what, places, strict=True)
     assumes = tuple(f"{word}({place}) != 0 of {layer['name'].partition('#')[0]}" for word, place in pairs)
-    return whole(fact)._replace(evaluation=evaluation, assumes=assumes, order=order)
+    known = found[0] if layer["split"] is None else joined(found, reads)
+    return known._replace(evaluation=evaluation, assumes=assumes, order=order)
+
+
+def joined(found: Sequence[Known], reads: Mapping[str, set[str]]) -> Known:
+    """Rule JOIN: what follows for a layer of the maps of its parts, and of which parts each reads."""
+    names, parts = list(reads), []
+    for k, (known, read) in enumerate(zip(found, reads.values(), strict=True)):
+        places = [names.index(name) for name in read]
+        sides = {"lower": all(p < k for p in places), "upper": all(p > k for p in places), "diagonal": not places}
+        assert known.fact is not None
+        parts.append((known.fact, {word for word, holds in sides.items() if holds}))
+    try:
+        TopologicalSorter(reads).prepare()
+    except CycleError:
+        found, parts = [known._replace(domain=None) for known in found], []
+    inside = found[0].inside
+    for known in found[1:]:
+        inside = inside.hull(known.inside)
+    return Known(
+        REAL if all(known.domain is not None for known in found) else None,
+        inside,
+        all(known.onto and known.inside == inside for known in found),
+        inf if any(reads.values()) else max(known.lip for known in found),
+        preserving=all(known.preserving for known in found),
+        inverse=max((known.inverse for known in found), key=INVERSES.index),
+        parts=tuple(parts),
+    )
 
 
 def follows(rows: Json, declared: Json, param: Json) -> None:

@@ -200,6 +200,17 @@ def permuted(f: Fact) -> Fact:
     return constant(values) if f.constant else Fact(DENSE, ANY, "unknown", None, values, f.lip, f.smooth, f.chained)
 
 
+def network(arguments: Sequence[Fact], strict: Sequence[str | None]) -> Fact:
+    """Rule NET: `strict` has the direction in which each argument is read, "" for not at all, None for not known."""
+    read = [(f.off, way) for f, way in zip(arguments, strict, strict=True) if not f.constant and way != ""]
+    ways = {way for _, way in read}
+    if not read:
+        return constant(ANY)
+    if len(ways) == 1 and None not in ways and {off for off, _ in read} <= ways | {NONE}:
+        return Fact(str(read[0][1]), Signed(PLUS, ZERO), "constant", None, ANY, inf, 0)
+    return Fact(DENSE, ANY, "unknown", None, ANY, inf, 0)
+
+
 def mapped(f: Fact, direction: str | None, diagonal: Signed) -> Fact:
     """Rules BASIC and COMP: a masked map with this diagonal after f; without a direction the map is dense.
 
@@ -209,6 +220,12 @@ def mapped(f: Fact, direction: str | None, diagonal: Signed) -> Fact:
     off = direction if direction is not None and f.off in (NONE, direction) else DENSE
     own = f.own if f.own in ONTO and diagonal.span.one_signed else "unknown"
     return Fact(NONE if f.constant else off, diagonal.times(f.diag), own, None, ANY, inf, f.smooth, chain).settled()
+
+
+def placed(f: Fact, zeros: bool) -> Fact:
+    """Rule PICK: entries at other places, or with zeros between them."""
+    values = Signed(PLUS, f.values.forgotten.hull(ZERO)) if zeros else f.values
+    return constant(values) if f.constant else f._replace(off=DENSE, values=values, chain=0).settled()
 
 
 def tied(sign: int, others: Sequence[Signed]) -> Signed:

@@ -9,7 +9,7 @@ from mintdsl.core.claim_words import CLOSED, INVERSES, weakest
 from mintdsl.core.interval import REAL, Interval, product_above
 from mintdsl.proof.jacobian import DENSE, NONE, Fibre, Jacobian
 from mintdsl.proof.rules.model import MINTNET, Rule, vec
-from mintdsl.records import record
+from mintdsl.records import record, replace
 
 
 @record
@@ -93,14 +93,29 @@ def permutation() -> Passage:
 
 
 def scaling(std: tuple[float, ...]) -> Passage:
-    """Rule SCALE."""
-    return Passage(REAL, REAL, preserving=False, lip=nextafter(1.0 / min(std), inf))
+    """Rule SCALE; without numbers they come from data, and only std > 0 is known."""
+    return Passage(REAL, REAL, preserving=False, lip=nextafter(1.0 / min(std), inf) if std else inf)
 
 
 def padding(extra: int) -> Passage:
     """Rule PAD."""
     why = f"`pad` appends {extra} channels that are always 0"
     return Passage(REAL, None, preserving=False, padded=True, why=why)
+
+
+def factored(kept: Passage, left: Sequence[Passage]) -> Passage:
+    """Rule FACTOR: a flow whose parts left after the passages `left`, each a beginning of the passage `kept`.
+
+    A part that left while the chain only moved entries lies in the box that the flow is defined on.
+    """
+    if not left or kept.domain is None:
+        return kept
+    boxes = [kept.domain if part.domain is None else part.image for part in left]
+    lip, image, why = max(kept.lip, *(part.lip for part in left)), kept.image, kept.why
+    other = [box for box in boxes if box != image]
+    if other:
+        image, why = None, why or f"a part leaves for all of {other[0]}, the rest ends in {image}"
+    return replace(kept, image=image, inside=image or REAL, lip=lip, why=why)
 
 
 def logit(alpha: float) -> Passage:
@@ -157,11 +172,12 @@ PAIR = Rule(
 )
 PERM = Rule(
     "PERM",
-    "squeeze, unsqueeze, P perm : bijections, log-det 0; a formula P(e) is dense",
-    "the factor divides the sizes; each entry moves to exactly one place",
-    MINTNET + ", section 4 (squeezing)",
+    "squeeze, unsqueeze, permute, reverse, flatten, patches, P perm : bijections, log-det 0; a formula P(e) is dense",
+    "the factor divides the sizes; each entry moves to exactly one place; orders of later layers are of the shape that "
+    "leaves",
+    MINTNET + ", section 4 (squeezing); a permutation matrix has determinant 1 or -1",
     permutation,
-    "mint 1\nflow F on Image[1, 4, 4] ensures invertible, volume_preserving { squeeze 2 }\n",
+    "mint 1\nflow F on Image[1, 4, 4] ensures invertible, volume_preserving { squeeze 2  permute  flatten }\n",
     "mint 1\nflow F on Image[1, 5, 4] ensures invertible, volume_preserving { squeeze 2 }\n",
 )
 LOGIT = Rule(
@@ -177,7 +193,7 @@ LOGIT = Rule(
 SCALE = Rule(
     "SCALE",
     "standardize: (x - mean) / std : bijection of R^D, log|det J| = -sum log std",
-    "the numbers are fixed, std > 0",
+    "the numbers do not depend on x, std > 0; those from data are stored as log std, so every stored one fits",
     "change of variables",
     scaling,
     "mint 1\nflow F on Image[1, 4, 4] ensures invertible { standardize(mean = 0.5, std = 0.5) }\n",
@@ -192,4 +208,15 @@ PAD = Rule(
     "mint 1\nflow F on Image[1, 4, 4] ensures injective { pad channels to 4 }\n",
     "mint 1\nflow F on Image[1, 4, 4] ensures invertible { pad channels to 4 }\n",
 )
-RULES = (I_TRI, I_COMP, PAIR, PERM, LOGIT, SCALE, PAD)
+FACTOR = Rule(
+    "FACTOR",
+    "factor half : bijection onto (kept, left), log-det 0; the steps after it act on the kept half alone: g x id, "
+    "whose log-det is that of g",
+    "the size is even; onto one box where every part that leaves and the rest are onto that box; lip(g x id) = "
+    "max(1, lip(g))",
+    "Dinh, Sohl-Dickstein, Bengio, Real NVP, ICLR 2017, arXiv:1605.08803, section 3.6 (multi-scale architecture)",
+    factored,
+    "mint 1\nflow F on Vec[4] ensures invertible, volume_preserving { factor half  factor half (keep = second) }\n",
+    "mint 1\nflow F on Vec[4] ensures invertible { factor half  logit(0.05) }\n",
+)
+RULES = (I_TRI, I_COMP, PAIR, PERM, LOGIT, SCALE, PAD, FACTOR)

@@ -12,11 +12,16 @@ from .. import phrases
 from ..draft import SHAPES, Sketch
 from ..edit import change_one
 from ..registry import FLOOR, FREE, INJECTIVE, ONTO, mutant, whole
+from .data import by_data
 from .layers import FORMALS, Written, claim_of, order, write_layer
 
 FLOWS = {"rule:I-COMP", "flow claim:invertible", "flow claim:injective", "flow claim:volume_preserving"}
-STEPS = {"step:repeat", "step:pair", "step:squeeze", "step:unsqueeze", "step:standardize", "step:prior", "prior:normal"}
+STEPS = {"step:repeat", "step:pair", "step:squeeze", "step:unsqueeze", "step:standardize", "step:prior"}
+PRIORS = {"prior:normal", "prior:logistic", "prior:learned_normal"}
+MOVES = {"step:permute", "step:reverse", "step:flatten", "step:patches"}
 BOXES = {"step:dequantize", "step:logit", "rule:LOGIT"}
+
+LAYOUTS = ("colour_slow", "colour_fast", "alternate")
 
 Dims = tuple[int, ...]
 
@@ -89,41 +94,58 @@ def _layer(sketch: Sketch, space: str, known: list[Written], outer: tuple[str, .
     return label + call(sketch, used, space, outer)
 
 
-def _squeezed(dims: Dims, undo: bool) -> Dims | None:
+def squeezed(dims: Dims, undo: bool) -> Dims | None:
     c, h, w = dims
     if undo:
         return (c // 4, 2 * h, 2 * w) if c % 4 == 0 else None
     return (4 * c, h // 2, w // 2) if h % 2 == 0 and w % 2 == 0 else None
 
 
-def _block(sketch: Sketch, space: str, dims: Dims, count: int, outer: tuple[str, ...], *, keep: bool) -> list[str]:
+def _rearranged(sketch: Sketch, space: str) -> str:
+    """Entries in another order, the shape kept."""
+    rng = sketch.rng
+    axis = rng.choice(("channel", "all", *(["time"] * 2 if space == "Seq" or sketch.chance(sketch.risk / 4) else [])))
+    named = "" if axis == "channel" and sketch.chance(0.4) else f"axis = {axis}"
+    if sketch.chance(0.5):
+        return f"reverse({named})" if named else "reverse"
+    seed = rng.choice(("", f"seed = {rng.randrange(10)}"))
+    options = ", ".join(filter(None, (named, seed)))
+    return f"permute({options})" if options else "permute"
+
+
+def block(sketch: Sketch, space: str, dims: Dims, count: int, outer: tuple[str, ...], *, keep: bool) -> list[str]:
     """Some steps; `keep`: the shape that leaves is the one that enters."""
     rng = sketch.rng
     known: list[Written] = []
     steps: list[str] = []
     here = dims
     for _ in range(count):
-        kind = rng.choice(("layer", "layer", "layer", "pair", "squeeze", "repeat", "standardize", "nested"))
+        kinds = ("layer", "layer", "layer", "pair", "squeeze", "repeat", "standardize", "nested", "data", "rearranged")
+        kind = rng.choice(kinds)
         if kind == "squeeze" and space == "Image":
             undo = sketch.chance(0.5)
-            result = _squeezed(here, undo)
+            result = squeezed(here, undo)
             if result is not None:
-                layout = rng.choice(("", "", " (layout = colour_slow)", " (layout = colour_fast)"))
+                layout = rng.choice(("", "", *(f" (layout = {word})" for word in LAYOUTS)))
                 steps.append(f"{'unsqueeze' if undo else 'squeeze'} 2{layout}")
                 here = result
                 continue
         if kind == "repeat" and count > 1:
-            inner = _block(sketch, space, here, rng.choice((1, 2)), outer, keep=True)
+            inner = block(sketch, space, here, rng.choice((1, 2)), outer, keep=True)
             nats = [f.split(":")[0] for f in outer if ": Nat" in f]
             times = rng.choice(nats) if nats and sketch.chance(0.5) else rng.choice(("1", "2", "3"))
             steps.append(f"repeat {times} {{ {'  '.join(inner)} }}")
         elif kind == "pair" and space != "Seq":
             steps.append(_pair(sketch, space, known, outer))
+        elif kind == "data":
+            steps.append("standardize(mean = data, std = data)" if sketch.chance(0.4) else by_data(sketch).name)
         elif kind == "standardize":
             means = rng.choice(("0.5", "0", "-2"))
             if space == "Image" and here[0] > 1 and sketch.chance(0.4):
                 means = f"({', '.join(['0.25'] * here[0])})"
             steps.append(f"standardize(mean = {means}, std = {rng.choice(('0.5', '2', '1', '0.1'))})")
+        elif kind == "rearranged":
+            steps.append(_rearranged(sketch, space))
         elif kind == "nested" and count > 1:
             steps.append(_nested(sketch, space, here))
         else:
@@ -134,13 +156,13 @@ def _block(sketch: Sketch, space: str, dims: Dims, count: int, outer: tuple[str,
                 break
             undo = here[0] > dims[0]
             steps.append(f"{'unsqueeze' if undo else 'squeeze'} 2")
-            here = _squeezed(here, undo) or dims
+            here = squeezed(here, undo) or dims
     return steps
 
 
 def _nested(sketch: Sketch, space: str, dims: Dims) -> str:
     """A flow that is a step of another."""
-    steps = _block(sketch, space, dims, 1, (), keep=True)
+    steps = block(sketch, space, dims, 1, (), keep=True)
     name = sketch.fresh("Inner")
     symbols = {"Image": "C, H, W", "Vec": "D", "Seq": "T, D"}[space]
     simple = all("squeeze" not in s for s in steps)
@@ -149,7 +171,7 @@ def _nested(sketch: Sketch, space: str, dims: Dims) -> str:
     return name
 
 
-def _write(
+def write_flow(
     sketch: Sketch, space: str, dims: Dims, steps: list[str], claims: list[str], formals: tuple[str, ...]
 ) -> None:
     head = f"({', '.join(formals)})" if formals else ""
@@ -159,7 +181,7 @@ def _write(
     sketch.items.append("\n".join(lines))
 
 
-@whole(FLOWS | STEPS | BOXES | FORMALS | {"rule:PAIR", "rule:PERM", "rule:SCALE"}, weight=3)
+@whole(FLOWS | STEPS | PRIORS | BOXES | FORMALS | {"rule:PAIR", "rule:PERM", "rule:SCALE"}, weight=3)
 def a_flow(sketch: Sketch) -> None:
     """A flow of layers."""
     rng = sketch.rng
@@ -173,23 +195,49 @@ def a_flow(sketch: Sketch) -> None:
             steps.insert(0, f"dequantize {rng.choice((2, 8, 256))}")
     elif sketch.chance(0.15):
         steps = ["dequantize 256"]
-    steps += _block(sketch, space, dims, rng.choice((1, 2, 2, 3)), formals, keep=False)
+    steps += block(sketch, space, dims, rng.choice((1, 2, 2, 3)), formals, keep=False)
     if sketch.chance(0.4):
+        learned = ("learned_normal", "learned_normal(per = element)", "learned_normal(per = channel)")
+        steps.append(f"prior {rng.choice(('normal', 'normal', 'logistic', *learned))}")
+    write_flow(sketch, space, dims, steps, [] if sketch.chance(0.1) else ["invertible"], formals)
+
+
+@whole(MOVES | {"shape:Seq", "shape:Vec", "rule:PERM", "rule:I-COMP"}, weight=0.8)
+def out_of_the_image(sketch: Sketch) -> None:
+    """An image that becomes a sequence or a vector, with layers before and behind."""
+    rng = sketch.rng
+    dims = rng.choice([d for d in SHAPES["Image"] if d[1] * d[2] > 1])
+    steps = ["logit(0.05)"] if sketch.chance(0.3) else []
+    steps += block(sketch, "Image", dims, rng.choice((0, 1, 1)), (), keep=True)
+    sides = [n for n in (1, 2, 3) if dims[1] % n == 0 and dims[2] % n == 0]
+    if sketch.chance(0.5):
+        n = rng.choice((1, 2, 3)) if sketch.chance(sketch.risk / 4) else rng.choice(sides)
+        steps.append(f"patches {n}")
+        tokens = (dims[1] // n * (dims[2] // n), n * n * dims[0])
+        steps += block(sketch, "Seq", tokens, rng.choice((0, 1, 2)), (), keep=True)
+    if sketch.chance(0.7):
+        steps.append("flatten")
+        steps += block(sketch, "Vec", (dims[0] * dims[1] * dims[2],), rng.choice((1, 1, 2)), (), keep=True)
+    if sketch.chance(0.3):
         steps.append("prior normal")
-    _write(sketch, space, dims, steps, [] if sketch.chance(0.1) else ["invertible"], formals)
+    write_flow(sketch, "Image", dims, steps, ["invertible"], ())
 
 
-@whole({"step:squeeze", "step:unsqueeze", "flow claim:volume_preserving", "rule:PERM"}, weight=0.5)
+@whole(MOVES | {"step:squeeze", "step:unsqueeze", "flow claim:volume_preserving", "rule:PERM"}, weight=0.7)
 def moves_only(sketch: Sketch) -> None:
     """A flow that keeps volume: moves of entries, and layers with slope 1."""
     rng = sketch.rng
     dims = rng.choice([d for d in SHAPES["Image"] if d[1] % 2 == 0 and d[2] % 2 == 0])
     line = "layer Unit on Image[C, H, W] ensures lower, diag == 1 { param S : conv 3x3 strict lower map x -> x + S(x) }"
     sketch.items.append(line)
-    undo = rng.choice(("unsqueeze 2", "unsqueeze 2 (layout = colour_slow)"))
+    undo = rng.choice(("unsqueeze 2", *(f"unsqueeze 2 (layout = {word})" for word in LAYOUTS)))
     steps = ["squeeze 2", *(["Unit"] if sketch.chance(0.7) else []), undo, *(["Unit"] if sketch.chance(0.5) else [])]
+    for _ in range(rng.choice((0, 1, 1, 2))):
+        steps.insert(rng.randrange(len(steps) + 1), _rearranged(sketch, "Image"))
+    if sketch.chance(0.4):
+        steps += rng.choice((["flatten"], ["patches 2"], ["patches 2", "permute(axis = time)", "flatten", "reverse"]))
     claims = ["volume_preserving"] if sketch.chance(0.6) else ["invertible", "volume_preserving"]
-    _write(sketch, "Image", dims, steps, claims, ())
+    write_flow(sketch, "Image", dims, steps, claims, ())
 
 
 @whole({"flow claim:injective", *BOXES}, weight=1.2)
@@ -213,7 +261,7 @@ def boxes(sketch: Sketch) -> None:
     if sketch.chance(0.15):
         steps = [f"repeat {rng.choice((1, 2, 3))} {{ {'  '.join(steps)} }}"]
     claims = [rng.choice(("injective", "injective", "injective", "invertible"))]
-    _write(sketch, space, dims, steps, claims, ())
+    write_flow(sketch, space, dims, steps, claims, ())
 
 
 @whole({"step:pad", "step:classify", "rule:PAD", "shape:Image"}, weight=0.5)
@@ -223,22 +271,22 @@ def padded(sketch: Sketch) -> None:
     dims = rng.choice([d for d in SHAPES["Image"] if d[0] <= 2 and d[1] * d[2] <= 4])
     more = rng.choice([c for c in (2, 3, 4) if c > dims[0] and c * dims[1] * dims[2] <= 16] or [dims[0] + 1])
     steps = ["standardize(mean = 0.5, std = 0.5)"] if sketch.chance(0.4) else []
-    steps += _block(sketch, "Image", dims, 1, (), keep=True) if sketch.chance(0.5) else []
+    steps += block(sketch, "Image", dims, 1, (), keep=True) if sketch.chance(0.5) else []
     steps.append(f"pad channels to {more}")
-    steps += _block(sketch, "Image", (more, *dims[1:]), 1, (), keep=False)
+    steps += block(sketch, "Image", (more, *dims[1:]), 1, (), keep=False)
     if sketch.chance(0.4):
         sketch.items.append(
             "net Head(n: Nat) from Image[C, H, W] to Vec[n] {\n  param W : linear from Vec[C] to Vec[n]\n"
             "  map x -> W(mean_pool(relu(x)))\n}"
         )
         steps.append("classify Head(n = 3)")
-    _write(sketch, "Image", dims, steps, ["injective"], ())
+    write_flow(sketch, "Image", dims, steps, ["injective"], ())
 
 
 # ---------------------------------------------------------------- mutants
 
 
-def _flows(
+def flows_of(
     module: ast.Module, rng: Random, change: Callable[[tuple[ast.Step, ...]], list[ast.Step] | None]
 ) -> ast.Module | None:
     """Change the steps of one flow or block."""
@@ -263,7 +311,7 @@ def swap_steps(module: ast.Module, rng: Random) -> ast.Module | None:
         items[a], items[b] = items[b], items[a]
         return items
 
-    return _flows(module, rng, swapped)
+    return flows_of(module, rng, swapped)
 
 
 @mutant(FLOWS | STEPS, weight=2)
@@ -274,7 +322,7 @@ def drop_step(module: ast.Module, rng: Random) -> ast.Module | None:
         place = rng.randrange(len(steps)) if steps else 0
         return [s for n, s in enumerate(steps) if n != place] if steps else None
 
-    return _flows(module, rng, less)
+    return flows_of(module, rng, less)
 
 
 @mutant(FLOWS | BOXES)
@@ -287,7 +335,7 @@ def double_step(module: ast.Module, rng: Random) -> ast.Module | None:
         place = rng.randrange(len(steps))
         return [*steps[:place], replace(steps[place], label=None), *steps[place:]]
 
-    return _flows(module, rng, more)
+    return flows_of(module, rng, more)
 
 
 @mutant(BOXES)
@@ -319,7 +367,7 @@ def pair_them(module: ast.Module, rng: Random) -> ast.Module | None:
         new = ast.Step(None, ast.Pair(steps[place : place + 2]), steps[0].span)
         return [*steps[:place], new, *steps[place + 2 :]]
 
-    return _flows(module, rng, paired)
+    return flows_of(module, rng, paired)
 
 
 @mutant(FORMALS, weight=2)
@@ -366,12 +414,17 @@ def insert_step(module: ast.Module, rng: Random) -> ast.Module | None:
     """A built-in step stands at another place."""
     span = module.span
     number = ast.Number(0.1, "0.1", span)
-    two = ast.Number(2, "2", span)
+    two, data = ast.Number(2, "2", span), ast.Name("data", span)
     ops = (
         ast.Simple("logit", number, ()),
         ast.Simple("squeeze", two, ()),
         ast.Simple("unsqueeze", two, ()),
-        ast.Prior(ast.Call(ast.Name("normal", span), (), span)),
+        ast.Prior(ast.Call(ast.Name(rng.choice(("normal", "logistic", "learned_normal")), span), (), span)),
+        ast.Simple("standardize", None, tuple(ast.Arg(ast.Name(n, span), "=", data, span) for n in ("mean", "std"))),
+        ast.Simple("permute", None, ()),
+        ast.Simple("reverse", None, ()),
+        ast.Simple("flatten", None, ()),
+        ast.Simple("patches", two, ()),
         ast.Pad(ast.Name("channels", span), ast.Number(5, "5", span)),
     )
 
@@ -379,7 +432,7 @@ def insert_step(module: ast.Module, rng: Random) -> ast.Module | None:
         place = rng.randrange(len(steps) + 1)
         return [*steps[:place], ast.Step(None, rng.choice(ops), span), *steps[place:]]
 
-    return _flows(module, rng, more)
+    return flows_of(module, rng, more)
 
 
 @mutant({"step:squeeze", "step:unsqueeze", "rule:PERM"})
@@ -389,9 +442,25 @@ def other_layout(module: ast.Module, rng: Random) -> ast.Module | None:
     def changed(found: ast.Simple) -> ast.Simple | None:
         if found.word not in ("squeeze", "unsqueeze"):
             return None
-        word = "colour_slow" if not found.args else "colour_fast"
+        word = rng.choice(("colour_slow", "alternate")) if not found.args else "colour_fast"
         return replace(
             found, args=(ast.Arg(ast.Name("layout", module.span), "=", ast.Name(word, module.span), module.span),)
         )
+
+    return change_one(module, rng, ast.Simple, changed)
+
+
+@mutant(MOVES | {"rule:PERM"})
+def other_axis(module: ast.Module, rng: Random) -> ast.Module | None:
+    """Another axis or seed of a permutation, or the other step of the two that put entries in another order."""
+    span = module.span
+    axis = ast.Arg(ast.Name("axis", span), "=", ast.Name(rng.choice(("channel", "time", "all")), span), span)
+    seed = ast.Arg(ast.Name("seed", span), "=", ast.Number(5, "5", span), span)
+
+    def changed(found: ast.Simple) -> ast.Simple | None:
+        if found.word not in ("permute", "reverse"):
+            return None
+        word = rng.choice(("permute", "reverse"))
+        return replace(found, word=word, args=(axis, seed) if word == "permute" and rng.random() < 0.5 else (axis,))
 
     return change_one(module, rng, ast.Simple, changed)

@@ -1,0 +1,180 @@
+"""Calls in formulas: a net applied, `n(a, y)`, a family of nets in a row, `chain[l](B[l])(e)`, and `concat`.
+
+What cannot be typed is reported once and becomes None.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mintdsl.core import ir
+from mintdsl.core.typed import Typed
+from mintdsl.core.values import Values, not_yet
+from mintdsl.diagnostics.model import Fix, Label
+from mintdsl.syntax import ast
+
+Operands = Sequence[Typed | None]
+
+
+def call(
+    node: ast.Apply, name: ast.Name, param: ir.Param, indices: tuple[str, ...], args: Operands, values: Values
+) -> list[Typed] | None:
+    """The results of a net; `args` are the typed arguments of `node`."""
+    kind = param.kind
+    assert isinstance(kind, ir.NetParam)
+    if param.indices or indices:
+        not_yet(values.bag, node.span, "a family of nets outside of `chain`")
+    if not _given(node, name, len(kind.sources), values):
+        return None
+    exprs = _fitting(node, name, param, kind.sources, args, values)
+    if exprs is None:
+        return None
+    return [Typed(ir.Call(name.id, (), exprs, k, node.span), shape) for k, shape in enumerate(kind.targets)]
+
+
+def single(node: ast.Apply, name: ast.Name, results: list[Typed] | None, values: Values) -> Typed | None:
+    """The result of a net that has one, as a formula needs it."""
+    if results is None or len(results) == 1:
+        return results[0] if results else None
+    names = ", ".join("abcdefgh"[: len(results)]) if len(results) <= 8 else "a, b, ..."
+    values.bag.error(
+        "E0213",
+        node.span,
+        f"`{name.id}` gives {len(results)} results, a formula takes one",
+        "several results",
+        fixes=(Fix(f"take them apart first: `let ({names}) = {name.id}(...)`"),),
+    )
+    return None
+
+
+def apart(item: ast.Let, results: list[Typed] | None, values: Values) -> list[Typed] | None:
+    """The results that the names of a `let` stand for, one each."""
+    if results is None or len(results) == len(item.names):
+        return results
+    values.bag.error(
+        "E0213",
+        item.span,
+        f"{len(item.names)} names for {len(results)} result{'s' * (len(results) != 1)}",
+        "one name for each result",
+    )
+    return None
+
+
+def chained(
+    node: ast.Apply, fn: ast.Reduce, param: ir.Param, index: str, arg: Typed | None, values: Values
+) -> Typed | None:
+    """`chain[index](B[index])(e)`, B a family of nets that keep a shape."""
+    kind = param.kind
+    assert isinstance(kind, ir.NetParam)
+    name = ast.Name(param.name, fn.body.span)
+    if len(kind.sources) != 1 or kind.sources != kind.targets:
+        values.bag.error(
+            "E0304",
+            fn.span,
+            f"`{param.name}` does not keep its shape, so it cannot follow itself",
+            "a chain takes nets of one input and one result of its shape",
+            also=(Label(param.span, "declared here"),),
+        )
+        return None
+    if not _given(node, name, 1, values):
+        return None
+    exprs = _fitting(node, name, param, kind.sources, [arg], values)
+    return None if exprs is None else Typed(ir.Chain(param.name, index, exprs[0], node.span), kind.targets[0])
+
+
+def _given(node: ast.Apply, name: ast.Name, wanted: int, values: Values) -> bool:
+    if len(node.args) == wanted and all(arg.name is None for arg in node.args):
+        return True
+    count = f"{wanted} argument{'s' * (wanted != 1)}"
+    values.bag.error("E0210", node.span, f"`{name.id}` takes {count}", f"{len(node.args)} given")
+    return False
+
+
+def _fitting(
+    node: ast.Apply, name: ast.Name, param: ir.Param, sources: tuple[ir.Shape, ...], args: Operands, values: Values
+) -> tuple[ir.Expr, ...] | None:
+    """The arguments, if each has the shape of its source."""
+    exprs: list[ir.Expr] = []
+    for written, arg, source in zip(node.args, args, sources, strict=True):
+        if arg is None:
+            continue
+        if arg.shape is None:
+            title = f"`{name.id}` acts on a tensor, this is a number"
+            values.bag.error("E0213", written.span, title, "not a formula")
+        elif arg.shape != source:
+            values.bag.error(
+                "E0301",
+                written.value.span,
+                f"shapes do not match: `{name.id}` takes `{source}`, this is `{arg.shape}`",
+                str(arg.shape),
+                also=(Label(param.span, f"`{name.id}` is declared here"),),
+            )
+        else:
+            exprs.append(arg.expr)
+    return tuple(exprs) if len(exprs) == len(sources) else None
+
+
+def delay(node: ast.Apply, args: Operands, values: Values) -> Typed | None:
+    """Tokens one place later."""
+    if len(args) != 1 or node.args[0].name is not None:
+        values.bag.error("E0210", node.span, "`delay` takes one argument", f"{len(args)} given")
+        return None
+    (arg,) = args
+    if arg is not None and (arg.shape is None or arg.shape.kind != "Seq"):
+        values.bag.error("E0304", node.span, "`delay` takes a Seq", f"this is {arg.shape or 'a number'}")
+        return None
+    if arg is None or arg.shape is None:
+        return None
+    return Typed(ir.Delay(arg.expr, arg.shape, node.span), arg.shape)
+
+
+def concat(node: ast.Apply, args: Operands, values: Values) -> Typed | None:
+    """Channels stacked: of images of one height and width, of sequences of one length, of vectors."""
+    if len(args) < 2 or any(arg.name is not None for arg in node.args):
+        values.bag.error("E0210", node.span, "`concat` takes two or more arguments", f"{len(args)} given")
+        return None
+    known = [arg for arg in args if arg is not None]
+    shapes = tuple(arg.shape for arg in known if arg.shape is not None)
+    if len(known) != len(args):
+        return None
+    if len(shapes) != len(args):
+        values.bag.error("E0213", node.span, "`concat` takes tensors, a number has no channels", "not a formula")
+        return None
+    whole = concatenated(shapes)
+    if whole is None:
+        listed = ", ".join(f"`{shape}`" for shape in shapes)
+        values.bag.error(
+            "E0301",
+            node.span,
+            f"shapes do not match: `concat` of {listed}",
+            "these do not lie side by side",
+            notes=("images share height and width, sequences their length; a Vec is repeated at each pixel or token",),
+        )
+        return None
+    return Typed(ir.Concat(tuple(arg.expr for arg in known), shapes, node.span), whole)
+
+
+def concatenated(shapes: tuple[ir.Shape, ...]) -> ir.Shape | None:
+    """The shape of a `concat`; None where the shapes do not lie side by side."""
+    place = next((shape for shape in shapes if shape.kind in ("Image", "Seq")), shapes[0])
+    if any(shape.kind not in (place.kind, "Vec") or shape.kind == "Any" for shape in shapes):
+        return None
+    rest = _beside(place)
+    if any(_beside(shape) != rest for shape in shapes if shape.kind == place.kind):
+        return None
+    channels = [shape.dims[-1] if shape.kind == "Seq" else shape.dims[0] for shape in shapes]
+    total = channels[0]
+    for more in channels[1:]:
+        total = total + more
+    match place.kind:
+        case "Image":
+            return ir.Shape("Image", (total, *place.dims[1:]))
+        case "Seq":
+            return ir.Shape("Seq", (place.dims[0], total))
+        case _:
+            return ir.Shape("Vec", (total,))
+
+
+def _beside(shape: ir.Shape) -> tuple[object, ...]:
+    """The sizes that are not channels."""
+    return shape.dims[:-1] if shape.kind == "Seq" else shape.dims[1:]

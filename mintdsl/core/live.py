@@ -1,0 +1,72 @@
+"""How many entries masks keep, without making them."""
+
+from __future__ import annotations
+
+from mintdsl.core import ir
+from mintdsl.core.orders import Order
+
+
+def later(order: Order, sign: int, dh: int, dw: int, channels: int) -> int:
+    """Pairs of channels (o, i) for which the key of (o - i, dh, dw) has this sign."""
+    kept, first, last = 0, 1 - channels, channels - 1  # the differences whose key is 0 so far
+    for a, *rest in order.rows:
+        a, b = sign * a, sign * (rest[0] * dh + rest[1] * dw)
+        if a == 0 and b:
+            return kept + (_pairs(channels, first, last) if b > 0 else 0)
+        if a:
+            below, root = divmod(-b, a)  # a * d + b > 0 for d beyond -b / a, on the side of the sign of a
+            exact = root == 0
+            if a > 0:
+                kept += _pairs(channels, max(first, below + 1), last)
+            else:
+                kept += _pairs(channels, first, min(last, below - 1 if exact else below))
+            if not exact or not first <= below <= last:
+                return kept
+            first = last = below
+    return kept
+
+
+def _pairs(channels: int, first: int, last: int) -> int:
+    """Pairs of channels whose difference lies from `first` to `last`."""
+
+    def up_to(difference: int) -> int:
+        if difference < 0:
+            return (channels + difference) * (channels + difference + 1) // 2
+        return channels**2 - (channels - 1 - difference) * (channels - difference) // 2
+
+    return up_to(last) - up_to(first - 1) if first <= last else 0
+
+
+def at_positions(units: int, data: int, own: bool) -> list[int]:
+    """How many elements of a Vec stand at each position: one of the data, every so many of hidden units."""
+    period = data if own else max(data - 1, 1)
+    return [units // period + (p < units % period) for p in range(period)]
+
+
+def live_conv(conv: ir.Conv, channels: int, order: Order) -> int:
+    """Entries that a mask keeps: of each tap the channel differences whose key is later, and the diagonal."""
+    row, column = anchor(conv, "lower" if conv.direction != "upper" else "upper")
+    sign = -1 if conv.direction == "upper" else 1
+    taps = ((row - u, column - v) for u in range(conv.size[0]) for v in range(conv.size[1]))
+    return (0 if conv.strict else channels) + sum(later(order, sign, *tap, channels) for tap in taps)
+
+
+def anchor(conv: ir.Conv, direction: str) -> tuple[int, int]:
+    """The tap (row, column) that meets the pixel itself."""
+    rows, columns = conv.size
+    word = conv.anchor
+    if word == "corner":
+        word = "bottom_right" if direction == "lower" else "top_left"
+    match word:
+        case "centre":
+            return rows // 2, columns // 2
+        case "bottom_right":
+            return rows - 1, columns - 1
+        case "bottom_left":
+            return rows - 1, 0
+        case "top_right":
+            return 0, columns - 1
+        case "top_left":
+            return 0, 0
+        case _:
+            raise AssertionError(word)

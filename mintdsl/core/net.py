@@ -1,0 +1,126 @@
+"""Elaboration of a net: the members of a layer, no claims, several inputs and results."""
+
+from __future__ import annotations
+
+from mintdsl import limits
+from mintdsl.core import ir
+from mintdsl.core.acts import find_act
+from mintdsl.core.flow_uses import Resolve
+from mintdsl.core.formals import bind_formals
+from mintdsl.core.formula import Formula
+from mintdsl.core.header import bind_shape
+from mintdsl.core.layer import Elaboration
+from mintdsl.core.orders import Order
+from mintdsl.core.params import check_inits
+from mintdsl.core.scope import Locals, Scope
+from mintdsl.core.steps import SHAPES
+from mintdsl.core.typed import Typed
+from mintdsl.core.values import IndexName, Stop, Values, Variable, not_yet
+from mintdsl.core.walks import layer_written, nested, too_much
+from mintdsl.diagnostics.model import Bag, Label
+from mintdsl.syntax import ast
+
+
+def elaborate_net(item: ast.Net, scope: Scope, bag: Bag, resolve: Resolve) -> ir.Net | None:
+    """The typed core of a net; None when anything in it was reported."""
+    own = Bag(bag)
+    try:
+        net = _net(item, Elaboration(item, Values(Locals(scope, f"the net `{item.name.id}`"), own), resolve))
+    except Stop:
+        net = None
+    bag.extend(own.sorted())
+    return None if own.has_errors else net
+
+
+def _net(item: ast.Net, run: Elaboration) -> ir.Net | None:
+    values, bag = run.values, run.bag
+    formals = bind_formals(item.formals, values)
+    inputs = [bind_shape(shape, values) for shape in item.inputs]
+    # a size that only the results name is bound as well: each use chooses it
+    targets = [bind_shape(s, values) if s.name.id in SHAPES else values.shape(s) for s in item.outputs]
+    shapes = [s for s in inputs if s is not None]
+    known = [s for s in targets if s is not None]
+    if len(shapes) != len(inputs) or len(known) != len(targets):
+        raise Stop
+    if len(shapes) > 1 and any(s.kind == "Any" for s in shapes):
+        not_yet(bag, item.name.span, "a net of several inputs of any shape")
+    order = run.first_members(shapes[0])
+    params = run.params(shapes[0])
+    for param in params.values():
+        if isinstance(param.kind, ir.Normalize) or getattr(param.kind, "direction", None) is not None:
+            if isinstance(param.kind, ir.Normalize):
+                not_yet(bag, param.span, "`normalize` in a net")
+            vector = isinstance(order, Order) and order.space == "Vec"
+            if not isinstance(param.kind, ir.Attention) and not (vector and param.source.kind == "Vec"):
+                not_yet(bag, param.span, "a masked map in a net, but for matrices between Vecs in the order of a Vec,")
+            apart = (param.source, param.target) != (shapes[0], shapes[0])
+            if isinstance(param.kind, ir.Dense) and apart and isinstance(order, Order) and order.rows != ((1,),):
+                not_yet(bag, param.span, "a mask of hidden units in another order than `natural`")
+            if param.bound is not None and param.source != shapes[0]:
+                label = "units of one position read each other"
+                bag.error("E0701", param.bound.span, "a masked map of hidden units has no diagonal", label)
+        if isinstance(param.kind, ir.Perm) or param.factored:
+            not_yet(bag, param.span, "`perm`, or a constraint on `det`, in a net")
+    for member in item.members:
+        if isinstance(member, ast.Tie):
+            bag.error("E0405", member.span, "a net has no ties", "it claims nothing")
+    check_inits(params, bag)
+    if len(item.body.args) != len(shapes):
+        count = f"{len(shapes)} input{'s' * (len(shapes) > 1)}"
+        title = f"the net has {count}, its map {len(item.body.args)} variable{'s' * (len(item.body.args) > 1)}"
+        bag.error("E0304", item.body.args[-1].span, title, "one variable for each input")
+        raise Stop
+    formula = Formula(values, find_act, net=True)
+    for name, shape in zip(item.body.args, shapes, strict=True):
+        values.names.define(name, Variable(shape), bag, hides="an order")  # orders have no place in formulas
+    lets = run.lets(formula, shape)
+    results = _results(item, formula, known, bag)
+    run.unused(params, formula)
+    if results is None or order is None:
+        return None
+    net = ir.Net(
+        item.name.id,
+        formals,
+        tuple((name.id, shape) for name, shape in zip(item.body.args, shapes, strict=True)),
+        tuple(known),
+        order,
+        tuple((v.name, v.extent) for v in values.names.values.values() if isinstance(v, IndexName)),
+        tuple(params.values()),
+        tuple(lets),
+        results,
+        item.doc,
+        item.span,
+        item.name.span,
+        item.inputs[0].span,
+    )
+    if nested(net) > limits.NETS.most:
+        title = f"`{item.name.id}` is nested too deeply: its nets lie {nested(net)} deep in each other"
+        bag.error("E0107", item.name.span, title, f"more than {limits.NETS.shown}")
+        return None
+    return None if too_much(layer_written(net), limits.OPERATIONS, item.name, bag) else net
+
+
+def _results(item: ast.Net, formula: Formula, targets: list[ir.Shape], bag: Bag) -> tuple[ir.Expr, ...] | None:
+    """What the map gives, one formula for each result."""
+    written = item.body.result
+    parts = written.items if isinstance(written, ast.Tuple) else (written,)
+    if len(parts) != len(targets):
+        title = f"the net has {len(targets)} result{'s' * (len(targets) > 1)}, its map gives {len(parts)}"
+        bag.error("E0304", written.span, title, "one formula for each result")
+        return None
+    found: list[Typed] = []
+    for part, target, place in zip(parts, targets, item.outputs, strict=True):
+        typed = formula.expr(part)
+        if typed is None:
+            continue
+        if typed.shape is None or typed.shape == target:
+            found.append(typed)
+            continue
+        bag.error(
+            "E0301",
+            part.span,
+            f"the result is `{typed.shape}`, the net gives `{target}`",
+            str(typed.shape),
+            also=(Label(place.span, "declared here"),),
+        )
+    return tuple(typed.expr for typed in found) if len(found) == len(targets) else None

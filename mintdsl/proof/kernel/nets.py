@@ -1,0 +1,101 @@
+"""What a net of the statement reads, a second time: which positions q of its inputs reach position p of a result.
+
+A position is the index of a Vec or the token of a Seq. A set holds "=" where q = p may be read, the word of a direction
+where q before (after) p may, ALL where nothing is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from mintdsl.proof.kernel.reading import Json, text
+
+Set = frozenset[str]
+ALL: Set = frozenset({"?"})
+TIME = {"order": [[1, 0]], "space": "Seq"}
+
+
+def union(sets: Sequence[Set]) -> Set:
+    """All that is read; of two directions nothing is known."""
+    words = frozenset().union(*sets)
+    return ALL if len(words - {"="}) > 1 else words
+
+
+def through(first: Set, then: Set) -> Set:
+    """What is read by something that reads `then` of what reads `first`: each direction goes on as itself only."""
+    pairs = [(a, b) for a in first for b in then]
+    return union([frozenset({b if a == "=" else a}) if "=" in (a, b) or a == b else ALL for a, b in pairs])
+
+
+def read_by(nets: Mapping[str, Json], kind: Json, outer: Json, words: Mapping[str, str]) -> list[list[Set]]:
+    """For each result of a net that is a parameter, what it reads of each input."""
+    _, name, args, _, _ = kind
+    net, given = nets[name], dict(args)
+    order = order_of(net, given, outer)
+    own = {formal: words.get(v["direction"], v["direction"]) for formal, v in args if v and "direction" in v}
+    params = {p["name"]: p for p in net["params"]}
+    lets: dict[str, list[Set]] = {}
+    token, inputs = order == TIME, len(net["from"])
+    vector = order is not None and order["space"] == "Vec"
+
+    def placed(shape: Json) -> bool:
+        return token or (vector and shape == net["from"][0])
+
+    def mapped(param: Json) -> Set:
+        word, *rest = param["kind"]
+        if word == "linear" and rest[0] is not None and vector:
+            return frozenset({own.get(rest[0], rest[0])} | (set() if rest[1] else {"="}))
+        if word == "attention" and rest[1] is not None and token:
+            return frozenset({own.get(rest[1], rest[1]), "="})
+        return frozenset({"="}) if token and (word == "layer_norm" or rest[:1] == [None]) else ALL
+
+    def called(name: str, output: int, below: Sequence[Set]) -> Set:
+        inner = params[name]["kind"]
+        found = read_by(nets, inner, order, own)[output]
+        known = order is not None and order_of(nets[inner[1]], dict(inner[2]), order) == order
+        fits = [known and placed(source) and placed(inner[4][output]) for source in inner[3]]
+        return union([through(b, r if fit else ALL) for b, r, fit in zip(below, found, fits, strict=True) if r])
+
+    def formula(nodes: Json, k: int) -> Set:
+        done: list[Set] = []
+        for word, *rest in nodes:
+            match word, rest:
+                case "input", [place]:
+                    shape = net["from"][k]  # of another shape: its elements have no positions of this net
+                    known = shape == net["from"][0] or (token and shape[0] == "Seq")
+                    found: Set = frozenset() if place != k else frozenset({"="}) if known else ALL
+                case "let", [name, _]:
+                    found = lets[name][k]
+                case "number" | "formal" | "size" | "value", _:
+                    found = frozenset()
+                case "map", [name, _, arg]:
+                    found = through(done[arg], mapped(params[name]))
+                case "delay", [arg]:
+                    found = through(done[arg], frozenset({"lower"}) if token else ALL)
+                case "net", [name, _, output, *args]:
+                    found = called(name, output, [done[arg] for arg in args])
+                case "chain", [name, _, arg]:
+                    found = called(name, 0, [done[arg]])
+                case "act" | "sum", [_, arg]:
+                    found = done[arg]
+                case "neg" | "+" | "-" | "*" | "/", args:
+                    found = union([done[arg] for arg in args])
+                case "concat", [kinds, *args] if token:
+                    beside = all(kind == "Seq" or not done[arg] for kind, arg in zip(kinds, args, strict=True))
+                    found = union([done[arg] if beside else through(done[arg], ALL) for arg in args])
+                case "concat", [_, *args]:
+                    found = union([through(done[arg], ALL) for arg in args])
+                case _, args:
+                    found = union([through(done[arg], ALL) for arg in args])
+            done.append(found)
+        return done[-1]
+
+    for name, _, nodes in net["lets"]:
+        lets[name] = [formula(nodes, k) for k in range(inputs)]
+    return [[formula(nodes, k) for k in range(inputs)] for nodes in net["results"]]
+
+
+def order_of(net: Json, given: Mapping[str, Json], outer: Json) -> Json:
+    """The order of a net; None where it is not that of the place of its use."""
+    order = given.get(net["order"]["formal"]) if "formal" in net["order"] else net["order"]
+    return order if outer is not None and text(order) == text(outer) else None

@@ -1,0 +1,126 @@
+"""The distributions of a latent: log-density, draws, and the same as torch.distributions."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import (
+    Distribution,
+    Independent,
+    Normal,
+    SigmoidTransform,
+    TransformedDistribution,
+    Uniform,
+)
+
+from mintdsl.runtime.families import by_channel, channel_count
+from mintdsl.runtime.layer import narrowed_by_autocast
+
+
+def summed(terms: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Log-densities of the elements [*lead, *shape] summed to [*lead]."""
+    return terms.flatten(terms.dim() - len(shape)).sum(-1)
+
+
+def wide_latent(z: Tensor) -> Tensor:
+    """z, in float32 where autocast made it narrower: a sum of many terms needs the digits."""
+    return z.float() if narrowed_by_autocast(z) else z
+
+
+class NormalPrior:
+    """Independent standard normals on `shape`."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self.shape = shape
+
+    def log_prob(self, z: Tensor) -> Tensor:
+        """log p(z) [*lead] of z [*lead, *shape]."""
+        z = wide_latent(z)
+        return summed(-0.5 * z * z - 0.5 * math.log(2.0 * math.pi), self.shape)
+
+    def draw(self, lead: tuple[int, ...], like: Tensor) -> Tensor:
+        """A sample [*lead, *shape] in the dtype and on the device of `like`."""
+        return torch.randn(*lead, *self.shape, dtype=like.dtype, device=like.device)
+
+    def distribution(self, like: Tensor) -> Distribution:
+        """The same for torch.distributions."""
+        zeros = torch.zeros(self.shape, dtype=like.dtype, device=like.device)
+        return Independent(Normal(zeros, torch.ones_like(zeros)), len(self.shape))
+
+
+class LogisticPrior:
+    """Independent standard logistics on `shape`: p(z) = e^z / (1 + e^z)^2."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self.shape = shape
+
+    def log_prob(self, z: Tensor) -> Tensor:
+        """log p(z) [*lead] of z [*lead, *shape], as a product of sigmoids, which keeps its digits in both tails."""
+        z = wide_latent(z)
+        return summed(nn.functional.logsigmoid(z) + nn.functional.logsigmoid(-z), self.shape)
+
+    def draw(self, lead: tuple[int, ...], like: Tensor) -> Tensor:
+        """A sample [*lead, *shape]: the logarithm of a ratio of two exponentials, which are never 0."""
+        wide = torch.promote_types(like.dtype, torch.float32)
+        a, b = torch.empty(2, *lead, *self.shape, dtype=wide, device=like.device).exponential_().log()
+        sample: Tensor = (a - b).to(like.dtype)
+        return sample
+
+    def distribution(self, like: Tensor) -> Distribution:
+        """The same for torch.distributions: the logit of a uniform number."""
+        zeros = torch.zeros(self.shape, dtype=like.dtype, device=like.device)
+        base = Independent(Uniform(zeros, torch.ones_like(zeros)), len(self.shape))
+        return TransformedDistribution(base, [SigmoidTransform().inv])
+
+
+class LearnedNormalPrior(nn.Module):
+    """Independent normals with trained location and log-scale, one of each a channel or an element; 0 at first.
+
+    The scale is exp(log_scale), so it is positive whatever training does.
+    """
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        per: str,
+        *,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__()
+        self.shape, self.per = tuple(shape), per
+        own = self.shape if per == "element" else (channel_count(self.shape),)
+        self.location = nn.Parameter(torch.empty(own, device=device, dtype=dtype))
+        self.log_scale = nn.Parameter(torch.empty(own, device=device, dtype=dtype))
+        self.reset_parameters()
+
+    @torch.no_grad()
+    def reset_parameters(self) -> None:
+        """The standard normal."""
+        self.location.zero_()
+        self.log_scale.zero_()
+
+    def numbers(self) -> tuple[Tensor, Tensor]:
+        """Location and log-scale, ready to meet a tensor of the latent's shape."""
+        if self.per == "element":
+            return self.location, self.log_scale
+        return by_channel(self.location, self.shape), by_channel(self.log_scale, self.shape)
+
+    def log_prob(self, z: Tensor) -> Tensor:
+        """log p(z) [*lead] of z [*lead, *shape]."""
+        location, log_scale = self.numbers()
+        scaled = (wide_latent(z) - location) * torch.exp(-log_scale)
+        return summed(-0.5 * scaled * scaled - log_scale - 0.5 * math.log(2.0 * math.pi), self.shape)
+
+    def draw(self, lead: tuple[int, ...], like: Tensor) -> Tensor:
+        """A sample [*lead, *shape] with gradients to the parameters."""
+        location, log_scale = self.numbers()
+        noise = torch.randn(*lead, *self.shape, dtype=location.dtype, device=location.device)
+        return location + log_scale.exp() * noise
+
+    def distribution(self, like: Tensor) -> Distribution:
+        """The same for torch.distributions."""
+        location, log_scale = (value.expand(self.shape) for value in self.numbers())
+        return Independent(Normal(location, log_scale.exp()), len(self.shape))

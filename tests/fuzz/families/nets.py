@@ -1,0 +1,47 @@
+"""Nets as parameters of layers: what they make of constants."""
+
+from __future__ import annotations
+
+from random import Random
+
+from mintdsl.records import replace
+from mintdsl.syntax import ast
+
+from ..draft import Draft
+from ..edit import change_one, sites
+from ..registry import CONSTANT, mutant, production
+
+PLACES = {"Image": ("Image[C, H, W]", "conv 3x3"), "Vec": ("Vec[D]", "linear")}
+
+
+@production(CONSTANT, {"rule:NET"}, weight=0.5, when=lambda draft: draft.space in PLACES)
+def conditioned(draft: Draft) -> str:
+    """A net of a bias, or of what another net makes of one."""
+    shape, kind = PLACES[draft.space]
+    name = draft.sketch.fresh("N")
+    act = draft.pick(("tanh", "relu", "sin", "gelu"))
+    body = draft.pick((f"{act}(V(v) + b)", f"v + V({act}(v))", f"V(V({act}(v) * b))", f"b - {act}(v)"))
+    members = "".join(f" param {p} : {k}" for p, k in (("V", kind), ("b", "bias")) if f"{p}(" in body or p in body)
+    draft.sketch.items.append(f"net {name} from {shape} to {shape} {{{members} map v -> {body} }}")
+    with draft.closed():
+        net = draft.param("n", f"net {name}", indices=())
+        inner = draft.param("b", "bias" + draft.pick(("", " (per = element)")), indices=())
+        return f"{net}({inner})" if draft.chance(0.7) else f"{net}({net}({inner}))"
+
+
+# ---------------------------------------------------------------- mutants
+
+
+@mutant({"rule:NET"}, weight=3)
+def net_of_the_variable(module: ast.Module, rng: Random) -> ast.Module | None:
+    """A net of a layer reads the variable."""
+    nets = {b.name.id for _, p in sites(module, ast.Param) if isinstance(p.kind, ast.KindNet) for b in p.binders}
+    names = sorted({m.args[0].id for _, m in sites(module, ast.Map) if m.args[0].id != "v"})
+
+    def changed(found: ast.Apply) -> ast.Apply | None:
+        if not names or not isinstance(found.fn, ast.Name) or found.fn.id not in nets:
+            return None
+        value = ast.Name(names[0], found.span)
+        return replace(found, args=tuple(replace(arg, value=value) for arg in found.args))
+
+    return change_one(module, rng, ast.Apply, changed)

@@ -1,0 +1,3 @@
+# error: [E0304] factor half
+mint 1
+flow F on S ensures invertible { factor half }

@@ -1,0 +1,3 @@
+# error: [E0304] time
+mint 1
+flow F on Vec[8] ensures invertible { reverse(time) }

@@ -1,0 +1,3 @@
+# error: [E0601] volume_preserving
+mint 1
+flow F on Vec[4] ensures volume_preserving { standardize(mean = data, std = data) }
