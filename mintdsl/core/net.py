@@ -8,6 +8,7 @@ from mintdsl.core.acts import find_act
 from mintdsl.core.flow_uses import Resolve
 from mintdsl.core.formals import bind_formals
 from mintdsl.core.formula import Formula
+from mintdsl.core.from_data import refuse_in_net
 from mintdsl.core.header import bind_shape
 from mintdsl.core.layer import Elaboration
 from mintdsl.core.orders import Order
@@ -65,6 +66,8 @@ def _net(item: ast.Net, run: Elaboration) -> ir.Net | None:
         if isinstance(member, ast.Tie):
             bag.error("E0405", member.span, "a net has no ties", "it claims nothing")
     check_inits(params, bag)
+    for param in params.values():
+        refuse_in_net(param, bag)
     if len(item.body.args) != len(shapes):
         count = f"{len(shapes)} input{'s' * (len(shapes) > 1)}"
         title = f"the net has {count}, its map {len(item.body.args)} variable{'s' * (len(item.body.args) > 1)}"

@@ -62,9 +62,9 @@ NETS = "net G from Vec[D] to Vec[D] {\n  param V : linear\n  param b : bias\n  m
 
 
 def one_layer(rule: str, term: str) -> mintdsl.driver.Program:
+    nets, formals = NETS if rule == "NET" else "", "(K: Nat = 2)" if rule == "SUM" else ""
     return mintdsl.loads(
-        f"mint 1\n{NETS}layer L{'(K: Nat = 2)' if rule == 'SUM' else ''} on Vec[D] {{\n{PARAMS}{EXTRA.get(rule, '')}"
-        f"  map x -> {term}\n}}\n"
+        f"mint 1\n{nets}layer L{formals} on Vec[D] {{\n{PARAMS}{EXTRA.get(rule, '')}  map x -> {term}\n}}\n"
     )
 
 
@@ -238,7 +238,7 @@ def test_rules_of_parts(rule: str, case: tuple[str, str, str, str]) -> None:
         }[split.how]
         owner[place] = (residue - start) % count
     generator = random.Random(3)
-    for raw in draws(layer, dims, {}, 5):
+    for raw in draws(core, layer, dims, {}, 5):
         for scale in (0.1, 1.0, 5.0):
             x = [generator.gauss(0, scale) for _ in range(size)]
             here = interpret.evaluate_layer(core, key, x, dims, {}, raw)

@@ -214,6 +214,8 @@ def check_layer(layer: Json, acts: Json, proof: Json, nets: Mapping[str, Json]) 
         part = scope._replace(variable=variable, lets={})
         for name, steps in one["lets"]:
             indices, body = written[name]
+            if name in part.lets:
+                raise Refused(f"{layer['name']}: `{name}` is proved twice")
             part.lets[name] = (indices, part.formula(body, steps, f"{layer['name']}, {name}"))
         fact = part.formula(nodes, one["result"], f"{layer['name']}, result")
         read = {
