@@ -172,7 +172,7 @@ def write_constructor(c: LayerContext) -> None:
         taps = [f'"{p.name}": {_tap(c, p)}' for p in c.assumed]
         kind = "tuple[int, ...] | str | None" if any(p.factored for p in c.assumed) else "tuple[int, ...] | None"
         write.braces(f"self.assumed: dict[str, {kind}] = ", taps)
-    if c.params or c.statistics:
+    if len(c.perms) < len(layer.params):
         write('factory = {"device": device, "dtype": dtype}')
     if c.statistics:
         write('self.statistics = "batch"  # in training mode; "running" uses the frozen ones there too')
@@ -344,7 +344,7 @@ def write_masks(c: LayerContext) -> None:
     """The buffers of the masks, which are not stored: made, and kept through whatever moves the module."""
     write, done = c.write, set()
     with write.block("def make_masks(self) -> None:"):
-        what = "Which entries the order lets through" if c.masks else "The permutations"
+        what = "The permutations" if c.perms and not c.masks else "Which entries the order lets through"
         write(f'"""{what}: buffers that are not stored."""')
         for param in c.maps:
             if not c.directed(param) or c.mask(param) in done:

@@ -114,4 +114,4 @@ def test_permutations_are_not_stored_and_are_those_of_the_seed() -> None:
     at = compile_text(HEAD + CHAINS["chain_of_permutations"], (2, 2, 2))
     model = at.build()
     assert set(model.state_dict()) == {"b"}
-    assert model.P_index.tolist() == [3, 6, 1, 5, 7, 0, 4, 2]
+    assert model.P_index.tolist() == [0, 2, 3, 6, 7, 4, 5, 1]
