@@ -90,6 +90,10 @@ def _determinant(
         title = f"`det` of this {info.name} is kept by its diagonal: it is triangular"
         values.bag.error("E0701", span, title, why, fixes=(fix,))
         return None
+    if kind.norm:
+        title = f"`det` and `norm = weight` of one {info.name}: both say how it is stored"
+        values.bag.error("E0701", span, title, "the factors that keep it have no lengths", fixes=(REMOVE,))
+        return None
     if isinstance(kind, ir.Conv) and kind.size != (1, 1):
         not_yet(values.bag, span, "`det` of a convolution larger than 1x1")
     numbers = [values.number(node.value) for node in nodes]

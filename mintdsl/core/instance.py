@@ -182,6 +182,8 @@ class Instances:
         if isinstance(param.kind, ir.Dense) and param.kind.direction is not None and owner is not None:
             if (param.source, param.target) != (owner.shape, owner.shape):
                 return self._between(param, owner, dims[0], source[0], target[0], use)
+        if isinstance(param.kind, ir.Perm) and not self._drawn("perm", param.kind.axis, source, use):
+            return None
         live = self._live(param, source[0] if source else 1, order)
         if live is None:
             self._too_much(use)
@@ -299,12 +301,15 @@ class Instances:
     def _permuted(self, axis: str, values: Mapping[str, int], step: ir.Step) -> bool:
         """Whether a permutation is small enough to be drawn and kept; reported if not."""
         dims = self._shape(step.shape, values, step)
-        if dims is None:
-            return False
-        size = prod(dims) if axis == "all" else dims[step.shape.axis(axis)]
+        return dims is not None and self._drawn("permute", axis, dims, step.span)
+
+    def _drawn(self, what: str, axis: str, dims: Sizes, use: Span) -> bool:
+        """Whether a permutation of an axis, or of all entries, is small enough; reported if not."""
+        along = 1 if axis == "channel" and len(dims) == 2 else 0
+        size = prod(dims) if axis == "all" else prod(dims[along : along + 1])
         if size > limits.PERMUTED.most:
-            title, label = f"`permute` of {size:,} entries", f"more than {limits.PERMUTED.shown}"
-            self.bag.error("E0307", step.span, title, label, notes=("nothing was allocated",))
+            title, label = f"`{what}` of {size:,} entries", f"more than {limits.PERMUTED.shown}"
+            self.bag.error("E0307", use, title, label, notes=("nothing was allocated",))
         return size <= limits.PERMUTED.most
 
     def _use(

@@ -1387,6 +1387,23 @@ layer B on Image[C, H, W] ensures invertible {
   map x -> L(U(L(x)))
 }
 flow F on Image[3, 1, 2] ensures invertible { A(o = turned, tri = lower)  A(o = raster, tri = upper)  B }""",
+    "chain_of_net_constants": """
+net N from Vec[D] to (Vec[D], Vec[D]) {
+  param V, U : linear
+  map x -> (V(tanh(x)), U(x))
+}
+layer A on Vec[D] ensures invertible {
+  param W : linear with det != 0
+  param P : perm
+  param b : bias
+  param n : net N from Vec[D] to (Vec[D], Vec[D])
+  param G : linear (norm = weight)
+  map x {
+    let (s, m) = n(b)
+    let u = P(W(x * exp(tanh(s))) + m)
+    return u - G(b)
+  }
+}""",
     "chain_of_statistics": """
 layer A on Image[C, H, W] ensures invertible {
   param n : normalize
