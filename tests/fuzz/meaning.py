@@ -140,7 +140,7 @@ class Weights:
 
     def later(self, order: Order | None = None) -> Tensor:
         """Whether place p comes after place q: a matrix [p, q]. Of a layer in parts: in a later part."""
-        split = self.layer.split
+        split = self.layer.split if isinstance(self.layer, ir.Layer) else None
         keys = self.keys(order) if split is None else [(k,) for k in part_of_each(split, self.env)]
         return torch.tensor([[p > q for q in keys] for p in keys])
 
@@ -327,14 +327,15 @@ class Formula:
     env: Env
     x: Field
     weights: Weights | None = None
-    parts: Mapping[str, Field] = field(default_factory=dict)
     watch: Callable[[ir.Expr, Mapping[str, int], Field], None] | None = None
+    parts: Mapping[str, Field] = field(default_factory=dict)
     lets: dict[tuple[str, Member], Field] = field(default_factory=dict)
 
     def layer(self) -> Field:
         """The whole layer."""
         assert self.weights is not None
-        layer, split = self.weights.layer, self.weights.layer.split
+        layer = self.weights.layer
+        split = layer.split if isinstance(layer, ir.Layer) else None
         own = [] if split is None else part_of_each(split, self.env)
         if split is not None:
             masked = split.functional is not None
@@ -344,8 +345,8 @@ class Formula:
             for member in self.weights.members(let.indices):
                 at = dict(zip(let.indices, member, strict=True))
                 self.lets[let.name, member] = self.expr(let.value, at)
-        if not isinstance(layer.result, ir.Join):
-            return self._full(self.expr(layer.result, {}))
+        if not isinstance(layer, ir.Layer) or not isinstance(layer.result, ir.Join):
+            return self._full(self.expr(ir.formulas(layer)[-1], {}))
         found = [
             self._like(self.expr(part, {}), self.parts[name])
             for (name, _), part in zip(layer.results, layer.result.parts, strict=True)
@@ -375,8 +376,9 @@ class Formula:
             case ir.Var(name=name):
                 return self.parts.get(name, self.x)
             case ir.Spread(arg=arg):
-                assert self.weights is not None and self.weights.layer.split is not None
+                assert self.weights is not None and isinstance(self.weights.layer, ir.Layer)
                 split = self.weights.layer.split
+                assert split is not None
                 kept = [float(k == split.parts.index(arg.name)) for k in part_of_each(split, self.env)]
                 mask = torch.tensor(kept, dtype=self.x.value.dtype).expand_as(self.x.value[:, :1])
                 return tensors.multiply(self.parts[arg.name], tensors.exact(mask, self.x))

@@ -61,7 +61,7 @@ def init(draft: Draft, is_map: bool) -> str:
     """Nothing, or an ` init ...` that fits."""
     if draft.chance(0.5):
         return ""
-    names = [i for i in INITS.values() if i.ready and (is_map or not i.maps)]
+    names = [i for i in INITS.values() if i.ready and (is_map or not i.maps) and i.name != "from_data"]
     if not is_map:
         names = [i for i in names if i.name != "fan_in_uniform"]
     chosen = draft.rng.choice(names)
