@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from mintdsl import limits
 from mintdsl.core import ir
+from mintdsl.core.counts import Counts
 from mintdsl.core.elaborate import elaborate
-from mintdsl.core.instance import Counts, Instances, KnownSizes, known_sizes
+from mintdsl.core.instance import Instances, KnownSizes, known_sizes
 from mintdsl.core.orders import Order
 from mintdsl.core.scope import article, shortened
 from mintdsl.core.walks import layer_written, uses

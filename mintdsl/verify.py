@@ -21,10 +21,10 @@ from torch import Tensor, nn
 
 from mintdsl.core import interpret, ir
 from mintdsl.core.dual import variables
-from mintdsl.core.instance import anchor
 from mintdsl.core.interpret_layer import apply_layer
 from mintdsl.core.interpret_weights import Argument, Env, Weights, bind, bind_net, evaluate_size, extents, param_shape
 from mintdsl.core.interval import REAL, Interval
+from mintdsl.core.live import anchor
 from mintdsl.core.orders import DEFAULT_ORDER
 from mintdsl.core.places import part_places
 from mintdsl.driver import Program
@@ -200,15 +200,20 @@ class _Run:
             with _one_thread():
                 self.drawn(layer, env, proof, module, f"{_title(layer, env)}, {kind} weights")
         for param in (p for p in layer.params if p.name in getattr(module, "assumed", ())):
-            missed = _unnoticed(module, env, _diagonal(module, param, env))
-            self.row(_title(layer, env), f"calls that take a diag({param.name}) of 0", missed, NOTHING)
+            place = cast("tuple[str, ...]", module.names).index(param.name)
+            stored = module.get_parameter(cast("tuple[str, ...]", module.members)[place]).detach()
+            diagonal = _diagonal(module, param, env)
+            where = (0,) if diagonal is None else (0,) * diagonal.dim()  # all of a row, or one entry
+            missed = _unnoticed(module, env, stored if diagonal is None else diagonal, where)
+            word = "det" if param.factored else "diag"
+            self.row(_title(layer, env), f"calls that take a {word}({param.name}) of 0", missed, NOTHING)
 
     def drawn(self, layer: ir.Layer, env: Env, proof: LayerProof, module: nn.Module, where: str) -> None:
         """One layer with one draw of weights."""
         row = partial(self.row, where)
         x, raw = _inside(REAL, (2, *env.dims), self.seed), _raw(module, "")
         weights, worst = Weights(layer, env, raw), 0.0
-        for param in (p for p in layer.params if not isinstance(p.kind, (ir.Normalize, ir.NetParam))):
+        for param in (p for p in layer.params if not isinstance(p.kind, (ir.Normalize, ir.Perm, ir.NetParam))):
             found = cast("Callable[[str], Tensor]", module.effective)(param.name)
             wanted = [v for m in weights.members(param.indices) for v in weights.of(param.name, m)]
             worst = max(worst, _relative(found.flatten(), _wide(wanted)))
@@ -222,9 +227,10 @@ class _Run:
         keys = _keys(proof, env)
         outside = torch.maximum(dense.abs(), expected.abs())[:, ~_allowed(proof, env, keys)]
         row("structure", float(outside.max()) if outside.numel() else 0.0, NOTHING)
-        diagonal = cast("Callable[[Tensor], Tensor]", module.jacobian_diagonal)(x).detach().flatten(1)
-        row("jacobian_diagonal", _relative(diagonal, dense.diagonal(dim1=1, dim2=2)), TIGHT)
-        row("diagonal in its proved interval", _excess(proof, diagonal), NOTHING)
+        if not proof.composed:
+            diagonal = cast("Callable[[Tensor], Tensor]", module.jacobian_diagonal)(x).detach().flatten(1)
+            row("jacobian_diagonal", _relative(diagonal, dense.diagonal(dim1=1, dim2=2)), TIGHT)
+            row("diagonal in its proved interval", _excess(proof, diagonal), NOTHING)
         places = torch.tensor(sorted(range(len(keys)), key=keys.__getitem__))
         exact = _wide([_log_abs_det(d[places][:, places].tolist()) for d in dense])
         row("log_det", _relative(log_det, exact), LOOSE)
@@ -358,8 +364,8 @@ def _build(cls: type[nn.Module], definition: ir.Definition, env: Env, like: nn.M
 
 
 def _layers(model: nn.Module) -> list[nn.Module]:
-    """The layers of a flow in its order; nets of heads have no diagonal."""
-    return [m for m in model.modules() if hasattr(m, "jacobian_diagonal")]
+    """The layers of a flow in its order, without the nets of heads."""
+    return [m for m in model.modules() if hasattr(m, "set_effective")]
 
 
 def _raw(module: nn.Module, prefix: str) -> dict[str, list[float]]:
@@ -370,7 +376,8 @@ def _raw(module: nn.Module, prefix: str) -> dict[str, list[float]]:
         inner = module.get_submodule(owner)
         names = cast("tuple[str, ...]", getattr(inner, "names", ()))
         spec = dict(zip(cast("tuple[str, ...]", getattr(inner, "members", names)), names, strict=True))
-        stem = next((s for s in (last, last.removesuffix("_sign")) if s in spec), last)
+        stems = (last, last.removesuffix("_sign"), last.removesuffix("_order"))
+        stem = next((s for s in stems if s in spec), last)
         found[prefix + owner + dot + spec.get(stem, stem) + last[len(stem) :]] = value.double().flatten().tolist()
     return found
 
@@ -436,10 +443,9 @@ def _diagonal(module: nn.Module, param: ir.Param, env: Env) -> Tensor | None:
             return None
 
 
-def _unnoticed(module: nn.Module, env: Env, diagonal: Tensor | None) -> float:
-    """How many of the calls that must refuse a 0 on an assumed diagonal take it."""
-    assert diagonal is not None
-    z, entry = torch.zeros(1, *env.dims, dtype=torch.float64), (0,) * diagonal.dim()
+def _unnoticed(module: nn.Module, env: Env, diagonal: Tensor, entry: tuple[int, ...]) -> float:
+    """How many of the calls that must refuse a 0 at `entry` of an assumed diagonal or matrix take it."""
+    z = torch.zeros(1, *env.dims, dtype=torch.float64)
     kept, diagonal[entry] = diagonal[entry].clone(), 0.0
     state = {key: value.clone() for key, value in module.state_dict().items()}
     missed = 0

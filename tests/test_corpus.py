@@ -29,6 +29,7 @@ PROVED = {
     "std/actnorm",
     "std/batch_norm",
     "std/heads",
+    "std/inv1x1",
     "std/nets",
     "tarflow/tarflow",
 }

@@ -124,7 +124,7 @@ def drop_unused_sizes(write: Writer, start: int) -> None:
         name, _, source = write.lines[position].strip().partition(" = ")
         if re.match(r"shape(_\d+)?\[", source) and name.isidentifier():
             rest = "\n".join(write.lines[position + 1 :])
-            if not re.search(rf"\b{name}\b(?! = )(?<!self\.{name})", rest):
+            if not re.search(rf"\b{name}\b(?! = )(?<!self\.{name})(?<!\"{name})", rest):
                 del write.lines[position]
 
 
@@ -143,7 +143,7 @@ def write_constructor(c: LayerContext) -> None:
         write(f"self.{word} = tuple({word})")
     write('self.latent_shape, self.context_shape, self.path = self.event_shape, None, ""')
     write("self.kept_weights: tuple[Tensor, ...] | None = None")
-    if not c.affine and not isinstance(layer, ir.Net):
+    if not c.affine and not c.composed and not isinstance(layer, ir.Net):
         write("self.last_inverse: InverseInfo | None = None")
     own = [f'"{p.name}"' for p in c.params]
     write.tuple("self.names = ", own)
@@ -152,6 +152,8 @@ def write_constructor(c: LayerContext) -> None:
         write("self.members = self.names")
     else:
         write.tuple("self.members = ", kept)
+    if c.factored:
+        write.braces("self.forms = ", [f'"{p.name}": {c.form(p)[0]}' for p in c.factored])
     write_sizes(layer.shape, layer.formals, names, layer.name, write, more)
     write_formals(layer.formals, names, write)
     if not isinstance(layer, ir.Net):
@@ -168,8 +170,9 @@ def write_constructor(c: LayerContext) -> None:
     _corners(c)
     if c.assumed:
         taps = [f'"{p.name}": {_tap(c, p)}' for p in c.assumed]
-        write.braces("self.assumed: dict[str, tuple[int, ...] | None] = ", taps)
-    if layer.params:
+        kind = "tuple[int, ...] | str | None" if any(p.factored for p in c.assumed) else "tuple[int, ...] | None"
+        write.braces(f"self.assumed: dict[str, {kind}] = ", taps)
+    if len(c.perms) < len(layer.params):
         write('factory = {"device": device, "dtype": dtype}')
     if c.statistics:
         write('self.statistics = "batch"  # in training mode; "running" uses the frozen ones there too')
@@ -183,6 +186,12 @@ def write_constructor(c: LayerContext) -> None:
         if param.bound is not None and via(param.bound).signed:
             sign = f"torch.ones({_sign_shape(c, param)}, **factory)"
             write(f'self.register_buffer("{names.member[param.name]}_sign", {sign})')
+        if param.factored and param.bound is not None and param.bound.via == "plu":
+            rows = f"torch.zeros({_sign_shape(c, param)}, dtype=torch.long, device=device)"
+            write(f'self.register_buffer("{names.member[param.name]}_order", {rows})')
+    for param in c.perms:
+        empty = "torch.empty(0, dtype=torch.long, device=device)"
+        write(f'self.register_buffer("{names.member[param.name]}_index", {empty}, persistent=False)')
     if c.from_data is not None:
         write('self.register_buffer("pending", torch.ones((), dtype=torch.bool, device=device))')
     for param in c.params:
@@ -192,8 +201,8 @@ def write_constructor(c: LayerContext) -> None:
     for param in layer.params:
         if isinstance(param.kind, ir.Ready):
             _ready(c, param, param.kind)
-    for param, kind in ir.net_params(layer):
-        _net(c, param, kind)
+    for param, net in ir.net_params(layer):
+        _net(c, param, net)
     if c.buffers:
         write.tuple("self.masks = ", [f'"{mask}"' for mask in c.buffers])
         write("self.make_masks()")
@@ -281,6 +290,8 @@ def _corners(c: LayerContext) -> None:
 
 def _tap(c: LayerContext, param: ir.Param) -> str:
     """Where the diagonal of a parameter is, as the helpers of assumptions want it."""
+    if param.factored:
+        return '"det"'
     return "None" if isinstance(param.kind, ir.Elementwise) else c.anchors[param.name] or "()"
 
 
@@ -333,7 +344,8 @@ def write_masks(c: LayerContext) -> None:
     """The buffers of the masks, which are not stored: made, and kept through whatever moves the module."""
     write, done = c.write, set()
     with write.block("def make_masks(self) -> None:"):
-        write('"""Which entries the order lets through: buffers that are not stored."""')
+        what = "The permutations" if c.perms and not c.masks else "Which entries the order lets through"
+        write(f'"""{what}: buffers that are not stored."""')
         for param in c.maps:
             if not c.directed(param) or c.mask(param) in done:
                 continue
@@ -350,6 +362,8 @@ def write_masks(c: LayerContext) -> None:
                 args.append("positions=places")
             write.call(f"{mask} = kept_entries", args, "")
             write(f'self.register_buffer("{mask}", {mask}.to({c.member(param.name)}.device), persistent=False)')
+        for param in c.perms:
+            _permutation(c, param)
         if "residues" in c.buffers:
             assert isinstance(c.layer, ir.Layer) and c.layer.split is not None
             split = c.layer.split
@@ -364,8 +378,24 @@ def write_masks(c: LayerContext) -> None:
         write("return carry_masks(self, before)")
 
 
+def _permutation(c: LayerContext, param: ir.Param) -> None:
+    """The buffer of a permutation, on the device of the parameters, or of the one that it replaces."""
+    kind, dims, name = param.kind, param.source.dims, c.names.member[param.name]
+    assert isinstance(kind, ir.Perm)
+    if kind.axis == "all":
+        count = "math.prod(self.event_shape)"
+    elif param.source.kind == "Any":
+        count = "channel_count(self.event_shape)"
+    else:
+        last = kind.axis == "channel" and param.source.kind == "Seq"
+        count = shapes.size(dims[-1 if last else 0], c.members)
+    c.write(f'order = torch.tensor(permutation({count}, {kind.seed}), device="cpu")')
+    device = f"{c.member(c.params[0].name)}.device" if c.params else f"self.{name}_index.device"
+    c.write(f'self.register_buffer("{name}_index", order.to({device}), persistent=False)')
+
+
 def _fronts(c: LayerContext) -> None:
-    if c.affine:
+    if c.affine or c.composed:
         return
     if all(p.jacobian.off == NONE for p in c.proofs):
         c.write("self.functional, self.fronts = (0,) * len(self.event_shape), 1")

@@ -9,9 +9,9 @@ from mintdsl.codegen import shapes
 from mintdsl.codegen.emit import Writer
 from mintdsl.codegen.naming import Names
 from mintdsl.core import ir
-from mintdsl.core.constraints import CONSTRAINTS, Parametrisation
+from mintdsl.core.constraints import Parametrisation, kept_by
 from mintdsl.core.from_data import FromData, from_data
-from mintdsl.core.instance import anchor
+from mintdsl.core.live import anchor
 from mintdsl.core.nat import Nat
 from mintdsl.proof.check import Bindings, LayerProof
 from mintdsl.source import Span
@@ -83,16 +83,32 @@ class LayerContext:
 
     @property
     def params(self) -> list[ir.Param]:
-        """Parameters that hold a tensor: all but statistics and what is a module of its own."""
-        apart = (ir.Normalize, ir.NetParam, ir.LayerNorm, ir.Attention)
+        """Parameters that hold a tensor: all but statistics, permutations and what is a module of its own."""
+        apart = (ir.Normalize, ir.Perm, ir.NetParam, ir.LayerNorm, ir.Attention)
         return [p for p in self.layer.params if not isinstance(p.kind, apart)]
 
     @property
+    def perms(self) -> list[ir.Param]:
+        """Fixed permutations."""
+        return [p for p in self.layer.params if isinstance(p.kind, ir.Perm)]
+
+    @property
+    def factored(self) -> list[ir.Param]:
+        """Matrices that are kept as factors."""
+        return [p for p in self.params if p.factored]
+
+    @property
+    def composed(self) -> bool:
+        """Whether it is inverted link by link (rule CHAIN)."""
+        return any(p.composed for p in self.proofs)
+
+    @property
     def buffers(self) -> list[str]:
-        """Buffers that are not stored: masks of maps, and the mask of a split."""
+        """Buffers that are not stored: masks of maps, the mask of a split, permutations."""
         split = self.layer.split if isinstance(self.layer, ir.Layer) else None
         masked = split is not None and split.functional is not None
-        return [*self.masks.values(), *(["residues"] if masked else [])]
+        moves = [f"{self.names.member[p.name]}_index" for p in self.perms]
+        return [*self.masks.values(), *(["residues"] if masked else []), *moves]
 
     @property
     def statistics(self) -> list[ir.Param]:
@@ -113,6 +129,21 @@ class LayerContext:
     def maps(self) -> list[ir.Param]:
         """Parameters that are applied."""
         return [p for p in self.params if not isinstance(p.kind, ir.Elementwise)]
+
+    def form(self, param: ir.Param) -> list[str]:
+        """The first and last arguments of the helpers of factors: the form, and the order of the rows."""
+        assert param.bound is not None
+        name = param.bound.via
+        return [f'"{name}"', f", {self.member(param.name)}_order" if name == "plu" else ""]
+
+    @property
+    def dense(self) -> dict[str, str]:
+        """The matrices of parameters that are kept as factors, for maps of constants."""
+        found = {}
+        for param in self.factored:
+            form, order = self.form(param)
+            found[param.name] = f"dense_factors({form}, {self.names.local[param.name]}{order})"
+        return found
 
     def directed(self, param: ir.Param) -> bool:
         """Whether a map is masked."""
@@ -171,5 +202,4 @@ def _bound(shape: ir.Shape) -> list[str]:
 
 def via(bound: ir.Bound) -> Parametrisation:
     """The parametrisation of a constraint."""
-    constraint = next(c for c in CONSTRAINTS if c.quantity == "diag" and c.cmp == bound.cmp)
-    return next(v for v in constraint.via if v.name == bound.via)
+    return kept_by(bound.quantity, bound.cmp, bound.via)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mintdsl.codegen import shapes
+from mintdsl.codegen.chain import write_chain
 from mintdsl.codegen.constructor import write_constructor, write_masks
 from mintdsl.codegen.context import LayerContext
 from mintdsl.codegen.coupling import INVERSE, write_coupling, write_coupling_diagonal
@@ -23,7 +24,9 @@ def write_layer(c: LayerContext) -> None:
     """The whole class: forward and inverse first."""
     split = isinstance(c.layer, ir.Layer) and c.layer.split is not None
     parts = [write_coupling] if split else [_forward, _inverse, _value]
-    if not c.affine:
+    if c.composed:
+        parts = [lambda c: write_chain(c, INVERSE)]
+    elif not c.affine:
         parts += [_rests, _fibre, _bound]
     parts += [write_weights, write_constructor, write_reset, _protocol, write_raw]
     with c.write.block(f"class {c.layer.name}(nn.Module):"):
@@ -40,10 +43,14 @@ def _docstring(c: LayerContext) -> None:
     shape = "diagonal" if off == NONE else f"{off} triangular in {order}"
     if proof.parts:
         shape = f"block triangular in its parts {', '.join(part.name for part in proof.parts)}"
+    elif c.composed:
+        shape = "a composition of bijections"
+    else:
+        shape = f"{shape}, diagonal in {proof.jacobian.diag}"
     lines = [
         *(layer.doc or c.text(result.span)).split("\n"),
         "",
-        f"Proved ({c.where(layer.name_span)}): {shape}, diagonal in {proof.jacobian.diag};",
+        f"Proved ({c.where(layer.name_span)}): {shape};",
         f"{proof.derivation.conclusion}{', in evaluation mode' if c.statistics else ''}.",
         *assumption_lines(proof.assumptions),
     ]
@@ -203,7 +210,9 @@ def _inverse(c: LayerContext) -> None:
 
 def _lowering(c: LayerContext, mode: str) -> Lowering:
     attributes = {p.name: c.member(p.name) for p in c.layer.params}
-    return Lowering(c.layer, mode, c.names.local, c.members, attributes, c.anchors, c.steepest)
+    lowering = Lowering(c.layer, mode, c.names.local, c.members, attributes, c.anchors, c.steepest)
+    lowering.dense, lowering.indices = c.dense, {p.name: f"{c.member(p.name)}_index" for p in c.perms}
+    return lowering
 
 
 def _statements(c: LayerContext, lowering: Lowering, results: Sequence[str]) -> None:
@@ -288,19 +297,20 @@ def _protocol(c: LayerContext) -> None:
     write = c.write
     if isinstance(c.layer, ir.Layer) and c.layer.split is not None:
         write_coupling_diagonal(c)
-    else:
+    elif not c.composed:
         with write.block("def jacobian_diagonal(self, x: Tensor) -> Tensor:"):
             write('"""The diagonal of the Jacobian at x, shaped as x."""')
             write(f'x, lead = flatten_batch(x, self.event_shape, "x", "{c.where(c.layer.shape_span)}")')
             write("return unflatten_batch(self.value(x, self.effective_weights())[1], lead)")
-    write()
+    if not c.composed:
+        write()
     with write.block("def effective(self, name: str) -> Tensor:"):
         write('"""The masked, tied and constrained value of a parameter."""')
-        write("return effective_value(self, name)")
+        write(f"return effective_{'matrix' if c.factored else 'value'}(self, name)")
     write()
     with write.block("def set_effective(self, name: str, value: Tensor) -> None:"):
         write('"""Make `value` the effective value of a parameter; ValueError, and no change, if it cannot be."""')
-        write("set_effective_value(self, name, value)")
+        write(f"set_effective_{'matrix' if c.factored else 'value'}(self, name, value)")
     _from_data(c)
     if c.buffers:
         write()

@@ -25,7 +25,7 @@ MEMBERS = frozenset(
     "latent_parts extents order functional fronts trace frozen log_prob bits_per_dim sample rsample "
     "sample_and_log_prob transform distribution prior levels spec_hash not_onto steps initialize pending "
     "set_from_batch statistics logits "
-    "assumed check_assumptions checking checks masks make_masks residues "
+    "forms assumed check_assumptions checking checks masks make_masks residues "
     "T_destination add_module apply bfloat16 buffers call_super_init children compile cpu cuda double dump_patches "
     "eval extra_repr float get_buffer get_extra_state get_parameter get_submodule half ipu load_state_dict modules "
     "mtia named_buffers named_children named_modules named_parameters parameters register_backward_hook "
@@ -47,7 +47,7 @@ PRIVATE = (
 ).replace(" ", "|")
 # buffers and attributes that the constructor makes, and what is private to nn.Module
 OWN = re.compile(
-    rf"kept(_\d+)?|terms_\w+|shape_\d+|anchor_\w+_\d+x\d+|\w+_(sign|mean|var|count|gain)|__\w+__|_({PRIVATE})"
+    rf"kept(_\d+)?|terms_\w+|shape_\d+|anchor_\w+_\d+x\d+|\w+_(sign|mean|var|count|gain|order|index)|__\w+__|_({PRIVATE})"
 )
 
 

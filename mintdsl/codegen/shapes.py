@@ -78,6 +78,7 @@ INIT_FUNCTIONS = {
     "ones": "fill_ones",
     "normal": "fill_normal",
     "identity": "fill_identity",
+    "orthogonal": "fill_orthogonal",
     "near_identity": "near_identity",
     "xavier_normal": "xavier_normal",
     "fan_in_uniform": "fan_in_uniform",

@@ -55,11 +55,12 @@ def _effective(c: LayerContext, param: ir.Param) -> None:
         write(f"sign = {_tie_sign(c, param)}")
         value = f"tied({c.diagonal(param, raw)}, sign)"
     elif param.bound is not None and via(param.bound).assumed:
-        write(f"# diag {_constraint(param.bound)} is assumed, {c.where(param.bound.span)}: check_assumptions tests it")
+        what, where = f"{param.bound.quantity} {_constraint(param.bound)}", c.where(param.bound.span)
+        write(f"# {what} is assumed, {where}: check_assumptions tests it")
         write(f"{name} = {masked}")
         return
     elif param.bound is not None:
-        write(f"# diag {_constraint(param.bound)}, {c.where(param.bound.span)}")
+        write(f"# {param.bound.quantity} {_constraint(param.bound)}{_kept(param)}, {c.where(param.bound.span)}")
         value = _constrained(c, param, c.diagonal(param, raw))
     elif isinstance(param.kind, (ir.Conv, ir.Dense)) and param.kind.norm:
         write(f"{name} = weight_normed({raw}, {raw}_gain, {_map_axes(param)})")
@@ -87,10 +88,14 @@ def _constraint(bound: ir.Bound) -> str:
 def _constrained(c: LayerContext, param: ir.Param, raw: str) -> str:
     assert param.bound is not None
     how = via(param.bound)
-    if how.name == "unit":
+    if how.name.startswith("unit"):
         return f"torch.ones_like({raw})"
     sign = f", {c.member(param.name)}_sign" if how.signed else ""
     return f"{how.runtime}({raw}{sign}{_numbers(param.bound)})"
+
+
+def _kept(param: ir.Param) -> str:
+    return f" by the diagonal of its factors ({param.bound.via})" if param.factored and param.bound is not None else ""
 
 
 def _numbers(bound: ir.Bound) -> str:
@@ -161,12 +166,17 @@ def _initialise(c: LayerContext, param: ir.Param) -> None:
         write(f"{raw}_gain.copy_(length_of({raw}, {_map_axes(param)}))")
         write(f"{raw}.copy_(pointing({raw}, {_map_axes(param)}))")
         return
-    if param.bound is None or via(param.bound).name == "unit":
+    if param.bound is None or via(param.bound).name == "unit" or (param.factored and via(param.bound).assumed):
         write(f"{function}({raw}, {place})")
         return
     # draw effective values, fold the diagonal into its set, store the raw ones
     write(f"value = torch.empty_like({raw})")
     write(f"{function}(value, {place})")
+    if param.factored:
+        write(f"stored, sign, order = factorise({c.form(param)[0]}, value)")
+        for key, found in {raw: "stored", **factor_buffers(c, param)}.items():
+            write(f"{key}.copy_({found})")
+        return
     how, bound = via(param.bound), param.bound
     drawn = c.diagonal(param, "value")
     if how.assumed:
@@ -187,6 +197,13 @@ def _initialise(c: LayerContext, param: ir.Param) -> None:
     if not isinstance(param.kind, ir.Elementwise):
         inverse = f"with_diagonal({', '.join(c.with_diagonal(param, 'value', inverse))})"
     write.call(f"{raw}.copy_", [inverse], "")
+
+
+def factor_buffers(c: LayerContext, param: ir.Param) -> dict[str, str]:
+    """The buffers of a matrix that is kept as factors, and what of factorise goes there."""
+    assert param.bound is not None
+    signs = {f"{c.member(param.name)}_sign": "sign"} if via(param.bound).signed else {}
+    return signs | ({f"{c.member(param.name)}_order": "order"} if param.bound.via == "plu" else {})
 
 
 def _place(c: LayerContext, param: ir.Param) -> str:
@@ -232,6 +249,9 @@ def _raw(c: LayerContext, param: ir.Param) -> None:
     if how is not None and how.name == "unit":
         return
     with write.block(f'if name == "{param.name}":'):
+        if param.factored:
+            _raw_factors(c, param)
+            return
         drawn, signs = c.diagonal(param, "value"), ""
         if how is not None and how.assumed:
             write(f'assume_nonzero(self.path or type(self).__name__, name, {drawn}, "given")')
@@ -250,3 +270,16 @@ def _raw(c: LayerContext, param: ir.Param) -> None:
                 write(f"raw = {raw}")
             raw = f"with_diagonal({', '.join(c.with_diagonal(param, 'value', 'raw'))})"
         write(f'return {{"{key}": {raw}{signs}}}')
+
+
+def _raw_factors(c: LayerContext, param: ir.Param) -> None:
+    """The factors behind a matrix."""
+    write, key = c.write, c.names.member[param.name]
+    assert param.bound is not None
+    if via(param.bound).assumed:
+        write('assume_nonzero(self.path or type(self).__name__, name, regularity(value), "given", "det")')
+        write(f'return {{"{key}": value}}')
+        return
+    write(f"stored, sign, order = factorise({c.form(param)[0]}, value)")
+    parts = {f"self.{key}": "stored", **factor_buffers(c, param)}
+    write("return {" + ", ".join(f'"{k.removeprefix("self.")}": {v}' for k, v in parts.items()) + "}")

@@ -20,11 +20,16 @@ def bind_bound(nodes: tuple[ast.Constraint, ...], kind: ir.MapKind, info: Kind, 
         return None
     span = nodes[0].span.to(nodes[-1].span)
     for node in nodes:
-        if node.name.id in ("det", "lip"):
+        if node.name.id == "lip":
             not_yet(values.bag, node.span, f"the constraint `{node.name.id}`")
-        if node.name.id != "diag":
+        if node.name.id not in ("diag", "det"):
             unknown(node.name, ("diag", "det", "lip"), values.bag, "the constraints", code="E0701", what="constraint")
             return None
+    if any(node.name.id == "det" for node in nodes):
+        return _determinant(nodes, kind, info, values, span)
+    if isinstance(kind, ir.Perm):
+        values.bag.error("E0701", span, "`perm` takes no constraint", "it is fixed", fixes=(REMOVE,))
+        return None
     if isinstance(kind, ir.Normalize):
         label = "its slope is positive by itself"
         values.bag.error("E0701", span, "`normalize` takes no constraint", label, fixes=(REMOVE,))
@@ -71,6 +76,44 @@ def bind_bound(nodes: tuple[ast.Constraint, ...], kind: ir.MapKind, info: Kind, 
     return _via(constraint, bounds, nodes, span, values.bag)
 
 
+def _determinant(
+    nodes: tuple[ast.Constraint, ...], kind: ir.Kind, info: Kind, values: Values, span: Span
+) -> ir.Bound | None:
+    """`det != 0` or `det == 1` of a matrix: `linear`, or `conv 1x1`, without a direction."""
+    if not isinstance(kind, (ir.Conv, ir.Dense)):
+        what = f"`det` of a {info.name} means nothing: it is no matrix"
+        values.bag.error("E0701", span, what, "no determinant to constrain", fixes=(REMOVE,))
+        return None
+    if kind.direction is not None:
+        fix = Fix(f"constrain its diagonal: `{info.name} ... {kind.direction} with diag != 0`", text="diag")
+        why = "its determinant is that of its diagonal"
+        title = f"`det` of this {info.name} is kept by its diagonal: it is triangular"
+        values.bag.error("E0701", span, title, why, fixes=(fix,))
+        return None
+    if kind.norm:
+        title = f"`det` and `norm = weight` of one {info.name}: both say how it is stored"
+        values.bag.error("E0701", span, title, "the factors that keep it have no lengths", fixes=(REMOVE,))
+        return None
+    if isinstance(kind, ir.Conv) and kind.size != (1, 1):
+        not_yet(values.bag, span, "`det` of a convolution larger than 1x1")
+    numbers = [values.number(node.value) for node in nodes]
+    known = [n for n in numbers if n is not None]
+    if len(known) != len(numbers):
+        return None
+    form, _ = _form(nodes, known)
+    constraint = next((c for c in CONSTRAINTS if c.quantity == "det" and c.cmp == form and c.ready), None)
+    if constraint is None or any(node.name.id != "det" for node in nodes):
+        values.bag.error(
+            "E0701",
+            span,
+            f"no parametrisation keeps `{', '.join(map(_shown, nodes, known))}`",
+            "not one of the constraints of `mint list constraints`",
+            notes=("constraints: " + "; ".join(c.text for c in CONSTRAINTS if c.quantity == "det"),),
+        )
+        return None
+    return _via(constraint, (), nodes, span, values.bag)
+
+
 def _shown(node: ast.Constraint, value: float) -> str:
     return f"{node.name.id} {node.cmp} {value:g}"
 
@@ -90,7 +133,7 @@ def _via(
         if not found.ready:
             not_yet(bag, call.span, f"the parametrisation `{found.name}`")
         via = found
-    return ir.Bound(constraint.cmp, bounds, via.name, constraint.interval(*bounds), span)
+    return ir.Bound(constraint.cmp, bounds, via.name, constraint.interval(*bounds), span, constraint.quantity)
 
 
 def _form(nodes: tuple[ast.Constraint, ...], numbers: list[float]) -> tuple[str, tuple[float, ...]]:

@@ -138,7 +138,7 @@ class Statement:
             "kind": self._kind(param.kind),
             "from": _shape(param.source),
             "to": _shape(param.target),
-            "with": None if bound is None else [bound.cmp, list(bound.numbers), bound.via],
+            "with": None if bound is None else [_constraint(bound), list(bound.numbers), bound.via],
             "tie": None
             if pivot is None
             else [list(pivot.indices), [[f.name, list(f.indices)] for f in pivot.others], pivot.sign],
@@ -163,6 +163,8 @@ class Statement:
                 return ["attention", _nat(kind.heads), kind.direction]
             case ir.Normalize():
                 return ["normalize", kind.eps, kind.momentum]
+            case ir.Perm():
+                return ["perm", kind.axis, kind.seed]
             case ir.NetParam():
                 sources, targets = ([_shape(shape) for shape in shapes] for shapes in (kind.sources, kind.targets))
                 return ["net", self.known[kind.definition], self.arguments(kind.args), sources, targets]
@@ -320,6 +322,10 @@ def _split(split: ir.Split | None) -> Json:
         return None
     functional: Json = None if split.functional is None else [*split.functional]
     return [split.how, list(split.parts), [_shape(s) for s in split.shapes], _nat(split.start), functional]
+
+
+def _constraint(bound: ir.Bound) -> str:
+    return bound.cmp if bound.quantity == "diag" else f"{bound.quantity} {bound.cmp}"
 
 
 def _claims(claims: Sequence[ir.Claim]) -> Json:

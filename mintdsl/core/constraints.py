@@ -54,6 +54,11 @@ def _softplus(v: float) -> float:
     return max(v, 0.0) + math.log1p(math.exp(-abs(v)))
 
 
+def _factor(v: float) -> float:
+    """The magnitude of a diagonal entry of a triangular factor."""
+    return TINY + _softplus(v)
+
+
 def _exp(v: float) -> float:
     return math.exp(min(max(v, -60.0), 60.0))
 
@@ -118,9 +123,42 @@ _ALL = (
         (Parametrisation("sigmoid", "m + (M - m) sigmoid(r)", "between_sigmoid", _between),),
         bounds=2,
     ),
-    Constraint("det", "!= 0", "det != 0", lambda: POSITIVE, (), ready=False),
-    Constraint("det", "== 1", "det == 1", lambda: POSITIVE, (), ready=False),
+    Constraint(
+        "det",
+        "!= 0",
+        "det != 0",
+        lambda: POSITIVE,  # of the magnitude
+        (
+            Parametrisation(
+                "plu", "P L U, P fixed, diag(L) = 1, diag(U) signed", "nonzero_signed", _factor, signed=True
+            ),
+            Parametrisation("qr", "Q R, Q of reflections, diag(R) signed", "nonzero_signed", _factor, signed=True),
+            Parametrisation("lower", "lower triangular, diagonal signed", "nonzero_signed", _factor, signed=True),
+            Parametrisation("upper", "upper triangular, diagonal signed", "nonzero_signed", _factor, signed=True),
+            Parametrisation("raw", "r, a checked assumption", "", lambda r: r, assumed=True),
+            Parametrisation("exp", "exp of a matrix of bounded norm", "", lambda r: r, ready=False),
+        ),
+    ),
+    Constraint(
+        "det",
+        "== 1",
+        "det == 1",  # householder: of the magnitude
+        lambda: ONE,
+        (
+            Parametrisation("unit_lower", "lower triangular, diagonal 1", "", lambda r: 1.0),
+            Parametrisation("unit_upper", "upper triangular, diagonal 1", "", lambda r: 1.0),
+            Parametrisation(
+                "householder", "Q D, Q of reflections, D of signs: |det| = 1", "signs_only", lambda r: 1.0, signed=True
+            ),
+        ),
+    ),
     Constraint("lip", "<=", "lip <= c", lambda c: Interval(0, c), (), bounds=1, ready=False),
 )
 
 CONSTRAINTS: tuple[Constraint, ...] = _ALL
+
+
+def kept_by(quantity: str, cmp: str, via: str) -> Parametrisation:
+    """The parametrisation `via` of a registered constraint."""
+    constraint = next(c for c in CONSTRAINTS if c.quantity == quantity and c.cmp == cmp)
+    return next(v for v in constraint.via if v.name == via)

@@ -29,7 +29,7 @@ _ALL = (
         "uniform within 1 / sqrt(fan_in); `of` names the map whose fan counts",
         (Option("of", "param", ""),),
     ),
-    Init("orthogonal", "a random orthogonal matrix", maps=True, ready=False),
+    Init("orthogonal", "a random orthogonal matrix, at the anchor of a kernel", maps=True),
     Init("from_data", "of a scale and a bias, set by initialize(batch): the result has mean 0 and deviation 1"),
 )
 

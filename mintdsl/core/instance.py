@@ -9,36 +9,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import accumulate
 from math import prod
-from typing import NamedTuple
 
 from mintdsl import limits
 from mintdsl.core import ir
-from mintdsl.core.live import at_positions, later
+from mintdsl.core.counts import Counts, Sizes, count, prior_counts
+from mintdsl.core.live import at_positions, live_conv
 from mintdsl.core.nat import Nat
 from mintdsl.core.orders import Order
 from mintdsl.diagnostics.model import Bag, Label
 from mintdsl.source import Span
 
-
-class Counts(NamedTuple):
-    """Numbers of parameters: all that are stored, and those that a mask lets through; of layers; of all steps."""
-
-    stored: int
-    live: int
-    modules: int
-    steps: int = 0
-
-    def __add__(self, other: object) -> Counts:
-        assert isinstance(other, Counts)
-        stored, live, modules, steps = (a + b for a, b in zip(self, other, strict=True))
-        return Counts(stored, live, modules, steps)
-
-    def times(self, n: int) -> Counts:
-        """n copies."""
-        return Counts(self.stored * n, self.live * n, self.modules * n, self.steps * n)
-
-
-Sizes = tuple[int, ...]
 KnownSizes = tuple[Sizes, dict[str, int]]  # of the shape, and of the formals
 
 
@@ -97,7 +77,7 @@ class Instances:
             self.work += kind.size[0] * kind.size[1]
             if self.work > limits.INSTANCES.most:
                 return None
-            self.masks[key] = _live_conv(kind, channels, order)
+            self.masks[key] = live_conv(kind, channels, order)
         return self.masks[key]
 
     def size(
@@ -202,11 +182,13 @@ class Instances:
         if isinstance(param.kind, ir.Dense) and param.kind.direction is not None and owner is not None:
             if (param.source, param.target) != (owner.shape, owner.shape):
                 return self._between(param, owner, dims[0], source[0], target[0], use)
+        if isinstance(param.kind, ir.Perm) and not self._drawn("perm", param.kind.axis, source, use):
+            return None
         live = self._live(param, source[0] if source else 1, order)
         if live is None:
             self._too_much(use)
             return None
-        return _count(param, param.kind, source, target, order, live)
+        return count(param, param.kind, source, target, order, live)
 
     def _between(self, param: ir.Param, owner: ir.Net, data: int, source: int, target: int, use: Span) -> Counts | None:
         """A masked matrix to or from hidden units; each position of the data needs one, or a dependency is lost."""
@@ -319,12 +301,15 @@ class Instances:
     def _permuted(self, axis: str, values: Mapping[str, int], step: ir.Step) -> bool:
         """Whether a permutation is small enough to be drawn and kept; reported if not."""
         dims = self._shape(step.shape, values, step)
-        if dims is None:
-            return False
-        size = prod(dims) if axis == "all" else dims[step.shape.axis(axis)]
+        return dims is not None and self._drawn("permute", axis, dims, step.span)
+
+    def _drawn(self, what: str, axis: str, dims: Sizes, use: Span) -> bool:
+        """Whether a permutation of an axis, or of all entries, is small enough; reported if not."""
+        along = 1 if axis == "channel" and len(dims) == 2 else 0
+        size = prod(dims) if axis == "all" else prod(dims[along : along + 1])
         if size > limits.PERMUTED.most:
-            title, label = f"`permute` of {size:,} entries", f"more than {limits.PERMUTED.shown}"
-            self.bag.error("E0307", step.span, title, label, notes=("nothing was allocated",))
+            title, label = f"`{what}` of {size:,} entries", f"more than {limits.PERMUTED.shown}"
+            self.bag.error("E0307", use, title, label, notes=("nothing was allocated",))
         return size <= limits.PERMUTED.most
 
     def _use(
@@ -387,79 +372,3 @@ def _bind(shape: ir.Shape, dims: Sizes) -> dict[str, int]:
             if pattern == Nat.symbol(symbol):
                 bound[symbol] = size
     return bound
-
-
-# ---------------------------------------------------------------- counting
-
-
-def prior_counts(shape: ir.Shape, sizes: Sizes, per: str) -> Counts:
-    """The location and log-scale of a learned prior; the others have no parameters."""
-    channels = sizes[-1:] if shape.kind == "Seq" else sizes[:1]
-    numbers = 2 * prod(sizes if per == "element" else channels) if per else 0
-    return Counts(numbers, numbers, 0, 1)
-
-
-def _count(param: ir.Param, kind: ir.MapKind, source: Sizes, target: Sizes, order: Order | None, live: int) -> Counts:
-    """Numbers of one parameter; `live` are those that the mask of a convolution keeps."""
-    match kind:
-        case ir.Normalize():
-            return Counts(0, 0, 0)  # statistics are buffers
-        case ir.LayerNorm():
-            n = 2 * (target[0] if len(target) == 3 else target[-1])
-            return Counts(n, n, 0)
-        case ir.Attention():
-            return Counts(4 * target[-1] ** 2, 4 * target[-1] ** 2, 0)
-        case ir.Elementwise(per=per):
-            n = 1
-            channel = target[-1:] if param.target.kind == "Seq" else target[:1]
-            for d in target if per == "element" else channel:
-                n *= d
-            fixed = param.bound is not None and param.bound.cmp == "== 1"
-            return Counts(n, 0 if fixed else n, 0)
-        case ir.Conv() as conv:
-            rows, columns = conv.size
-            stored = target[0] * source[0] * rows * columns + conv.norm * target[0]
-            if conv.direction is None or order is None:
-                return Counts(stored, stored, 0)
-            return Counts(stored, live - _fixed(param, source[0]), 0)
-        case ir.Dense() as dense:
-            stored = target[-1] * source[-1] + dense.norm * target[-1]
-            if dense.direction is None or order is None:
-                return Counts(stored, stored, 0)
-            n = source[-1]
-            later = order.compare((1,) * 1) if len(order.rows[0]) == 1 else 0
-            off = n * (n - 1) // 2 if later else 0
-            return Counts(stored, off + (0 if dense.strict else n) - _fixed(param, n), 0)
-
-
-def _fixed(param: ir.Param, diagonal: int) -> int:
-    return diagonal if param.bound is not None and param.bound.cmp == "== 1" else 0
-
-
-def _live_conv(conv: ir.Conv, channels: int, order: Order) -> int:
-    """Entries that a mask keeps: of each tap the channel differences whose key is later, and the diagonal."""
-    row, column = anchor(conv, "lower" if conv.direction != "upper" else "upper")
-    sign = -1 if conv.direction == "upper" else 1
-    taps = ((row - u, column - v) for u in range(conv.size[0]) for v in range(conv.size[1]))
-    return (0 if conv.strict else channels) + sum(later(order, sign, *tap, channels) for tap in taps)
-
-
-def anchor(conv: ir.Conv, direction: str) -> tuple[int, int]:
-    """The tap (row, column) that meets the pixel itself."""
-    rows, columns = conv.size
-    word = conv.anchor
-    if word == "corner":
-        word = "bottom_right" if direction == "lower" else "top_left"
-    match word:
-        case "centre":
-            return rows // 2, columns // 2
-        case "bottom_right":
-            return rows - 1, columns - 1
-        case "bottom_left":
-            return rows - 1, 0
-        case "top_right":
-            return 0, columns - 1
-        case "top_left":
-            return 0, 0
-        case _:
-            raise AssertionError(word)

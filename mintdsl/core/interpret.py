@@ -29,6 +29,7 @@ from mintdsl.core.interpret_weights import (
     effective,
     evaluate_size,
     extents,
+    order_shape,
     param_shape,
     sign_shape,
     stored,
@@ -155,6 +156,8 @@ def _tensors(layer: ir.Layer | ir.Net, env: Env, prefix: str) -> dict[str, tuple
         if isinstance(param.kind, (ir.NetParam, ir.LayerNorm, ir.Attention)):
             found |= {f"{prefix}{param.name}.{name}": shape for name, shape in parts_of(param, env).items()}
             continue
+        if isinstance(param.kind, ir.Perm):
+            continue
         shape_ = param_shape(layer, param, env.dims, env.sizes)
         if isinstance(param.kind, ir.Normalize):
             found |= {f"{prefix}{param.name}_mean": shape_, f"{prefix}{param.name}_var": shape_}
@@ -166,6 +169,9 @@ def _tensors(layer: ir.Layer | ir.Net, env: Env, prefix: str) -> dict[str, tuple
         signs = sign_shape(layer, param, env.dims, env.sizes)
         if signs is not None:
             found[f"{prefix}{param.name}_sign"] = signs
+        order = order_shape(layer, param, env.dims, env.sizes)
+        if order is not None:
+            found[f"{prefix}{param.name}_order"] = order
     for param, kind in ir.net_params(layer):
         for member in product(*map(range, extents(layer, param.indices, env.sizes))):
             path = ".".join([param.name, *map(str, member)])

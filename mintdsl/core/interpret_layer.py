@@ -15,9 +15,10 @@ from typing import TypeAlias, assert_never
 from mintdsl.core import ir, walks
 from mintdsl.core.activations import ACTIVATIONS, Activation
 from mintdsl.core.dual import Dual, chain, combine, constant, divide, multiply
-from mintdsl.core.instance import anchor
+from mintdsl.core.interpret_moves import sources
 from mintdsl.core.interpret_weights import BoundAct, Env, Member, Raw, Weights, channel_of, evaluate_size
 from mintdsl.core.interval import Interval
+from mintdsl.core.live import anchor
 from mintdsl.core.nat import Nat
 from mintdsl.core.places import part_places
 
@@ -217,6 +218,8 @@ class _Formula:
                     combine(((scales[c], a), (-scales[c], constant(values[c]))))
                     for c, a in zip(channel, argument, strict=True)
                 ]
+            case ir.Perm(axis=axis, seed=seed):
+                return [argument[k] for k in sources(ir.Permute(axis, seed), source)]
             case ir.Elementwise():
                 raise ValueError(f"`{node.param}` is a {param.kind.kind}, it cannot be applied")
             case ir.NetParam() | ir.LayerNorm() | ir.Attention():

@@ -13,8 +13,10 @@ from math import hypot, prod
 from typing import NamedTuple, TypeAlias, TypeVar, assert_never
 
 from mintdsl.core import ir
-from mintdsl.core.constraints import CONSTRAINTS, Parametrisation
-from mintdsl.core.instance import anchor
+from mintdsl.core.constraints import Parametrisation, kept_by
+from mintdsl.core.interpret_factors import factored
+from mintdsl.core.interpret_masks import between, differences
+from mintdsl.core.live import anchor
 from mintdsl.core.nat import Nat
 from mintdsl.core.orders import Order
 from mintdsl.core.steps import SHAPES
@@ -183,6 +185,8 @@ def _map_shape(param: ir.Param, env: Env) -> tuple[int, ...]:
             return (target[-1], source[-1])
         case ir.Normalize():
             return (channels_of(target),)  # of each statistic
+        case ir.Perm():
+            return (0,)  # nothing is stored
         case ir.NetParam() | ir.LayerNorm() | ir.Attention():
             raise ValueError(f"`{param.name}` has no one tensor of its own")
         case other:
@@ -200,6 +204,15 @@ def sign_shape(
     return shape if isinstance(param.kind, ir.Elementwise) else shape[: len(param.indices) + 1]
 
 
+def order_shape(
+    layer: ir.Layer | ir.Net, param: ir.Param, dims: Sequence[int], env: Mapping[str, int]
+) -> tuple[int, ...] | None:
+    """Shape of the buffer `<name>_order`, the rows of a P L U; None where there is no such buffer."""
+    if not param.factored or param.bound is None or param.bound.via != "plu":
+        return None
+    return param_shape(layer, param, dims, env)[: len(param.indices) + 1]
+
+
 def channels_of(dims: tuple[int, ...]) -> int:
     """Number of channels: C of an image, D of a vector, the last size of a sequence."""
     return dims[0] if len(dims) == 3 else dims[-1]
@@ -211,11 +224,10 @@ def channel_of(element: int, dims: tuple[int, ...]) -> int:
 
 
 def parametrisation(param: ir.Param) -> Parametrisation | None:
-    """How the diagonal of `param` is kept in its constraint; None without one."""
+    """How the diagonal of `param`, or that of its factors, is kept in its constraint; None without one."""
     if param.bound is None:
         return None
-    constraint = next(c for c in CONSTRAINTS if c.quantity == "diag" and c.cmp == param.bound.cmp)
-    return next(v for v in constraint.via if v.name == param.bound.via)
+    return kept_by(param.bound.quantity, param.bound.cmp, param.bound.via)
 
 
 # ---------------------------------------------------------------- effective tensors
@@ -253,6 +265,8 @@ class Weights:
         if isinstance(kind, ir.Normalize):
             shape = _map_shape(param, self.env)
             return self._slice(f"{param.name}_mean", shape, ()) + self._slice(f"{param.name}_var", shape, ())
+        if isinstance(kind, ir.Perm):
+            return []
         raw = self._raw(param, member)
         match kind:
             case ir.Elementwise(kind="bias"):
@@ -262,6 +276,8 @@ class Weights:
             case ir.Elementwise():
                 return [self._diagonal(param, member, _first(c, dims)) for c in range(len(raw))]
             case ir.Conv() | ir.Dense():
+                if param.factored:
+                    return self._factored(param, member, raw)
                 if kind.norm:
                     return self._normed(param, raw, member)
                 if kind.direction is None:
@@ -295,14 +311,16 @@ class Weights:
     def _masked(self, param: ir.Param, member: Member, kind: ir.Conv | ir.Dense, direction: str) -> list[float]:
         """A map with a direction: entries to an earlier (lower) or later (upper) input, and the diagonal."""
         raw, shape = self._raw(param, member), _map_shape(param, self.env)
-        if isinstance(self.layer, ir.Net) and (param.source, param.target) != (self.layer.shape, self.layer.shape):
-            return self._between(param, raw, kind.strict, direction)
         order = self.layer.order
         if isinstance(order, ir.FormalOrder):
             order = self.env.look(self.env.orders, order.name)
+        if isinstance(self.layer, ir.Net) and (param.source, param.target) != (self.layer.shape, self.layer.shape):
+            units = [(self.env.shape(s)[0], s == self.layer.shape) for s in (param.target, param.source)]
+            kept = between(order, units, self.env.shape(self.layer.shape)[0], kind.strict, direction)
+            return [v if k else 0.0 for v, k in zip(raw, kept, strict=True)]
         dims, wanted = self.env.shape(param.target), 1 if direction == "lower" else -1
         result = []
-        for k, difference in enumerate(_differences(kind, shape, direction)):
+        for k, difference in enumerate(differences(kind, shape, direction)):
             if any(difference):
                 result.append(raw[k] if order.compare(difference) == wanted else 0.0)
             elif kind.strict:
@@ -311,27 +329,17 @@ class Weights:
                 result.append(self._diagonal(param, member, _first(k // prod(shape[1:]), dims)))
         return result
 
-    def _between(self, param: ir.Param, raw: list[float], strict: bool, direction: str) -> list[float]:
-        """A masked matrix to or from hidden units, of which unit k stands at 1 + k mod (D - 1), counted from 1."""
-        order, places = self.layer.order, []
-        if isinstance(order, ir.FormalOrder):
-            order = self.env.look(self.env.orders, order.name)
-        data = self.env.shape(self.layer.shape)[0]
-        for shape in (param.target, param.source):
-            size = self.env.shape(shape)[0]
-            degrees = [1 + k % (data - 1) if data > 1 else 1 for k in range(size)]
-            # the mirror image where later positions are read
-            places.append(
-                list(range(1, size + 1))
-                if shape == self.layer.shape
-                else degrees
-                if direction == "lower"
-                else [data + 1 - d for d in degrees]
-            )
-        wanted = 1 if direction == "lower" else -1
-        allowed = (wanted,) if strict else (wanted, 0)
-        pairs = product(*places)
-        return [v if order.compare((p - q,)) in allowed else 0.0 for v, (p, q) in zip(raw, pairs, strict=True)]
+    def _factored(self, param: ir.Param, member: Member, raw: list[float]) -> list[float]:
+        """A square matrix whose determinant is constrained, from its stored factors."""
+        assert param.bound is not None
+        via, n = param.bound.via, _map_shape(param, self.env)[0]
+        how, stored = parametrisation(param), [raw[n * i : n * i + n] for i in range(n)]
+        assert how is not None
+        signs = self._signs(param, member) if how.signed else [1.0] * n
+        diagonal = [sign * how.value(stored[i][i]) for i, sign in enumerate(signs)]
+        shape = order_shape(self.layer, param, self.env.dims, self.env.sizes)
+        order = [] if shape is None else [int(k) for k in self._slice(f"{param.name}_order", shape, member)]
+        return [value for row in factored(via, stored, diagonal, order) for value in row]
 
     def _direction(self, direction: ir.Direction) -> str:
         return direction if direction in ("lower", "upper") else self.env.look(self.env.directions, direction)
@@ -370,8 +378,8 @@ class Weights:
                 return ((slot * sources + slot) * rows + row) * columns + column
             case ir.Dense():
                 return slot * _map_shape(param, self.env)[1] + slot
-            case ir.Normalize():
-                raise ValueError(f"`{param.name}` holds statistics, it has no diagonal")
+            case ir.Normalize() | ir.Perm():
+                raise ValueError(f"`{param.name}` holds no diagonal")
             case ir.NetParam() | ir.LayerNorm() | ir.Attention():
                 raise ValueError(f"`{param.name}` has no diagonal")
             case other:
@@ -411,14 +419,6 @@ def stored(raw: Raw, key: str, shape: tuple[int, ...]) -> Sequence[float]:
 def _first(channel: int, dims: tuple[int, ...]) -> int:
     """An element of `channel`: a diagonal that is stored per channel is the same at all of them."""
     return channel * dims[1] * dims[2] if len(dims) == 3 else channel
-
-
-def _differences(kind: ir.Conv | ir.Dense, shape: tuple[int, ...], direction: str) -> Iterator[tuple[int, ...]]:
-    """For each entry, in row-major order, the index of the output minus that of the input it reads."""
-    if isinstance(kind, ir.Dense):
-        return ((o - i,) for o, i in product(*map(range, shape)))
-    row, column = anchor(kind, direction)
-    return ((o - i, row - u, column - v) for o, i, u, v in product(*map(range, shape)))
 
 
 def _sign(value: float) -> int:

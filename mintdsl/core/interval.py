@@ -53,6 +53,11 @@ class Interval:
         return self.hi <= 0
 
     @property
+    def unit(self) -> bool:
+        """Whether it is 1 alone, or -1 alone."""
+        return self.lo == self.hi and abs(self.lo) == 1
+
+    @property
     def one_signed(self) -> bool:
         """Whether 0 is not a member and all members have one sign."""
         return self.positive or self.negative

@@ -10,6 +10,24 @@ from typing import TypeAlias
 
 from mintdsl.core.interval import Interval
 from mintdsl.core.nat import Nat
+from mintdsl.core.ops import (
+    Classify as Classify,
+    Dequantize as Dequantize,
+    FactorOut as FactorOut,
+    Flatten as Flatten,
+    Logit as Logit,
+    Move as Move,
+    Moves as Moves,
+    Pad as Pad,
+    Patches as Patches,
+    Permute as Permute,
+    Prior as Prior,
+    Reverse as Reverse,
+    Squeeze as Squeeze,
+    Standardize as Standardize,
+    StandardizeData as StandardizeData,
+    Use as Use,
+)
 from mintdsl.core.orders import Order
 from mintdsl.core.terms import (
     Act as Act,
@@ -89,6 +107,14 @@ class Normalize:
 
 
 @record
+class Perm:
+    """A fixed permutation along `axis` (channel, time or all), drawn from `seed` as that of a `permute` step."""
+
+    axis: str
+    seed: int
+
+
+@record
 class LayerNorm:
     """(x - mean) / sqrt(var + eps) over the channels of each pixel or token, times a scale, plus a shift; nets only."""
 
@@ -103,7 +129,7 @@ class Attention:
     direction: Direction | None
 
 
-MapKind: TypeAlias = Elementwise | Conv | Dense | Normalize | LayerNorm | Attention
+MapKind: TypeAlias = Elementwise | Conv | Dense | Normalize | Perm | LayerNorm | Attention
 Ready: TypeAlias = LayerNorm | Attention
 """Kinds that are modules of their own, with tensors of their own."""
 
@@ -127,13 +153,14 @@ Kind: TypeAlias = MapKind | NetParam
 
 @record
 class Bound:
-    """A constraint on the diagonal: which (`cmp` as in the registry), its numbers, how it is kept."""
+    """A constraint on the diagonal or determinant: which (`cmp` as in the registry), its numbers, how it is kept."""
 
     cmp: str
     numbers: tuple[float, ...]
     via: str
     interval: Interval
     span: Span = field(compare=False, repr=False)
+    quantity: str = "diag"
 
 
 @record
@@ -172,6 +199,11 @@ class Param:
     summed: tuple[str, ...]
     doc: str | None
     span: Span = field(compare=False, repr=False)
+
+    @property
+    def factored(self) -> bool:
+        """Whether it is a square matrix with a constraint on its determinant."""
+        return self.bound is not None and self.bound.quantity == "det"
 
 
 # ---------------------------------------------------------------- definitions
@@ -307,105 +339,6 @@ def _tables(owner: Layer | Net) -> tuple[dict[str, Param], dict[str, Let]]:
 
 
 @record
-class Use:
-    """A layer or flow as a step; `definition` is its key in the program."""
-
-    definition: str
-    args: tuple[tuple[str, Argument], ...]
-
-
-class Move:
-    """A step that only moves entries: rule PERM."""
-
-    __slots__ = ()
-
-
-@record
-class Squeeze(Move):
-    """Space to channels; `undo` is unsqueeze. `layout` is colour_fast, colour_slow or alternate."""
-
-    factor: int
-    layout: str
-    undo: bool
-
-
-@record
-class Permute(Move):
-    """A permutation drawn from `seed`; `axis` says of what: the channels, the tokens ("time"), or all entries."""
-
-    axis: str
-    seed: int
-
-
-@record
-class Reverse(Move):
-    """The reversed order; `axis` says of what: the channels, the tokens ("time"), or all entries."""
-
-    axis: str
-
-
-@record
-class Flatten(Move):
-    """An image or a sequence as a vector, row-major."""
-
-
-@record
-class Patches(Move):
-    """An image as a sequence: each tile of `size` x `size` pixels is a token."""
-
-    size: int
-
-
-@record
-class Logit:
-    """Elementwise logit(alpha + (1 - 2 alpha) x)."""
-
-    alpha: float
-
-
-@record
-class Dequantize:
-    """Integers 0..levels-1 to the unit interval, with uniform noise."""
-
-    levels: int
-
-
-@record
-class Standardize:
-    """(x - mean) / std, one number or one a channel."""
-
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-
-
-@record
-class StandardizeData:
-    """(x - mean) / std, one of each a channel, estimated once from data."""
-
-
-@record
-class Pad:
-    """Zero channels appended, `extra` of them: injective only."""
-
-    extra: int
-
-
-@record
-class FactorOut:
-    """Half of the channels, coordinates or features leave for the latent; `keep` is the half that goes on."""
-
-    keep: str
-
-
-@record
-class Classify:
-    """A net on the last shape, trained by cross-entropy; no part of the bijection."""
-
-    definition: str
-    args: tuple[tuple[str, Argument], ...]
-
-
-@record
 class Repeat:
     """`count` copies of the steps, each with parameters of its own."""
 
@@ -420,15 +353,6 @@ class Pair:
     steps: tuple[Step, ...]
 
 
-@record
-class Prior:
-    """The distribution of the latent; `per` says of a learned one what has numbers of its own: channel or element."""
-
-    name: str
-    per: str = ""
-
-
-Moves: TypeAlias = Squeeze | Permute | Reverse | Flatten | Patches
 Op: TypeAlias = (
     Use
     | Moves

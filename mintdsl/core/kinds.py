@@ -46,9 +46,7 @@ _ALL = (
         spaces=("Vec", "Seq"),
         directed=True,
     ),
-    Kind(
-        "perm", "fixed permutation", "", True, (choice("axis", "channel", "time", "all"), nat("seed", 0)), ready=False
-    ),
+    Kind("perm", "fixed permutation", "", True, (choice("axis", "channel", "time", "all"), nat("seed", 0))),
     Kind(
         "normalize",
         "(x - mean) / sqrt(var + eps) of running statistics",

@@ -71,6 +71,9 @@ class Elaboration:
         formula = Formula(values, find_act)
         lets, result = self._body(formula, shape)
         self.unused(solved, formula)
+        for param in solved.values() if formula.split is not None else ():
+            if isinstance(param.kind, ir.Perm) or param.factored:
+                not_yet(self.bag, param.span, "`perm`, or a constraint on `det`, in a layer with `split`")
         if result is None or order is None or (formula.split is None) == isinstance(result.expr, ir.Join):
             return None
         layer = ir.Layer(

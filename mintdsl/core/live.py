@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mintdsl.core import ir
 from mintdsl.core.orders import Order
 
 
@@ -40,3 +41,32 @@ def at_positions(units: int, data: int, own: bool) -> list[int]:
     """How many elements of a Vec stand at each position: one of the data, every so many of hidden units."""
     period = data if own else max(data - 1, 1)
     return [units // period + (p < units % period) for p in range(period)]
+
+
+def live_conv(conv: ir.Conv, channels: int, order: Order) -> int:
+    """Entries that a mask keeps: of each tap the channel differences whose key is later, and the diagonal."""
+    row, column = anchor(conv, "lower" if conv.direction != "upper" else "upper")
+    sign = -1 if conv.direction == "upper" else 1
+    taps = ((row - u, column - v) for u in range(conv.size[0]) for v in range(conv.size[1]))
+    return (0 if conv.strict else channels) + sum(later(order, sign, *tap, channels) for tap in taps)
+
+
+def anchor(conv: ir.Conv, direction: str) -> tuple[int, int]:
+    """The tap (row, column) that meets the pixel itself."""
+    rows, columns = conv.size
+    word = conv.anchor
+    if word == "corner":
+        word = "bottom_right" if direction == "lower" else "top_left"
+    match word:
+        case "centre":
+            return rows // 2, columns // 2
+        case "bottom_right":
+            return rows - 1, columns - 1
+        case "bottom_left":
+            return rows - 1, 0
+        case "top_right":
+            return 0, columns - 1
+        case "top_left":
+            return 0, 0
+        case _:
+            raise AssertionError(word)

@@ -38,6 +38,9 @@ def declare(
             values.bag.error(
                 "E0211", node.init.span, "`normalize` holds statistics, it has no `init`", "mean 0, variance 1"
             )
+        if isinstance(kind, ir.Perm) and node.init is not None:
+            values.bag.error("E0211", node.init.span, "`perm` is drawn from its seed, it has no `init`", "`seed = 0`")
+        good = good and _square(bound, source, target, place_span(node), values.bag)
         if isinstance(kind, ir.LayerNorm) and node.init is not None:
             values.bag.error(
                 "E0211", node.init.span, "`layer_norm` has no `init`", "its scale is 1, its shift 0 at first"
@@ -59,6 +62,8 @@ def define_params(node: ast.Param, param: ir.Param | None, values: Values) -> li
         if param is not None and indices is not None:
             one = replace(param, name=binder.name.id, indices=indices, span=binder.span)
         values.names.define(binder.name, one, values.bag)
+        if one is not None and indices and (isinstance(one.kind, ir.Perm) or one.factored):
+            not_yet(values.bag, binder.span, "a family of permutations, or of matrices with a constraint on `det`,")
         if one is not None and binder.name.id in values.names.values:
             result.append(one)
     return result
@@ -129,6 +134,10 @@ def _kind(node: ast.KindMap, values: Values) -> tuple[Kind, ir.MapKind] | None:
             values.bag.error("E0209", node.span, "`normalize` takes numbers, with a momentum from 0 to 1", "options")
             return None
         return info, ir.Normalize(eps, momentum)
+    if info.name == "perm":
+        seed = options["seed"]
+        assert isinstance(seed, int)
+        return info, ir.Perm(str(options["axis"]), seed)
     if info.name == "layer_norm":
         return (info, ir.LayerNorm(options["eps"])) if isinstance(options["eps"], float) else None
     if info.name == "attention":
@@ -190,6 +199,19 @@ def _place(node: ast.Param, shape: ir.Shape, values: Values) -> tuple[ir.Shape, 
     return None if source is None or target is None else (source, target)
 
 
+def place_span(node: ast.Param) -> Span:
+    """Where a parameter says between which shapes it acts, or its kind."""
+    return node.place.span if node.place else node.kind.span
+
+
+def _square(bound: ir.Bound | None, source: ir.Shape, target: ir.Shape, place: Span, bag: Bag) -> bool:
+    """Only a square matrix has a determinant."""
+    if bound is None or bound.quantity != "det" or source == target:
+        return True
+    bag.error("E0701", place, f"`det` needs a square matrix: `{source}` to `{target}` is none", "sizes differ")
+    return False
+
+
 def _fits(
     node: ast.Param,
     info: Kind,
@@ -200,7 +222,7 @@ def _fits(
     bag: Bag,
 ) -> bool:
     source, target = sides
-    place = node.place.span if node.place else node.kind.span
+    place = place_span(node)
     for side in (source, target):
         if side.kind not in info.spaces:
             also = (Label(shape_span, "the shape it acts on"),) if node.place is None else ()
@@ -218,7 +240,10 @@ def _fits(
                 fixes=fixes,
             )
             return False
-    if isinstance(kind, (ir.Elementwise, ir.Normalize, ir.LayerNorm, ir.Attention)):
+    if isinstance(kind, ir.Perm) and kind.axis == "time" and source.kind != "Seq":
+        bag.error("E0304", place, f"`axis = time` permutes the tokens of a Seq, not `{source}`", "no tokens here")
+        return False
+    if isinstance(kind, (ir.Elementwise, ir.Normalize, ir.Perm, ir.LayerNorm, ir.Attention)):
         if source != target:
             bag.error("E0301", place, f"a {info.name} keeps the shape: `{source}` is not `{target}`", "use `on SHAPE`")
             return False

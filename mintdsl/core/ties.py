@@ -153,7 +153,7 @@ def _extent(index: str, values: Values) -> object:
 
 def _no_diagonal(param: ir.Param) -> str:
     match param.kind:
-        case ir.Normalize():
+        case ir.Normalize() | ir.Perm():
             return "it is not weighted"
         case ir.NetParam() | ir.LayerNorm() | ir.Attention():
             return "nothing is claimed of it"
@@ -177,7 +177,7 @@ def carried(param: ir.Param) -> frozenset[str]:
     match param.kind:
         case ir.Elementwise(per="element"):
             return frozenset(param.target.coordinates)
-        case ir.Elementwise() | ir.Conv() | ir.Normalize():
+        case ir.Elementwise() | ir.Conv() | ir.Normalize() | ir.Perm():
             return frozenset({"c"}) if param.target.kind == "Image" else frozenset(param.target.coordinates[-1:])
         case ir.Dense():
             return frozenset(param.target.coordinates[-1:])

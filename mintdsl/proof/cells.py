@@ -11,7 +11,8 @@ from itertools import product
 from typing import TypeAlias
 
 from mintdsl.core import ir
-from mintdsl.core.instance import Sizes, anchor
+from mintdsl.core.counts import Sizes
+from mintdsl.core.live import anchor
 from mintdsl.core.orders import Order
 
 Tap: TypeAlias = tuple[int, int, int, int]

@@ -80,7 +80,7 @@ def _steps(derivation: Derivation) -> list[Json]:
 
 
 def _fact(fact: Jacobian) -> Json:
-    return {
+    data: dict[str, Json] = {
         "off": fact.off,
         "diag": _signed(fact.diag),
         "own": fact.fibre.value,
@@ -89,6 +89,7 @@ def _fact(fact: Jacobian) -> Json:
         "lip": _number(fact.lip),
         "smooth": int(fact.smooth),
     }
+    return data | ({"chain": int(fact.chain)} if fact.chain else {})
 
 
 def _signed(signed: Signed) -> Json:

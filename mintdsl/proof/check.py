@@ -13,14 +13,14 @@ from typing import assert_never
 from mintdsl.core import ir
 from mintdsl.core.activations import ACTIVATIONS
 from mintdsl.core.claim_words import CLOSED, ELEMENTWISE, EXACT, INVERSES, ITERATIVE, weakest
-from mintdsl.core.constraints import CONSTRAINTS, Parametrisation
+from mintdsl.core.constraints import Parametrisation, kept_by
 from mintdsl.core.coupled import coupled
 from mintdsl.core.interval import NONNEGATIVE, REAL, ZERO, Interval
 from mintdsl.core.nat import Nat
 from mintdsl.core.orders import Order
 from mintdsl.core.postorder import postorder
 from mintdsl.core.walks import moving_maps, needed_lets, variables
-from mintdsl.diagnostics.model import Bag, Diagnostic, Label
+from mintdsl.diagnostics.model import Bag, Diagnostic
 from mintdsl.proof.acts import defined_facts, registered_facts
 from mintdsl.proof.claims import Proved, blame_of, check_claim
 from mintdsl.proof.derivation import Derivation
@@ -30,6 +30,7 @@ from mintdsl.proof.jacobian import (
     PLUS,
     VARIABLE,
     Atom,
+    Chain,
     Fibre,
     Jacobian,
     Signed,
@@ -37,10 +38,12 @@ from mintdsl.proof.jacobian import (
     constant,
     family,
 )
-from mintdsl.proof.orders import Working, working_order
+from mintdsl.proof.links import links
+from mintdsl.proof.orders import Working, fitting_order, resolved_order, working_order
 from mintdsl.proof.reads import Scope, alike, net_reads, positional, scope_of
 from mintdsl.proof.rules import algebra, modules, nets
 from mintdsl.proof.rules.algebra import ActFacts
+from mintdsl.proof.rules.chain import composed, permuted
 from mintdsl.proof.rules.flows import Bijection, triangular
 from mintdsl.proof.rules.parts import Part, joined, placed
 from mintdsl.proof.undefined import Undefined, divides_by_zero
@@ -56,7 +59,7 @@ class LayerProof:
 
     `order` is the one in which the Jacobian is triangular, `found` when it is not the declared one. `assumptions` are
     what the proof takes for granted and the module tests. `acts` are the derivations of activations that the program
-    defines, in the order in which they were needed.
+    defines, in the order in which they were needed. `links`, of a composition, stand from the variable outwards.
     """
 
     layer: ir.Layer
@@ -70,6 +73,7 @@ class LayerProof:
     acts: tuple[tuple[ir.DefinedAct, Derivation], ...] = ()
     inverse: str = ITERATIVE
     parts: tuple[Part, ...] = ()
+    links: tuple[ir.Expr, ...] = ()
 
     @property
     def preserving(self) -> bool:
@@ -96,7 +100,12 @@ class LayerProof:
     @property
     def closed_form(self) -> bool:
         """Whether the layer is affine in each element alone, so that its inverse is a formula."""
-        return self.inverse == CLOSED
+        return self.inverse == CLOSED and not self.composed
+
+    @property
+    def composed(self) -> bool:
+        """Whether it is a bijection by composition only (rule CHAIN): inverted link by link, its Jacobian dense."""
+        return self.jacobian.chain is not Chain.NONE
 
     @property
     def log_det(self) -> str:
@@ -110,7 +119,9 @@ def weakest_inverse(jacobian: Jacobian, parts: Sequence[Part]) -> str:
 
 
 def inverse_kind(jacobian: Jacobian) -> str:
-    """How a triangular layer of this class is inverted."""
+    """How a layer of this class is inverted."""
+    if jacobian.chain is not Chain.NONE:
+        return CLOSED  # link by link
     if jacobian.off != NONE:
         return ITERATIVE
     return CLOSED if jacobian.fibre is Fibre.AFFINE else ELEMENTWISE
@@ -123,7 +134,7 @@ def check_layer(layer: ir.Layer, bindings: Bindings) -> LayerProof:
     walk = _Walk(layer, layer.variable, bindings, working, {}, {}, {})
     parts: list[Part] = []
     try:
-        _fitting_order(layer, declared)
+        fitting_order(layer, declared)
         if layer.split is None:
             proofs = [walk.let(item) for item in layer.lets]
             jacobian, derivation = walk.formula(layer.result)
@@ -143,7 +154,7 @@ def check_layer(layer: ir.Layer, bindings: Bindings) -> LayerProof:
         failed = Derivation("FAIL", layer.name_span, undefined.diagnostic.title)
         return LayerProof(layer, nothing, None, failed, (undefined.diagnostic,), undefined.diagnostic, working)
     if layer.split is None:
-        bijection = triangular(jacobian)
+        bijection = triangular(jacobian) if jacobian.off != DENSE else composed(jacobian)
         blame = blame_of(layer, jacobian, bijection)
     else:
         jacobian, bijection, blame = joined(parts)
@@ -159,24 +170,21 @@ def check_layer(layer: ir.Layer, bindings: Bindings) -> LayerProof:
         failed_claim = check_claim(layer, claim, proved, blame)
         if failed_claim is not None:
             bag.add(failed_claim)
+    taken = links(layer) if jacobian.chain is not Chain.NONE else ()
+    if isinstance(taken, Diagnostic):
+        bag.add(taken)
+        taken = ()
     conclusion = _conclusion(jacobian, bijection)
-    rule = "JOIN" if parts else "I-TRI" if bijection is not None else "CLASS"
-    note = f"in the order {found}, found from the taps" if found is not None and jacobian.off != NONE else ""
+    rule = "JOIN" if parts else "CLASS" if bijection is None else "CHAIN" if jacobian.off == DENSE else "I-TRI"
+    triangle = found is not None and jacobian.off not in (NONE, DENSE)
+    note = f"in the order {found}, found from the taps" if triangle else ""
     whole = Derivation(rule, layer.name_span, conclusion, premises, note, title=f"layer {layer.name}")
     raw = [p for p in layer.params if p.bound is not None and _via(p.bound).assumed]
-    assumed = tuple(f"diag({family(p.name, p.indices)}) != 0 of {layer.name}" for p in raw)
+    assumed = tuple(f"{p.bound.quantity}({family(p.name, p.indices)}) != 0 of {layer.name}" for p in raw if p.bound)
     acts = tuple(walk.acts.values())
     return LayerProof(
-        layer, jacobian, bijection, whole, bag.sorted(), blame, working, assumed, acts, kind, tuple(parts)
+        layer, jacobian, bijection, whole, bag.sorted(), blame, working, assumed, acts, kind, tuple(parts), taken
     )
-
-
-def _fitting_order(layer: ir.Layer, order: Order | None) -> None:
-    """An order given as an argument must be one of the layer's index set."""
-    if order is not None and layer.shape.kind not in ("Any", order.space):
-        label = Label(layer.shape_span, f"this layer acts on {layer.shape}", primary=True)
-        title = f"the order `{order.name}` is one of {order.space}, the layer `{layer.name}` acts on {layer.shape}"
-        raise Undefined(Diagnostic("E0304", title, (label,)))
 
 
 def _conclusion(jacobian: Jacobian, bijection: Bijection | None) -> str:
@@ -312,6 +320,9 @@ class _Walk:
         if isinstance(kind, ir.Normalize):
             result = modules.normalized(argument, kind.eps)
             return self._node("BN", node.span, result, [below], f"statistics frozen: slope in {result.diag}")
+        if isinstance(kind, ir.Perm):
+            why = modules.not_triangular(param.name, node.span, param.span)
+            return self._node("PERM", node.span, permuted(argument, why), [below], f"entries moved along {kind.axis}")
         assert isinstance(kind, (ir.Conv, ir.Dense))
         direction = None if kind.direction is None else self.working.direction(kind.direction)
         diagonal = Signed(PLUS, ZERO) if kind.strict else Signed(PLUS, REAL)
@@ -326,7 +337,13 @@ class _Walk:
             span=node.span,
             declared=param.span,
             cycle=self.working.cycle,
+            determinant=param.bound.interval if param.bound is not None and param.factored else None,
         )
+        if param.factored:
+            assert param.bound is not None
+            return self._node(
+                "DET", node.span, result, [below], f"dense map, {param.bound.cmp} kept by {param.bound.via}"
+            )
         note = f"{direction or 'dense'} map, " + (
             f"diag({param.name}) in {diagonal}" if direction and not kind.strict else "no diagonal"
         )
@@ -396,8 +413,7 @@ class _Walk:
 
 
 def _via(bound: ir.Bound) -> Parametrisation:
-    constraint = next(c for c in CONSTRAINTS if c.quantity == "diag" and c.cmp == bound.cmp)
-    return next(v for v in constraint.via if v.name == bound.via)
+    return kept_by(bound.quantity, bound.cmp, bound.via)
 
 
 def _size(nat: Nat) -> Interval:
@@ -415,14 +431,6 @@ def _why(param: ir.Param) -> str:
     if param.pivot is not None:
         return "TIE"
     return f"{param.name}: {param.bound.cmp}" if param.bound is not None and not param.bound.numbers else ""
-
-
-def resolved_order(layer: ir.Layer, bindings: Bindings) -> Order | None:
-    """The declared order of a layer, a formal replaced by its value."""
-    if isinstance(layer.order, Order):
-        return layer.order
-    bound = bindings.get(layer.order.name)
-    return bound if isinstance(bound, Order) else None
 
 
 def act_slope(act: ir.BuiltinAct | ir.DefinedAct) -> Interval | None:

@@ -22,7 +22,7 @@ def blame_of(layer: ir.Layer, jacobian: Jacobian, bijection: Bijection | None) -
     if bijection is not None:
         return None
     if jacobian.off == DENSE:
-        return jacobian.dense_why or jacobian.sign_why
+        return jacobian.sign_why or jacobian.dense_why  # where it was lost as a bijection, else as a triangle
     if jacobian.sign_why is not None:
         return jacobian.sign_why
     return _vanishing(layer, jacobian)
@@ -131,7 +131,13 @@ def _fails(claim: ir.Claim, proved: Proved) -> str | None:
         case "diagonal":
             return None if jacobian.off == NONE else f"the Jacobian is {jacobian.off}"
         case "volume_preserving":
-            return None if proved.preserving else dense or f"the diagonal lies in {jacobian.diag}"
+            return (
+                None
+                if proved.preserving
+                else "a link changes volumes"
+                if jacobian.chain
+                else dense or f"the diagonal lies in {jacobian.diag}"
+            )
         case "diag":
             if dense:
                 return dense

@@ -84,6 +84,17 @@ class Smooth(IntEnum):
     ANALYTIC = 2
 
 
+class Chain(IntEnum):
+    """Whether x -> f(x) is a bijection of R^D by composition, and then whether it keeps volumes.
+
+    A larger value says more.
+    """
+
+    NONE = 0
+    BIJECTION = 1
+    PRESERVING = 2
+
+
 # no name of a program can be one of these
 NONE = "<diagonal>"
 DENSE = "<dense>"
@@ -98,7 +109,8 @@ class Jacobian:
     layer's order, or DENSE. `diag` is the own coordinate's part, `fibre` its kind with the fixed `image` when that is
     known, `range` the values. `lip` bounds the Lipschitz constant in the 2-norm for every admissible weight; `smooth`
     is the least that the pieces of the formula are. `dense_why` and `sign_why` say where triangularity and the sign
-    were lost.
+    were lost. `chain` is what a dense expression may still be, a bijection by composition (rule CHAIN); that of a
+    triangular one follows from its diagonal.
     """
 
     off: str
@@ -110,6 +122,7 @@ class Jacobian:
     smooth: Smooth = Smooth.ANALYTIC
     dense_why: Diagnostic | None = None
     sign_why: Diagnostic | None = None
+    chain: Chain = Chain.NONE
 
     @property
     def constant(self) -> bool:
@@ -118,9 +131,8 @@ class Jacobian:
 
     @property
     def unit(self) -> bool:
-        """Whether it is triangular and every diagonal entry is 1 or -1, so that volumes are preserved."""
-        interval = self.diag.interval
-        return self.off != DENSE and abs(interval.lo) == 1 and interval.lo == interval.hi
+        """Whether volumes are preserved: every entry of a triangular one's diagonal is 1 or -1, or by composition."""
+        return self.diag.interval.unit if self.off != DENSE else self.chain is Chain.PRESERVING
 
     @property
     def strict(self) -> bool:
@@ -136,7 +148,9 @@ class Jacobian:
         if self.constant:
             return "constant"
         if self.off == DENSE:
-            return "dense"
+            return {Chain.NONE: "dense", Chain.BIJECTION: "dense, bijection by composition"}.get(
+                self.chain, "dense, volume-preserving bijection by composition"
+            )
         off = {NONE: "diagonal", PARTS: "triangular in its parts"}.get(self.off, self.off)
         name = off if not self.strict else f"strict {off}"
         return f"{name}, diag in {self.diag}" if not self.strict else name

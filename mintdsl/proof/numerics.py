@@ -235,7 +235,7 @@ def layer_numerics(proof: LayerProof, bindings: Bindings, sizes: Mapping[str, in
     if proof.parts:
         return _coupling(proof)
     if jacobian.off != NONE:
-        return _triangular(layer)
+        return _coupled(layer, "dense" if proof.composed else "triangular")
     slopes = jacobian.diag.interval
     low, high = sorted((abs(slopes.lo), abs(slopes.hi)))
     if not slopes.one_signed:
@@ -254,10 +254,10 @@ def layer_numerics(proof: LayerProof, bindings: Bindings, sizes: Mapping[str, in
     return Numerics(1, high, high, inverse, rounding, solved, False, why_lip, why_inverse, why_lip)
 
 
-def _triangular(layer: ir.Layer) -> Numerics:
+def _coupled(layer: ir.Layer, shape: str) -> Numerics:
     free = [p.name for p in layer.params if isinstance(p.kind, (ir.Conv, ir.Dense))]
     weights = f"nothing bounds the weights of `{free[0]}` off the diagonal" if free else "its off-diagonal part is free"
-    why = f"`{layer.name}` is triangular and {weights}; a bound on them would give one, which this version cannot state"
+    why = f"`{layer.name}` is {shape} and {weights}; a bound on them would give one, which this version cannot state"
     none = math.inf
     return Numerics(1, none, none, none, none, none, False, why, why, why)
 

@@ -12,8 +12,10 @@ from itertools import product
 from math import ceil, floor, gcd
 
 from mintdsl.core import ir
-from mintdsl.core.instance import anchor
+from mintdsl.core.live import anchor
 from mintdsl.core.orders import Order
+from mintdsl.diagnostics.model import Diagnostic, Label
+from mintdsl.proof.undefined import Undefined
 from mintdsl.records import record
 
 Vector = tuple[int, int, int]  # a difference of indices (c, h, w): output minus the input that it reads
@@ -175,3 +177,19 @@ def _cross(a: Vector, b: Vector) -> Vector:
 def _primitive(v: Vector) -> Vector:
     shared = gcd(*v) or 1
     return (v[0] // shared, v[1] // shared, v[2] // shared)
+
+
+def resolved_order(layer: ir.Layer, bindings: Mapping[str, ir.Argument]) -> Order | None:
+    """The declared order of a layer, a formal replaced by its value."""
+    if isinstance(layer.order, Order):
+        return layer.order
+    bound = bindings.get(layer.order.name)
+    return bound if isinstance(bound, Order) else None
+
+
+def fitting_order(layer: ir.Layer, order: Order | None) -> None:
+    """An order given as an argument must be one of the layer's index set."""
+    if order is not None and layer.shape.kind not in ("Any", order.space):
+        label = Label(layer.shape_span, f"this layer acts on {layer.shape}", primary=True)
+        title = f"the order `{order.name}` is one of {order.space}, the layer `{layer.name}` acts on {layer.shape}"
+        raise Undefined(Diagnostic("E0304", title, (label,)))

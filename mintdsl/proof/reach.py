@@ -12,8 +12,9 @@ from itertools import product
 from typing import assert_never
 
 from mintdsl.core import ir
-from mintdsl.core.instance import Sizes, anchor
+from mintdsl.core.counts import Sizes
 from mintdsl.core.interpret_weights import Argument, Env
+from mintdsl.core.live import anchor
 from mintdsl.core.orders import Order
 from mintdsl.diagnostics.model import Diagnostic, Fix, Label, Severity
 from mintdsl.proof.stages import Append, Apply, Beyond, Copies, Leave, Move, Network, Pair, Stage, network

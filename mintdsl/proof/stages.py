@@ -9,7 +9,7 @@ from math import prod
 from typing import TypeAlias, assert_never
 
 from mintdsl.core import interpret_moves, ir
-from mintdsl.core.instance import Sizes
+from mintdsl.core.counts import Sizes
 from mintdsl.core.interpret_weights import Argument, Env, bind, evaluate_size
 from mintdsl.records import record
 

@@ -19,9 +19,9 @@ from typing import assert_never
 
 from mintdsl.core import ir
 from mintdsl.core.calls import concatenated
-from mintdsl.core.instance import Sizes
+from mintdsl.core.counts import Sizes
 from mintdsl.core.interpret_weights import Env, evaluate_size
-from mintdsl.core.orders import Order
+from mintdsl.core.orders import ORDERS, Order
 from mintdsl.core.places import part_places
 from mintdsl.proof.cells import convolved, lanes, mixed, moved, taps
 from mintdsl.proof.stages import (
@@ -292,20 +292,25 @@ class _Formula:
         match param.kind:
             case ir.Normalize():
                 return cells
+            case ir.Perm(axis=axis, seed=seed):
+                return moved(cells, sources(Move(ir.Permute(axis, seed), source)), self.width // 8)
             case ir.Conv() as conv:
-                kept = taps(conv, target[0], source[0], *self.order(conv))
+                kept = taps(conv, target[0], source[0], *self.order(conv, param))
                 return convolved(cells, kept, source[0], target, self.width)
             case ir.Dense() as dense:
                 if len(source) != 1:
                     raise ValueError(f"`{param.name}` is a linear map on sizes {list(source)}; only Vec is followed")
-                return mixed(cells, dense, target[0], source[0], *self.order(dense), self.width)
+                return mixed(cells, dense, target[0], source[0], *self.order(dense, param), self.width)
             case ir.Elementwise() | ir.NetParam() | ir.LayerNorm() | ir.Attention():
                 raise AssertionError("this is no linear map")
             case other:
                 assert_never(other)
 
-    def order(self, kind: ir.Conv | ir.Dense) -> tuple[Order | None, str]:
+    def order(self, kind: ir.Conv | ir.Dense, param: ir.Param) -> tuple[Order | None, str]:
         """The order that masks a map, and its direction; no order where it is not masked."""
+        if param.factored and param.bound is not None and param.bound.via.removeprefix("unit_") in ("lower", "upper"):
+            space = param.source.kind
+            return ORDERS["channel_major" if space == "Image" else "natural"], param.bound.via.removeprefix("unit_")
         if kind.direction is None:
             return None, "lower"
         order = self.layer.order

@@ -1,10 +1,11 @@
-"""What a proof assumes of stored numbers (`via raw`): diagonals that are finite and not 0.
+"""What a proof assumes of stored numbers (`via raw`): diagonals, or determinants, that are finite and not 0.
 
 Nothing enforces it, so it is tested: when weights are loaded or set, and before each inverse.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
@@ -17,20 +18,26 @@ from mintdsl.runtime.protocols import AssumingLike
 
 
 class AssumptionError(ValueError):
-    """A number that a proof assumes to be finite and not 0 is not. Carries its facts as fields; pickles."""
+    """A number that a proof assumes to be finite and not 0 is not. Carries its facts as fields; pickles.
 
-    def __init__(self, layer: str, parameter: str, element: tuple[int, ...], value: float, which: str) -> None:
-        super().__init__(layer, parameter, element, value, which)
+    `what` is diag, or det, whose number is the least singular value over the largest.
+    """
+
+    def __init__(
+        self, layer: str, parameter: str, element: tuple[int, ...], value: float, which: str, what: str = "diag"
+    ) -> None:
+        super().__init__(layer, parameter, element, value, which, what)
         self.layer, self.parameter, self.element, self.value, self.which = layer, parameter, element, value, which
+        self.what = what
 
     def __str__(self) -> str:
         return (
-            f"{self.layer}: the proof assumes that diag({self.parameter}) is finite and not 0; "
+            f"{self.layer}: the proof assumes that {self.what}({self.parameter}) is finite and not 0; "
             f"the {self.which} one is {self.value!r} at {list(self.element)}"
         )
 
 
-def assume_nonzero(layer: str, parameter: str, diagonal: Tensor, which: str = "stored") -> None:
+def assume_nonzero(layer: str, parameter: str, diagonal: Tensor, which: str = "stored", what: str = "diag") -> None:
     """AssumptionError for the entry of `diagonal` that is nearest to 0, or not finite, if one breaks the assumption.
 
     Where the numbers cannot be looked at (a graph is traced, meta or fake tensors), the test becomes a part of the
@@ -41,15 +48,35 @@ def assume_nonzero(layer: str, parameter: str, diagonal: Tensor, which: str = "s
     holds = finite & (diagonal != 0)
     if not readable(holds):
         if not holds.is_meta:
-            torch._assert_async(holds.all(), f"{layer}: the proof assumes that diag({parameter}) is finite and not 0")
+            torch._assert_async(holds.all(), f"{layer}: the proof assumes that {what}({parameter}) is finite and not 0")
     elif not bool(holds.all()):
         worst = torch.where(finite, diagonal.abs(), -1.0).argmin()
         element = tuple(int(i) for i in torch.unravel_index(worst, diagonal.shape))
-        raise AssumptionError(layer, parameter, element, float(diagonal.flatten()[worst]), which)
+        raise AssumptionError(layer, parameter, element, float(diagonal.flatten()[worst]), which, what)
 
 
-def diagonal_at(value: Tensor, tap: tuple[int, ...] | None) -> Tensor:
-    """The diagonal of a parameter: of a kernel at its anchor `tap`, of a matrix (), or the value itself (None)."""
+def regularity(value: Tensor) -> Tensor:
+    """Of matrices, or 1x1 kernels, the least singular value over the largest; 0 where rounding alone may have made it,
+    so that the matrix may be singular, and NaN where an entry is not finite."""
+    matrix = value.detach().double()
+    matrix = matrix[..., 0, 0] if matrix.dim() == 4 else matrix
+    finite = torch.isfinite(matrix).all(-1).all(-1)
+    sizes = torch.linalg.svdvals(torch.where(finite[..., None, None], matrix, 0.0))
+    ratio = sizes[..., -1] / sizes[..., 0].clamp(min=torch.finfo(torch.float64).tiny)
+    ratio = torch.where(ratio > matrix.shape[-1] * torch.finfo(value.dtype).eps, ratio, 0.0)
+    return torch.where(finite, ratio, math.nan)
+
+
+def word_of(tap: tuple[int, ...] | str | None) -> str:
+    """What is assumed not to be 0: the determinant, or the diagonal at this tap."""
+    return tap if isinstance(tap, str) else "diag"
+
+
+def diagonal_at(value: Tensor, tap: tuple[int, ...] | str | None) -> Tensor:
+    """The diagonal of a parameter: of a kernel at its anchor `tap`, of a matrix (), or the value itself (None); for
+    "det" how far from singular it is."""
+    if isinstance(tap, str):
+        return regularity(value)
     return value if tap is None else diagonal_of(value, tap)
 
 
@@ -61,7 +88,7 @@ def check_assumptions(model: nn.Module) -> None:
             place = layer.names.index(name)
             kept = layer.kept_weights
             value = getattr(layer, layer.members[place]) if kept is None else kept[place]
-            assume_nonzero(layer.path or type(layer).__name__, name, diagonal_at(value, tap))
+            assume_nonzero(layer.path or type(layer).__name__, name, diagonal_at(value, tap), what=word_of(tap))
 
 
 def check_state(model: nn.Module, state: Mapping[str, object], prefix: str, metadata: object) -> None:
@@ -78,7 +105,7 @@ def check_state(model: nn.Module, state: Mapping[str, object], prefix: str, meta
             value, own = state.get(f"{path}.{member}" if path else member), getattr(layer, member)
             if isinstance(value, Tensor) and value.shape == own.shape:  # torch says what is missing or does not fit
                 value = value.detach() if assign else value.detach().to(own.dtype)
-                assume_nonzero(path or type(layer).__name__, name, diagonal_at(value, tap), "loaded")
+                assume_nonzero(path or type(layer).__name__, name, diagonal_at(value, tap), "loaded", word_of(tap))
 
 
 @contextmanager

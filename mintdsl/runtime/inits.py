@@ -62,6 +62,22 @@ def fill_identity(value: Tensor, place: Place) -> None:
 
 
 @torch.no_grad()
+def fill_orthogonal(value: Tensor, place: Place) -> None:
+    """A random orthogonal matrix at the anchor tap, 0 elsewhere; of a matrix that is not square, orthonormal rows or
+    columns. Shapes and anchor as in fill_identity. Uniform: Q of a normal matrix, the signs of R's diagonal moved to it
+    (Mezzadri, Notices of the AMS 54, 2007)."""
+    value.zero_()
+    for tap in reversed(place.anchor):
+        value = value.select(-1, tap)
+    rows, columns = value.shape[-2:]
+    wide = torch.promote_types(value.dtype, torch.float32)
+    normal = torch.empty(value.shape, dtype=wide, device=value.device).normal_()
+    q, r = torch.linalg.qr(normal if rows >= columns else normal.mT)
+    q = q * torch.where(r.diagonal(dim1=-2, dim2=-1) < 0, -1.0, 1.0)[..., None, :]
+    value.copy_(q if rows >= columns else q.mT)
+
+
+@torch.no_grad()
 def near_identity(value: Tensor, place: Place, std: float) -> None:
     """The identity map plus normal noise of deviation `std`; shapes and anchor as in fill_identity."""
     value.normal_(0.0, std)

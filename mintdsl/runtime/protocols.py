@@ -23,6 +23,7 @@ class LayerLike(Protocol):
     fronts: int
     functional: tuple[int, ...]
     kept_weights: tuple[Tensor, ...] | None
+    forms: dict[str, str]
     last_inverse: InverseInfo | None
 
     def value(self, x: Tensor, w: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]: ...
@@ -36,9 +37,10 @@ class LayerLike(Protocol):
 
 
 class AssumingLike(Protocol):
-    """A layer whose proof assumes that some diagonals are not 0: parameters by name, and the tap of their diagonal."""
+    """A layer whose proof assumes that some diagonals are not 0: parameters by name, and the tap of their diagonal, or
+    "det" where it assumes that of a determinant."""
 
-    assumed: dict[str, tuple[int, ...] | None]
+    assumed: dict[str, tuple[int, ...] | str | None]
     names: tuple[str, ...]
     members: tuple[str, ...]
     path: str

@@ -57,7 +57,7 @@ def unpatch(x: Tensor, size: int, tiles: tuple[int, ...]) -> Tensor:
 
 
 def permutation(size: int, seed: int) -> list[int]:
-    """The permutation of a `permute` step, the same everywhere: entry k of what leaves is entry permutation[k].
+    """The permutation of a `permute` step or a `perm`, the same everywhere: entry k of the result is permutation[k].
 
     Fisher-Yates from the end, which takes as index for entry k the whole part of u (k + 1); the numbers u are those of
     Python's `random.Random(seed).random()`, which Python promises not to change, as it does not of `shuffle`.
@@ -165,6 +165,21 @@ def channel_numbers(numbers: tuple[float, ...], like: Tensor) -> Tensor:
     """[C, 1, 1] on images, [C] on vectors and sequences, [1, ...] where one number serves all."""
     ones = [1] * (like.dim() - 2) if like.dim() == 4 else []
     return torch.tensor(numbers, dtype=like.dtype, device=like.device).reshape(-1, *ones)
+
+
+def permuted(x: Tensor, order: Tensor, axis: int = -1, rank: int = 1) -> Tensor:
+    """x with entry k along `axis`, counted from the end, taken from order[k]; the last `rank` axes count as one."""
+    return x.flatten(-rank).index_select(axis, order).reshape(x.shape)
+
+
+def channel_axis(event_shape: tuple[int, ...]) -> int:
+    """The axis of the channels, counted from the end."""
+    return -3 if len(event_shape) == 3 else -1
+
+
+def spread(value: Tensor, event_shape: tuple[int, ...]) -> Tensor:
+    """A constant [*families, ...] in the full shape [*families, *event_shape]."""
+    return value + value.new_zeros(event_shape)
 
 
 def pad_channels(x: Tensor, extra: int) -> Tensor:

@@ -9,7 +9,8 @@ from typing import assert_never
 
 from mintdsl.core import ir
 from mintdsl.core.claim_words import CLOSED, INVERSES
-from mintdsl.core.instance import Counts, Instances, prior_counts
+from mintdsl.core.counts import Counts, prior_counts
+from mintdsl.core.instance import Instances
 from mintdsl.core.interval import REAL
 from mintdsl.core.nat import Nat
 from mintdsl.core.orders import Order

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from mintdsl.core.instance import Counts
+from mintdsl.core.counts import Counts
 from mintdsl.tools.architecture import Architecture, Block
 from mintdsl.tools.scene import Path2D, Rect, Scene, Shape, Words, fitted, text_width
 

@@ -75,6 +75,8 @@ def kind_of(param: ir.Param) -> str:
             return f"matrix, {mask}"
         case ir.Normalize():
             return "normalization by running statistics"
+        case ir.Perm(axis=axis, seed=seed):
+            return f"fixed permutation of {axis}, seed {seed}"
         case ir.LayerNorm():
             return "layer normalization"
         case ir.Attention():

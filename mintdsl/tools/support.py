@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from math import prod
 
 from mintdsl.core import ir
-from mintdsl.core.instance import Sizes
+from mintdsl.core.counts import Sizes
 from mintdsl.core.nat import Nat
 from mintdsl.diagnostics.render import printable
 from mintdsl.proof.stages import Apply, Network, Pair, centre, flat, network, pairs, place

@@ -8,7 +8,7 @@ from itertools import groupby
 from math import ceil, prod
 
 from mintdsl.core import ir
-from mintdsl.core.instance import Sizes
+from mintdsl.core.counts import Sizes
 from mintdsl.proof.stages import Apply, Beyond, Network, Pair, Stage, behind, centre, entered_from, pairs, unrolled
 from mintdsl.proof.support import Support, support
 from mintdsl.tools.scene import Path2D, Rect, Scene, Shape, Words, fitted, text_width

@@ -114,7 +114,8 @@ def raw_of(at: Compiled, model: nn.Module) -> dict[str, list[float]]:
     for prefix, module in used(at, model).items():
         spec = dict(zip(module.members, module.names, strict=True))
         for key, value in module.state_dict().items():
-            stem = next((s for s in (key, key.removesuffix("_sign")) if s in spec), key)
+            stems = (key, key.removesuffix("_sign"), key.removesuffix("_order"))
+            stem = next((s for s in stems if s in spec), key)
             found[prefix + spec.get(stem, stem) + key[len(stem) :]] = value.double().flatten().tolist()
     for key, value in model.state_dict().items():
         if key.startswith("prior.") or key.endswith((".mean", ".log_std")):
@@ -128,7 +129,7 @@ def used(at: Compiled, model: nn.Module) -> dict[str, nn.Module]:
     """Every layer of a model by the prefix of its keys in the spec."""
     definition = at.core.definitions[at.key]
     prefixes = [prefix for prefix, _, _ in layers(at.core, definition, bind(definition, at.shape, {}), "")]
-    modules = [m for m in model.modules() if hasattr(m, "jacobian_diagonal")]
+    modules = [m for m in model.modules() if hasattr(m, "set_effective")]
     # repeats keep their copies side by side in the module, and block by block in the walk above
     order = sorted(prefixes, key=lambda p: path_key(at, p))
     return dict(zip(order, modules, strict=True))
@@ -221,7 +222,7 @@ def expected_weights(at: Compiled, model: nn.Module) -> dict[str, list[float]]:
     definition = at.core.definitions[at.key]
     for prefix, layer, env in layers(at.core, definition, bind(definition, at.shape, {}), ""):
         weights = Weights(layer, env, raw, prefix)
-        for p in (p for p in layer.params if not isinstance(p.kind, ir.Normalize | ir.NetParam)):
+        for p in (p for p in layer.params if not isinstance(p.kind, ir.Normalize | ir.Perm | ir.NetParam)):
             found[prefix + p.name] = [v for m in weights.members(p.indices) for v in weights.of(p.name, m)]
     return found
 

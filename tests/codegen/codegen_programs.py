@@ -1287,6 +1287,133 @@ layer A(tri: Dir, s: Real = 1) on Image[C, H, W] ensures tri, invertible {
 flow F on Image[2, 2, 3] { pair { A(tri = lower)  A(tri = upper, s = 0.5) }  prior normal }""",
 }
 
+FACTORS = {
+    f"chain_{via}_{kind}": (
+        f"layer A on {shape} ensures invertible {{ param W : {word} with {bound} via {via} map x -> W(x) }}"
+    )
+    for via, bound in (
+        ("plu", "det != 0"),
+        ("qr", "det != 0"),
+        ("lower", "det != 0"),
+        ("upper", "det != 0"),
+        ("raw", "det != 0"),
+        ("unit_lower", "det == 1"),
+        ("unit_upper", "det == 1"),
+        ("householder", "det == 1"),
+    )
+    for kind, shape, word in (("conv", "Image[C, H, W]", "conv 1x1"), ("linear", "Vec[D]", "linear"))
+}
+
+CHAINS = {
+    "chain_by_hand": """
+layer A on Image[C, H, W] ensures invertible {
+  order channel_major
+  param P : perm (axis = channel, seed = 3)
+  param L : conv 1x1 lower with diag == 1
+  param U : conv 1x1 upper with diag != 0
+  map x -> P(L(U(x)))
+}
+flow F on Image[4, 1, 2] ensures invertible { A  prior normal }""",
+    "chain_of_permutations": """
+layer A on Image[C, H, W] ensures invertible, volume_preserving, inverse closed_form {
+  param P : perm (axis = all, seed = 1)
+  param Q : perm
+  param b : bias (per = element)
+  map x -> b - P(-Q(x) + b)
+}""",
+    "chain_on_sequences": """
+layer A on Seq[T, D] ensures invertible {
+  param P : perm (axis = time, seed = 1)
+  param Q : perm (axis = channel, seed = 2)
+  param R : perm (axis = all, seed = 3)
+  param b : bias
+  param s : scale (per = element) with diag != 0
+  map x -> R(s * P(Q(x)) + P(b)) / s
+}
+flow F on Seq[3, 2] ensures invertible { A }""",
+    "chain_on_any_shape": """
+layer A on S ensures invertible {
+  param P : perm (seed = 5)
+  param Q : perm (axis = all)
+  param s : scale (per = channel) with diag > 0
+  param b : bias
+  map x -> 3 * s * Q(P(x) - P(b))
+}
+flow F on Image[3, 2, 2] ensures invertible { A }""",
+    "chain_elementwise": """
+act h = leaky_relu(0.5)
+layer A(a: Real = 0.25) on Vec[D] ensures invertible {
+  param P : perm (seed = 4)
+  param s, t : scale with diag != 0
+  param b : bias
+  map x {
+    let c = 2 * b + a
+    let u = h(P(s * x + c) / t)
+    let v = exp(c) + leaky_relu(-u, a)
+    return identity(-1 * v * (1 + exp(b)))
+  }
+}""",
+    "chain_of_constant_maps": """
+layer A on Vec[D] ensures invertible {
+  index i : 2
+  param W : linear with det != 0
+  param V : linear with det == 1
+  param L[i] : linear lower
+  param P : perm (axis = all)
+  param b[i], d : bias
+  param s : scale with diag > 0
+  map x -> W(V(x) + sum[i](L[i](b[i]))) * exp(W(d)) + P(s)
+}""",
+    "chain_in_a_constant_only": """
+layer A on Image[C, H, W] ensures lower, invertible {
+  param W : conv 1x1 with det != 0
+  param P : perm (axis = all, seed = 2)
+  param L : conv 3x3 lower with diag > 0
+  param b : bias
+  map x -> L(x) + P(W(b)) + tanh(L(W(b) + x))
+}""",
+    "chain_in_another_order": """
+order turned = (h, w, -c)
+layer A(o: Order, tri: Dir) on Image[C, H, W] ensures invertible {
+  order o
+  param W : conv 1x1 with det == 1 via unit_upper
+  param T : conv 1x1 tri with diag != 0
+  map x -> T(W(x))
+}
+layer B on Image[C, H, W] ensures invertible {
+  order turned
+  param L : conv 1x1 lower with diag > 0
+  param U : conv 1x1 upper with diag != 0 via raw init near_identity(std = 0.02)
+  map x -> L(U(L(x)))
+}
+flow F on Image[3, 1, 2] ensures invertible { A(o = turned, tri = lower)  A(o = raster, tri = upper)  B }""",
+    "chain_of_net_constants": """
+net N from Vec[D] to (Vec[D], Vec[D]) {
+  param V, U : linear
+  map x -> (V(tanh(x)), U(x))
+}
+layer A on Vec[D] ensures invertible {
+  param W : linear with det != 0
+  param P : perm
+  param b : bias
+  param n : net N from Vec[D] to (Vec[D], Vec[D])
+  param G : linear (norm = weight)
+  map x {
+    let (s, m) = n(b)
+    let u = P(W(x * exp(tanh(s))) + m)
+    return u - G(b)
+  }
+}""",
+    "chain_of_statistics": """
+layer A on Image[C, H, W] ensures invertible {
+  param n : normalize
+  param W : conv 1x1 with det != 0 via qr init orthogonal
+  param s : scale (per = channel) with diag != 0
+  map x -> s * n(W(x))
+}
+flow F on Image[2, 2, 2] ensures invertible { A }""",
+}
+
 RES = """
 net Res from Image[C, H, W] to Image[C, H, W] {
   param V : conv 3x3
@@ -1572,11 +1699,9 @@ layer A on Vec[D] ensures diagonal, diag > 0, invertible {
 }""",
 }
 
-PROGRAMS: dict[str, str] = {
-    name: HEAD + text
-    for group in (PARAMETRISATIONS, CONV_DIAGONALS, MAPS, TIES, FAMILIES, FORMULAS, ACTS, NAMES, DATA, FLOWS, NETS)
-    for name, text in group.items()
-}
+GROUPS = (PARAMETRISATIONS, CONV_DIAGONALS, MAPS, TIES, FAMILIES, FORMULAS, ACTS, NAMES, DATA, FLOWS, NETS)
+GROUPS += (FACTORS, CHAINS)
+PROGRAMS: dict[str, str] = {name: HEAD + text for group in GROUPS for name, text in group.items()}
 """Program text by name."""
 
 IMAGE, VECTOR = (2, 2, 3), (4,)

@@ -70,6 +70,8 @@ EVERYTHING = [
     "flow_by_data",
 ]
 EVERYTHING += ["flow_three_scales", "flow_moved"]
+CHAINS = ["chain_by_hand", "chain_plu_conv", "chain_qr_linear", "chain_householder_conv", "chain_raw_conv"]
+EVERYTHING += [*CHAINS, "chain_elementwise", "chain_on_sequences"]
 
 
 def model_of(name: str, dtype: torch.dtype = torch.float64, seed: int = 0) -> nn.Module:
@@ -245,9 +247,11 @@ def test_state_dict_is_loaded_strictly(tmp_path: Path) -> None:
             other.load_state_dict({}, strict=True)
 
 
-@pytest.mark.parametrize("name", ["layer", "tie_three", "conv_signed", "family_three", "scale_sigmoid", "conv_unit"])
+@pytest.mark.parametrize(
+    "name", ["layer", "tie_three", "conv_signed", "family_three", "scale_sigmoid", "conv_unit", *CHAINS]
+)
 def test_set_effective_of_effective_is_the_identity(name: str) -> None:
-    layer = model_of(name)
+    layer = next(m for m in model_of(name).modules() if hasattr(m, "set_effective"))
     x = some(layer, 2)
     before = {n: layer.effective(n).detach().clone() for n in layer.names}
     z = layer(x)[0]
@@ -594,7 +598,7 @@ def test_meta_device(name: str) -> None:
 
 
 DEFERRED = ["images", "reals", "layer", "conv_signed", "flow_batch_norm", "conv_corner", "flow_classifier"]
-DEFERRED += ["flow_moved"]
+DEFERRED += ["flow_moved", *CHAINS]
 
 
 @pytest.mark.parametrize("name", DEFERRED)
@@ -637,6 +641,10 @@ def poison(model: nn.Module) -> None:
     for t in stored.values():
         if not t.is_meta:
             t.fill_(77)
+    for layer in model.modules():  # permutations are made again with the masks, not stored
+        for name in getattr(layer, "masks", ()):
+            if getattr(layer, name).dtype == torch.long:
+                layer.make_masks()
 
 
 @pytest.mark.parametrize("name", EVERYTHING)
@@ -666,6 +674,7 @@ def test_new_tensors_are_made_where_the_arguments_are(name: str) -> None:
         "flow_three_scales",
         "flow_by_data",
         "flow_moved",
+        *CHAINS,
     ],
 )
 def test_compiles_in_one_graph(name: str) -> None:

@@ -65,8 +65,11 @@ def _layer(layer: ir.Layer) -> Iterator[str]:
                 yield f"direction:{direction}"
             case ir.Normalize():
                 yield "kind:normalize"
+            case ir.Perm():
+                yield "kind:perm"
         if param.bound is not None:
-            text = next(c.text for c in CONSTRAINTS if c.quantity == "diag" and c.cmp == param.bound.cmp)
+            kept = param.bound.quantity, param.bound.cmp
+            text = next(c.text for c in CONSTRAINTS if (c.quantity, c.cmp) == kept)
             yield f"constraint:{text}:{param.bound.via}"
     if layer.split is not None:
         yield f"mask:{layer.split.how if layer.split.how in MASKS else 'declared'}"

@@ -15,6 +15,8 @@ from .meaning import Used
 from .subject import Subject, layers_of
 
 KINDS = ("initial", "small", "normal", "scales", "mixed", "large", "ends")
+ENDINGS = ("", "_sign", "_order", "_mean", "_var")
+"""Of the stored tensors of a parameter."""
 EXACT = (0, 1, 2, 4)
 """Draws without weights so large that activations underflow at ordinary inputs."""
 MODERATE = 3
@@ -53,6 +55,8 @@ def _draw(kind: str, key: str, shape: Sequence[int], made: torch.Generator) -> T
     normal = torch.randn(shape, generator=made, dtype=torch.float64)
     if key.endswith("_sign"):
         return torch.where(normal < 0, -1.0, 1.0).double()
+    if key.endswith("_order"):  # of the rows of a P L U
+        return normal.argsort(-1).double()
     chosen = torch.randint(0, 8, shape, generator=made)
     match kind:
         case "small":
@@ -92,7 +96,7 @@ def _names(used: Used, module: nn.Module) -> dict[str, str]:
     found = {name: name for name in there if "." in name}  # of nets inside of it
     for param in used.layer.params:
         attribute = members.get(param.name, param.name)  # statistics are no members
-        found |= {param.name + s: attribute + s for s in ("", "_sign", "_mean", "_var") if attribute + s in there}
+        found |= {param.name + s: attribute + s for s in ENDINGS if attribute + s in there}
     return found
 
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from mintdsl.core.interval import REAL, Interval
 from mintdsl.proof.jacobian import DENSE, NONE, PARTS, Fibre, Jacobian, Monomial
 
-from .draws import EXACT, POINTS, Inputs
+from .draws import EXACT, MODERATE, POINTS, Inputs
 from .meaning import Weights
 from .tensors import Field
 
@@ -63,6 +63,7 @@ class Sight:
         size = self.inputs.x.shape[-1]
         yield from self._range(fact, found, at, where)
         if fact.off == DENSE:
+            yield from self._regular(fact, found, where)
             return
         if found.value.shape[-1] != size:  # a number, or a value of another shape: it must be constant
             self.checks += 1
@@ -78,6 +79,22 @@ class Sight:
         secant, slack = self.secants(found)
         yield from self._within("secant", fact.diag.interval, secant, sign, slack, where)
         yield from self._fibre(fact, found, where)
+
+    def _regular(self, fact: Jacobian, found: Field, where: str) -> Iterator[Failure]:
+        """A bijection by composition: its Jacobian is nowhere singular, and of determinant 1 where it keeps volumes."""
+        size = self.inputs.x.shape[-1]
+        if not fact.chain or found.value.shape[-1] != size:
+            return
+        self.checks += 1
+        mine = found.jacobian[:MODERATE].flatten(0, 1)
+        mine = mine[torch.isfinite(mine).all(-1).all(-1)]
+        spread = torch.linalg.svdvals(mine)
+        if bool((spread[:, -1] <= 1e-15 * spread[:, 0]).all()) and len(mine):
+            yield Failure("regular", where, "the Jacobian is singular at every input")
+        good = spread[:, -1] > 1e-8 * spread[:, 0]
+        size_of = torch.linalg.slogdet(mine).logabsdet.abs()
+        if fact.unit and bool((good & (size_of > 1e-6)).any()):
+            yield Failure("volume", where, f"log |det| is {float(size_of.max()):.3g}")
 
     def secants(self, found: Field) -> tuple[Tensor, Tensor]:
         """Difference quotients along each own coordinate, [R, POINTS, D], and what rounding may do to them."""

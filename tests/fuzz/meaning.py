@@ -212,10 +212,89 @@ class Weights:
             self.made[place] = self._matrix(self.layer.param(name), member)
         return self.made[place]
 
+    def factored(self, param: ir.Param) -> Tensor:
+        """The square matrix that stored factors stand for, [R, n, n]."""
+        assert param.bound is not None
+        raw = self.stored(param.name, ())
+        raw = raw.reshape(raw.shape[:3])
+        if param.bound.via == "raw":
+            return raw
+        own = TINY + _softplus(raw.diagonal(dim1=-2, dim2=-1))[0]
+        own = torch.ones_like(own) if param.bound.cmp == "== 1" else own
+        signs = self.raw.get(f"{self.prefix}{param.name}_sign")
+        diagonal = torch.diag_embed(own if signs is None else own * signs)
+        eye = torch.eye(raw.shape[-1], dtype=raw.dtype)
+        lower, upper = torch.tril(raw, -1), torch.triu(raw, 1) + diagonal
+        match param.bound.via:
+            case "lower" | "unit_lower":
+                return lower + diagonal
+            case "upper" | "unit_upper":
+                return upper
+            case "plu":
+                rows = self.stored(f"{param.name}_order", ()).long()
+                return torch.stack([m[k] for m, k in zip((lower + eye) @ upper, rows, strict=True)])
+            case _:  # one reflection after the other
+                found = upper if param.bound.via == "qr" else diagonal
+                for k in reversed(range(raw.shape[-1] - 1)):
+                    v = (lower + eye)[:, :, k : k + 1]
+                    v = v / v.norm(dim=1, keepdim=True)
+                    found = found - 2 * v @ (v.mT @ found)
+                return found
+
+    def terms(self, param: ir.Param) -> Tensor:
+        """The sizes of the terms that the entries of a matrix of factors are made of, [R, n, n]."""
+        assert param.bound is not None
+        raw, own = self.stored(param.name, ()), self.factored(param).abs()
+        raw = raw.reshape(raw.shape[:3]).abs()
+        n = raw.shape[-1]
+        match param.bound.via:
+            case "plu":
+                eye = torch.eye(n, dtype=raw.dtype)
+                rows = self.stored(f"{param.name}_order", ()).long()
+                # softplus is at most 1 above |r|
+                sizes = (torch.tril(raw, -1) + eye) @ (torch.triu(raw) + 2 * eye)
+                return torch.stack([m[k] for m, k in zip(sizes, rows, strict=True)])
+            case "qr" | "householder":
+                return n * own.amax(1, keepdim=True).expand_as(own)
+            case _:
+                return own
+
+    def moves(self, param: ir.Param) -> Tensor:
+        """A permutation as a matrix, the same for all draws."""
+        assert isinstance(param.kind, ir.Perm)
+        dims = self.env.shape(param.source)
+        axis = {"time": 0, "channel": len(dims) - 1 if len(dims) == 2 else 0, "all": -1}[param.kind.axis]
+        order = list(range(math.prod(dims) if axis < 0 else dims[axis]))
+        uniform = Random(param.kind.seed)
+        for last in range(len(order) - 1, 0, -1):
+            other = int(uniform.random() * (last + 1))
+            order[last], order[other] = order[other], order[last]
+        places = list(product(*map(range, dims)))
+        if axis < 0:
+            index = order
+        else:
+            index = [places.index((*p[:axis], order[p[axis]], *p[axis + 1 :])) for p in places]
+        return torch.eye(len(places), dtype=torch.float64)[index].unsqueeze(0)
+
     def _matrix(self, param: ir.Param, member: Member) -> Tensor:
         kind = param.kind
+        if isinstance(kind, ir.Perm):
+            return self.moves(param)
         assert isinstance(kind, (ir.Conv, ir.Dense))
-        raw = self.stored(param.name, member)
+        full = self.expanded(param, self.factored(param) if param.factored else self.stored(param.name, member))
+        if kind.direction is None:
+            return full
+        later = self.later()
+        kept = later if self.direction(kind.direction) == "lower" else later.T
+        full = full.masked_fill(~kept, 0.0)
+        return full if kind.strict else full + torch.diag_embed(self.diagonal(param.name, member))
+
+    def expanded(self, param: ir.Param, raw: Tensor) -> Tensor:
+        """The stored numbers of a map, without its mask, as a dense matrix."""
+        kind = param.kind
+        assert isinstance(kind, (ir.Conv, ir.Dense))
+        if param.factored and isinstance(kind, ir.Conv):
+            raw = raw[..., None, None]
         targets = list(product(*map(range, self.env.shape(param.target))))
         sources = list(product(*map(range, self.env.shape(param.source))))
         if isinstance(kind, ir.Dense):
@@ -231,12 +310,7 @@ class Weights:
                     index.append(((o * raw.shape[2] + i) * kind.size[0] + u) * kind.size[1] + v if good else 0)
             full = raw.flatten(1)[:, index].masked_fill(~torch.tensor(inside), 0.0)
             full = full.reshape(len(raw), len(targets), len(sources))
-        if kind.direction is None:
-            return full
-        later = self.later()
-        kept = later if self.direction(kind.direction) == "lower" else later.T
-        full = full.masked_fill(~kept, 0.0)
-        return full if kind.strict else full + torch.diag_embed(self.diagonal(param.name, member))
+        return full
 
     def members(self, indices: tuple[str, ...]) -> Iterator[Member]:
         """All values of indices."""
@@ -376,7 +450,12 @@ class Formula:
             var = self.weights.stored(f"{param.name}_var", member).flatten(1)[:, slots].unsqueeze(1)
             factor = tensors.constant((var.clamp(min=0.0) + param.kind.eps).rsqrt(), self.x)
             return tensors.multiply(tensors.add(argument, tensors.constant(-mean, self.x)), factor)
-        return tensors.linear(self.weights.matrix(node.param, member), argument)
+        result = tensors.linear(self.weights.matrix(node.param, member), argument)
+        if not param.factored:
+            return result
+        terms = self.weights.expanded(param, self.weights.terms(param))
+        rounded = torch.einsum("red,rbd->rbe", terms, argument.value.abs())
+        return replace(result, error=result.error + 16 * tensors.EPS * terms.shape[-1] * rounded)
 
 
 def _member(indices: tuple[str, ...], at: Mapping[str, int]) -> Member:

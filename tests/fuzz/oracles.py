@@ -133,7 +133,7 @@ class _Trial:
         for used, module in zip(self.subject.uses, layers_of(model), strict=True):
             weights = Weights(used.layer, used.env, self.raw, used.prefix)
             for param in used.layer.params:
-                if isinstance(param.kind, ir.Normalize | ir.NetParam):
+                if isinstance(param.kind, ir.Normalize | ir.Perm | ir.NetParam):
                     continue
                 got = cast("Callable[[str], Tensor]", module.effective)(param.name).detach()
                 for member in weights.members(param.indices):
@@ -341,16 +341,21 @@ class _Trial:
         subject = self.subject
         loader = Loader(subject.uses, model)
         for key, tensor in loader.places:
-            if key.endswith("_sign"):
+            if key.endswith(("_sign", "_order")):
                 continue
             drawn = end_draw(tensor.shape, dtype, self.made)
             tensor.copy_(drawn.abs() if key.endswith("_var") else drawn)
         for used, module in zip(subject.uses, layers_of(model), strict=True):
             weights = Weights(used.layer, used.env, self.raw, used.prefix)
             for param in used.layer.params:
-                if isinstance(param.kind, ir.Normalize | ir.NetParam):
+                if isinstance(param.kind, ir.Normalize | ir.Perm | ir.NetParam):
                     continue
-                got = cast("Callable[[str], Tensor]", module.effective)(param.name).double()
+                if param.factored:  # a product may overflow, its factors may not
+                    place = cast("tuple[str, ...]", module.names).index(param.name)
+                    got = cast("Callable[[], tuple[Tensor, ...]]", module.effective_weights)()[place].double()
+                    got = got.reshape(got.shape[:2])
+                else:
+                    got = cast("Callable[[str], Tensor]", module.effective)(param.name).double()
                 where = f"{param.name} of {used.layer.name}, {dtype}"
                 self.verdict.checks["ends"] += 1
                 if not bool(torch.isfinite(got).all()):
@@ -358,6 +363,8 @@ class _Trial:
                 if param.bound is None:
                     continue
                 match param.kind:
+                    case ir.Conv() if param.factored:
+                        got = got.diagonal(dim1=-2, dim2=-1)
                     case ir.Conv() as conv:
                         row, column = weights.anchor(conv)
                         got = got[..., row, column].diagonal(dim1=-2, dim2=-1)
@@ -365,7 +372,7 @@ class _Trial:
                         got = got.diagonal(dim1=-2, dim2=-1)
                     case _:
                         pass
-                signed = param.bound.cmp == "!= 0"
+                signed = param.bound.cmp == "!= 0" or param.bound.via == "householder"
                 kept = got.abs() if signed else got
                 interval = param.bound.interval
                 low = kept <= interval.lo if interval.lo_open else kept < interval.lo

@@ -165,4 +165,4 @@ def build(subject: Subject, dtype: torch.dtype) -> nn.Module:
 
 def layers_of(model: nn.Module) -> list[nn.Module]:
     """The layers of a model, in the order of `uses`."""
-    return [m for m in model.modules() if hasattr(m, "jacobian_diagonal")]
+    return [m for m in model.modules() if hasattr(m, "set_effective")]

@@ -405,6 +405,12 @@ def change_smooth(generator: random.Random, certificate: Json, other: Json) -> N
 
 
 @mutator
+def change_chain(generator: random.Random, certificate: Json, other: Json) -> None:
+    chosen = at(certificate, choose(generator, facts(certificate)))
+    chosen["chain"] = generator.choice([v for v in (0, 1, 2, 3, -1, True, None) if v != chosen.get("chain", 0)])
+
+
+@mutator
 def change_signs(generator: random.Random, certificate: Json, other: Json) -> None:
     chosen = at(certificate, choose(generator, facts(certificate)))
     signed = chosen[generator.choice(("diag", "range"))]

@@ -53,7 +53,9 @@ def discrete_implied(stated: Json, by: Json) -> bool:
     more = told(by)
     kinds = [("unknown", None), *((fact["own"], fact["image"]) for fact in (by, more))]
     own = (stated["own"], stated["image"]) in kinds
-    return set(stated) == set(by) and stated["off"] == by["off"] and own and stated["smooth"] <= more["smooth"]
+    parts = set(stated) | {"chain"} == set(by) | {"chain"}
+    chain = stated.get("chain", 0) in range(by.get("chain", 0) + 1)
+    return parts and chain and stated["off"] == by["off"] and own and stated["smooth"] <= more["smooth"]
 
 
 def fact_implied(stated: Json, by: Json) -> bool:

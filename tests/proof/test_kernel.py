@@ -82,7 +82,7 @@ def test_the_examples_use_every_rule_and_every_claim() -> None:
         for step in steps
     }
     arithmetic = {"NEG", "ADD", "SUM", "MUL", "DIV"}
-    assert rules == {"VAR", "CONST", "LET", "BASIC", "COMP", "ACT", "BN", "PICK", "NET"} | arithmetic
+    assert rules == {"VAR", "CONST", "LET", "BASIC", "COMP", "ACT", "BN", "PERM", "DET", "PICK", "NET"} | arithmetic
     definitions = [d for found in certificates for d in found["statement"]["definitions"]]
     steps = json.dumps([d["steps"] for d in definitions if d["kind"] == "flow"])
     words = (
@@ -474,8 +474,10 @@ def test_the_tables_are_those_of_the_registries() -> None:
     from mintdsl.core.constraints import CONSTRAINTS
 
     assert set(ACTS) == set(ACTIVATIONS)
-    ready = [c for c in CONSTRAINTS if c.quantity == "diag" and c.ready]
-    assert {c.cmp: tuple(v.name for v in c.via) for c in ready} == {cmp: via for cmp, (_, via) in SETS.items()}
+    ready = {f"det {c.cmp}" if c.quantity == "det" else c.cmp: c.via for c in CONSTRAINTS if c.ready}
+    assert {cmp: tuple(v.name for v in via if v.ready) for cmp, via in ready.items()} == {
+        cmp: via for cmp, (_, via) in SETS.items()
+    }
 
 
 # ---------------------------------------------------------------- size

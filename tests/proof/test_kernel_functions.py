@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from mintdsl.proof.kernel.exact import ANY, PLUS, REAL, UNIT, Signed, Span, times
 from mintdsl.proof.kernel.facts import Elementwise
-from mintdsl.proof.kernel.flows import triangular
+from mintdsl.proof.kernel.flows import whole
 from mintdsl.proof.kernel.rules import (
     DENSE,
     NONE,
@@ -31,6 +31,7 @@ from mintdsl.proof.kernel.rules import (
     multiply,
     negated,
     normalized,
+    permuted,
     subtract,
     tied,
     total,
@@ -124,7 +125,7 @@ def wider(generator: random.Random, signed: Signed) -> Signed:
     return Signed(signs, Span(lo, hi, lo == -inf, hi == inf))
 
 
-RULES = ("add", "add", "subtract", "multiply", "divide", "act", "act", "map", "sum", "bn", "neg")
+RULES = ("add", "add", "subtract", "multiply", "divide", "act", "act", "map", "sum", "bn", "neg", "perm")
 
 
 class Builder:
@@ -184,6 +185,8 @@ class Builder:
                 return a._replace(function=lambda x, i: each(h, f(x, i)), fact=activate(a.fact, known))
             case "map":
                 return self.masked(a)
+            case "perm":
+                return self.swapped(a)
             case "sum":
 
                 def summed(x: Point, places: Places) -> Point:
@@ -239,7 +242,11 @@ class Builder:
                 q * v + (below * u if direction != "upper" else 0),
             )
 
-        return Case(function, mapped(a.fact, direction, diagonal), a.indices | indices)
+        return Case(function, mapped(a.fact, direction, ANY if direction is None else diagonal), a.indices | indices)
+
+    def swapped(self, a: Case) -> Case:
+        """The two entries in the other order."""
+        return Case(lambda x, i: a.function(x, i)[::-1], permuted(a.fact), a.indices)
 
 
 def each(h: Callable[[Fraction], Fraction], values: Point) -> Point:
@@ -325,7 +332,7 @@ def square(x: Point, y: Point) -> Fraction:
 def test_conclusions_hold_of_functions() -> None:
     rules: Counter[str] = Counter()
     kinds: Counter[str] = Counter()
-    checked = one_to_one = 0
+    checked = one_to_one = composed = 0
     for number in range(2000):
         builder = Builder(f"{number}")
         case = builder.build(builder.random.choice((1, 2, 2, 3, 4)))
@@ -335,11 +342,12 @@ def test_conclusions_hold_of_functions() -> None:
         for _ in range(6):
             witness.check()
             checked += 1
-        if triangular(case.fact).domain is not None and not case.indices:
+        if whole(case.fact).domain is not None and not case.indices:
             one_to_one += 1
+            composed += case.fact.off == DENSE
             different(case, builder.random)
     print(f"\n{checked} points, {one_to_one} one to one; {dict(rules)}; {dict(kinds)}")
-    assert all(rules[rule] >= 100 for rule in RULES)
+    assert all(rules[rule] >= 100 for rule in RULES) and composed >= 30
     words = ("constant", "affine", "onto", "injective", "unknown", NONE, DENSE, "lower", "upper")
     assert all(kinds[word] >= 30 for word in words)
 

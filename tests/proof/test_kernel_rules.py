@@ -19,7 +19,7 @@ from kernel_harmless import fact_implied, order_holds
 from mintdsl.core import ir
 from mintdsl.core.activations import ACTIVATIONS
 from mintdsl.core.constraints import CONSTRAINTS
-from mintdsl.core.interval import REAL as EVERYTHING, Interval
+from mintdsl.core.interval import POSITIVE, REAL as EVERYTHING, Interval
 from mintdsl.core.nat import Nat
 from mintdsl.proof import jacobian as j, prover
 from mintdsl.proof.acts import defined_facts, registered_facts
@@ -30,6 +30,7 @@ from mintdsl.proof.kernel.exact import Signed, Span
 from mintdsl.proof.kernel.reading import Refused, read_size
 from mintdsl.proof.kernel.rules import Fact
 from mintdsl.proof.rules import algebra, flows as flow_rules, modules
+from mintdsl.proof.rules.chain import composed, permuted
 from mintdsl.proof.undefined import Undefined, divides_by_zero
 from mintdsl.source import NOWHERE
 
@@ -80,7 +81,9 @@ def random_fact(generator: random.Random) -> Jacobian:
     lip = generator.choice((0.0, 0.1, 1.0, 1 / 3, 1e200, inf))
     off = generator.choice((j.NONE, j.NONE, "lower", "upper", "tri", j.DENSE))
     if off == j.DENSE:
-        return Jacobian(off, j.Signed(j.PLUS, EVERYTHING), Fibre.UNKNOWN, values, lip=lip, smooth=smooth)
+        chain = generator.choice((j.Chain.NONE, j.Chain.NONE, *j.Chain))
+        values = j.Signed(j.PLUS, EVERYTHING) if chain else values
+        return Jacobian(off, j.Signed(j.PLUS, EVERYTHING), Fibre.UNKNOWN, values, lip=lip, smooth=smooth, chain=chain)
     diag = j.Signed(j.PLUS, j.ZERO) if generator.random() < 0.2 else signed(generator)
     if diag.interval.is_zero:
         if off == j.NONE:
@@ -104,8 +107,9 @@ def read_signed(found: j.Signed) -> Signed:
 def read(found: Jacobian) -> Fact:
     """The same fact in the kernel."""
     image = span(found.image) if found.fibre is Fibre.IMAGE else None
-    lip, smooth = exact.exact(found.lip), int(found.smooth)
-    return Fact(found.off, read_signed(found.diag), found.fibre.value, image, read_signed(found.range), lip, smooth)
+    lip, smooth, chain = exact.exact(found.lip), int(found.smooth), int(found.chain)
+    diag, values = read_signed(found.diag), read_signed(found.range)
+    return Fact(found.off, diag, found.fibre.value, image, values, lip, smooth, chain)
 
 
 def write_span(found: Span) -> Json:
@@ -126,9 +130,11 @@ def write(found: Fact) -> Json:
         "range": write_signed(found.values),
         "lip": found.lip,
         "smooth": found.smooth,
+        "chain": found.chain,
     }
 
 
+WHY = modules.not_triangular("P", NOWHERE, NOWHERE)
 SPANS = {"span": NOWHERE, "spans": (NOWHERE, NOWHERE)}
 MAP = {"name": "W", "span": NOWHERE, "declared": NOWHERE, "cycle": ""}
 Pair = tuple[Callable[[], Jacobian], Callable[[], Fact]]
@@ -160,8 +166,17 @@ def random_rule(name: str, generator: random.Random) -> Pair:
             diagonal = j.Signed(j.PLUS, j.ZERO) if strict else signed(generator)
             return (
                 lambda: modules.apply_map(a, direction, strict, diagonal, **MAP),
-                lambda: rules.mapped(p, direction, read_signed(diagonal)),
+                lambda: rules.mapped(p, direction, exact.ANY if direction is None else read_signed(diagonal)),
             )
+        case "DET":
+            inside = generator.choice((None, POSITIVE, j.ONE))
+            kept = Signed(exact.PLUS, exact.REAL if inside is None else span(inside))
+            return (
+                lambda: modules.apply_map(a, None, False, j.Signed(j.PLUS, EVERYTHING), **MAP, determinant=inside),
+                lambda: rules.mapped(p, None, kept),
+            )
+        case "PERM":
+            return lambda: permuted(a, WHY), lambda: rules.permuted(p)
         case "ACT":
             return acts(generator.choice(list(ACTIVATIONS)), a, p, generator)
         case _:
@@ -202,7 +217,20 @@ def acts(name: str, a: Jacobian, p: Fact, generator: random.Random) -> Pair:
     return checker, kernel
 
 
-NAMES = ("ADD", "ADD of a negated term", "NEG", "MUL", "DIV", "SUM", "BN", "COMP", "ACT", "ACT of the program")
+NAMES = (
+    "ADD",
+    "ADD of a negated term",
+    "NEG",
+    "MUL",
+    "DIV",
+    "SUM",
+    "BN",
+    "COMP",
+    "DET",
+    "PERM",
+    "ACT",
+    "ACT of the program",
+)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -222,6 +250,7 @@ def test_the_checker_concludes_no_more_than_the_kernel(name: str) -> None:
         concluded = checker()
         assert fact_implied(write(read(concluded)), write(found))
         assert read(concluded).allows(found)  # and the kernel sees it
+        assert concluded.chain == found.chain
     print(f"\n{name}: {compared} compared, {refused} undefined in both")
     assert compared >= 300
 
@@ -243,7 +272,8 @@ def test_bijections_are_the_same() -> None:
     proved = 0
     for _ in range(3000):
         fact = random_fact(generator)
-        bijection, known = flow_rules.triangular(fact), flows.triangular(read(fact))
+        bijection = composed(fact) if fact.off == j.DENSE else flow_rules.triangular(fact)
+        known = flows.whole(read(fact))
         assert (bijection is None) == (known.domain is None)
         if bijection is not None:
             proved += 1

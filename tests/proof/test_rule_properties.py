@@ -15,7 +15,7 @@ import pytest
 
 import mintdsl
 from mintdsl.core import interpret, ir
-from mintdsl.core.interpret_weights import sign_shape
+from mintdsl.core.interpret_weights import order_shape, sign_shape
 from mintdsl.core.interval import Interval
 from mintdsl.core.orders import Order
 from mintdsl.proof.check import LayerProof
@@ -168,6 +168,17 @@ FLOWS: dict[str, Callable[[], str]] = {
         "layer A(tri: Dir) on Vec[D] { param W : linear tri with diag > 0  map x -> W(x) }\n"
         "flow F on Vec[3] { pair { A(tri = lower) A(tri = upper) } }"
     ),
+    "CHAIN": lambda: (
+        "layer A on Vec[D] { param P : perm  param L : linear lower with diag == 1  param U : linear upper with "
+        "diag != 0\nparam s : scale with diag != 0  param b : bias\n"
+        "map x -> b - leaky_relu(s * P(L(U(x)) + b), 0.5) / s }\nflow F on Vec[3] { A }"
+    ),
+    "DET": lambda: (
+        "layer A on Vec[D] { param V : linear with det != 0 via qr  param W : linear with det != 0\n"
+        "map x -> V(W(x)) }\n"
+        "layer B on Vec[D] ensures volume_preserving { param V : linear with det == 1 via householder\n"
+        "param W : linear with det == 1  map x -> V(W(x)) }\nflow F on Vec[3] { A B }"
+    ),
     "PERM": lambda: (
         "flow F on Image[1, 2, 4] { squeeze 2 (layout = alternate)  permute(seed = 1)  "
         "unsqueeze 2 (layout = colour_slow)  reverse(axis = all)  patches 2  permute(axis = time)  "
@@ -263,6 +274,8 @@ def test_rules_of_flows(rule: str) -> None:
         for name, count in tensors(core, key, dims):
             values = [generator.gauss(0, 1) for _ in range(count)]
             raw[name] = [math.copysign(1.0, v) for v in values] if name.endswith("_sign") else values
+            if name.endswith("_order"):
+                raw[name] = generator.sample(range(count), count)
         points = [[generator.uniform(low + 0.01, high - 0.01) for _ in range(math.prod(dims))] for _ in range(2)]
         one, two = (interpret.evaluate_flow(core, key, x, dims, {}, raw) for x in points)
         assert one.value != two.value  # injective
@@ -284,6 +297,9 @@ def tensors(core: ir.Program, key: str, dims: tuple[int, ...]) -> list[tuple[str
             signs = sign_shape(layer, param, env.dims, env.sizes)
             if signs is not None:
                 found.append((f"{prefix}{param.name}_sign", math.prod(signs)))
+            order = order_shape(layer, param, env.dims, env.sizes)
+            if order is not None:
+                found.append((f"{prefix}{param.name}_order", math.prod(order)))
     return found
 
 

@@ -16,7 +16,7 @@ from mintdsl.runtime import parametrise as p
 
 DTYPES = [torch.float32, torch.float64, torch.bfloat16, torch.float16]
 BITS = {torch.float32: torch.int32, torch.float64: torch.int64, torch.bfloat16: torch.int16, torch.float16: torch.int16}
-ALL = [(c, v) for c in CONSTRAINTS if c.ready for v in c.via if v.ready]
+ALL = [(c, v) for c in CONSTRAINTS if c.ready and c.quantity == "diag" for v in c.via if v.ready]
 ENFORCED = [(c, v) for c, v in ALL if not v.assumed]
 NAMES = [f"{c.cmp} via {v.name}" for c, v in ENFORCED]
 

@@ -9,6 +9,8 @@ from mintdsl.codegen.shapes import real
 from mintdsl.core import ir
 from mintdsl.records import record, replace
 
+LETTERS = "ijklmnopqrstuvxyz"
+
 
 @record
 class Code:
@@ -155,3 +157,12 @@ def act_functions(
 def shown(let: ir.Let) -> str:
     """A let as its spec writes it."""
     return f"{let.name}[{', '.join(let.indices)}]" if let.indices else let.name
+
+
+def moved(param: ir.Param, argument: str, order: str) -> str:
+    """A permutation, by the tensor `order`, of a tensor whose last axes are those of the event."""
+    assert isinstance(param.kind, ir.Perm)
+    rank = {"Image": "3", "Vec": "1", "Seq": "2"}.get(param.source.kind, "len(self.event_shape)")
+    channel = {"Image": "-3", "Any": "channel_axis(self.event_shape)"}.get(param.source.kind, "-1")
+    places = {"all": f"-1, {rank}", "time": "-2", "channel": channel}[param.kind.axis]
+    return f"permuted({argument}, {order}, {places})"

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from mintdsl.codegen.lower import calls
-from mintdsl.codegen.lower.code import ONE, ZERO, Algebra, Code, act_functions, letters, rank_of, shown
+from mintdsl.codegen.lower.code import ONE, ZERO, Algebra, Code, act_functions, letters, moved, rank_of, shown
 from mintdsl.codegen.lower.maps import map_of
 from mintdsl.codegen.naming import LOCALS
 from mintdsl.codegen.shapes import real, residue, size
@@ -53,6 +53,8 @@ class Lowering:
     algebra: Algebra = field(init=False)
     numbers: dict[str, int] = field(default_factory=dict)  # of names, the next number that may be free
     constants: dict[str, bool] = field(default_factory=dict)  # of lets, whether they do not contain the variable
+    dense: dict[str, str] = field(default_factory=dict)  # of parameters that are kept as factors, their matrix
+    indices: dict[str, str] = field(default_factory=dict)  # of permutations, their buffer
     called: dict[tuple[object, ...], list[Code]] = field(default_factory=dict)  # results of nets, each made once
 
     def __post_init__(self) -> None:
@@ -374,6 +376,10 @@ class Lowering:
         if isinstance(kind, ir.Normalize):
             value, slope = self._normalize(param, kind, argument, diagonal)
             return self.algebra.total(value, summed), self.algebra.total(slope, summed)
+        if isinstance(kind, ir.Perm):  # of a constant: anything else it makes dense
+            full = replace(argument, text=f"spread({argument.text}, self.event_shape)", atom=True)
+            text = moved(param, self.name("term", full).text, self.indices[param.name])
+            return self.algebra.total(replace(argument, text=text, atom=True), summed), ZERO
         assert isinstance(kind, (ir.Conv, ir.Dense))
         has_diagonal = kind.direction is not None and not kind.strict
         d_param = Code(f"d_{self.local[param.name]}", node.indices, False, 1)

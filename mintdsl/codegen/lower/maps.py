@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 def map_of(lowering: Lowering, node: ir.Linear, param: ir.Param, argument: Code, summed: tuple[str, ...]) -> Code:
     """The value of the folded map."""
-    weight = Code(lowering.local[param.name], node.indices, False, 4 if isinstance(param.kind, ir.Conv) else 2)
+    name = lowering.dense.get(param.name, lowering.local[param.name])
+    weight = Code(name, node.indices, False, 4 if isinstance(param.kind, ir.Conv) else 2)
     only_weight = tuple(i for i in summed if i in weight.families and i not in argument.families)
     if only_weight:
         weight = lowering.algebra.total(weight, only_weight)

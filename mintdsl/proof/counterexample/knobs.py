@@ -12,9 +12,9 @@ from typing import NamedTuple, assert_never
 
 from mintdsl.core import ir
 from mintdsl.core.constraints import Parametrisation
-from mintdsl.core.instance import anchor
 from mintdsl.core.interpret_weights import Env, Weights, param_shape, parametrisation, sign_shape
 from mintdsl.core.interval import Interval
+from mintdsl.core.live import anchor
 from mintdsl.core.orders import DIRECTIONS
 from mintdsl.records import record, replace
 
@@ -115,6 +115,8 @@ PLAINEST = tuple(sorted(NUMBERS, key=plainness))
 def knobs(part: Part) -> Iterator[Knob]:
     """The free numbers of a layer, masked entries left out. ValueError where a constraint admits no plain number."""
     prefix, layer, env = part
+    if any(isinstance(p.kind, ir.Perm) or p.factored for p in layer.params):
+        raise ValueError("permutations and factors have no plain numbers")
     free = replace(layer, params=tuple(replace(p, bound=None, pivot=None) for p in layer.params))
     shapes = {p.name: param_shape(layer, p, env.dims, env.sizes) for p in layer.params}
     ones = Weights(free, env, {name: [1.0] * prod(shape) for name, shape in shapes.items()})
@@ -161,6 +163,7 @@ def _diagonal(param: ir.Param, shape: tuple[int, ...], env: Env) -> dict[int, in
             ir.Conv(direction=None)
             | ir.Dense(direction=None)
             | ir.Normalize()
+            | ir.Perm()
             | ir.NetParam()
             | ir.LayerNorm()
             | ir.Attention()

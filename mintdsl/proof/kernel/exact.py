@@ -116,6 +116,11 @@ class Span(NamedTuple):
         return self.positive or self.minus().positive
 
     @property
+    def unit(self) -> bool:
+        """Whether it is 1 alone, or -1 alone."""
+        return self in (ONE, ONE.minus())
+
+    @property
     def one_way(self) -> bool:
         """Whether all members are >= 0, or all <= 0."""
         return self.lo >= 0 or self.hi <= 0

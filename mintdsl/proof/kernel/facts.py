@@ -38,6 +38,8 @@ SETS: Mapping[str, tuple[Callable[..., Span], tuple[str, ...]]] = {
     "!= 0": (lambda: POSITIVE, ("signed", "signed_exp", "raw")),
     "== 1": (lambda: ONE, ("unit",)),
     ">= <=": (lambda m, top: Span(m, top), ("sigmoid",)),
+    "det != 0": (lambda: POSITIVE, ("plu", "qr", "lower", "upper", "raw")),  # of the magnitude, here and below
+    "det == 1": (lambda: ONE, ("unit_lower", "unit_upper", "householder")),
 }
 FREE_SIGN = ("signed", "signed_exp", "raw")  # the set is that of the magnitude
 ASSUMED = ("raw",)  # the module tests it

@@ -85,6 +85,13 @@ def triangular(fact: Fact) -> Known:
     )
 
 
+def whole(fact: Fact) -> Known:
+    """What follows for a layer whose result has this fact: by rule CHAIN if it is dense, else by I-TRI."""
+    if fact.off != DENSE or not fact.chain:
+        return triangular(fact)
+    return Known(REAL, REAL, True, fact.lip, preserving=fact.chain == 2, fact=fact)
+
+
 IDENTITY = Known(REAL, REAL, True, Fraction(1), preserving=True)
 
 

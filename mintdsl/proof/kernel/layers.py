@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 from mintdsl.proof.kernel.exact import ANY, NONNEGATIVE, PLUS, REAL, ZERO, Signed, Span, point
 from mintdsl.proof.kernel.facts import ASSUMED, INVERSES, Elementwise, constrained, registered
-from mintdsl.proof.kernel.flows import Known, triangular
+from mintdsl.proof.kernel.flows import Known, triangular, whole
 from mintdsl.proof.kernel.nets import order_of, read_by
-from mintdsl.proof.kernel.reading import Json, Refused, read_size
+from mintdsl.proof.kernel.reading import Json, Refused, read_size, text
 from mintdsl.proof.kernel.rules import (
     VARIABLE,
     Fact,
@@ -26,6 +26,7 @@ from mintdsl.proof.kernel.rules import (
     negated,
     network,
     normalized,
+    permuted,
     placed,
     read_fact,
     subtract,
@@ -109,7 +110,13 @@ class Scope(NamedTuple):
         kind, *options = self.params[name]["kind"]
         if kind == "normalize":
             return "BN", normalized(f, Fraction(options[0]))
-        return "BASIC" if f == VARIABLE else "COMP", mapped(f, self.directions[name], self.diagonal(name, indices))
+        if kind == "perm":
+            return "PERM", permuted(f)
+        if determinant(self.params[name]):
+            return "DET", mapped(f, None, self.diagonal(name, indices))
+        direction = self.directions[name]
+        diagonal = ANY if direction is None else self.diagonal(name, indices)
+        return "BASIC" if f == VARIABLE else "COMP", mapped(f, direction, diagonal)
 
     def strict(self, name: str, output: int) -> list[str | None]:
         """For each argument of a net the one direction in which it is read, "" where it is not; None: not known."""
@@ -137,6 +144,17 @@ class Scope(NamedTuple):
         if found is None:
             raise Refused(f"{act['act']} gets arguments outside its domain")
         return found
+
+
+def determinant(param: Json) -> bool:
+    """Whether the constraint of a parameter is one of its determinant; only a matrix on one shape has one."""
+    if not param["with"] or not param["with"][0].startswith("det"):
+        return False
+    if param["kind"] not in (["conv", [1, 1], param["kind"][2], None, False], ["linear", None, False]):
+        raise Refused(f"{param['name']} has no determinant")
+    if text(param["from"]) != text(param["to"]):
+        raise Refused(f"{param['name']} is not square")
+    return True
 
 
 def renaming(names: Sequence[str], indices: Sequence[str]) -> dict[str, str]:
@@ -175,7 +193,7 @@ def check_layer(layer: Json, acts: Json, proof: Json, nets: Mapping[str, Json]) 
         raise Refused(f"{layer['name']}: its order is one of {ordered['space']}")
     order = ordered["order"]
     kinds = {name: params[name]["kind"] for name in maps}
-    directions = {name: None if kind[0] == "normalize" else kind[-2] for name, kind in kinds.items()}
+    directions = {name: kind[-2] if kind[0] in ("conv", "linear") else None for name, kind in kinds.items()}
     if proof["order"] is not None:
         masked = [name for name, direction in directions.items() if direction is not None]
         if {directions[name] for name in masked} != {"lower", "upper"}:
@@ -203,14 +221,16 @@ def check_layer(layer: Json, acts: Json, proof: Json, nets: Mapping[str, Json]) 
         read = {
             node[1] for body in (nodes, *(written[name][1] for name in part.lets)) for node in body if node[0] == "var"
         }
-        found.append(triangular(fact))
+        found.append(whole(fact) if layer["split"] is None else triangular(fact))
         reads[variable] = read - {variable}
     if scope.used != set(proof["acts"]):
         raise Refused(f"{layer['name']}: facts of activations that nothing uses")
     assumed = [p for p in layer["params"] if p["with"] and p["with"][2] in ASSUMED]
     places = [f"{p['name']}[{', '.join(p['indices'])}]" if p["indices"] else p["name"] for p in assumed]
     evaluation = any(p["kind"][0] == "normalize" for p in layer["params"])
-    assumes = tuple(f"diag({place}) != 0 of {layer['name'].partition('#')[0]}" for place in places)
+    what = ["det" if determinant(p) else "diag" for p in assumed]
+    pairs = zip(what, places, strict=True)
+    assumes = tuple(f"{word}({place}) != 0 of {layer['name'].partition('#')[0]}" for word, place in pairs)
     known = found[0] if layer["split"] is None else joined(found, reads)
     return known._replace(evaluation=evaluation, assumes=assumes, order=order)
 
@@ -227,13 +247,13 @@ def joined(found: Sequence[Known], reads: Mapping[str, set[str]]) -> Known:
         TopologicalSorter(reads).prepare()
     except CycleError:
         found, parts = [known._replace(domain=None) for known in found], []
-    whole = found[0].inside
+    inside = found[0].inside
     for known in found[1:]:
-        whole = whole.hull(known.inside)
+        inside = inside.hull(known.inside)
     return Known(
         REAL if all(known.domain is not None for known in found) else None,
-        whole,
-        all(known.onto and known.inside == whole for known in found),
+        inside,
+        all(known.onto and known.inside == inside for known in found),
         inf if any(reads.values()) else max(known.lip for known in found),
         preserving=all(known.preserving for known in found),
         inverse=max((known.inverse for known in found), key=INVERSES.index),

@@ -28,7 +28,7 @@ class Fact(NamedTuple):
     the same for all of them. `own` tells of the functions x_p -> f_p, all else held fixed: "constant"; "affine",
     a x_p + b with a != 0; "onto", each takes all values of R; "injective", each takes those of `image` and no others;
     "unknown". `values` has all f_p(x). `lip` bounds the Lipschitz constant in the 2-norm. `smooth`: 2 analytic, 1 C1,
-    0 neither.
+    0 neither. `chain`, where `off` is DENSE: 1, it is a bijection of R^D; 2, one that keeps volumes; 0, perhaps not.
     """
 
     off: str
@@ -38,6 +38,7 @@ class Fact(NamedTuple):
     values: Signed
     lip: Number
     smooth: int
+    chain: int = 0
 
     @property
     def strict(self) -> bool:
@@ -50,6 +51,12 @@ class Fact(NamedTuple):
         return self.off == NONE and self.strict
 
     @property
+    def chained(self) -> int:
+        """What `chain` says, of a triangular one too: rule I-TRI."""
+        whole = self.diag.span.one_signed and self.met == REAL
+        return self.chain if self.off == DENSE else whole + (whole and self.diag.span.unit)
+
+    @property
     def met(self) -> Span | None:
         """The values that each function x_p -> f_p takes, where they are the same for all."""
         return REAL if self.own in ONTO else self.image
@@ -58,6 +65,8 @@ class Fact(NamedTuple):
         """With what its parts say of each other."""
         if self.off == DENSE:
             return self._replace(diag=ANY, own="unknown", image=None)
+        if self.chain:
+            return self._replace(chain=0).settled()
         if self.constant:
             return constant(self.values)
         if self.strict:
@@ -74,16 +83,20 @@ class Fact(NamedTuple):
             and self.values.allows(found.values)
             and self.lip >= found.lip
             and self.smooth in range(found.smooth + 1)
+            and self.chain in range(found.chain + 1)
         )
 
 
 def read_fact(value: Json) -> Fact:
     """A fact as it stands in a certificate."""
-    if set(value) != {"off", "diag", "own", "image", "range", "lip", "smooth"} or type(value["smooth"]) is not int:
+    chain = value.get("chain", 0)
+    if set(value) - {"chain"} != {"off", "diag", "own", "image", "range", "lip", "smooth"}:
         raise Refused("a fact has other parts than it should")
+    if type(value["smooth"]) is not int or type(chain) is not int:
+        raise Refused("a fact has a part of another form than it should")
     image = None if value["image"] is None else read_span(value["image"])
     diag, values = read_signed(value["diag"]), read_signed(value["range"])
-    return Fact(value["off"], diag, value["own"], image, values, read_number(value["lip"]), value["smooth"])
+    return Fact(value["off"], diag, value["own"], image, values, read_number(value["lip"]), value["smooth"], chain)
 
 
 VARIABLE = Fact(NONE, Signed(PLUS, ONE), "affine", None, ANY, Fraction(1), 2)
@@ -110,8 +123,9 @@ def add(a: Fact, b: Fact) -> Fact:
     elif p.signs == q.signs and (min(p.span.lo, q.span.lo) >= 0 or max(p.span.hi, q.span.hi) <= 0):
         own = "affine" if kinds == {"affine"} else "onto" if kinds & set(ONTO) else "unknown"
     own = own if own in ONTO else "unknown"
-    smooth = min(a.smooth, b.smooth)
-    return Fact(joined(a, b), p.plus(q), own, None, a.values.plus(b.values), plus(a.lip, b.lip), smooth).settled()
+    smooth, chain = min(a.smooth, b.smooth), a.chain if b.constant else b.chain if a.constant else 0
+    values, lip = a.values.plus(b.values), plus(a.lip, b.lip)
+    return Fact(joined(a, b), p.plus(q), own, None, values, lip, smooth, chain).settled()
 
 
 def multiply(a: Fact, b: Fact) -> Fact:
@@ -120,8 +134,11 @@ def multiply(a: Fact, b: Fact) -> Fact:
     one, factor = (b, a) if a.strict else (a, b)
     kept = one.own in ONTO and factor.strict and factor.values.span.one_signed
     lip = plus(times(a.lip, b.values.span.most), times(b.lip, a.values.span.most))
-    values, smooth = a.values.times(b.values), min(a.smooth, b.smooth)
-    return Fact(joined(a, b), diag, one.own if kept else "unknown", None, values, lip, smooth).settled()
+    values, smooth, chain = a.values.times(b.values), min(a.smooth, b.smooth), 0
+    for fixed, other in ((a, b), (b, a)):
+        if fixed.constant and fixed.values.span.one_signed:
+            chain = min(other.chain, 1 + fixed.values.span.unit)
+    return Fact(joined(a, b), diag, one.own if kept else "unknown", None, values, lip, smooth, chain).settled()
 
 
 def negated(f: Fact) -> Fact:
@@ -163,7 +180,9 @@ def activate(f: Fact, h: Elementwise) -> Fact:
     if h.slope.one_way and f.met is not None and f.met == h.domain:  # then h takes exactly the values of its image
         own, image = ("onto", None) if h.image == REAL else ("injective", h.image)
     diag, values = f.diag.times(Signed(PLUS, h.slope)), Signed(PLUS, h.values)
-    return Fact(f.off, diag, own, image, values, times(f.lip, h.slope.most), min(f.smooth, h.smooth)).settled()
+    onto = h.slope.one_signed and h.domain == h.image == REAL
+    chain = min(f.chain, onto + (onto and h.slope.unit))
+    return Fact(f.off, diag, own, image, values, times(f.lip, h.slope.most), min(f.smooth, h.smooth), chain).settled()
 
 
 def normalized(f: Fact, eps: Fraction) -> Fact:
@@ -172,7 +191,13 @@ def normalized(f: Fact, eps: Fraction) -> Fact:
     steepest = Fraction(isqrt((top * bottom) << 200) + 1, bottom << 100)  # above 1 / sqrt(eps)
     own = f.own if f.own in ONTO else "unknown"
     diag = f.diag.times(Signed(PLUS, Span(Fraction(0), steepest, True)))
-    return Fact(f.off, diag, own, None, ANY, times(f.lip, steepest), f.smooth).settled()
+    return Fact(f.off, diag, own, None, ANY, times(f.lip, steepest), f.smooth, min(f.chain, 1)).settled()
+
+
+def permuted(f: Fact) -> Fact:
+    """Rule PERM: entries of f elsewhere; signs are those of an entry, so nothing is known of them."""
+    values = Signed(PLUS, f.values.forgotten)
+    return constant(values) if f.constant else Fact(DENSE, ANY, "unknown", None, values, f.lip, f.smooth, f.chained)
 
 
 def network(arguments: Sequence[Fact], strict: Sequence[str | None]) -> Fact:
@@ -187,16 +212,20 @@ def network(arguments: Sequence[Fact], strict: Sequence[str | None]) -> Fact:
 
 
 def mapped(f: Fact, direction: str | None, diagonal: Signed) -> Fact:
-    """Rules BASIC and COMP: a masked map with this diagonal after f; without a direction the map is dense."""
+    """Rules BASIC and COMP: a masked map with this diagonal after f; without a direction the map is dense.
+
+    Rule DET: then `diagonal` has the determinant of a square one. What is dense may be a bijection: rule CHAIN.
+    """
+    chain = min(f.chained, 1 + diagonal.span.unit) if diagonal.span.one_signed else 0
     off = direction if direction is not None and f.off in (NONE, direction) else DENSE
     own = f.own if f.own in ONTO and diagonal.span.one_signed else "unknown"
-    return Fact(NONE if f.constant else off, diagonal.times(f.diag), own, None, ANY, inf, f.smooth).settled()
+    return Fact(NONE if f.constant else off, diagonal.times(f.diag), own, None, ANY, inf, f.smooth, chain).settled()
 
 
 def placed(f: Fact, zeros: bool) -> Fact:
     """Rule PICK: entries at other places, or with zeros between them."""
     values = Signed(PLUS, f.values.forgotten.hull(ZERO)) if zeros else f.values
-    return constant(values) if f.constant else f._replace(off=DENSE, values=values).settled()
+    return constant(values) if f.constant else f._replace(off=DENSE, values=values, chain=0).settled()
 
 
 def tied(sign: int, others: Sequence[Signed]) -> Signed:

@@ -6,7 +6,21 @@ from math import inf
 
 from mintdsl.core.interval import NONNEGATIVE, REAL, Interval, product_above, sum_above
 from mintdsl.diagnostics.model import Diagnostic, Fix, Label
-from mintdsl.proof.jacobian import DENSE, NONE, PLUS, Atom, Fibre, Jacobian, Signed, Smooth, constant, family, settled
+from mintdsl.proof.jacobian import (
+    DENSE,
+    NONE,
+    PLUS,
+    Atom,
+    Chain,
+    Fibre,
+    Jacobian,
+    Signed,
+    Smooth,
+    constant,
+    family,
+    settled,
+)
+from mintdsl.proof.rules.chain import broken, linked, scaled, shifted
 from mintdsl.proof.rules.model import MINTNET, Rule, vec
 from mintdsl.proof.rules.modules import apply_map
 from mintdsl.records import record, replace
@@ -28,8 +42,9 @@ def add(
     off, why = _joined(left, right, span, spans, "sum", cycle)
     lip, smooth = sum_above(left.lip, right.lip), min(left.smooth, right.smooth)
     if off == DENSE:
-        unknown = Signed(PLUS, REAL)
-        return Jacobian(DENSE, unknown, Fibre.UNKNOWN, values, lip=lip, smooth=smooth, dense_why=why)
+        unknown, chain = Signed(PLUS, REAL), shifted(left, right)
+        dense = Jacobian(DENSE, unknown, Fibre.UNKNOWN, values, REAL, lip, smooth, dense_why=why, chain=chain)
+        return broken(dense, (left, right), span, "both terms of this sum read the variable")
     diag = _plus(left.diag, right.diag)
     lost = None
     if not diag.interval.one_signed and not diag.interval.is_zero:
@@ -139,7 +154,8 @@ def total(body: Jacobian, indices: tuple[str, ...], *, span: Span) -> Jacobian:
     if body.constant:
         return constant(_times_extent(_free_of(body.range, indices)))
     if body.off == DENSE:
-        return replace(body, range=Signed(PLUS, REAL), lip=inf)
+        dense = replace(body, range=Signed(PLUS, REAL), lip=inf, chain=Chain.NONE)
+        return broken(dense, (body,), span, "a sum over an index is no link")
     free = _free_of(body.diag, indices)
     lost = None
     if free != body.diag:
@@ -192,7 +208,11 @@ def activate(e: Jacobian, h: ActFacts, *, span: Span, declared: Span | None) -> 
     slope = h.slope
     lip, smooth = product_above(e.lip, slope.magnitude), min(e.smooth, h.smooth)
     if e.off == DENSE:
-        return replace(e, range=values, lip=lip, smooth=smooth)
+        chain = e.chain
+        if not (slope.one_signed and h.domain == REAL and h.image == REAL):
+            chain = Chain.NONE
+        dense = replace(e, range=values, lip=lip, smooth=smooth, chain=linked(chain, preserving=slope.unit))
+        return broken(dense, (e,), span, f"`{h.name}` has slopes in {slope} and values in {h.image}")
     monotone = slope.nonnegative or slope.nonpositive
     diag = e.diag * Signed(PLUS, slope)  # of either sign under the same monomial: only a sum may have to forget it
     lost = None if monotone or e.strict else _not_monotone(h, span, declared)
@@ -234,7 +254,8 @@ def multiply(left: Jacobian, right: Jacobian, *, span: Span, spans: tuple[Span, 
         off, Signed(PLUS, REAL), Fibre.UNKNOWN, values, lip=lip, smooth=min(left.smooth, right.smooth), dense_why=why
     )
     if off == DENSE:
-        return whole
+        label = "both factors read the variable" if not (left.constant or right.constant) else "the factor may be 0"
+        return broken(replace(whole, chain=scaled(left, right)), (left, right), span, label)
     for own, factor in ((left, right), (right, left)):
         if factor.strict:
             diag = own.diag * factor.range
@@ -283,7 +304,7 @@ def reciprocal(e: Jacobian) -> Jacobian:
     fibre = e.fibre if e.strict else Fibre.UNKNOWN
     lip = product_above(e.lip, square.magnitude)
     if e.off == DENSE:
-        return replace(e, range=values, lip=lip)
+        return replace(e, range=values, lip=lip, chain=Chain.NONE)
     return replace(e, range=values, diag=-e.diag * Signed(PLUS, square), fibre=fibre, image=REAL, lip=lip)
 
 

@@ -7,7 +7,8 @@ from math import inf, nextafter, sqrt
 
 from mintdsl.core.interval import NONNEGATIVE, REAL, Interval, product_above
 from mintdsl.diagnostics.model import Diagnostic, Fix, Label
-from mintdsl.proof.jacobian import DENSE, NONE, PLUS as NO_SIGNS, VARIABLE, Fibre, Jacobian, Signed, constant
+from mintdsl.proof.jacobian import DENSE, NONE, PLUS as NO_SIGNS, VARIABLE, Chain, Fibre, Jacobian, Signed, constant
+from mintdsl.proof.rules.chain import broken, chained, linked
 from mintdsl.proof.rules.model import MINTNET, Rule, vec
 from mintdsl.records import replace
 from mintdsl.source import Span
@@ -32,7 +33,8 @@ def normalized(argument: Jacobian, eps: float) -> Jacobian:
     steepest = nextafter(1.0 / nextafter(sqrt(eps), 0.0), inf)
     lip = product_above(argument.lip, steepest)
     if argument.off == DENSE or argument.constant:
-        return replace(argument, range=Signed(NO_SIGNS, REAL), lip=lip)
+        chain = linked(argument.chain, preserving=False)
+        return replace(argument, range=Signed(NO_SIGNS, REAL), lip=lip, chain=chain)
     slope = Signed(NO_SIGNS, Interval(0.0, steepest, lo_open=True))
     fibre = argument.fibre if argument.fibre is not Fibre.IMAGE else Fibre.UNKNOWN
     return replace(argument, diag=argument.diag * slope, fibre=fibre, image=REAL, range=Signed(NO_SIGNS, REAL), lip=lip)
@@ -48,14 +50,21 @@ def apply_map(
     span: Span,
     declared: Span,
     cycle: str,
+    determinant: Interval | None = None,
 ) -> Jacobian:
-    """Rule BASIC: the class of `W(argument)`. `cycle` says why directions that mix have no order."""
+    """Rule BASIC: the class of `W(argument)`. `cycle` says why directions that mix have no order.
+
+    `determinant` has |det W| of a square matrix without a direction where a constraint keeps it (rule DET).
+    """
     if direction is None:
-        return _dense(argument, _dense_map(name, span, declared))
+        why = _dense_map(name, span, declared) if determinant is None else not_triangular(name, span, declared)
+        return _dense(argument, why, determinant, name, span)
+    regular = None if strict else diagonal.interval
     if argument.off not in (NONE, direction, DENSE):
-        return _dense(argument, _mixed(name, direction, argument.off, span, declared, cycle))
+        why = _mixed(name, direction, argument.off, span, declared, cycle)
+        return _dense(argument, why, regular, name, span)
     if argument.off == DENSE:
-        return _dense(argument, argument.dense_why)
+        return _dense(argument, argument.dense_why, regular, name, span)
     diag = diagonal * argument.diag
     fibre = argument.fibre
     if strict or argument.constant or argument.strict:
@@ -71,12 +80,16 @@ def apply_map(
     )
 
 
-def _dense(argument: Jacobian, why: Diagnostic | None) -> Jacobian:
+def _dense(argument: Jacobian, why: Diagnostic | None, regular: Interval | None, name: str, span: Span) -> Jacobian:
+    """A map whose diagonal, or determinant, lies in `regular`, or about which nothing is known."""
     if argument.constant:
         return constant(Signed(NO_SIGNS, REAL))
-    unknown = Signed(NO_SIGNS, REAL)
+    unknown, chain = Signed(NO_SIGNS, REAL), Chain.NONE
+    if regular is not None and regular.one_signed:
+        chain = linked(chained(argument), preserving=regular.unit)
     why = argument.dense_why or why
-    return Jacobian(DENSE, unknown, Fibre.UNKNOWN, unknown, smooth=argument.smooth, dense_why=why)
+    dense = Jacobian(DENSE, unknown, Fibre.UNKNOWN, unknown, smooth=argument.smooth, dense_why=why, chain=chain)
+    return broken(dense, (argument,), span, f"nothing keeps the determinant of `{name}` away from 0")
 
 
 def _dense_map(name: str, span: Span, declared: Span) -> Diagnostic:
@@ -85,7 +98,17 @@ def _dense_map(name: str, span: Span, declared: Span) -> Diagnostic:
         f"`{name}` is a dense map: nothing proves it invertible",
         (Label(span, "dense here", primary=True), Label(declared, "declared without a direction")),
         ("a matrix that training moves freely can become singular",),
-        (Fix("give it a direction and a diagonal: `lower with diag > 0`"),),
+        (Fix("give it a direction and a diagonal: `lower with diag > 0`; or keep its determinant: `with det != 0`"),),
+    )
+
+
+def not_triangular(name: str, span: Span, declared: Span) -> Diagnostic:
+    """Why a permutation, or a map with a determinant that is kept, has no triangular Jacobian."""
+    return Diagnostic(
+        "E0409",
+        f"`{name}` is a dense map: its Jacobian is not triangular",
+        (Label(span, "dense here", primary=True), Label(declared, "declared without a direction")),
+        ("it is invertible all the same: claim `invertible`, not a direction",),
     )
 
 

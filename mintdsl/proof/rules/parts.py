@@ -9,7 +9,7 @@ from math import inf
 from mintdsl.core.interval import REAL, ZERO, Interval
 from mintdsl.diagnostics.model import Diagnostic, Fix, Label
 from mintdsl.proof.derivation import Derivation
-from mintdsl.proof.jacobian import DENSE, NONE, PARTS, PLUS, Fibre, Jacobian, Signed, Smooth, constant
+from mintdsl.proof.jacobian import DENSE, NONE, PARTS, PLUS, Chain, Fibre, Jacobian, Signed, Smooth, constant
 from mintdsl.proof.rules.flows import Bijection, triangular
 from mintdsl.proof.rules.model import Rule
 from mintdsl.records import record, replace
@@ -144,7 +144,7 @@ def placed(e: Jacobian, span: Span, *, spread: bool) -> Jacobian:
     )
     unknown = Signed(PLUS, REAL)
     dense = replace(e, off=DENSE, diag=unknown, fibre=Fibre.UNKNOWN, image=REAL, range=values)
-    return replace(dense, dense_why=e.dense_why or why)
+    return replace(dense, dense_why=e.dense_why or why, chain=Chain.NONE)
 
 
 _COUPLING = "Dinh, Krueger, Bengio, NICE, ICLR 2015 workshop, arXiv:1410.8516, section 3.2"

@@ -1,0 +1,56 @@
+"""The interpreter's side of `det` constraints: the matrix that stored factors stand for, entry by entry.
+
+A stored matrix r of n rows holds, on and above the diagonal, a triangular factor whose diagonal is given apart, and
+below it what the form needs there:
+
+* plu: A = P L U; L has 1 on its diagonal and r below it. Row `order[k]` of L U is row k of A.
+* qr: A = H_1 ... H_(n-1) R; H_k reflects at v_k, which has 1 at place k and r below it in column k.
+* lower, upper, unit_lower, unit_upper: A is that triangle of r.
+* householder: as qr, with R the diagonal alone.
+* raw: A = r.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+Matrix = list[list[float]]
+
+
+def factored(form: str, raw: Matrix, diagonal: Sequence[float], order: Sequence[int]) -> Matrix:
+    """The matrix A. `diagonal` is that of the triangular factor."""
+    n = len(raw)
+    if form == "raw":
+        return raw
+    below = [[raw[i][j] if j < i else 1.0 if j == i else 0.0 for j in range(n)] for i in range(n)]
+    above = [[raw[i][j] if j > i else diagonal[i] if j == i else 0.0 for j in range(n)] for i in range(n)]
+    match form:
+        case "plu":
+            product = [[sum(below[i][k] * above[k][j] for k in range(n)) for j in range(n)] for i in range(n)]
+            return [product[k] for k in order]
+        case "qr":
+            return _reflected(raw, above)
+        case "householder":
+            return _reflected(raw, [[diagonal[i] if j == i else 0.0 for j in range(n)] for i in range(n)])
+        case "lower" | "unit_lower":
+            return [[raw[i][j] if j < i else diagonal[i] if j == i else 0.0 for j in range(n)] for i in range(n)]
+        case "upper" | "unit_upper":
+            return above
+        case _:
+            raise ValueError(f"the parametrisation `{form}` of a determinant has no meaning in this version")
+
+
+def _reflected(raw: Matrix, matrix: Matrix) -> Matrix:
+    """H_1 ... H_(n-1) times a matrix, the last reflection first."""
+    n, rows = len(raw), [list(row) for row in matrix]
+    for k in reversed(range(n - 1)):
+        v = [0.0] * k + [1.0] + [raw[i][k] for i in range(k + 1, n)]
+        # v is scaled first, so that its square stays finite
+        top = max(map(abs, v))
+        v = [a / top for a in v]
+        square = sum(a * a for a in v)
+        for j in range(n):
+            along = 2 * sum(v[i] * rows[i][j] for i in range(k, n)) / square
+            for i in range(k, n):
+                rows[i][j] -= along * v[i]
+    return rows

@@ -1,0 +1,118 @@
+"""The steps of a flow that hold no other steps."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from mintdsl.core.terms import Argument
+from mintdsl.records import record
+
+
+@record
+class Use:
+    """A layer or flow as a step; `definition` is its key in the program."""
+
+    definition: str
+    args: tuple[tuple[str, Argument], ...]
+
+
+class Move:
+    """A step that only moves entries: rule PERM."""
+
+    __slots__ = ()
+
+
+@record
+class Squeeze(Move):
+    """Space to channels; `undo` is unsqueeze. `layout` is colour_fast, colour_slow or alternate."""
+
+    factor: int
+    layout: str
+    undo: bool
+
+
+@record
+class Permute(Move):
+    """A permutation drawn from `seed`; `axis` says of what: the channels, the tokens ("time"), or all entries."""
+
+    axis: str
+    seed: int
+
+
+@record
+class Reverse(Move):
+    """The reversed order; `axis` says of what: the channels, the tokens ("time"), or all entries."""
+
+    axis: str
+
+
+@record
+class Flatten(Move):
+    """An image or a sequence as a vector, row-major."""
+
+
+@record
+class Patches(Move):
+    """An image as a sequence: each tile of `size` x `size` pixels is a token."""
+
+    size: int
+
+
+@record
+class Logit:
+    """Elementwise logit(alpha + (1 - 2 alpha) x)."""
+
+    alpha: float
+
+
+@record
+class Dequantize:
+    """Integers 0..levels-1 to the unit interval, with uniform noise."""
+
+    levels: int
+
+
+@record
+class Standardize:
+    """(x - mean) / std, one number or one a channel."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+@record
+class StandardizeData:
+    """(x - mean) / std, one of each a channel, estimated once from data."""
+
+
+@record
+class Pad:
+    """Zero channels appended, `extra` of them: injective only."""
+
+    extra: int
+
+
+@record
+class FactorOut:
+    """Half of the channels, coordinates or features leave for the latent; `keep` is the half that goes on."""
+
+    keep: str
+
+
+@record
+class Classify:
+    """A net on the last shape, trained by cross-entropy; no part of the bijection."""
+
+    definition: str
+    args: tuple[tuple[str, Argument], ...]
+
+
+@record
+class Prior:
+    """The distribution of the latent; `per` says of a learned one what has numbers of its own: channel or element."""
+
+    name: str
+    per: str = ""
+
+
+Moves: TypeAlias = Squeeze | Permute | Reverse | Flatten | Patches

@@ -1,0 +1,103 @@
+"""Rules for bijections by composition inside one formula, whose Jacobian is dense: its links, and what keeps them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mintdsl.core.interval import REAL
+from mintdsl.diagnostics.model import Diagnostic, Fix, Label
+from mintdsl.proof.jacobian import DENSE, PLUS, Chain, Fibre, Jacobian, Signed, constant
+from mintdsl.proof.rules.flows import Bijection, triangular
+from mintdsl.proof.rules.model import Rule
+from mintdsl.records import replace
+from mintdsl.source import Span
+
+
+def chained(e: Jacobian) -> Chain:
+    """Whether e is a bijection of R^D: by composition, or where it is triangular by rule I-TRI."""
+    if e.off == DENSE:
+        return e.chain
+    found = triangular(e)
+    if found is None or found.codomain != REAL:
+        return Chain.NONE
+    return Chain.PRESERVING if e.unit else Chain.BIJECTION
+
+
+def linked(chain: Chain, *, preserving: bool) -> Chain:
+    """A bijection of R^D, which keeps volumes or not, after `chain`."""
+    return chain if preserving else min(chain, Chain.BIJECTION)
+
+
+def shifted(left: Jacobian, right: Jacobian) -> Chain:
+    """The chain of a sum: a constant shifts it, anything else may make it fold."""
+    return left.chain if right.constant else right.chain if left.constant else Chain.NONE
+
+
+def scaled(left: Jacobian, right: Jacobian) -> Chain:
+    """The chain of a product: kept by a constant factor without a 0."""
+    factor, whole = (left, right) if left.constant else (right, left)
+    interval = factor.range.interval
+    return linked(whole.chain, preserving=interval.unit) if factor.constant and interval.one_signed else Chain.NONE
+
+
+def permuted(e: Jacobian, why: Diagnostic) -> Jacobian:
+    """Rule PERM inside a formula. The signs of values are each entry's own, so they are forgotten."""
+    values = Signed(PLUS, e.range.forget().interval)
+    if e.constant:
+        return constant(values)
+    dense = Jacobian(DENSE, Signed(PLUS, REAL), Fibre.UNKNOWN, values, REAL, e.lip, e.smooth)
+    return replace(dense, dense_why=e.dense_why or why, sign_why=_earlier(e), chain=chained(e))
+
+
+def broken(result: Jacobian, below: Sequence[Jacobian], span: Span, label: str) -> Jacobian:
+    """`result` with the place, `span`, where a bijection by composition among its operands `below` was lost."""
+    why = next(filter(None, map(_earlier, below)), None)
+    if why is None and result.chain is Chain.NONE and any(e.off == DENSE and e.chain is not Chain.NONE for e in below):
+        why = Diagnostic(
+            "E0414",
+            "a bijection by composition is lost here",
+            (Label(span, label, primary=True),),
+            (
+                "rule CHAIN: a permutation, a map with `det != 0` or `diag != 0`, a constant shift or factor != 0, "
+                "or a strictly monotone function onto R may follow; nothing else",
+            ),
+            (Fix("make two layers and compose them in a flow, or keep to such links"),),
+        )
+    return replace(result, sign_why=why) if result.off == DENSE else result
+
+
+def _earlier(e: Jacobian) -> Diagnostic | None:
+    """Why a dense expression is no bijection by composition, where that is known."""
+    return e.sign_why if e.off == DENSE else None
+
+
+def composed(jacobian: Jacobian) -> Bijection | None:
+    """Rule CHAIN, for a whole formula; None where its links are not all bijections of R^D."""
+    return Bijection(REAL, REAL) if chained(jacobian) is not Chain.NONE else None
+
+
+_TOP = "mint 1\nlayer Example on Vec[D] ensures invertible {\n"
+CHAIN = Rule(
+    "CHAIN",
+    "e : bijection of R^D;  g a permutation, a map with det != 0, a triangular map (of any order) with diag != 0, a "
+    "constant shift or factor != 0, a strictly monotone function onto R   =>   g(e) : bijection of R^D, log-dets add",
+    "every link is onto R^D; a sum of two terms that both read the variable is no link",
+    "composition of functions; chain rule; for P L U Kingma, Dhariwal, Glow, NeurIPS 2018, arXiv:1807.03039, "
+    "section 3.2",
+    composed,
+    _TOP + "  param L : linear lower with diag == 1\n  param U : linear upper with diag != 0\n  map x -> L(U(x))\n}\n",
+    _TOP + "  param L : linear lower with diag == 1\n  param U : linear upper with diag != 0\n"
+    "  map x -> x + L(U(x))\n}\n",
+)
+DET = Rule(
+    "DET",
+    "e : bijection of R^D;  W square, det(W) != 0   =>   W(e) : bijection of R^D, log|det J| = H W log|det W|",
+    "W is a matrix, or a 1x1 convolution, whose parametrisation keeps det != 0; as it is stored (`via raw`) it is an "
+    "assumption that the module tests",
+    "Kingma, Dhariwal, Glow, NeurIPS 2018, arXiv:1807.03039, section 3.2; Q R: Hoogeboom, van den Berg, Welling, "
+    "ICML 2019, arXiv:1901.11137, section 3.3",
+    linked,
+    _TOP + "  param W : linear with det != 0\n  map x -> W(x)\n}\n",
+    _TOP + "  param W : linear\n  map x -> W(x)\n}\n",
+)
+RULES = (CHAIN, DET)

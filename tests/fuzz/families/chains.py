@@ -1,0 +1,177 @@
+"""Bijections by composition: permutations, determinants, links; rules CHAIN, DET and PERM, and what breaks them."""
+
+from __future__ import annotations
+
+from random import Random
+
+from mintdsl.core.constraints import CONSTRAINTS
+from mintdsl.records import replace
+from mintdsl.syntax import ast
+
+from ..draft import Sketch
+from ..edit import change_one
+from ..registry import mutant, whole
+
+FORMS = [(c, v) for c in CONSTRAINTS if c.quantity == "det" and c.ready for v in c.via if v.ready]
+DETS = {f"constraint:{c.text}:{v.name}" for c, v in FORMS}
+SPACES = {"Image": "Image[C, H, W]", "Vec": "Vec[D]", "Seq": "Seq[T, D]"}
+
+
+class _Chain:
+    """A formula in the making: its members, and the expression so far."""
+
+    def __init__(self, sketch: Sketch, space: str) -> None:
+        self.sketch, self.space = sketch, space
+        self.members: list[str] = []
+        self.lets: list[str] = []
+        self.text = "x"
+        self.preserving = True
+
+    def param(self, stem: str, kind: str) -> str:
+        name = self.sketch.fresh(stem)
+        self.members.append(f"param {name} : {kind}")
+        return name
+
+    @property
+    def matrix(self) -> str:
+        return "conv 1x1" if self.space == "Image" else "linear"
+
+    def link(self) -> None:
+        """One more link, of a kind drawn by chance."""
+        rng = self.sketch.rng
+        links = [self.permuted, self.permuted, self.shifted, self.scaled, self.negated, self.bent, self.named]
+        if self.space != "Seq":
+            links += [self.regular] * 3 + [self.triangular] * 2
+        rng.choice(links)()
+
+    def permuted(self) -> None:
+        rng = self.sketch.rng
+        axes = ("channel", "all", "time") if self.space == "Seq" else ("channel", "all")
+        options = rng.choice(("", f" (axis = {rng.choice(axes)}, seed = {rng.randrange(9)})"))
+        self.text = f"{self.param('P', 'perm' + options)}({self.text})"
+
+    def regular(self) -> None:
+        rng = self.sketch.rng
+        constraint, via = rng.choice(FORMS)
+        how = "" if via is constraint.via[0] and rng.random() < 0.5 else f" via {via.name}"
+        init = rng.choice(("", " init orthogonal", " init near_identity"))
+        if via.name == "raw" and not init:
+            init = " init orthogonal"
+        self.preserving = self.preserving and constraint.cmp == "== 1"
+        self.text = f"{self.param('W', f'{self.matrix} with det {constraint.cmp}{how}{init}')}({self.text})"
+
+    def triangular(self) -> None:
+        rng = self.sketch.rng
+        how = rng.choice(("diag == 1", "diag > 0", "diag != 0", "diag >= 0.5"))
+        self.preserving = self.preserving and how == "diag == 1"
+        kind = f"{self.matrix} {rng.choice(('lower', 'upper'))} with {how}"
+        self.text = f"{self.param('L', kind)}({self.text})"
+
+    def shifted(self) -> None:
+        rng, b = self.sketch.rng, self.param("b", "bias")
+        shift = rng.choice((b, f"exp({b})", f"(2 * {b})", "0.5"))
+        self.text = rng.choice((f"({self.text} + {shift})", f"({shift} - {self.text})", f"({self.text} - {shift})"))
+
+    def scaled(self) -> None:
+        rng = self.sketch.rng
+        s = self.param("s", f"scale with {rng.choice(('diag > 0', 'diag != 0', 'diag >= 0.5'))}")
+        self.preserving = False
+        self.text = rng.choice(
+            (f"{s} * {self.text}", f"{self.text} * (-{s})", f"{self.text} / {s}", f"3 * {self.text}")
+        )
+
+    def negated(self) -> None:
+        self.text = f"(-{self.text})"
+
+    def bent(self) -> None:
+        self.preserving = False
+        self.text = f"leaky_relu({self.text}, {self.sketch.rng.choice(('0.1', '0.5', '2'))})"
+
+    def named(self) -> None:
+        name = self.sketch.fresh("u")
+        self.lets.append(f"let {name} = {self.text}")
+        self.text = name
+
+    def layer(self) -> str:
+        """The layer; its name."""
+        name = self.sketch.fresh("L")
+        claims = ["invertible", "inverse closed_form", *(["volume_preserving"] if self.preserving else [])]
+        lines = [f"layer {name} on {SPACES[self.space]} ensures {', '.join(claims)} {{"]
+        lines += [f"  {member}" for member in self.members]
+        lines += ["  map x {", *(f"    {item}" for item in self.lets), f"    return {self.text}", "  }", "}"]
+        self.sketch.items.append("\n".join(lines))
+        return name
+
+
+def _chain(sketch: Sketch, space: str) -> str:
+    chain = _Chain(sketch, space)
+    chain.permuted()
+    for _ in range(sketch.rng.choice((0, 1, 2, 3, 5))):
+        chain.link()
+    return chain.layer()
+
+
+@whole({"rule:CHAIN", "rule:DET", "rule:PERM", "kind:perm", "init:orthogonal", *DETS}, weight=2)
+def composed_layer(sketch: Sketch) -> None:
+    """A layer that is a composition of links."""
+    _chain(sketch, sketch.rng.choice(("Image", "Image", "Vec", "Vec", "Seq")))
+
+
+@whole({"rule:CHAIN", "rule:I-COMP"}, weight=0.7)
+def flow_of_composed_layers(sketch: Sketch) -> None:
+    """A flow of two such layers."""
+    names = [_chain(sketch, "Image") for _ in range(2)]
+    sketch.items.append(f"flow {sketch.fresh('F')} on Image[3, 1, 2] ensures invertible {{ {'  '.join(names)} }}")
+
+
+# ---------------------------------------------------------------- mutants
+
+
+@mutant({"rule:CHAIN"}, weight=1.5)
+def second_path(module: ast.Module, rng: Random) -> ast.Module | None:
+    """What a map is applied to is added to what it gives: `W(e)` becomes `e + W(e)`, or minus."""
+
+    def beside(found: ast.Apply) -> ast.Binary | None:
+        if not isinstance(found.fn, ast.Name) or not found.fn.id.startswith(("P", "W", "L")) or len(found.args) != 1:
+            return None
+        return ast.Binary(rng.choice("+-"), found.args[0].value, found, found.span, found.span)
+
+    return change_one(module, rng, ast.Apply, beside)
+
+
+@mutant({"rule:CHAIN"})
+def link_not_onto(module: ast.Module, rng: Random) -> ast.Module | None:
+    """A leaky ReLU in a composition becomes a function that rests, turns, or is not onto R."""
+
+    def other(found: ast.Apply) -> ast.Apply | None:
+        if not isinstance(found.fn, ast.Name) or found.fn.id != "leaky_relu":
+            return None
+        name = replace(found.fn, id=rng.choice(("relu", "elu", "tanh", "sin", "softplus", "exp", "gelu")))
+        return replace(found, fn=name, args=found.args[:1])
+
+    return change_one(module, rng, ast.Apply, other)
+
+
+@mutant({"rule:DET"}, weight=1.5)
+def free_determinant(module: ast.Module, rng: Random) -> ast.Module | None:
+    """A matrix loses what keeps its determinant."""
+
+    def free(found: ast.Param) -> ast.Param | None:
+        kept = [c for c in found.constraints if c.name.id in ("det", "diag")]
+        return replace(found, constraints=()) if kept else None
+
+    return change_one(module, rng, ast.Param, free)
+
+
+@mutant({"rule:PERM", "rule:DET"})
+def claims_more(module: ast.Module, rng: Random) -> ast.Module | None:
+    """A layer claims that it keeps volumes, or is triangular."""
+
+    def more(found: ast.Layer) -> ast.Layer | None:
+        if not found.claims:
+            return None
+        span = found.claims[0].span
+        word = rng.choice(("volume_preserving", "lower", "diagonal"))
+        return replace(found, claims=(*found.claims, ast.ClaimClass(False, ast.Name(word, span), span)))
+
+    return change_one(module, rng, ast.Layer, more)
