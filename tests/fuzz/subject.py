@@ -102,6 +102,9 @@ def sizes(core: ir.Program, definition: ir.Definition, rng: Random) -> tuple[Env
         try:
             env = bind(definition, shape, args)
             found = uses(core, definition, env)
+            for used in found:
+                if used.layer.split is not None:  # its parts have to be equal
+                    [used.env.shape(part) for part in used.layer.split.shapes]
         except ValueError:
             continue
         if max([math.prod(env.dims), *(math.prod(u.env.dims) for u in found)]) <= 2 * MOST:
