@@ -260,7 +260,7 @@ class _Run:
 
 
 def _digits(dense: Tensor) -> float:
-    """What rounding of the entries does to the log-determinants of matrices [B, D, D]: more, the worse their condition."""
+    """What rounding of the entries does to log-determinants of matrices [B, D, D]: more, the worse their condition."""
     spread = torch.linalg.svdvals(dense)
     return max(LOOSE, 1e-15 * len(dense[0]) * float((spread.amax(1) / spread.amin(1)).max()))
 
