@@ -88,7 +88,9 @@ class Sight:
         self.checks += 1
         mine = found.jacobian[:MODERATE].flatten(0, 1)
         mine = mine[torch.isfinite(mine).all(-1).all(-1)]
-        spread = torch.linalg.svdvals(mine)
+        # a slope of 1e-30 is no zero: rows are brought to size 1 first, which keeps a matrix singular or not
+        rows = mine.abs().amax(-1, keepdim=True)
+        spread = torch.linalg.svdvals(mine / torch.where(rows > 0, rows, 1.0))
         if bool((spread[:, -1] <= 1e-15 * spread[:, 0]).all()) and len(mine):
             yield Failure("regular", where, "the Jacobian is singular at every input")
         good = spread[:, -1] > 1e-8 * spread[:, 0]
