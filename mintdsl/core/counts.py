@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from math import prod
 from typing import NamedTuple
 
@@ -30,10 +31,11 @@ class Counts(NamedTuple):
 Sizes = tuple[int, ...]
 
 
-def prior_counts(shape: ir.Shape, sizes: Sizes, per: str) -> Counts:
-    """The location and log-scale of a learned prior; the others have no parameters."""
+def prior_counts(shape: ir.Shape, sizes: Sizes, per: str, left: Iterable[Sizes]) -> Counts:
+    """The location and log-scale of a learned prior, also of what `left` before; the others have no parameters."""
     channels = sizes[-1:] if shape.kind == "Seq" else sizes[:1]
-    numbers = 2 * prod(sizes if per == "element" else channels) if per else 0
+    own = {"element": prod(sizes) + sum(map(prod, left)), "channel": prod(channels), "": 0}
+    numbers = 2 * own[per]
     return Counts(numbers, numbers, 0, 1)
 
 

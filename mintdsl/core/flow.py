@@ -41,6 +41,7 @@ class _Flow:
     paths: set[str] = field(default_factory=set)
     broken: bool = False
     loops: int = 0
+    left: list[ir.Shape] = field(default_factory=list)  # shapes of what left at a `factor`
 
     @property
     def bag(self) -> Bag:
@@ -133,12 +134,15 @@ class _Flow:
                     return None
                 return ir.Pair(steps), steps[-1].result if steps else shape
             case ast.Prior():
-                return prior(op, step, shape, self.item, self.values)
+                return prior(op, step, shape, tuple(self.left), self.values)
             case ast.Pad():
                 return pad(op, step, shape, self.item, self.values)
             case ast.Factor():
                 top = any(step is other for other in self.item.steps)  # where not, `misplaced` has said so
-                return factor(op, step, shape, self.values) if top else None
+                made = factor(op, step, shape, self.values) if top else None
+                if made is not None:
+                    self.left.append(made[1])  # its half has the shape of the other
+                return made
             case ast.Ode():
                 not_yet(self.bag, step.span, "the step `ode`")
             case ast.Classify():

@@ -201,8 +201,8 @@ def misplaced(flat: Sequence[tuple[int, ast.Step]], bag: Bag) -> None:
                 pass
 
 
-def prior(op: ast.Prior, step: ast.Step, shape: ir.Shape, flow: ast.Flow, values: Values) -> Made | None:
-    """The distribution of what the flow ends in."""
+def prior(op: ast.Prior, step: ast.Step, shape: ir.Shape, left: tuple[ir.Shape, ...], values: Values) -> Made | None:
+    """The distribution of what the flow ends in, and of what `left` before."""
     info = PRIORS.get(op.call.name.id)
     if info is None:
         unknown(op.call.name, PRIORS, values.bag, "the priors", what="prior")
@@ -213,6 +213,6 @@ def prior(op: ast.Prior, step: ast.Step, shape: ir.Shape, flow: ast.Flow, values
     if options is None:
         return None
     per = str(options.get("per", ""))
-    if per == "channel" and any(isinstance(s.op, ast.Factor) for s in flow.steps):
+    if per == "channel" and left:
         not_yet(values.bag, step.span, "a prior with numbers per channel of a latent that `factor` made flat")
-    return ir.Prior(info.name, per), shape
+    return ir.Prior(info.name, per, left), shape

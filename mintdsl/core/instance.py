@@ -285,9 +285,14 @@ class Instances:
             case ir.Squeeze() | ir.Patches() | ir.Flatten() | ir.Pad() | ir.FactorOut():
                 found = [self.size(n, values, step.span, step.span, "a size") for n in left_sizes(step)]
                 return Counts(0, 0, 0, 1) if None not in found else None
-            case ir.Prior(per=per):
-                sizes = self._shape(step.shape, values, step)
-                return None if sizes is None else prior_counts(step.shape, sizes, per)
+            case ir.Prior(per=per, left=left):
+                sizes, *gone = (self._shape(shape, values, step) for shape in (step.shape, *left))
+                known = [s for s in gone if s is not None]
+                return (
+                    prior_counts(step.shape, sizes, per, known)
+                    if sizes is not None and len(known) == len(gone)
+                    else None
+                )
             case ir.Permute(axis=axis):
                 return Counts(0, 0, 0, 1) if self._permuted(axis, values, step) else None
             case _:

@@ -343,10 +343,11 @@ Part: TypeAlias = tuple[str, ir.Layer | ir.StandardizeData, Env]
 
 
 def _parts(program: ir.Program, definition: ir.Definition, env: Env, prefix: str) -> tuple[list[Part], tuple[int, ...]]:
-    """Every layer and `standardize` by data below a definition with its keys' prefix; and the sizes that leave."""
+    """Every layer and `standardize` by data below a definition with its keys' prefix; and the sizes of the latent."""
     if isinstance(definition, ir.Layer):
         return [(prefix, definition, env)], env.dims
-    return _uses(program, definition.steps, env, prefix, [()], env.dims)
+    found, dims, left = _uses(program, definition.steps, env, prefix, [()], env.dims)
+    return found, (left + math.prod(dims),) if left else dims
 
 
 def _uses(
@@ -356,9 +357,11 @@ def _uses(
     prefix: str,
     copies: Sequence[tuple[int, ...]],
     dims: tuple[int, ...],
-) -> tuple[list[Part], tuple[int, ...]]:
-    """The parts of `steps`, entered with sizes `dims` in each of `copies`; and the sizes that leave."""
+) -> tuple[list[Part], tuple[int, ...], int]:
+    """The parts of `steps`, entered with sizes `dims` in each of `copies`; the sizes at their end; and how many values
+    `factor` let go before it."""
     found: list[Part] = []
+    left = 0
     for step in steps:
         match step.op:
             case ir.Use() as use:
@@ -367,23 +370,25 @@ def _uses(
                 for copy in copies:
                     found += _parts(program, callee, inner, _path(prefix, step, copy) + ".")[0]
                 if isinstance(callee, ir.Flow):
-                    dims = _uses(program, callee.steps, inner, prefix, [], dims)[1]
+                    _, dims, gone = _uses(program, callee.steps, inner, prefix, [], dims)
+                    left += gone
             case ir.StandardizeData() as op:
                 found += [(_path(prefix, step, copy) + ".", op, replace(env, dims=dims)) for copy in copies]
             case ir.Repeat(count=count, steps=block):
                 numbers = [(*copy, k) for copy in copies for k in range(evaluate_size(count, env.sizes))]
                 found += _uses(program, block, env, prefix, numbers, dims)[0]  # a repeated block keeps the sizes
             case ir.Pair(steps=block):
-                more, dims = _uses(program, block, env, prefix, copies, dims)
-                found += more
+                more, dims, gone = _uses(program, block, env, prefix, copies, dims)
+                found, left = found + more, left + gone
             case ir.Move() as move:
                 dims = leaves(move, dims)
             case ir.Pad(extra=extra):
                 dims = (dims[0] + extra, *dims[1:])
             case ir.FactorOut():
-                dims = _halves(dims)[0]
+                dims, _, gone_places = _halves(dims)
+                left += len(gone_places)
             case ir.Logit() | ir.Standardize() | ir.Dequantize() | ir.Prior() | ir.Classify():
                 pass
             case other:
                 assert_never(other)
-    return found, dims
+    return found, dims, left

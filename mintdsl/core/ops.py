@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from mintdsl.core.terms import Argument
+from mintdsl.core.terms import Argument, Shape
 from mintdsl.records import record
 
 
@@ -109,10 +109,14 @@ class Classify:
 
 @record
 class Prior:
-    """The distribution of the latent; `per` says of a learned one what has numbers of its own: channel or element."""
+    """The distribution of the latent; `per` says of a learned one what has numbers of its own: channel or element.
+
+    `left` are the shapes of what left on the way, with which the latent begins.
+    """
 
     name: str
     per: str = ""
+    left: tuple[Shape, ...] = ()
 
 
 Moves: TypeAlias = Squeeze | Permute | Reverse | Flatten | Patches

@@ -174,10 +174,11 @@ class _Build:
             case ir.Dequantize(levels=levels):
                 proof = f"adds uniform noise; {OUTSIDE}"
                 return Block(f"dequantize {levels}", "data", proof, "", "", before, after, none)
-            case ir.Prior(name=name, per=per):
-                sizes = tuple(n for d in step.shape.dims if (n := self.number(d, place)) is not None)
-                known = len(sizes) == len(step.shape.dims) > 0
-                counts = none if not per else prior_counts(step.shape, sizes, per) if known else None
+            case ir.Prior(name=name, per=per, left=left):
+                latent = (step.shape, *left)
+                sizes, *gone = (tuple(n for d in s.dims if (n := self.number(d, place)) is not None) for s in latent)
+                known = all(len(n) == len(s.dims) > 0 for n, s in zip((sizes, *gone), latent, strict=True))
+                counts = none if not per else prior_counts(step.shape, sizes, per, gone) if known else None
                 return Block(f"prior {name}", "prior", OUTSIDE, "", "", before, after, counts)
             case ir.Logit(alpha=alpha):
                 proof = f"bijection of {logit_domain(alpha)} onto R, elementwise"

@@ -11,7 +11,8 @@ from codegen_programs import HEAD
 from torch import Tensor, nn
 
 import mintdsl
-from mintdsl.core.interpret import log_prior
+from mintdsl.core.interpret import log_prior, parameters
+from mintdsl.tools.architecture import architecture
 
 torch.set_num_threads(1)
 
@@ -157,6 +158,9 @@ COUNTED = (
     ("learned_normal(per = channel)", "Seq[3, 2]", "A", 4),
     ("learned_normal(per = element)", "Seq[3, 2]", "A", 12),
     ("learned_normal(per = channel)", "Vec[5]", "A", 10),
+    ("learned_normal(per = element)", "Vec[2]", "factor half  A", 4),
+    ("learned_normal(per = element)", "Image[2, 4, 4]", "factor half  squeeze 2  factor half  A", 64),
+    ("learned_normal(per = element)", "Seq[3, 4]", "A  factor half (keep = second)", 24),
 )
 
 
@@ -164,9 +168,14 @@ COUNTED = (
 def test_parameters_of_the_prior_are_counted(prior: str, shape: str, steps: str, count: int) -> None:
     text = f"{HEAD}{BODY}flow F on {shape} ensures invertible {{ {steps}  prior {prior} }}"
     counts = mintdsl.loads(text).check()["F"].counts
-    model = compile_text(text).build()
+    assert counts is not None
+    made = compile_text(text)
+    model = made.build()
+    assert parameters(made.core, made.key, made.shape, {}) == {k: tuple(v.shape) for k, v in model.state_dict().items()}
+    drawn = architecture(made.core, made.key, {}).counts
+    assert drawn is not None and (drawn.stored, drawn.live) == (counts.stored, counts.live)
     own = sum(p.numel() for p in model.parameters())
-    assert counts is not None and counts.stored == counts.live == own
+    assert counts.stored == counts.live == own
     assert sum(p.numel() for name, p in model.named_parameters() if name.startswith("prior.")) == count
 
 
