@@ -8,7 +8,7 @@ from nflows.flows import Flow
 from nflows.transforms import Transform
 from torch import Tensor, nn
 
-from mintdsl.interop.bijection import bijective, dense, log_prob_of, reals_of, to_data, to_latent
+from mintdsl.interop.bijection import Dense, bijective, dense, log_prob_of, reals_of, to_data, to_latent
 from mintdsl.runtime.flow import latent_noise
 from mintdsl.runtime.steps import quantize
 
@@ -38,17 +38,17 @@ class Bijection(Transform):
 class Prior(Distribution):
     """The prior of a generated flow, which the flow holds: latents [B, *latent_shape]."""
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: Dense) -> None:
         super().__init__()
         self.held = (model,)  # in a tuple, so that its parameters stand once in the state dict
 
     def _log_prob(self, inputs: Tensor, context: Tensor | None) -> Tensor:
-        return dense(self.held[0]).prior.log_prob(inputs)
+        return self.held[0].prior.log_prob(inputs)
 
     def _sample(self, num_samples: int, context: Tensor | None) -> Tensor:
         if context is None:
-            return latent_noise(dense(self.held[0]), num_samples)
-        return latent_noise(dense(self.held[0]), (context.shape[0], num_samples))
+            return latent_noise(self.held[0], num_samples)
+        return latent_noise(self.held[0], (context.shape[0], num_samples))
 
 
 class Density(Flow):
@@ -62,7 +62,7 @@ class Density(Flow):
     """
 
     def __init__(self, model: nn.Module, embedding_net: nn.Module | None = None) -> None:
-        super().__init__(Bijection(model), Prior(model), embedding_net)
+        super().__init__(Bijection(model), Prior(dense(model)), embedding_net)
 
     @property
     def model(self) -> nn.Module:
