@@ -232,15 +232,17 @@ def _work(layer: ir.Layer, env: Env) -> int:
     """How many nodes of the formula are evaluated; a kernel counts by its entries."""
     extents = {name: evaluate_size(extent, env.sizes) for name, extent in layer.indices}
 
-    def of(node: ir.Expr) -> int:
-        times = prod(extents[i] for i in node.indices) if isinstance(node, ir.Sum) else 1
-        entries = 0
+    waiting = [(layer.result, 1), *((let.value, prod(extents[i] for i in let.indices)) for let in layer.lets)]
+    total = 0
+    while waiting:
+        node, times = waiting.pop()
+        total += times
         if isinstance(node, ir.Linear):
             param = layer.param(node.param)
-            entries = prod(param_shape(layer, param, env.dims, env.sizes)[len(param.indices) :]) // 4
-        return 1 + entries + times * sum(map(of, operands(node)))
-
-    return of(layer.result) + sum(prod(extents[i] for i in let.indices) * of(let.value) for let in layer.lets)
+            total += times * (prod(param_shape(layer, param, env.dims, env.sizes)[len(param.indices) :]) // 4)
+        inner = times * prod(extents[i] for i in node.indices) if isinstance(node, ir.Sum) else times
+        waiting += ((below, inner) for below in operands(node))
+    return total
 
 
 def _layers(program: ir.Program, key: str) -> Iterator[ir.Layer]:
@@ -292,14 +294,17 @@ def plain(program: ir.Program, key: str, bindings: Mapping[str, ir.Argument]) ->
             case other:
                 assert_never(other)
 
-    def expr(node: ir.Expr) -> bool:
-        match node:
-            case ir.Scalar(value=float() as value) if not is_plain(value):
-                return False
-            case ir.Apply() if not act(node.act):
-                return False
-            case _:
-                return all(map(expr, operands(node)))
+    def expr(root: ir.Expr) -> bool:
+        waiting = [root]  # a product of a thousand factors is a thousand deep
+        while waiting:
+            match node := waiting.pop():
+                case ir.Scalar(value=float() as value) if not is_plain(value):
+                    return False
+                case ir.Apply() if not act(node.act):
+                    return False
+                case _:
+                    waiting += operands(node)
+        return True
 
     def step(one: ir.Step) -> bool:
         match one.op:
