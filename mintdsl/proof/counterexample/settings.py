@@ -263,8 +263,14 @@ def expressions(layer: ir.Layer) -> Iterator[ir.Expr]:
 def _affine(layer: ir.Layer) -> bool:
     """Whether the formula only scales and adds; a product with a parameter or number counts as scaling."""
 
-    def fixed(node: ir.Expr) -> bool:
-        return not isinstance(node, ir.Var | ir.Ref) and all(map(fixed, operands(node)))
+    def fixed(root: ir.Expr) -> bool:
+        waiting = [root]
+        while waiting:
+            node = waiting.pop()
+            if isinstance(node, ir.Var | ir.Ref):
+                return False
+            waiting += operands(node)
+        return True
 
     def scales(node: ir.Expr) -> bool:
         match node:
