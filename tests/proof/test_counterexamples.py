@@ -453,3 +453,9 @@ def test_the_language_page_shows_a_real_one() -> None:
     assert diagnostic.example is not None
     numbers_, seen = ", ".join(numbers(diagnostic.example)), diagnostic.example.seen.split(",")[0]
     assert f"(here `{numbers_}` and `{seen}`)" in page
+
+
+def test_a_formula_of_a_thousand_factors() -> None:
+    product = " * ".join(["x"] * 1500)
+    text = f"mint 1\nlayer A on Vec[D] ensures injective {{ map x -> {product} }}\n"
+    assert any(found.code.startswith("E") for found in mintdsl.loads(text).check().diagnostics)
