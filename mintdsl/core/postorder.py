@@ -34,6 +34,15 @@ def operands(expr: ir.Expr) -> tuple[ir.Expr, ...]:
             assert_never(expr)
 
 
+def below(*roots: ir.Expr) -> Iterator[ir.Expr]:
+    """The roots and every formula below them: each before its operands, the last first."""
+    waiting = [*roots]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        waiting += operands(node)
+
+
 def postorder(root: ir.Expr) -> list[Node]:
     """The nodes of a formula, operands first, from left to right; the root is the last."""
     nodes: list[Node] = []

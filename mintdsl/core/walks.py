@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from mintdsl import limits
 from mintdsl.core import ir
-from mintdsl.core.postorder import operands, postorder
+from mintdsl.core.postorder import below, operands, postorder
 from mintdsl.diagnostics.model import Bag
 from mintdsl.records import derived
 from mintdsl.syntax import ast
@@ -40,37 +40,37 @@ def constant(node: ir.Expr, lets: Mapping[str, bool]) -> bool:
     return True
 
 
-def variables(root: ir.Expr, layer: ir.Layer | ir.Net) -> dict[str, None]:
-    """The variables that a formula reads, through lets too, each once."""
-    found: dict[str, None] = {}
+def expressions(layer: ir.Layer) -> Iterator[ir.Expr]:
+    """Every expression of the formula and its lets; those of activations are not part of it."""
+    return below(layer.result, *(item.value for item in layer.lets))
+
+
+def _through_lets(root: ir.Expr, layer: ir.Layer | ir.Net) -> Iterator[ir.Var | ir.Ref]:
+    """The variables and lets that a formula reads; each let is entered once."""
     seen: set[str] = set()
     waiting = [root]
     while waiting:
         match waiting.pop():
-            case ir.Var(name=name):
-                found[name] = None
-            case ir.Ref(name=name):
+            case ir.Var() as variable:
+                yield variable
+            case ir.Ref(name=name) as ref:
                 if name not in seen:
                     seen.add(name)
+                    yield ref
                     waiting.append(layer.let(name).value)
             case other:
                 waiting += operands(other)
-    return found
+
+
+def variables(root: ir.Expr, layer: ir.Layer | ir.Net) -> dict[str, None]:
+    """The variables that a formula reads, through lets too, each once."""
+    return {node.name: None for node in _through_lets(root, layer) if isinstance(node, ir.Var)}
 
 
 def needed_lets(root: ir.Expr, layer: ir.Layer | ir.Net) -> list[ir.Let]:
     """The lets that a formula needs, through other lets too, in their order."""
-    seen: set[str] = set()
-    waiting = [root]
-    while waiting:
-        match waiting.pop():
-            case ir.Ref(name=name):
-                if name not in seen:
-                    seen.add(name)
-                    waiting.append(layer.let(name).value)
-            case other:
-                waiting += operands(other)
-    return [item for item in layer.lets if item.name in seen]
+    needed = {node.name for node in _through_lets(root, layer) if isinstance(node, ir.Ref)}
+    return [item for item in layer.lets if item.name in needed]
 
 
 def moving_maps(layer: ir.Layer | ir.Net) -> dict[str, None]:

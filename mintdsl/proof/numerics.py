@@ -17,13 +17,13 @@ For e_(k-1) <= b_k u m + lip(F_k^-1) (a_k u m + e_k), where e_k is the error beh
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import assert_never
 
 from mintdsl.core import ir
 from mintdsl.core.interval import Interval
 from mintdsl.core.nat import Nat
-from mintdsl.core.postorder import operands
+from mintdsl.core.walks import expressions
 from mintdsl.proof.check import Bindings, LayerProof, act_slope
 from mintdsl.proof.jacobian import NONE
 from mintdsl.proof.prover import Prover
@@ -241,7 +241,9 @@ def layer_numerics(proof: LayerProof, bindings: Bindings, sizes: Mapping[str, in
     if not slopes.one_signed:
         low = 0.0
     inverse = over(1.0, low) if low else math.inf
-    count = sum(4.0 if isinstance(n, (ir.Apply, ir.Linear)) else 1.0 for n in nodes(layer) if not isinstance(n, LEAVES))
+    count = sum(
+        4.0 if isinstance(n, (ir.Apply, ir.Linear)) else 1.0 for n in expressions(layer) if not isinstance(n, LEAVES)
+    )
     if ir.net_params(layer):
         count = math.inf  # nothing bounds what rounding does in a net
     for _, extent in layer.indices:
@@ -283,15 +285,6 @@ def _coupling(proof: LayerProof) -> Numerics:
 # ---------------------------------------------------------------- why there is no bound
 
 
-def nodes(layer: ir.Layer) -> Iterator[ir.Expr]:
-    """Every expression of a layer."""
-    stack = [layer.result, *(item.value for item in layer.lets)]
-    while stack:
-        node = stack.pop()
-        yield node
-        stack += operands(node)
-
-
 def _unbounded(layer: ir.Layer, bindings: Bindings) -> str:
     """Why a layer has no bound of its slope, and what would give one."""
     scale = _scale(layer, lambda bound: math.isinf(bound.hi)) or _scale(layer, lambda bound: bound.lo <= 0)
@@ -300,7 +293,7 @@ def _unbounded(layer: ir.Layer, bindings: Bindings) -> str:
     act = _act(layer, bindings, lambda slope: math.isinf(slope.hi) or math.isinf(slope.lo))
     if act is not None:
         return f"the slope of `{act}` in `{layer.name}` has no upper bound; an activation of bounded slope has one"
-    total = next((node for node in nodes(layer) if isinstance(node, ir.Sum)), None)
+    total = next((node for node in expressions(layer) if isinstance(node, ir.Sum)), None)
     if total is not None:
         names = ", ".join(total.indices)
         return (
@@ -334,7 +327,7 @@ def _scale(layer: ir.Layer, loose: Callable[[Interval], bool]) -> str | None:
 
 def _act(layer: ir.Layer, bindings: Bindings, loose: Callable[[Interval], bool]) -> str | None:
     """The first activation whose slope is loose."""
-    for node in nodes(layer):
+    for node in expressions(layer):
         if isinstance(node, ir.Apply):
             act = bindings.get(node.act.name) if isinstance(node.act, ir.FormalAct) else node.act
             if isinstance(act, (ir.BuiltinAct, ir.DefinedAct)):

@@ -14,7 +14,8 @@ from mintdsl.core.interpret_weights import Argument, Env, bind, evaluate_size, p
 from mintdsl.core.nat import Nat
 from mintdsl.core.orders import DIRECTIONS, Order
 from mintdsl.core.places import part_places
-from mintdsl.core.postorder import operands
+from mintdsl.core.postorder import below, operands
+from mintdsl.core.walks import expressions
 from mintdsl.proof.counterexample.knobs import Knob, Part, is_plain, knobs
 from mintdsl.records import record, replace
 
@@ -241,7 +242,7 @@ def _work(layer: ir.Layer, env: Env) -> int:
             param = layer.param(node.param)
             total += times * (prod(param_shape(layer, param, env.dims, env.sizes)[len(param.indices) :]) // 4)
         inner = times * prod(extents[i] for i in node.indices) if isinstance(node, ir.Sum) else times
-        waiting += ((below, inner) for below in operands(node))
+        waiting += ((operand, inner) for operand in operands(node))
     return total
 
 
@@ -251,26 +252,11 @@ def _layers(program: ir.Program, key: str) -> Iterator[ir.Layer]:
     return (definition for definition in used if isinstance(definition, ir.Layer))
 
 
-def expressions(layer: ir.Layer) -> Iterator[ir.Expr]:
-    """Every expression of a layer's formula; those of activations are not part of it."""
-    stack = [layer.result, *(let.value for let in layer.lets)]
-    while stack:
-        node = stack.pop()
-        yield node
-        stack += operands(node)
-
-
 def _affine(layer: ir.Layer) -> bool:
     """Whether the formula only scales and adds; a product with a parameter or number counts as scaling."""
 
     def fixed(root: ir.Expr) -> bool:
-        waiting = [root]
-        while waiting:
-            node = waiting.pop()
-            if isinstance(node, ir.Var | ir.Ref):
-                return False
-            waiting += operands(node)
-        return True
+        return not any(isinstance(node, ir.Var | ir.Ref) for node in below(root))
 
     def scales(node: ir.Expr) -> bool:
         match node:
@@ -294,23 +280,20 @@ def plain(program: ir.Program, key: str, bindings: Mapping[str, ir.Argument]) ->
             case ir.BuiltinAct(options=options):
                 return all(is_plain(option) for option in options if isinstance(option, float))
             case ir.DefinedAct(body=body):
-                return expr(body)
+                return all(map(expr, below(body)))
             case ir.FormalAct():
                 return True  # its value is among the bindings
             case other:
                 assert_never(other)
 
-    def expr(root: ir.Expr) -> bool:
-        waiting = [root]  # a product of a thousand factors is a thousand deep
-        while waiting:
-            match node := waiting.pop():
-                case ir.Scalar(value=float() as value) if not is_plain(value):
-                    return False
-                case ir.Apply() if not act(node.act):
-                    return False
-                case _:
-                    waiting += operands(node)
-        return True
+    def expr(node: ir.Expr) -> bool:
+        match node:
+            case ir.Scalar(value=float() as value):
+                return is_plain(value)
+            case ir.Apply():
+                return act(node.act)
+            case _:
+                return True
 
     def step(one: ir.Step) -> bool:
         match one.op:
@@ -331,4 +314,4 @@ def plain(program: ir.Program, key: str, bindings: Mapping[str, ir.Argument]) ->
     definition = program.definitions[key]
     if isinstance(definition, ir.Flow):
         return all(map(step, definition.steps))
-    return all(map(expr, (definition.result, *(let.value for let in definition.lets))))
+    return all(map(expr, expressions(definition)))
