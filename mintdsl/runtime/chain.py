@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import math
 
 import torch
 from torch import Tensor
 
 from mintdsl.runtime.factors import dense_factors, refuse_matrix
-from mintdsl.runtime.layer import effective_value, narrowed_by_autocast, set_effective_value
+from mintdsl.runtime.layer import effective_value, narrowed_by_autocast, set_effective_value, store_effective
 from mintdsl.runtime.protocols import LayerLike
 
 
@@ -44,19 +45,4 @@ def set_effective_matrix(layer: LayerLike, name: str, value: Tensor) -> None:
     form = layer.forms.get(name)
     if form is None or form == "raw":
         return set_effective_value(layer, name, value)
-    before = effective_matrix(layer, name)
-    value = torch.as_tensor(value, dtype=before.dtype, device=before.device)
-    if value.shape != before.shape:
-        raise ValueError(f"{name} has shape {list(before.shape)}, not {list(value.shape)}")
-    if not bool(torch.isfinite(value).all()):
-        raise ValueError(f"{name} must be finite")
-    raws = layer.raw(name, value)
-    kept = {key: getattr(layer, key).detach().clone() for key in raws}
-    for key, raw in raws.items():
-        getattr(layer, key).copy_(raw)
-    try:
-        refuse_matrix(name, form, value, effective_matrix(layer, name))
-    except ValueError:
-        for key, raw in kept.items():
-            getattr(layer, key).copy_(raw)
-        raise
+    store_effective(layer, name, value, effective_matrix, functools.partial(refuse_matrix, name, form))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -105,7 +107,27 @@ def set_effective_value(layer: LayerLike, name: str, value: Tensor) -> None:
     Values outside a constraint's set, or not 0 under the mask, are refused, never moved. A factor bound by a tie keeps
     its magnitude and follows the signs of the others.
     """
-    before = effective_value(layer, name)
+
+    def refuse(wanted: Tensor, got: Tensor) -> None:
+        if not bool(torch.isclose(got, wanted, rtol=64 * torch.finfo(wanted.dtype).eps, atol=0.0).all()):
+            worst = float((got - wanted).abs().max())
+            raise ValueError(
+                f"{name} cannot hold this value: an entry is masked, tied or out of range (off by {worst:.3g})"
+            )
+
+    store_effective(layer, name, value, effective_value, refuse)
+
+
+@torch.no_grad()
+def store_effective(
+    layer: LayerLike,
+    name: str,
+    value: Tensor,
+    effective: Callable[[LayerLike, str], Tensor],
+    refuse: Callable[[Tensor, Tensor], None],
+) -> None:
+    """Store raw tensors that give `effective` this value; all as before where refuse(wanted, got) raises ValueError."""
+    before = effective(layer, name)
     value = torch.as_tensor(value, dtype=before.dtype, device=before.device)
     if value.shape != before.shape:
         raise ValueError(f"{name} has shape {list(before.shape)}, not {list(value.shape)}")
@@ -115,11 +137,9 @@ def set_effective_value(layer: LayerLike, name: str, value: Tensor) -> None:
     kept = {key: getattr(layer, key).detach().clone() for key in raws}
     for key, raw in raws.items():
         getattr(layer, key).copy_(raw)
-    got = effective_value(layer, name)
-    if not bool(torch.isclose(got, value, rtol=64 * torch.finfo(value.dtype).eps, atol=0.0).all()):
-        worst = float((got - value).abs().max())
+    try:
+        refuse(value, effective(layer, name))
+    except ValueError:
         for key, raw in kept.items():
             getattr(layer, key).copy_(raw)
-        raise ValueError(
-            f"{name} cannot hold this value: an entry is masked, tied or out of range (off by {worst:.3g})"
-        )
+        raise
