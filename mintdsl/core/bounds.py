@@ -53,22 +53,11 @@ def bind_bound(nodes: tuple[ast.Constraint, ...], kind: ir.MapKind, info: Kind, 
             fixes=fixes,
         )
         return None
-    numbers = [values.number(node.value) for node in nodes]
-    known = [n for n in numbers if n is not None]
-    if len(known) != len(numbers):
+    found = _registered("diag", nodes, span, values)
+    if found is None:
         return None
-    form, bounds = _form(nodes, known)
-    constraint = next((c for c in CONSTRAINTS if c.quantity == "diag" and c.cmp == form and c.ready), None)
-    if constraint is None:
-        values.bag.error(
-            "E0701",
-            span,
-            f"no parametrisation keeps `{', '.join(map(_shown, nodes, known))}`",
-            "not one of the constraints of `mint list constraints`",
-            notes=("constraints: " + "; ".join(c.text for c in CONSTRAINTS if c.quantity == "diag"),),
-        )
-        return None
-    if form == ">= <=" and not 0 < bounds[0] < bounds[1]:
+    constraint, bounds = found
+    if constraint.cmp == ">= <=" and not 0 < bounds[0] < bounds[1]:
         values.bag.error(
             "E0701", span, f"`diag` from {bounds[0]:g} to {bounds[1]:g} holds no room", "0 < m < M is needed"
         )
@@ -96,22 +85,31 @@ def _determinant(
         return None
     if isinstance(kind, ir.Conv) and kind.size != (1, 1):
         not_yet(values.bag, span, "`det` of a convolution larger than 1x1")
+    found = _registered("det", nodes, span, values)
+    return None if found is None else _via(found[0], (), nodes, span, values.bag)
+
+
+def _registered(
+    quantity: str, nodes: tuple[ast.Constraint, ...], span: Span, values: Values
+) -> tuple[Constraint, tuple[float, ...]] | None:
+    """The registered constraint that the parts make together, and its numbers; None with a report."""
     numbers = [values.number(node.value) for node in nodes]
     known = [n for n in numbers if n is not None]
     if len(known) != len(numbers):
         return None
-    form, _ = _form(nodes, known)
-    constraint = next((c for c in CONSTRAINTS if c.quantity == "det" and c.cmp == form and c.ready), None)
-    if constraint is None or any(node.name.id != "det" for node in nodes):
+    form, bounds = _form(nodes, known)
+    registered = [c for c in CONSTRAINTS if c.quantity == quantity]
+    constraint = next((c for c in registered if c.cmp == form and c.ready), None)
+    if constraint is None or any(node.name.id != quantity for node in nodes):
         values.bag.error(
             "E0701",
             span,
             f"no parametrisation keeps `{', '.join(map(_shown, nodes, known))}`",
             "not one of the constraints of `mint list constraints`",
-            notes=("constraints: " + "; ".join(c.text for c in CONSTRAINTS if c.quantity == "det"),),
+            notes=("constraints: " + "; ".join(c.text for c in registered),),
         )
         return None
-    return _via(constraint, (), nodes, span, values.bag)
+    return constraint, bounds
 
 
 def _shown(node: ast.Constraint, value: float) -> str:
