@@ -137,7 +137,8 @@ def parameters(
     """
     definition = _find(program, key)
     found: dict[str, tuple[int, ...]] = {}
-    parts, latent = _parts(program, definition, bind(definition, shape, args), "")
+    own = bind(definition, shape, args)
+    parts, latent = _parts(program, definition, own, "")
     for prefix, layer, env in parts:
         if isinstance(layer, ir.StandardizeData):
             found |= dict.fromkeys((f"{prefix}mean", f"{prefix}log_std"), (channels_of(env.dims),))
@@ -145,6 +146,8 @@ def parameters(
         found |= _tensors(layer, env, prefix)
     prior = _prior(definition)
     if prior is not None and prior.per:
+        left = sum(math.prod(evaluate_size(d, own.sizes) for d in part.dims) for part in prior.left)
+        latent = (left + math.prod(latent),) if left else latent
         found |= dict.fromkeys(("prior.location", "prior.log_scale"), _prior_shape(prior, latent))
     return found
 
@@ -343,11 +346,10 @@ Part: TypeAlias = tuple[str, ir.Layer | ir.StandardizeData, Env]
 
 
 def _parts(program: ir.Program, definition: ir.Definition, env: Env, prefix: str) -> tuple[list[Part], tuple[int, ...]]:
-    """Every layer and `standardize` by data below a definition with its keys' prefix; and the sizes of the latent."""
+    """Every layer and `standardize` by data below a definition with its keys' prefix; and the sizes that leave."""
     if isinstance(definition, ir.Layer):
         return [(prefix, definition, env)], env.dims
-    found, dims, left = _uses(program, definition.steps, env, prefix, [()], env.dims)
-    return found, (left + math.prod(dims),) if left else dims
+    return _uses(program, definition.steps, env, prefix, [()], env.dims)
 
 
 def _uses(
@@ -357,11 +359,9 @@ def _uses(
     prefix: str,
     copies: Sequence[tuple[int, ...]],
     dims: tuple[int, ...],
-) -> tuple[list[Part], tuple[int, ...], int]:
-    """The parts of `steps`, entered with sizes `dims` in each of `copies`; the sizes at their end; and how many values
-    `factor` let go before it."""
+) -> tuple[list[Part], tuple[int, ...]]:
+    """The parts of `steps`, entered with sizes `dims` in each of `copies`; and the sizes that leave."""
     found: list[Part] = []
-    left = 0
     for step in steps:
         match step.op:
             case ir.Use() as use:
@@ -370,25 +370,23 @@ def _uses(
                 for copy in copies:
                     found += _parts(program, callee, inner, _path(prefix, step, copy) + ".")[0]
                 if isinstance(callee, ir.Flow):
-                    _, dims, gone = _uses(program, callee.steps, inner, prefix, [], dims)
-                    left += gone
+                    dims = _uses(program, callee.steps, inner, prefix, [], dims)[1]
             case ir.StandardizeData() as op:
                 found += [(_path(prefix, step, copy) + ".", op, replace(env, dims=dims)) for copy in copies]
             case ir.Repeat(count=count, steps=block):
                 numbers = [(*copy, k) for copy in copies for k in range(evaluate_size(count, env.sizes))]
                 found += _uses(program, block, env, prefix, numbers, dims)[0]  # a repeated block keeps the sizes
             case ir.Pair(steps=block):
-                more, dims, gone = _uses(program, block, env, prefix, copies, dims)
-                found, left = found + more, left + gone
+                more, dims = _uses(program, block, env, prefix, copies, dims)
+                found += more
             case ir.Move() as move:
                 dims = leaves(move, dims)
             case ir.Pad(extra=extra):
                 dims = (dims[0] + extra, *dims[1:])
             case ir.FactorOut():
-                dims, _, gone_places = _halves(dims)
-                left += len(gone_places)
+                dims = _halves(dims)[0]
             case ir.Logit() | ir.Standardize() | ir.Dequantize() | ir.Prior() | ir.Classify():
                 pass
             case other:
                 assert_never(other)
-    return found, dims, left
+    return found, dims
