@@ -1,0 +1,194 @@
+"""What `verify` tests: uses of a definition on small shapes, their modules, and the weights and inputs they get."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from itertools import product
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from mintdsl.core import ir
+from mintdsl.core.interpret_weights import Argument, Env, bind, bind_net, extents, param_shape
+from mintdsl.core.interval import REAL, Interval
+from mintdsl.core.live import anchor
+
+SHAPES: Mapping[str, tuple[tuple[int, ...], ...]] = {  # the preferred one first
+    "Image": ((2, 3, 4), (1, 3, 4), (1, 4, 4), (4, 2, 3), (3, 4, 4), (4, 4, 4), (1, 8, 8), (8, 2, 2), (16, 2, 2)),
+    "Vec": ((5,), (4,), (6,), (8,), (9,), (12,), (16,)),
+    "Seq": ((3, 2), (2, 4), (4, 3), (4, 4)),
+}
+SIZES = (2, 1, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)  # for Nat formals
+EXTREMES = {
+    "softplus": -25.0,
+    "exp": -25.0,
+    "signed": -25.0,
+    "signed_exp": -25.0,
+    "sigmoid": -30.0,
+    "raw": -(2.0**-20),
+}
+"""Raw numbers at the end of each parametrisation; 0 for the others."""
+
+
+def fitting(definition: ir.Definition, args: Mapping[str, Argument], test: Callable[[Env], object]) -> Env:
+    """The definition at its own shape, or at the first small one on which its sizes are whole numbers."""
+    for shape in _shapes(definition.shape, None):
+        try:
+            env = bind(definition, shape, args)
+            test(env)
+        except ValueError:
+            continue
+        return env
+    raise ValueError(f"no small shape fits {definition.name} on {definition.shape}")
+
+
+def _shapes(shape: ir.Shape, rank: int | None) -> list[tuple[int, ...]]:
+    """Small shapes that may fit the pattern."""
+    fixed = [d.constant for d in shape.dims] or [None] * 3
+    if None not in fixed:
+        return [tuple(c for c in fixed if c is not None)]
+    kind = {1: "Vec", 2: "Seq"}.get(rank or 3, "Image") if shape.kind == "Any" else shape.kind
+    tried = [tuple(s if c is None else c for s, c in zip(small, fixed, strict=False)) for small in SHAPES[kind]]
+    return list(dict.fromkeys(tried))
+
+
+def smaller(layer: ir.Layer, env: Env) -> Env:
+    """The same use of a layer at sizes that the interpreter takes, every quotient still whole."""
+    names = [f.name for f in layer.formals if f.type == "Nat"]
+    choices = [[n for n in SIZES if n <= env.sizes[k]] or [env.sizes[k]] for k in names]
+    for shape in _shapes(layer.shape, len(env.dims)):
+        for values in product(*choices):
+            try:
+                there = bind(layer, shape, dict(zip(names, values, strict=True)))
+                small = replace(env, dims=shape, sizes={**env.sizes, **there.sizes})
+                whole(layer, small)
+            except ValueError:
+                continue
+            return small
+    return env
+
+
+def whole(layer: ir.Layer, env: Env) -> None:
+    """ValueError where a size of the layer is not a whole number >= 1."""
+    extents(layer, [name for name, _ in layer.indices], env.sizes)
+    for param in layer.params:
+        if isinstance(param.kind, ir.NetParam):
+            bind_net(param.kind, env)
+            continue
+        param_shape(layer, param, env.dims, env.sizes)
+        env.shape(param.source)
+
+
+def title(layer: ir.Layer, env: Env) -> str:
+    """A use of a layer in words: its name, its arguments, its shape."""
+    values: dict[str, object] = {**env.sizes, **env.directions, **env.numbers}
+    values |= {**{k: o.name for k, o in env.orders.items()}, **{k: a.act for k, a in env.acts.items()}}
+    shown = [f"{f.name} = {values[f.name]}" for f in layer.formals if f.name in values]
+    return f"{layer.name}{'(' if shown else ''}{', '.join(shown)}{')' if shown else ''} on {list(env.dims)}"
+
+
+def build(cls: type[nn.Module], definition: ir.Definition, env: Env, like: nn.Module | None) -> nn.Module:
+    """An instance in float64; activations and initialisations are those of `like`."""
+    known = inspect.signature(cls).parameters
+    own = [n for n in known if n not in ("shape", "device", "dtype")]
+    values: dict[str, object] = {**env.sizes, **env.numbers, **env.directions}
+    values |= {name: order.rows for name, order in env.orders.items()}
+    kwargs: dict[str, object] = {"dtype": torch.float64}
+    for formal in definition.formals:
+        name = next(n for n in own if n.rstrip("_") == formal.name.rstrip("_"))
+        kept = [getattr(like, n) for n in (f"{formal.name}_", formal.name) if hasattr(like, n)]
+        if formal.name in values or kept:
+            kwargs[name] = values[formal.name] if formal.name in values else kept[0]
+    return cls(env.dims, **kwargs) if "shape" in known else cls(**kwargs)
+
+
+def layers(model: nn.Module) -> list[nn.Module]:
+    """The layers of a flow in its order, without the nets of heads."""
+    return [m for m in model.modules() if hasattr(m, "set_effective")]
+
+
+def raw(module: nn.Module, prefix: str) -> dict[str, list[float]]:
+    """The state of a layer, and of the nets in it, under the names of the spec."""
+    found = {}
+    for key, value in module.state_dict().items():
+        owner, dot, last = key.rpartition(".")
+        inner = module.get_submodule(owner)
+        names = cast("tuple[str, ...]", getattr(inner, "names", ()))
+        spec = dict(zip(cast("tuple[str, ...]", getattr(inner, "members", names)), names, strict=True))
+        stems = (last, last.removesuffix("_sign"), last.removesuffix("_order"))
+        stem = next((s for s in stems if s in spec), last)
+        found[prefix + owner + dot + spec.get(stem, stem) + last[len(stem) :]] = value.double().flatten().tolist()
+    return found
+
+
+def estimated(model: nn.Module, prefixes: Sequence[str]) -> dict[str, list[float]]:
+    """What is stored outside of layers, under the names of the spec: statistics of the data, a learned prior."""
+    found = [m for m in model.modules() if type(m).__name__ == "DataStandardize"]
+    kept = {p + k: v for p, m in zip(prefixes, found, strict=True) for k, v in m.state_dict().items()}
+    kept |= {k: v for k, v in model.state_dict().items() if k.startswith("prior.")}
+    return {k: v.double().flatten().tolist() for k, v in kept.items() if not k.endswith("pending")}
+
+
+@torch.no_grad()
+def draw(model: nn.Module, kind: str, seed: int, batch: Tensor, std: float = 1.0) -> None:
+    """Initial values, from `batch` where data decide, or normal ones with random signs."""
+    torch.manual_seed(seed)
+    for m in model.modules():
+        reset = getattr(m, "reset_parameters", None)
+        if reset is not None:
+            reset()
+    if kind == "initial":
+        if hasattr(model, "initialize"):
+            cast("Callable[[Tensor], object]", model.initialize)(batch)
+        return
+    for p in model.parameters():
+        p.copy_(std * torch.randn(p.shape, dtype=torch.float64))
+    for name, b in model.named_buffers():
+        if name.endswith("_sign"):
+            b.copy_(torch.where(torch.rand(b.shape) < 0.5, -1.0, 1.0))
+        elif name.endswith(("_mean", "_var")):
+            drawn = torch.randn(b.shape, dtype=torch.float64)
+            b.copy_(drawn if name.endswith("_mean") else drawn.exp())
+        elif name.endswith((".mean", ".log_std")):
+            b.copy_(torch.randn(b.shape, dtype=torch.float64))
+        elif name.rpartition(".")[2] == "pending":
+            b.fill_(False)
+
+
+@torch.no_grad()
+def to_the_ends(layer: ir.Layer, env: Env, module: nn.Module, seed: int) -> None:
+    """Half of the diagonals go to an end of their sets: zeros in centre taps, the smallest scales."""
+    made = torch.Generator().manual_seed(seed)
+    for param in layer.params:
+        place = diagonal(module, param, env)
+        if place is not None:
+            end = EXTREMES.get(param.bound.via, 0.0) if param.bound is not None else 0.0
+            place.copy_(torch.where(torch.rand(place.shape, generator=made) < 0.5, end, place))
+
+
+def diagonal(module: nn.Module, param: ir.Param, env: Env) -> Tensor | None:
+    """A view of the stored diagonal of a parameter; None where it has none."""
+    names, members = cast("tuple[str, ...]", module.names), cast("tuple[str, ...]", module.members)
+    stored: dict[str, Tensor] = dict(zip(names, (getattr(module, m).detach() for m in members), strict=True))
+    match param.kind:
+        case ir.Elementwise(kind="scale"):
+            return stored[param.name]
+        case ir.Conv(direction=str(direction), strict=False) as conv:
+            row, column = anchor(conv, env.directions.get(direction, direction))
+            return stored[param.name][..., row, column].diagonal(dim1=-2, dim2=-1)
+        case ir.Dense(direction=str(), strict=False):
+            return stored[param.name].diagonal(dim1=-2, dim2=-1)
+        case _:
+            return None
+
+
+def inside(domain: Interval, shape: tuple[int, ...], seed: int) -> Tensor:
+    """Numbers inside the domain: normal ones on R, else uniform ones."""
+    made = torch.Generator().manual_seed(seed + 1)
+    if domain == REAL:
+        return torch.randn(shape, generator=made, dtype=torch.float64)
+    share = 0.02 + 0.96 * torch.rand(shape, generator=made, dtype=torch.float64)
+    return max(domain.lo, -3.0) + (min(domain.hi, 3.0) - max(domain.lo, -3.0)) * share
