@@ -6,14 +6,15 @@ inverse apply and undo the links with these terms, so they cannot disagree.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Iterator, Sequence
 from graphlib import TopologicalSorter
 
 from mintdsl.codegen import shapes
 from mintdsl.codegen.context import LayerContext
 from mintdsl.codegen.lower.code import Code, rank_of
 from mintdsl.codegen.lower.formula import Lowering
-from mintdsl.core import ir
+from mintdsl.codegen.naming import LOCALS
+from mintdsl.core import ir, walks
 from mintdsl.core.links import Link, links
 from mintdsl.core.walks import needed_lets, variables
 from mintdsl.records import record, replace
@@ -85,7 +86,7 @@ def _chain(c: LayerContext, variable: str, result: ir.Expr) -> Chain:
             steps.append((link.word, ""))
             continue
         value = values[id(link.operand)]
-        if value.rank == 0:
+        if _stands_alone(value, lowering):
             steps.append((link.word, value.wrapped))
             continue
         term = value.text if value.text.isidentifier() else _term(link, names, c)
@@ -94,12 +95,17 @@ def _chain(c: LayerContext, variable: str, result: ir.Expr) -> Chain:
             terms.append(value)
         steps.append((link.word, term))
     log_scale = _log_scale(layer, found, lowering)
-    if log_scale is not None and log_scale.rank:
+    if log_scale is not None and not _stands_alone(log_scale, lowering):
         names.append("log_scale")
         terms.append(log_scale)
     return Chain(
         variable, name, tuple(steps), reads, tuple(lowering.lines), tuple(terms), tuple(names), log_scale
     )  # fmt: skip
+
+
+def _stands_alone(code: Code, lowering: Lowering) -> bool:
+    """Whether forward and inverse can write a number themselves: nothing in it was named on the way."""
+    return code.rank == 0 and not (lowering.taken - LOCALS).intersection(_words(code.text))
 
 
 def _term(link: Link, names: Sequence[str], c: LayerContext) -> str:
@@ -112,50 +118,92 @@ def _term(link: Link, names: Sequence[str], c: LayerContext) -> str:
 
 def _log_scale(layer: ir.Layer, found: Sequence[Link], lowering: Lowering) -> Code | None:
     """log |product of the scales|: of exp and sigmoid without them, so that nothing underflows."""
-    total: Code | None = None
-    for link in found:
-        if link.word in SCALES and link.operand is not None:
-            log = _log(layer, link.operand, lowering)
-            if link.word == "/":
-                log = lowering.algebra.neg(log)
-            total = log if total is None else lowering.algebra.binary("+", total, log)
+    scales = [(link.word, link.operand) for link in found if link.word in SCALES and link.operand is not None]
+    logs, total = _Logs.of([operand for _, operand in scales], layer, lowering), None
+    for word, operand in scales:
+        log = logs.log(operand)
+        if word == "/":
+            log = lowering.algebra.neg(log)
+        total = log if total is None else lowering.algebra.binary("+", total, log)
     return total
 
 
-def _log(layer: ir.Layer, node: ir.Expr, lowering: Lowering) -> Code:
-    match node:
-        case ir.Apply(act=ir.BuiltinAct(name="exp"), arg=arg):
-            return lowering.expr(arg)[0]
-        case ir.Apply(act=ir.BuiltinAct(name="sigmoid"), arg=arg):
-            inner = lowering.expr(arg)[0]
-            if inner.rank:
-                return replace(inner, text=f"nn.functional.logsigmoid({inner.text})", atom=True)
-        case ir.Neg(arg=arg) | ir.Pick(arg=arg):
-            return _log(layer, arg, lowering)
-        case ir.Ref(name=name) if not layer.let(name).indices and _closed(layer, layer.let(name).value):
-            return _log(layer, layer.let(name).value, lowering)
-        case ir.Binary(op="*" | "/" as op, left=left, right=right):
-            a, b = _log(layer, left, lowering), _log(layer, right, lowering)
-            return lowering.algebra.binary("+" if op == "*" else "-", a, b)
-        case _:
-            pass
-    value = lowering.expr(node)[0]
-    if value.rank == 0:
-        return Code(f"math.log(abs({value.text}))")
-    return replace(value, text=f"{value.wrapped}.abs().log()", atom=True)
+def _factors(root: ir.Expr) -> Iterator[ir.Expr]:
+    """What a product is made of: signs, picks, products and quotients taken apart."""
+    waiting = [root]
+    while waiting:
+        match waiting.pop():
+            case ir.Neg(arg=arg) | ir.Pick(arg=arg):
+                waiting.append(arg)
+            case ir.Binary(op="*" | "/", left=left, right=right):
+                waiting += (right, left)
+            case other:
+                yield other
 
 
-def _closed(layer: ir.Layer, node: ir.Expr) -> bool:
-    """Whether the logarithm of a node is that of its parts, so that it is not taken of the value."""
-    match node:
+@record
+class _Logs:
+    """Logarithms of products. Those of `lets` that hold an exp or a sigmoid are lines of their own, one each."""
+
+    lowering: Lowering
+    lets: dict[str, Code]
+
+    @staticmethod
+    def of(operands: Sequence[ir.Expr], layer: ir.Layer, lowering: Lowering) -> _Logs:
+        """Ready for these operands."""
+        closed: set[str] = set()  # lets whose logarithm is not taken of the value
+        for item in layer.lets:
+            if not item.indices and any(_is_closed(factor, closed) for factor in _factors(item.value)):
+                closed.add(item.name)
+        needed: set[str] = set()
+        waiting = list(operands)
+        while waiting:
+            for factor in _factors(waiting.pop()):
+                if isinstance(factor, ir.Ref) and factor.name in closed - needed:
+                    needed.add(factor.name)
+                    waiting.append(layer.let(factor.name).value)
+        logs = _Logs(lowering, {})
+        for item in layer.lets:
+            if item.name in needed:
+                log = logs.log(item.value)
+                logs.lets[item.name] = lowering.name(f"log_{lowering.local[item.name]}", log)
+        return logs
+
+    def log(self, node: ir.Expr) -> Code:
+        """log |node|; only what stands in brackets makes it recurse."""
+        lowering = self.lowering
+        match node:
+            case ir.Apply(act=ir.BuiltinAct(name="exp"), arg=arg):
+                return lowering.expr(arg)[0]
+            case ir.Apply(act=ir.BuiltinAct(name="sigmoid"), arg=arg):
+                inner = lowering.expr(arg)[0]
+                if inner.rank:
+                    return replace(inner, text=f"nn.functional.logsigmoid({inner.text})", atom=True)
+            case ir.Neg(arg=arg) | ir.Pick(arg=arg):
+                return self.log(arg)
+            case ir.Ref(name=name) if name in self.lets:
+                return self.lets[name]
+            case ir.Binary(op="*" | "/"):
+                first, operations = walks.chain(node, "*/")
+                total = self.log(first)
+                for one in operations:
+                    total = lowering.algebra.binary("+" if one.op == "*" else "-", total, self.log(one.right))
+                return total
+            case _:
+                pass
+        value = lowering.expr(node)[0]
+        if value.rank == 0:
+            return Code(f"math.log(abs({value.text}))")
+        return replace(value, text=f"{value.wrapped}.abs().log()", atom=True)
+
+
+def _is_closed(factor: ir.Expr, lets: Container[str]) -> bool:
+    """Whether the logarithm of a factor is that of its parts."""
+    match factor:
         case ir.Apply(act=ir.BuiltinAct(name="exp" | "sigmoid")):
             return True
-        case ir.Neg(arg=arg) | ir.Pick(arg=arg):
-            return _closed(layer, arg)
         case ir.Ref(name=name):
-            return not layer.let(name).indices and _closed(layer, layer.let(name).value)
-        case ir.Binary(op="*" | "/", left=left, right=right):
-            return _closed(layer, left) or _closed(layer, right)
+            return name in lets
         case _:
             return False
 
@@ -269,7 +317,7 @@ def _arguments(c: LayerContext, chain: Chain) -> str:
 def _log_det(c: LayerContext, chain: Chain, sign: str) -> None:
     if chain.log_scale is None:
         return
-    log = "log_scale" if chain.log_scale.rank else chain.log_scale.text
+    log = "log_scale" if "log_scale" in chain.names else chain.log_scale.text
     c.write(f"log_det = log_det {sign} log_det_term({log}, {chain.name}{_kept(c, chain)})")
 
 

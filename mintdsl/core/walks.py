@@ -13,10 +13,10 @@ from mintdsl.records import derived
 from mintdsl.syntax import ast
 
 
-def chain(node: ir.Expr) -> tuple[ir.Expr, list[ir.Binary]]:
-    """The first operand of a chain such as `a + b * c - d`, and its operations, innermost first."""
+def chain(node: ir.Expr, ops: str = "+-*/") -> tuple[ir.Expr, list[ir.Binary]]:
+    """The first operand of a chain of `ops` such as `a + b * c - d`, and its operations, innermost first."""
     operations: list[ir.Binary] = []
-    while isinstance(node, ir.Binary):
+    while isinstance(node, ir.Binary) and node.op in ops:
         operations.append(node)
         node = node.left
     operations.reverse()

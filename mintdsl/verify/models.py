@@ -80,6 +80,8 @@ def whole(layer: ir.Layer, env: Env) -> None:
             continue
         param_shape(layer, param, env.dims, env.sizes)
         env.shape(param.source)
+    for part in layer.split.shapes if layer.split is not None else ():
+        env.shape(part)
 
 
 def title(layer: ir.Layer, env: Env) -> str:
