@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from mintdsl.core import ir
-from mintdsl.core.walks import variables
+from mintdsl.core.postorder import postorder
 
 
 class Link(NamedTuple):
@@ -21,6 +21,7 @@ class Link(NamedTuple):
 
 def links(layer: ir.Layer, variable: str, root: ir.Expr) -> tuple[list[Link], ir.Expr]:
     """The links from `variable` outwards, and the node where the chain ends inwards: the variable if it is complete."""
+    moved = _reading(layer, variable, root)
     found: list[Link] = []
     node = root
     while True:
@@ -33,7 +34,7 @@ def links(layer: ir.Layer, variable: str, root: ir.Expr) -> tuple[list[Link], ir
                 node = arg
                 continue
             case ir.Binary(op=op, left=left, right=right):
-                reads = [variable in variables(side, layer) for side in (left, right)]
+                reads = [moved[id(side)] for side in (left, right)]
                 if reads == [True, False]:
                     found.append(Link(op, right))
                     node = left
@@ -45,3 +46,22 @@ def links(layer: ir.Layer, variable: str, root: ir.Expr) -> tuple[list[Link], ir
             case _:
                 pass
         return found[::-1], node
+
+
+def _reading(layer: ir.Layer, variable: str, root: ir.Expr) -> dict[int, bool]:
+    """Of every node, by its id, whether it reads the variable: once for all, since a chain is as long as its text."""
+    found: dict[int, bool] = {}
+    lets: dict[str, bool] = {}
+    for name, formula in (*((item.name, item.value) for item in layer.lets), ("", root)):
+        done: list[bool] = []
+        for node in postorder(formula):
+            match node.expr:
+                case ir.Var(name=own):
+                    done.append(own == variable)
+                case ir.Ref(name=own):
+                    done.append(lets[own])
+                case _:
+                    done.append(any(done[k] for k in node.operands))
+            found[id(node.expr)] = done[-1]
+        lets[name] = done[-1]
+    return found
