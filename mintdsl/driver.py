@@ -317,15 +317,14 @@ def _check(
     known = known_sizes(definition, sizes)
     counts = _counts(core, key, instances, known) if known is not None and proof.bijection is not None else None
     if known is not None and counts is not None and isinstance(definition, ir.Flow):
-        bag.extend(_blind(core, key, definition, *known))
+        bag.extend(_blind(core, key, definition, known.dims, known.nats))
     return Checked(key, definition.name, proof, counts)
 
 
 def _counts(core: ir.Program, key: str, instances: Instances, known: KnownSizes) -> Counts | None:
     """The parameters of a definition; sizes that do not fit are reported."""
-    dims, nats = known
     orders = {f.name: f.default for f in core.definitions[key].formals if isinstance(f.default, Order)}
-    return instances.of(key, dims, nats, orders, NOWHERE)
+    return instances.of(key, known.dims, known.nats, orders, NOWHERE, given=known.given)
 
 
 def _blind(

@@ -17,6 +17,7 @@ PROVED = {
     "cinc/conv",
     "cinc/quad",
     "emerging/pair",
+    "maf/maf",
     "mintnet/cifar10",
     "mintnet/imagenet32",
     "mintnet/mint",
@@ -49,7 +50,7 @@ LATER = "E0901"
 REASONS: dict[str, tuple[str, str]] = {
     "activation_defined_not_monotone": ("E0406", "h(x)"),
     "activation_not_monotone": ("E0406", "h(W(x))"),
-    "context_missing": (LATER, ""),
+    "context_missing": ("E0215", "Maf(width = 64)"),
     "coupling_reads_itself": ("E0402", "s(b)"),
     "density_after_pad": ("E0604", "prior normal"),
     "dequantize_late": ("E0605", "dequantize 256"),

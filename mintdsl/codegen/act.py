@@ -14,7 +14,7 @@ def write_act(act: ir.DefinedAct, name: str, write: Writer, steepest: float | No
     """`NAME_value`, `NAME_slope` and `act_NAME`; such an activation mentions no formals."""
     span = act.body.span
     layer = ir.Layer(
-        act.name, (), _ANY, (), DEFAULT_ORDER["Vec"], (), (), "x", (), act.body, None, None, span, span, span
+        act.name, (), _ANY, (), DEFAULT_ORDER["Vec"], (), (), "x", (), act.body, None, None, None, span, span, span
     )
     for suffix, doc in (("value", "by its formula in the spec"), ("slope", "the derivative of the formula")):
         lowering = Lowering(layer, "value", {}, {}, {}, {}, lambda _: None)

@@ -17,13 +17,13 @@ from mintdsl.records import record
 
 def write_chain(c: LayerContext, arguments: Sequence[str]) -> None:
     """`forward`, and `inverse` with these arguments."""
-    write, layer = c.write, c.layer
-    where = c.where(layer.shape_span)
+    write = c.write
     with write.block("def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:"):
+        shape = f"; x [*, *event_shape]{c.shown_context}, log_det [*]"
         surrogate = "; in training mode with the batch's statistics, a surrogate"
-        write(f'"""f(x) and log |det df/dx|{surrogate if c.statistics else "; x [*, *event_shape], log_det [*]"}."""')
-        write("no_context(context, type(self).__name__)")
-        write(f'x, lead = flatten_batch(x, self.event_shape, "x", "{where}")')
+        write(f'"""f(x) and log |det df/dx|{surrogate if c.statistics else shape}."""')
+        c.write_no_context()
+        c.write_batch("x")
         links = _Links(c, "y", _lowering(c))
         _body(c, links.forward(), f"# {_shown(c)}", "y, log_det = x, no_log_det(x)")
         write("return unflatten_batch(y, lead), unflatten_batch(log_det, lead)")
@@ -31,12 +31,12 @@ def write_chain(c: LayerContext, arguments: Sequence[str]) -> None:
     write.call("def inverse", arguments, " -> tuple[Tensor, Tensor]:")
     with write.indented():
         write('"""x with f(x) = z, in closed form, link by link, and log |det dx/dz|."""')
-        write("no_context(context, type(self).__name__)")
+        c.write_no_context()
         if c.statistics:
             write("frozen_statistics(self)  # rule BN: the proof is of evaluation mode")
         if c.assumed:
             write("check_assumptions(self)  # what the proof assumes of stored numbers")
-        write(f'z, lead = flatten_batch(z, self.event_shape, "z", "{where}")')
+        c.write_batch("z")
         links = _Links(c, "x", _lowering(c))
         with_exactly = any(isinstance(p.kind, (ir.Conv, ir.Dense)) for p in c.params)
         comment, start = f"# the links of {_shown(c)}, the last one first", "x, log_det = z, no_log_det(z)"
@@ -73,11 +73,10 @@ def _body(c: LayerContext, lines: Sequence[str], comment: str, start: str, block
         if words & set(_words(target)):
             kept.append(line)
             words |= set(_words(source))
-    local = [c.names.local[p.name] for p in c.params]
-    names = [name if name in words else "_" for name in local]
+    names = [name if name in words else "_" for name in c.carried]
     if set(names) - {"_"}:
         unpacked = ", ".join(names) + ("," if len(names) == 1 else "")
-        c.write(f"{unpacked if len(names) > 1 else f'({unpacked})'} = self.effective_weights()")
+        c.write(f"{unpacked if len(names) > 1 else f'({unpacked})'} = {c.weights}")
     c.write(comment)
     c.write(start)
     if block:

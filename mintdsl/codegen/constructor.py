@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from math import lcm
 
 from mintdsl.codegen import shapes
-from mintdsl.codegen.context import LayerContext, places, via
+from mintdsl.codegen.context import LayerContext, context_shape, places, takes_context_shape, via
 from mintdsl.codegen.emit import Writer
 from mintdsl.codegen.naming import Names
 from mintdsl.core import ir
@@ -122,7 +122,7 @@ def drop_unused_sizes(write: Writer, start: int) -> None:
     """Remove sizes that the constructor binds from line `start` on and never reads."""
     for position in range(len(write.lines) - 1, start - 1, -1):
         name, _, source = write.lines[position].strip().partition(" = ")
-        if re.match(r"shape(_\d+)?\[", source) and name.isidentifier():
+        if re.match(r"(context_)?shape(_\d+)?\[", source) and name.isidentifier():
             rest = "\n".join(write.lines[position + 1 :])
             if not re.search(rf"\b{name}\b(?! = )(?<!self\.{name})(?<!\"{name})", rest):
                 del write.lines[position]
@@ -139,9 +139,14 @@ def write_constructor(c: LayerContext) -> None:
     write.depth += 1
     write("super().__init__()")
     write(f"self.event_shape = {shapes.shape(layer.shape, {}) if concrete(layer.shape) else 'tuple(shape)'}")
-    for word, _ in more:
+    for word, _ in more if isinstance(layer, ir.Net) else ():
         write(f"self.{word} = tuple({word})")
-    write('self.latent_shape, self.context_shape, self.path = self.event_shape, None, ""')
+    late = c.given is not None and not takes_context_shape(layer)  # it is made of sizes that are bound first
+    if c.given is None or not late:
+        shown = context_shape(layer, names.argument)
+        write(f'self.latent_shape, self.context_shape, self.path = self.event_shape, {shown}, ""')
+    else:
+        write('self.latent_shape, self.path = self.event_shape, ""')
     write("self.kept_weights: tuple[Tensor, ...] | None = None")
     if not c.affine and not c.composed and not isinstance(layer, ir.Net):
         write("self.last_inverse: InverseInfo | None = None")
@@ -155,6 +160,8 @@ def write_constructor(c: LayerContext) -> None:
     if c.factored:
         write.braces("self.forms = ", [f'"{p.name}": {c.form(p)[0]}' for p in c.factored])
     write_sizes(layer.shape, layer.formals, names, layer.name, write, more)
+    if late:
+        write(f"self.context_shape = {context_shape(layer, names.argument)}")
     write_formals(layer.formals, names, write)
     if not isinstance(layer, ir.Net):
         write_checked_formals(layer.formals, names, layer.name, write)

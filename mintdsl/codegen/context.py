@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from mintdsl.codegen import shapes
 from mintdsl.codegen.emit import Writer
 from mintdsl.codegen.naming import Names
+from mintdsl.codegen.reading import Followed, Reading
 from mintdsl.core import ir
 from mintdsl.core.constraints import Parametrisation, kept_by
 from mintdsl.core.from_data import FromData, from_data
@@ -31,6 +32,10 @@ class LayerContext:
     steepest: Callable[[ir.BuiltinAct | ir.DefinedAct], float | None]
     classes: Mapping[str, str]
     every: Mapping[str, Names]  # of all definitions of the module, by key
+    key: str = ""
+    autoregressive: bool = False
+    reading: Reading | None = None  # of a layer that is inverted position by position
+    followed: Mapping[str, Followed] = field(default_factory=dict)  # the nets of these, by key
     anchors: dict[str, str] = field(default_factory=dict)
     masks: dict[tuple[object, ...], str] = field(default_factory=dict)
 
@@ -70,6 +75,52 @@ class LayerContext:
                 if dim.symbols and dim == Nat.symbol(next(iter(dim.symbols))):
                     found.setdefault(next(iter(dim.symbols)), f"self.{attribute}[{position}]")
         return found
+
+    @property
+    def given(self) -> ir.Context | None:
+        """The context that it declares."""
+        return self.layer.given if isinstance(self.layer, ir.Layer) else None
+
+    @property
+    def carried(self) -> list[str]:
+        """What the methods take besides x, by their variables: the parameters, then the context."""
+        return [*(self.names.local[p.name] for p in self.params), *(self.names.local[g.name] for g in self.contexts)]
+
+    @property
+    def contexts(self) -> list[ir.Context]:
+        """The context, or none."""
+        return [] if self.given is None else [self.given]
+
+    @property
+    def weights(self) -> str:
+        """What is carried, as the public methods make it."""
+        if self.given is None:
+            return "self.effective_weights()"
+        return "(*self.effective_weights(), context)" if self.params else "(context,)"
+
+    def write_batch(self, name: str) -> None:
+        """Test the shape of an argument, and of the context if there is one; fold their leading dimensions."""
+        place = f'"{name}", "{self.where(self.layer.shape_span)}"'
+        if self.given is None:
+            self.write(f"{name}, lead = flatten_batch({name}, self.event_shape, {place})")
+            return
+        arguments = [name, "context", "self.event_shape", "self.context_shape", place]
+        self.write.call(f"{name}, context, lead = flatten_with_context", arguments, "")
+
+    @property
+    def optional(self) -> str:
+        """The argument for the context of a method that has none otherwise."""
+        return "" if self.given is None else ", context: Tensor | None = None"
+
+    @property
+    def shown_context(self) -> str:
+        """The context in the docstring of forward."""
+        return "" if self.given is None else ", context [*, *context_shape]"
+
+    def write_no_context(self) -> None:
+        """Refuse a context where none is declared."""
+        if self.given is None:
+            self.write("no_context(context, type(self).__name__)")
 
     def direction(self, direction: str) -> str:
         """A direction as the methods and the constructor know it."""
@@ -180,12 +231,31 @@ class LayerContext:
         return [name, diagonal, tap] if tap else [name, diagonal]
 
 
-def places(owner: ir.Layer | ir.Net) -> list[tuple[str, ir.Shape]]:
+def takes_context_shape(owner: ir.Layer | ir.Net | ir.Flow) -> bool:
+    """Whether the constructor has to be told the shape of the context: its own shape and formals do not say it."""
+    if isinstance(owner, ir.Net) or owner.given is None:
+        return False
+    known = {f.name for f in owner.formals} | set(_bound(owner.shape))
+    return any(not size.symbols <= known for size in owner.given.shape.dims)
+
+
+def context_shape(owner: ir.Layer | ir.Net | ir.Flow, names: Mapping[str, str]) -> str:
+    """The shape of the context, as the constructor knows it."""
+    if isinstance(owner, ir.Net) or owner.given is None:
+        return "None"
+    if owner.given.shape.kind == "Any":
+        return "self.event_shape"
+    return "tuple(context_shape)" if takes_context_shape(owner) else shapes.shape(owner.given.shape, names)
+
+
+def places(owner: ir.Layer | ir.Net | ir.Flow) -> list[tuple[str, ir.Shape]]:
     """The shapes that bind sizes of a definition, each with the attribute that holds it.
 
     Of a net those of its further inputs and of its results too, where they name a size that none before does.
     """
     found = [("event_shape", owner.shape)]
+    if not isinstance(owner, ir.Net) and owner.given is not None and takes_context_shape(owner):
+        found.append(("context_shape", owner.given.shape))
     if isinstance(owner, ir.Net):
         known = {f.name for f in owner.formals} | set(_bound(owner.shape))
         for number, shape in enumerate(owner.places[1:], 2):

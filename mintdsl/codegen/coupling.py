@@ -53,21 +53,22 @@ class Chain:
 def coupling_parts(c: LayerContext) -> list[Chain]:
     """The chains of a layer's parts, in their order."""
     assert isinstance(c.layer, ir.Layer)
-    return [_chain(c, variable, result) for variable, result in c.layer.results]
+    return [chain_of(c, variable, result) for variable, result in c.layer.results]
 
 
-def _chain(c: LayerContext, variable: str, result: ir.Expr) -> Chain:
-    layer, name = c.layer, c.names.local[variable]
-    assert isinstance(layer, ir.Layer) and layer.split is not None
+def chain_of(c: LayerContext, variable: str, result: ir.Expr) -> Chain:
+    layer, name = c.layer, c.names.local.get(variable, "x")
+    assert isinstance(layer, ir.Layer)
     found, _ = links(layer, variable, result)
     operands = [link.operand for link in found if link.operand is not None]
     read = [v for v in variables(result, layer) if v != variable]
-    reads = tuple(c.names.local[v] for v in layer.split.parts if v in read)
+    parts = {v: c.names.local[v] for v in layer.split.parts} if layer.split is not None else {variable: name}
+    reads = tuple(local for v, local in parts.items() if v in read)
     attributes = {p.name: c.member(p.name) for p in layer.params}
     lowering = Lowering(layer, "plain", c.names.local, c.members, attributes, c.anchors, c.steepest)
     lowering.around = reads[0] if reads else name
     rank = rank_of(layer.shape)
-    lowering.variables = {v: Code(c.names.local[v], (), True, rank) for v in layer.split.parts}
+    lowering.variables = {v: Code(local, (), True, rank) for v, local in parts.items()}
     lowering.begin()
     wanted = {item.name for operand in operands for item in needed_lets(operand, layer)}
     for item in layer.lets:
@@ -211,6 +212,39 @@ def _is_closed(factor: ir.Expr, lets: Container[str]) -> bool:
 # ---------------------------------------------------------------- methods
 
 
+def write_inverse(c: LayerContext, how: str, start: str = "") -> None:
+    """`inverse` of a layer that is not split: in closed form, or by the solver, of which `how` and `start` say more."""
+    write = c.write
+    write.call("def inverse", INVERSE, " -> tuple[Tensor, Tensor]:")
+    with write.indented():
+        if c.affine:
+            write('"""x with f(x) = z, in closed form (affine in each element alone), and log |det dx/dz|."""')
+        else:
+            write('"""x with f(x) = z and log |det dx/dz|.')
+            write()
+            write(f"{how} The residual")
+            write("max |f(x) - z| / (1 + |z|) of each sample is tested against `tol`: InversionError if it is missed.")
+            write("fixed = (steps, divisor): that many damped steps as the authors of MintNet take them, untested.")
+            write('"""')
+        c.write_no_context()
+        if c.statistics:
+            write("frozen_statistics(self)  # rule BN: the proof is of evaluation mode")
+        if c.assumed:
+            write("check_assumptions(self)  # what the proof assumes of stored numbers")
+        if c.from_data is not None:
+            write("check_initialized(self)")
+        c.write_batch("z")
+        passed, named = (", context", ", context=context") if c.given is not None else ("", "")
+        if c.affine:
+            write(f"x, log_det = invert_affine(self, z{passed})")
+        else:
+            with write.block("if fixed is not None:"):
+                write(f"x, log_det = fixed_inverse(self, z, *fixed{named})")
+            with write.block("else:"):
+                write(f"x, log_det = invert_layer(self, z, tol, max_iter, sign={c.sign}{named}{start})")
+        write("return unflatten_batch(x, lead), unflatten_batch(log_det, lead)")
+
+
 def write_coupling(c: LayerContext) -> None:
     """forward, inverse, and the terms of each part."""
     chains = coupling_parts(c)
@@ -220,15 +254,15 @@ def write_coupling(c: LayerContext) -> None:
     for chain in chains:
         if chain.terms:
             c.write()
-            _terms(c, chain)
+            write_terms(c, chain)
 
 
 def _forward(c: LayerContext, chains: Sequence[Chain]) -> None:
     write = c.write
     with write.block("def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:"):
-        write('"""f(x) and log |det df/dx|; x [*, *event_shape], log_det [*]."""')
-        write("no_context(context, type(self).__name__)")
-        write(f'x, lead = flatten_batch(x, self.event_shape, "x", "{c.where(c.layer.shape_span)}")')
+        write(f'"""f(x) and log |det df/dx|; x [*, *event_shape]{c.shown_context}, log_det [*]."""')
+        c.write_no_context()
+        c.write_batch("x")
         _begin(c, chains, "x")
         for chain in chains:
             if not chain.moves:
@@ -236,7 +270,7 @@ def _forward(c: LayerContext, chains: Sequence[Chain]) -> None:
             _call(c, chain)
             value = chain.name
             for word, term in chain.steps:
-                value = _applied(value, word, term)
+                value = applied(value, word, term)
             write(f"y_{chain.name} = {value}")
             _log_det(c, chain, "+")
         whole = _joined(c, [f"y_{chain.name}" if chain.moves else chain.name for chain in chains])
@@ -248,8 +282,8 @@ def _inverse(c: LayerContext, chains: Sequence[Chain]) -> None:
     write.call("def inverse", INVERSE, " -> tuple[Tensor, Tensor]:")
     with write.indented():
         write('"""x with f(x) = z and log |det dx/dz|, in closed form, one part after the other."""')
-        write("no_context(context, type(self).__name__)")
-        write(f'z, lead = flatten_batch(z, self.event_shape, "z", "{c.where(c.layer.shape_span)}")')
+        c.write_no_context()
+        c.write_batch("z")
         _begin(c, chains, "z")
         by_name = {chain.name: chain for chain in chains}
         graph = {chain.name: chain.reads for chain in chains}
@@ -260,7 +294,7 @@ def _inverse(c: LayerContext, chains: Sequence[Chain]) -> None:
             _call(c, chain)
             value = chain.name
             for word, term in reversed(chain.steps):
-                value = _undone(value, word, term)
+                value = undone(value, word, term)
             write(f"{chain.name} = {value}")
             _log_det(c, chain, "-")
         whole = _joined(c, [chain.name for chain in chains])
@@ -276,8 +310,8 @@ def _begin(c: LayerContext, chains: Sequence[Chain], whole: str) -> None:
         c.write(f"{names} = split_{how}({whole}, {_axis(c)}, {count}{start})")
     else:
         c.write(f"{' = '.join(chain.name for chain in chains)} = {whole}  # each counts at its own places only")
-    if c.params and any(chain.terms for chain in chains):
-        c.write("w = self.effective_weights()")
+    if c.carried and any(chain.terms for chain in chains):
+        c.write(f"w = {c.weights}")
     c.write(f"log_det = zero_log_det({whole})")
 
 
@@ -310,15 +344,20 @@ def _call(c: LayerContext, chain: Chain) -> None:
 
 
 def _arguments(c: LayerContext, chain: Chain) -> str:
-    weights = ["w"] if c.params else []
+    weights = ["w"] if c.carried else []
     return ", ".join([*(chain.reads or (chain.name,)), *weights])
 
 
 def _log_det(c: LayerContext, chain: Chain, sign: str) -> None:
     if chain.log_scale is None:
         return
-    log = "log_scale" if "log_scale" in chain.names else chain.log_scale.text
-    c.write(f"log_det = log_det {sign} log_det_term({log}, {chain.name}{_kept(c, chain)})")
+    c.write(f"log_det = log_det {sign} log_det_term({log_of(chain)}, {chain.name}{_kept(c, chain)})")
+
+
+def log_of(chain: Chain) -> str:
+    """The logarithm of the scale, as forward and inverse know it."""
+    assert chain.log_scale is not None
+    return "log_scale" if "log_scale" in chain.names else chain.log_scale.text
 
 
 def _kept(c: LayerContext, chain: Chain) -> str:
@@ -329,16 +368,16 @@ def _kept(c: LayerContext, chain: Chain) -> str:
     return f", self.residues == {shapes.residue(split, chain.part, c.members)}"
 
 
-def _terms(c: LayerContext, chain: Chain) -> None:
+def write_terms(c: LayerContext, chain: Chain) -> None:
     write = c.write
     arguments = [f"{name}: Tensor" for name in chain.reads or (chain.name,)]
-    arguments += ["w: tuple[Tensor, ...]"] if c.params else []
+    arguments += ["w: tuple[Tensor, ...]"] if c.carried else []
     write.call(f"def terms_{chain.name}", ["self", *arguments], " -> tuple[Tensor, ...]:")
     with write.indented():
-        write(f'"""What the map of `{chain.part}` takes from the other parts: {", ".join(chain.names)}."""')
+        others = "parts" if isinstance(c.layer, ir.Layer) and c.layer.split is not None else "coordinates"
+        write(f'"""What the map of `{chain.part}` takes from the other {others}: {", ".join(chain.names)}."""')
         used = set(_words("\n".join([*chain.lines, *(term.text for term in chain.terms)])))
-        local = [c.names.local[p.name] for p in c.params]
-        unpacked = [name if name in used else "_" for name in local]
+        unpacked = [name if name in used else "_" for name in c.carried]
         if set(unpacked) - {"_"}:
             write(f"{', '.join(unpacked)} = w" if len(unpacked) > 1 else f"({unpacked[0]},) = w")
         for line in chain.lines:
@@ -352,9 +391,9 @@ def _terms(c: LayerContext, chain: Chain) -> None:
 def write_coupling_diagonal(c: LayerContext) -> None:
     """`jacobian_diagonal`: the scale of each element, the other parts held fixed."""
     write, chains = c.write, coupling_parts(c)
-    with write.block("def jacobian_diagonal(self, x: Tensor) -> Tensor:"):
+    with write.block(f"def jacobian_diagonal(self, x: Tensor{c.optional}) -> Tensor:"):
         write('"""The slope of each element in itself, the others held fixed, shaped as x."""')
-        write(f'x, lead = flatten_batch(x, self.event_shape, "x", "{c.where(c.layer.shape_span)}")')
+        c.write_batch("x")
         _begin(c, chains, "x")
         write.lines.pop()  # there is no log_det here
         for chain in chains:
@@ -363,13 +402,13 @@ def write_coupling_diagonal(c: LayerContext) -> None:
                 _call(c, chain)
             value = f"torch.ones_like({chain.name})"
             for word, term in scales:
-                value = _applied(value, word, term) if word in SCALES else f"-({value})"
+                value = applied(value, word, term) if word in SCALES else f"-({value})"
             write(f"slope_{chain.name} = {value}")
         whole = _joined(c, [f"slope_{chain.name}" for chain in chains])
         write(f"return unflatten_batch({whole}, lead)")
 
 
-def _applied(value: str, word: str, term: str) -> str:
+def applied(value: str, word: str, term: str) -> str:
     match word:
         case "neg":
             return f"-({value})"
@@ -381,9 +420,9 @@ def _applied(value: str, word: str, term: str) -> str:
             return f"({value}) {word} {term}" if " " in value or value.startswith("-") else f"{value} {word} {term}"
 
 
-def _undone(value: str, word: str, term: str) -> str:
+def undone(value: str, word: str, term: str) -> str:
     opposite = {"+": "-", "-": "+", "*": "/", "/": "*"}
-    return _applied(value, opposite.get(word, word), term)
+    return applied(value, opposite.get(word, word), term)
 
 
 def _words(text: str) -> list[str]:

@@ -5,8 +5,12 @@ from __future__ import annotations
 from mintdsl.codegen.emit import Writer
 
 
-def write_density(write: Writer, levels: int, *, assuming: bool, pending: bool) -> None:
-    """`levels` of the integers that the data are, or 0; `assuming` and `pending` are tested before each call."""
+def write_density(write: Writer, levels: int, *, assuming: bool, pending: bool, given: bool) -> None:
+    """`levels` of the integers that the data are, or 0; `assuming` and `pending` are tested before each call.
+
+    `given`: the density is conditional, and samples come for each context.
+    """
+    conditions = "*(those of context), " if given else ""
     data = f"integers 0..{levels - 1} [*, *event_shape]" if levels else "x [*, *event_shape]"
     bound = "; one draw of noise, a lower bound of log P" if levels else ""
     context = "context: Tensor | None = None"
@@ -19,7 +23,7 @@ def write_density(write: Writer, levels: int, *, assuming: bool, pending: bool) 
             "sample",
             shape_args,
             "Tensor",
-            f"Samples [*shape, *event_shape], {sample}.",
+            f"Samples [*shape, {conditions}*event_shape], {sample}.",
             "shape, context",
         ),
         (

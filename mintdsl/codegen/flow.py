@@ -15,6 +15,7 @@ from mintdsl.codegen.constructor import (
     write_formals,
     write_sizes,
 )
+from mintdsl.codegen.context import context_shape, places, takes_context_shape
 from mintdsl.codegen.coupling import INVERSE
 from mintdsl.codegen.density import write_density
 from mintdsl.codegen.emit import Writer
@@ -111,11 +112,13 @@ class FlowWriter:
     def _constructor(self) -> None:
         flow, write, names = self.flow, self.write, self.names
         start = len(write.lines)
-        write.call("def __init__", signature(flow.shape, flow.formals, names, self.sizes), " -> None:")
+        more = places(flow)[1:]
+        arguments = signature(flow.shape, flow.formals, names, self.sizes, [word for word, _ in more])
+        write.call("def __init__", arguments, " -> None:")
         write.depth += 1
         write("super().__init__()")
         write(f"self.event_shape = {shapes.shape(flow.shape, {}) if concrete(flow.shape) else 'tuple(shape)'}")
-        write_sizes(flow.shape, flow.formals, names, self.classes[self.key], write)
+        write_sizes(flow.shape, flow.formals, names, self.classes[self.key], write, more)
         result = self._body[-1].result if self._body else flow.shape
         if flow.left:
             parts = [*(step.result for step in flow.left), result]
@@ -123,7 +126,7 @@ class FlowWriter:
             write("self.latent_shape = flat_shape(self.latent_parts)")
         else:
             write(f"self.latent_shape = {shapes.shape(result, names.argument) if result.dims else 'self.event_shape'}")
-        write('self.context_shape, self.path = None, ""')
+        write(f'self.context_shape, self.path = {context_shape(flow, names.argument)}, ""')
         write_formals(flow.formals, names, write)
         write_checked_formals(flow.formals, names, self.classes[self.key], write)
         write_checked_sizes(_sizes(self._body), names, self.classes[self.key], write)
@@ -177,6 +180,8 @@ class FlowWriter:
     def _module(self, step: ir.Step, use: ir.Use | ir.Classify, counts: list[str]) -> None:
         callee, names = self.program.callable(use.definition), self.names.argument
         args = [] if concrete(callee.shape) else [shapes.shape(step.shape, names) if step.shape.dims else "shape"]
+        if not isinstance(callee, ir.Net) and takes_context_shape(callee):
+            args.append("self.context_shape")
         inner = self.every[use.definition].argument
         defaults = {f.name: f.default for f in callee.formals}
         # acts and inits of this flow's formals are made by write_formals: take them from there
@@ -226,9 +231,9 @@ class FlowWriter:
         with write.block(
             f"def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, {self._log_det}]:"
         ):
-            write('"""z and log |det dz/dx|; x [*, *event_shape], log_det [*]."""')
-            write("no_context(context, type(self).__name__)")
-            write(f'x, lead = flatten_batch(x, self.event_shape, "x", "{self.where(self.flow.shape_span)}")')
+            shown = ", context [*, *context_shape]" if self.flow.given is not None else ""
+            write(f'"""z and log |det dz/dx|; x [*, *event_shape]{shown}, log_det [*]."""')
+            self._batch("x", "self.event_shape", "x")
             if not self.proof.padded:
                 write("log_det = zero_log_det(x)")
             if self.flow.left:
@@ -237,6 +242,16 @@ class FlowWriter:
             if self.flow.left:
                 write("x = flat_latent([*parts, x])")
             self._return()
+
+    def _batch(self, name: str, shape: str, argument: str) -> None:
+        """Test the shape of an argument and of the context; fold their leading dimensions."""
+        place = f'"{argument}", "{self.where(self.flow.shape_span)}"'
+        if self.flow.given is None:
+            self.write("no_context(context, type(self).__name__)")
+            self.write(f"x, lead = flatten_batch({name}, {shape}, {place})")
+        else:
+            arguments = [name, "context", shape, "self.context_shape", place]
+            self.write.call("x, context, lead = flatten_with_context", arguments, "")
 
     def _initialized(self) -> None:
         if self._pending:
@@ -253,9 +268,8 @@ class FlowWriter:
         write.call("def inverse", INVERSE, f" -> tuple[Tensor, {self._log_det}]:")
         with write.indented():
             write('"""x and log |det dx/dz|; iterative steps test their residual against `tol` (InversionError)."""')
-            write("no_context(context, type(self).__name__)")
             self._initialized()
-            write(f'x, lead = flatten_batch(z, self.latent_shape, "z", "{self.where(self.flow.shape_span)}")')
+            self._batch("z", "self.latent_shape", "z")
             if not self.proof.padded:
                 write("log_det = zero_log_det(x)")
             if self.flow.left:
@@ -269,10 +283,9 @@ class FlowWriter:
             match step.op:
                 case ir.Use() | ir.StandardizeData():
                     module = lists.get(step.name, f"self.{self.names.member[step.name]}")
-                    call = (
-                        f"{module}(x)" if forward else f"{module}.inverse(x, tol=tol, max_iter=max_iter, fixed=fixed)"
-                    )
-                    self._apply(call)
+                    given = ", context" if self._takes_context(step.op) else ""
+                    options = "" if forward else ", tol=tol, max_iter=max_iter, fixed=fixed"
+                    self._apply(f"{module}{'' if forward else '.inverse'}(x{given}{options})")
                 case ir.Logit(alpha=alpha):
                     self._apply(f"{'logit_step' if forward else 'logit_inverse'}(x, {alpha!r})")
                 case ir.Standardize():
@@ -306,6 +319,10 @@ class FlowWriter:
                     self._run(step.op.steps, forward=forward, lists=lists)
                 case _:
                     pass
+
+    def _takes_context(self, op: ir.Op) -> bool:
+        callee = self.program.definitions[op.definition] if isinstance(op, ir.Use) else None
+        return callee is not None and callee.given is not None
 
     def _factor(self, step: ir.Step, keep: str, *, forward: bool) -> None:
         axis = 2 if step.shape.kind == "Seq" else 1
@@ -353,18 +370,19 @@ class FlowWriter:
 
     def _protocol(self) -> None:
         write = self.write
-        with write.block("def trace(self, x: Tensor) -> list[tuple[str, Tensor, Tensor]]:"):
+        optional, passed = (", context: Tensor | None = None", ", context") if self.flow.given is not None else ("", "")
+        with write.block(f"def trace(self, x: Tensor{optional}) -> list[tuple[str, Tensor, Tensor]]:"):
             write('"""(path, output, log_det) of every layer, in order."""')
-            write("return trace_flow(self, x)")
+            write(f"return trace_flow(self, x{passed})")
         write()
         with write.block("def frozen(self) -> AbstractContextManager[nn.Module]:"):
             write('"""Compute effective weights once for everything inside `with model.frozen():`."""')
             write("return frozen_weights(self)")
         if self._head is not None:
             write()
-            with write.block("def logits(self, x: Tensor) -> Tensor:"):
+            with write.block(f"def logits(self, x: Tensor{optional}) -> Tensor:"):
                 write('"""The head of the last z, [*, classes]: for cross-entropy."""')
-                write("return self.head(self.forward(x)[0])")
+                write(f"return self.head(self.forward(x{passed})[0])")
         if self._pending:
             write()
             write_initialize(write, self.classes[self.key], self._levels if self._prior else 0)
@@ -372,7 +390,8 @@ class FlowWriter:
             write()
             write_loading(write, assuming=True, masked=False)
         if self._prior:
-            write_density(write, self._levels, assuming=bool(self.proof.assumptions), pending=self._pending)
+            conditional, assuming = self.flow.given is not None, bool(self.proof.assumptions)
+            write_density(write, self._levels, assuming=assuming, pending=self._pending, given=conditional)
 
 
 def _numbers(values: tuple[float, ...]) -> str:

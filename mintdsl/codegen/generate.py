@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import isinf
 
 from mintdsl.codegen.act import write_act
+from mintdsl.codegen.autoregressive import followed, is_autoregressive
 from mintdsl.codegen.context import LayerContext
 from mintdsl.codegen.emit import Writer
 from mintdsl.codegen.flow import FlowWriter
 from mintdsl.codegen.helpers import imports, mentioned, needed
 from mintdsl.codegen.layer import write_layer, write_net
 from mintdsl.codegen.naming import Names, class_name, names_of
+from mintdsl.codegen.reading import Followed, Reading
 from mintdsl.core import ir
 from mintdsl.core.canonical import reachable, spec_hash
 from mintdsl.core.from_data import pending
@@ -71,6 +73,8 @@ class _Generator:
     key: str
     sizes: Mapping[str, int]
     sources: Mapping[str, Source]
+    readings: dict[str, Reading] = field(default_factory=dict)
+    followed: dict[str, Followed] = field(default_factory=dict)
 
     def run(self) -> str:
         keys = reachable(self.program, self.key)
@@ -79,6 +83,7 @@ class _Generator:
         names = {key: names_of(self.program.callable(key), taken) for key in keys}
         proofs, bindings = self._proofs(keys)
         digest, waiting = spec_hash(self.program, self.key), pending(self.program, keys)
+        self.follow(keys, proofs)
         body = Writer()
         for key in keys:
             definition = self.program.callable(key)
@@ -122,7 +127,24 @@ class _Generator:
         classes: Mapping[str, str],
     ) -> LayerContext:
         places = self._where, self._text
-        return LayerContext(owner, proofs, bindings, names[key], body, *places, self._steepest, classes, names)
+        made = LayerContext(owner, proofs, bindings, names[key], body, *places, self._steepest, classes, names)
+        made.key, made.followed = key, self.followed
+        if isinstance(owner, ir.Layer):
+            made.autoregressive = is_autoregressive(owner, proofs)
+            made.reading = self.readings.get(key)
+        return made
+
+    def follow(self, keys: Sequence[str], proofs: Mapping[str, Sequence[Proof]]) -> None:
+        """Find the layers that are inverted position by position, and the nets that are followed for them."""
+        for key in keys:
+            layer, known = self.program.callable(key), [p for p in proofs[key] if isinstance(p, LayerProof)]
+            if not isinstance(layer, ir.Layer) or not is_autoregressive(layer, known):
+                continue
+            found = followed(layer, known)
+            if found is None or any(self.followed.get(name, net) != net for name, net in found[1].items()):
+                continue  # a net has one way to be followed
+            self.readings[key] = found[0]
+            self.followed |= found[1]
 
     def _header(self, digest: str) -> str:
         main = self.key.rpartition("::")[0].replace("\\", "/").rsplit("/", 1)[-1]

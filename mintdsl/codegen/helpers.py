@@ -31,6 +31,7 @@ FILES = (
     "statistics",
     "assumptions",
     "nets",
+    "positions",
     "layer",
     "chain",
     "parts",

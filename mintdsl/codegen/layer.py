@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mintdsl.codegen import shapes
+from mintdsl.codegen.autoregressive import write_autoregressive
+from mintdsl.codegen.by_position import write_positions
 from mintdsl.codegen.chain import write_chain
 from mintdsl.codegen.constructor import write_constructor, write_masks
 from mintdsl.codegen.context import LayerContext
-from mintdsl.codegen.coupling import INVERSE, write_coupling, write_coupling_diagonal
+from mintdsl.codegen.coupling import INVERSE, write_coupling, write_coupling_diagonal, write_inverse
 from mintdsl.codegen.emit import Writer
 from mintdsl.codegen.lower.calls import whole
 from mintdsl.codegen.lower.code import Code
@@ -26,6 +28,8 @@ def write_layer(c: LayerContext) -> None:
     parts = [write_coupling] if split else [_forward, _inverse, _value]
     if c.composed:
         parts = [lambda c: write_chain(c, INVERSE)]
+    elif c.autoregressive:
+        parts = [write_autoregressive]
     elif not c.affine:
         parts += [_rests, _fibre, _bound]
     parts += [write_weights, write_constructor, write_reset, _protocol, write_raw]
@@ -73,10 +77,10 @@ def _forward(c: LayerContext) -> None:
         if c.statistics:
             write('"""f(x) and log |det df/dx|; in training mode with the batch\'s statistics, a surrogate."""')
         else:
-            write('"""f(x) and log |det df/dx|; x [*, *event_shape], log_det [*]."""')
-        write("no_context(context, type(self).__name__)")
-        write(f'x, lead = flatten_batch(x, self.event_shape, "x", "{c.where(c.layer.shape_span)}")')
-        write("y, diagonal = self.value(x, self.effective_weights())")
+            write(f'"""f(x) and log |det df/dx|; x [*, *event_shape]{c.shown_context}, log_det [*]."""')
+        c.write_no_context()
+        c.write_batch("x")
+        write(f"y, diagonal = self.value(x, {c.weights})")
         log = "log_det_of(diagonal)" if c.sign == "1.0" else "log_abs_det(diagonal)"
         write(f"return unflatten_batch(y, lead), unflatten_batch({log}, lead)")
 
@@ -109,6 +113,8 @@ def write_net(c: LayerContext) -> None:
             for line in lines:
                 write(line)
             write("return " + ", ".join(f"unflatten_batch({y}, lead)" for y in results))
+        if c.key in c.followed:
+            write_positions(c, c.followed[c.key])
         for part in (write_weights, write_constructor, write_reset):
             write()
             part(c)
@@ -117,16 +123,6 @@ def write_net(c: LayerContext) -> None:
             write_masks(c)
             write()
             write_loading(write, assuming=False, masked=True)
-
-
-def _frozen_statistics(c: LayerContext) -> None:
-    if c.statistics:
-        c.write("frozen_statistics(self)  # rule BN: the proof is of evaluation mode")
-
-
-def _checked_assumptions(c: LayerContext) -> None:
-    if c.assumed:
-        c.write("check_assumptions(self)  # what the proof assumes of stored numbers")
 
 
 def write_initialize(write: Writer, owner: str, levels: int = 0) -> None:
@@ -177,35 +173,10 @@ def write_loading(write: Writer, *, assuming: bool, masked: bool) -> None:
 
 
 def _inverse(c: LayerContext) -> None:
-    write = c.write
-    write.call("def inverse", INVERSE, " -> tuple[Tensor, Tensor]:")
-    with write.indented():
-        if c.affine:
-            write('"""x with f(x) = z, in closed form (affine in each element alone), and log |det dx/dz|."""')
-        else:
-            how = "Algorithm 1 of MintNet, then fibre sweeps, which reach x from any start."
-            if c.proofs[0].jacobian.off == NONE:
-                how = "Every element alone: a bracketed scalar solve."
-            write('"""x with f(x) = z and log |det dx/dz|.')
-            write()
-            write(f"{how} The residual")
-            write("max |f(x) - z| / (1 + |z|) of each sample is tested against `tol`: InversionError if it is missed.")
-            write("fixed = (steps, divisor): that many damped steps as the authors of MintNet take them, untested.")
-            write('"""')
-        write("no_context(context, type(self).__name__)")
-        _frozen_statistics(c)
-        _checked_assumptions(c)
-        if c.from_data is not None:
-            write("check_initialized(self)")
-        write(f'z, lead = flatten_batch(z, self.event_shape, "z", "{c.where(c.layer.shape_span)}")')
-        if c.affine:
-            write("x, log_det = invert_affine(self, z)")
-        else:
-            with write.block("if fixed is not None:"):
-                write("x, log_det = fixed_inverse(self, z, *fixed)")
-            with write.block("else:"):
-                write(f"x, log_det = invert_layer(self, z, tol, max_iter, sign={c.sign})")
-        write("return unflatten_batch(x, lead), unflatten_batch(log_det, lead)")
+    how = "Algorithm 1 of MintNet, then fibre sweeps, which reach x from any start."
+    if c.proofs[0].jacobian.off == NONE:
+        how = "Every element alone: a bracketed scalar solve."
+    write_inverse(c, how)
 
 
 def _lowering(c: LayerContext, mode: str) -> Lowering:
@@ -224,7 +195,7 @@ def _statements(c: LayerContext, lowering: Lowering, results: Sequence[str]) -> 
             lines.append(line)
             words |= set(_words(source))
     local = {p.name: c.names.local[p.name] for p in c.params}
-    names = [n if n in words or f"d_{n}" in words else "_" for n in local.values()]
+    names = [n if n in words or f"d_{n}" in words else "_" for n in c.carried]
     if set(names) - {"_"}:
         c.write(f"{', '.join(names)} = w" if len(names) > 1 else f"({names[0]},) = w")
     for param in c.maps:
@@ -298,10 +269,10 @@ def _protocol(c: LayerContext) -> None:
     if isinstance(c.layer, ir.Layer) and c.layer.split is not None:
         write_coupling_diagonal(c)
     elif not c.composed:
-        with write.block("def jacobian_diagonal(self, x: Tensor) -> Tensor:"):
+        with write.block(f"def jacobian_diagonal(self, x: Tensor{c.optional}) -> Tensor:"):
             write('"""The diagonal of the Jacobian at x, shaped as x."""')
-            write(f'x, lead = flatten_batch(x, self.event_shape, "x", "{c.where(c.layer.shape_span)}")')
-            write("return unflatten_batch(self.value(x, self.effective_weights())[1], lead)")
+            c.write_batch("x")
+            write(f"return unflatten_batch(self.value(x, {c.weights})[1], lead)")
     if not c.composed:
         write()
     with write.block("def effective(self, name: str) -> Tensor:"):

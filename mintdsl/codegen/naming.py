@@ -14,10 +14,11 @@ from mintdsl.core import ir
 # variables of the generated methods
 LOCALS = frozenset(
     "l O I drawn blocks part parts self x w s y z rests diagonal slope lead log_det sign value context term tol "
-    "max_iter fixed scale shift log_scale".split()
+    "max_iter fixed scale shift log_scale "
+    "positions position memory place results x_now apart".split()
 )
 # arguments and variables of the generated constructors
-ARGUMENTS = frozenset("self shape device dtype factory kept differences".split())
+ARGUMENTS = frozenset("self shape context_shape device dtype factory kept differences".split())
 # members of nn.Module and of the generated classes
 MEMBERS = frozenset(
     "forward inverse value rests fibre slope_bound effective_weights make_weights reset_parameters jacobian_diagonal "
@@ -25,6 +26,7 @@ MEMBERS = frozenset(
     "latent_parts extents order functional fronts trace frozen log_prob bits_per_dim sample rsample "
     "sample_and_log_prob transform distribution prior levels spec_hash not_onto steps initialize pending "
     "set_from_batch statistics logits "
+    "begin predict absorb at substituted "
     "forms assumed check_assumptions checking checks masks make_masks residues "
     "T_destination add_module apply bfloat16 buffers call_super_init children compile cpu cuda double dump_patches "
     "eval extra_repr float get_buffer get_extra_state get_parameter get_submodule half ipu load_state_dict modules "
@@ -71,12 +73,15 @@ def names_of(definition: ir.Layer | ir.Net | ir.Flow, classes: Collection[str]) 
         return name in ARGUMENTS or name in classes or _elsewhere(name) or SHAPE.fullmatch(name) is not None
 
     shapes = definition.places if isinstance(definition, ir.Net) else (definition.shape,)
+    if not isinstance(definition, ir.Net) and definition.given is not None:
+        shapes = (*shapes, definition.given.shape)
     arguments = _free((*formals, *sorted({name for shape in shapes for name in _sizes(shape)})), argument)
     if isinstance(definition, ir.Flow):
         return Names({}, _free((*_steps(definition.steps), *formals), _attribute), arguments)
     params = [p.name for p in definition.params]
     parts = definition.split.parts if isinstance(definition, ir.Layer) and definition.split is not None else ()
-    local = _free((*params, *(item.name for item in definition.lets), *parts), _variable)
+    given = (definition.given.name,) if isinstance(definition, ir.Layer) and definition.given is not None else ()
+    local = _free((*params, *(item.name for item in definition.lets), *parts, *given), _variable)
     return Names(local, _free((*params, *formals), _attribute), arguments)
 
 

@@ -95,6 +95,8 @@ class Statement:
             "name": self.known[key],
             "formals": [[f.name, f.type, self.argument(f.default)] for f in definition.formals],
         }
+        if not isinstance(definition, ir.Net) and definition.given is not None:
+            data["given"] = [definition.given.name, _shape(definition.given.shape)]
         match definition:
             case ir.Layer():
                 data |= self._body("layer", definition)
@@ -179,6 +181,8 @@ class Statement:
         match node:
             case ir.Var():
                 return ["input", self.inputs.index(node.name)] if node.name in self.inputs else ["var", node.name]
+            case ir.Given():
+                return ["given"]
             case ir.Scalar():
                 return _scalar(node.value)
             case ir.Value():

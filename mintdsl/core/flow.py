@@ -11,9 +11,9 @@ from mintdsl.core.flow_moves import Made
 from mintdsl.core.flow_steps import factor, misplaced, pad, prior, simple
 from mintdsl.core.flow_uses import Resolve, classify, use
 from mintdsl.core.formals import bind_formals
-from mintdsl.core.header import bind_claims, bind_shape
+from mintdsl.core.header import bind_claims, bind_context, bind_shape, unused_context
 from mintdsl.core.nat import TooLarge
-from mintdsl.core.scope import Locals, Scope
+from mintdsl.core.scope import Entry, Locals, Scope
 from mintdsl.core.values import Stop, Values, not_yet, too_large, too_many
 from mintdsl.diagnostics.model import Bag, Fix, Label
 from mintdsl.source import Span
@@ -41,6 +41,8 @@ class _Flow:
     paths: set[str] = field(default_factory=set)
     broken: bool = False
     loops: int = 0
+    given: ir.Context | None = None
+    conditioned: bool = False  # whether a step takes the context
     left: list[ir.Shape] = field(default_factory=list)  # shapes of what left at a `factor`
 
     @property
@@ -50,17 +52,25 @@ class _Flow:
     def run(self) -> ir.Flow | None:
         item, values = self.item, self.values
         formals = bind_formals(item.formals, values)
-        if item.given:
-            not_yet(self.bag, item.given[0].span, "`given` context")
         shape = bind_shape(item.shape, values)
         if shape is None:
             raise Stop
+        self.given = bind_context(item.given, shape, values)
         found = bind_claims(item.claims, values, tuple(c.name for c in CLAIMS.values() if c.flows), "a flow")
         self._positions(item.steps)
         steps = self._block(item.steps, shape)
         if steps is None or self.broken:
             return None
-        return ir.Flow(item.name.id, formals, shape, found, steps, item.doc, item.span, item.name.span, item.shape.span)
+        if self.given is not None and not self.conditioned:
+            unused_context(self.given, f"the flow `{item.name.id}`", self.bag)
+        places = item.span, item.name.span, item.shape.span
+        return ir.Flow(item.name.id, formals, shape, found, steps, self.given, item.doc, *places)
+
+    def _callee(self, entry: Entry, span: Span) -> ir.Definition | ir.Net | None:
+        """The definition that a step uses."""
+        callee = self.resolve(entry, span)
+        self.conditioned |= not isinstance(callee, ir.Net | None) and callee.given is not None
+        return callee
 
     def _positions(self, steps: tuple[ast.Step, ...]) -> None:
         """`dequantize` stands first, `prior` last, neither inside a block; nor does a `factor`."""
@@ -123,7 +133,7 @@ class _Flow:
         op = step.op
         match op:
             case ast.Use():
-                return use(op, step, shape, self.resolve, self.values)
+                return use(op, step, shape, self.given, self._callee, self.values)
             case ast.Simple():
                 return simple(op, step, shape, self.item, self.values)
             case ast.Repeat():

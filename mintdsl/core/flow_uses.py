@@ -26,8 +26,10 @@ ENDS = (ir.Prior, ir.Dequantize, ir.Classify)  # these stand first or last, and 
 Resolve = Callable[[Entry, Span], ir.Definition | ir.Net | None]
 
 
-def use(op: ast.Use, step: ast.Step, shape: ir.Shape, resolve: Resolve, values: Values) -> Made | None:
-    """A layer or a flow as a step."""
+def use(
+    op: ast.Use, step: ast.Step, shape: ir.Shape, given: ir.Context | None, resolve: Resolve, values: Values
+) -> Made | None:
+    """A layer or a flow as a step, in a flow with the context `given`."""
     name = op.call.name
     entry = values.names.scope.entries.get(name.id)
     if entry is None:
@@ -63,9 +65,11 @@ def use(op: ast.Use, step: ast.Step, shape: ir.Shape, resolve: Resolve, values: 
     arguments = bind_arguments(op.call, callee, values)
     if arguments is None or not _enters(step, name, callee, arguments, shape, values.bag):
         return None
+    if not _context(step, name, callee, arguments, shape, given, values.bag):
+        return None
     result = shape
     if isinstance(callee, ir.Flow) and callee.steps:
-        bound = _binding(callee, arguments, shape)
+        bound = _binding(callee, arguments, shape, given)
         last = callee.steps[-1].result
         result = ir.Shape(last.kind, tuple(d.substitute(bound) for d in last.dims))
     return ir.Use(entry.key, arguments), result
@@ -201,11 +205,17 @@ def _count(number: int) -> str:
 
 
 def _binding(
-    callee: ir.Definition | ir.Net, args: tuple[tuple[str, ir.Argument], ...], shape: ir.Shape
+    callee: ir.Definition | ir.Net,
+    args: tuple[tuple[str, ir.Argument], ...],
+    shape: ir.Shape,
+    given: ir.Context | None = None,
 ) -> dict[str, Nat]:
     bound = {name: value for name, value in args if isinstance(value, Nat)}
     formals = {f.name for f in callee.formals}
-    for pattern, size in zip(callee.shape.dims, shape.dims, strict=False):
+    sizes = [*zip(callee.shape.dims, shape.dims, strict=False)]
+    if given is not None and not isinstance(callee, ir.Net) and callee.given is not None:
+        sizes += zip(callee.given.shape.dims, given.shape.dims, strict=False)
+    for pattern, size in sizes:
         if len(pattern.terms) == 1 and len(pattern.symbols) == 1 and pattern == Nat.symbol(next(iter(pattern.symbols))):
             symbol = next(iter(pattern.symbols))
             if symbol not in formals:
@@ -236,5 +246,46 @@ def _enters(
         f"`{name.id}` is on `{wanted}`, here it gets `{shape}`",
         f"gets {shape}",
         also=(Label(callee.name_span, f"declared on {wanted}"),),
+    )
+    return False
+
+
+def _context(
+    step: ast.Step,
+    name: ast.Name,
+    callee: ir.Definition,
+    args: tuple[tuple[str, ir.Argument], ...],
+    shape: ir.Shape,
+    given: ir.Context | None,
+    bag: Bag,
+) -> bool:
+    """Whether the callee gets the context that it declares: the flow's, of the same name and shape."""
+    wanted = callee.given
+    if wanted is None:
+        return True
+    also = (Label(wanted.span, "declared here"),)
+    if given is None or given.name != wanted.name:
+        what = "none" if given is None else f"`{given.name}`"
+        bag.error(
+            "E0215",
+            step.span,
+            f"`{name.id}` needs the context `{wanted.name} : {wanted.shape}`, the flow has {what}",
+            f"gets no `{wanted.name}`",
+            also=also,
+            notes=("a flow's context reaches every layer below it that declares one of the same name",),
+            fixes=(Fix(f"declare it after the shape of the flow: `given {wanted.name} : {wanted.shape}`"),),
+        )
+        return False
+    bound, expected = _binding(callee, args, shape, given), shape  # that of `on S given c : S`
+    if wanted.shape.kind != "Any":
+        expected = ir.Shape(wanted.shape.kind, tuple(d.substitute(bound) for d in wanted.shape.dims))
+    if expected == given.shape:
+        return True
+    bag.error(
+        "E0301",
+        step.span,
+        f"`{name.id}` takes the context `{wanted.name} : {wanted.shape}`, the flow's is `{given.shape}`",
+        f"gets {given.shape}",
+        also=(*also, Label(given.span, "the flow's context")),
     )
     return False

@@ -167,6 +167,9 @@ class Formula:
         return None
 
     def _variable(self, name: ast.Name, value: Variable, indices: tuple[str, ...], span: Span) -> Typed | None:
+        if value.given:
+            self.used.add(name.id)
+            return self._no_indices(name, indices, span, Typed(ir.Given(name.id, span), value.shape))
         self.read.setdefault(name.id, span)
         if self.split is not None and name.id == self.whole:
             parts = ", ".join(f"`{part}`" for part in self.split.parts)

@@ -10,8 +10,8 @@ from mintdsl.core.nat import Nat
 from mintdsl.core.orders import DIRECTIONS
 from mintdsl.core.scope import BUILTIN, unknown
 from mintdsl.core.steps import SHAPES
-from mintdsl.core.values import DirFormal, Values
-from mintdsl.diagnostics.model import Edit, Fix, Safety
+from mintdsl.core.values import DirFormal, Stop, Values, not_yet
+from mintdsl.diagnostics.model import Bag, Edit, Fix, Safety, Severity
 from mintdsl.source import Span
 from mintdsl.syntax import ast, flat
 
@@ -31,6 +31,31 @@ def bind_shape(shape: ast.Shape, values: Values) -> ir.Shape | None:
             if not taken and not values.names.silent(dim.id):
                 values.names.sizes[dim.id] = Nat.symbol(dim.id)
     return values.shape(shape)
+
+
+def bind_context(items: Sequence[ast.Context], on: ir.Shape, values: Values) -> ir.Context | None:
+    """The context after `given`; a layer or flow on `on` has one at most."""
+    if len(items) > 1:
+        not_yet(values.bag, items[1].span, "a second context")
+    for item in items:
+        same = on.kind == "Any" and not item.shape.dims and item.shape.name.id == on.name  # `on S given c : S`
+        shape = on if same else bind_shape(item.shape, values)
+        if shape is None:
+            raise Stop
+        if shape.kind == "Any" and not same:
+            label, fix = "any shape", Fix("write its sizes: `Vec[M]`, `Image[M, H, W]`")
+            values.bag.error("E0304", item.shape.span, f"`given {item.name.id}` needs a shape", label, fixes=(fix,))
+            raise Stop
+        return ir.Context(item.name.id, shape, item.span)
+    return None
+
+
+def unused_context(given: ir.Context, who: str, bag: Bag) -> None:
+    """Warn of a context that nothing reads."""
+    if not bag.has_errors:
+        title = f"{who} never uses its context `{given.name}`"
+        fixes = (Fix("remove it"),)
+        bag.error("W0201", given.span, title, "not used", fixes=fixes, severity=Severity.WARNING)
 
 
 def bind_claims(items: Sequence[ast.Claim], values: Values, allowed: Sequence[str], what: str) -> tuple[ir.Claim, ...]:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import accumulate
 from math import prod
+from typing import NamedTuple
 
 from mintdsl import limits
 from mintdsl.core import ir
@@ -19,7 +20,13 @@ from mintdsl.core.orders import Order
 from mintdsl.diagnostics.model import Bag, Label
 from mintdsl.source import Span
 
-KnownSizes = tuple[Sizes, dict[str, int]]  # of the shape, and of the formals
+
+class KnownSizes(NamedTuple):
+    """The sizes of a definition: of its shape, of its Nat formals, of its context if it has one."""
+
+    dims: Sizes
+    nats: dict[str, int]
+    given: Sizes | None = None
 
 
 @dataclass(slots=True)
@@ -40,12 +47,14 @@ class Instances:
         orders: Mapping[str, Order],
         use: Span,
         places: tuple[Sizes, ...] = (),
+        given: Sizes | None = None,
     ) -> Counts | None:
         """The counts of definition `key` on a shape; None when a size is not whole or too large (reported).
 
-        `places` are the sizes of all inputs and results of a net that is a parameter.
+        `places` are the sizes of all inputs and results of a net that is a parameter, `given` those of a context.
         """
-        place = (key, dims, places, tuple(sorted(nats.items())), tuple(sorted((k, v.name) for k, v in orders.items())))
+        named = tuple(sorted(nats.items())), tuple(sorted((k, v.name) for k, v in orders.items()))
+        place = (key, dims, places, given, *named)
         if place not in self.done:
             definition = self.program.callable(key)
             self.work += len(definition.steps if isinstance(definition, ir.Flow) else definition.params) + 1
@@ -53,6 +62,11 @@ class Instances:
                 self._too_much(use)
                 return None
             values = {**nats, **_bind(definition.shape, dims)}
+            context = None if isinstance(definition, ir.Net) else definition.given
+            if context is not None and given is not None:
+                values = {**_bind(context.shape, given), **values}
+                if self._dims(context.shape, dims, values, context.span, use) is None:
+                    return None
             if isinstance(definition, ir.Net):
                 for pattern, sizes in zip(definition.places, places, strict=False):
                     values |= _bind(pattern, sizes)
@@ -61,7 +75,7 @@ class Instances:
             if isinstance(definition, (ir.Layer, ir.Net)):
                 self.done[place] = self._layer(definition, dims, values, orders, use)
             else:
-                self.done[place] = self._flow(definition, values, orders, use)
+                self.done[place] = self._steps(definition.steps, values, orders, given)
         return self.done[place]
 
     def _too_much(self, use: Span) -> None:
@@ -249,15 +263,12 @@ class Instances:
 
     # ------------------------------------------------------------ flows
 
-    def _flow(self, flow: ir.Flow, values: Mapping[str, int], orders: Mapping[str, Order], use: Span) -> Counts | None:
-        return self._steps(flow.steps, values, orders)
-
     def _steps(
-        self, steps: tuple[ir.Step, ...], values: Mapping[str, int], orders: Mapping[str, Order]
+        self, steps: tuple[ir.Step, ...], values: Mapping[str, int], orders: Mapping[str, Order], given: Sizes | None
     ) -> Counts | None:
         total = Counts(0, 0, 0)
         for step in steps:
-            one = self._step(step, values, orders)
+            one = self._step(step, values, orders, given)
             if one is None:
                 return None
             total += one
@@ -272,16 +283,18 @@ class Instances:
                 return None
         return total
 
-    def _step(self, step: ir.Step, values: Mapping[str, int], orders: Mapping[str, Order]) -> Counts | None:
+    def _step(
+        self, step: ir.Step, values: Mapping[str, int], orders: Mapping[str, Order], given: Sizes | None
+    ) -> Counts | None:
         match step.op:
             case ir.Use() | ir.Classify():
-                return self._use(step, step.op, values, orders)
+                return self._use(step, step.op, values, orders, given)
             case ir.Repeat():
                 count = self.size(step.op.count, values, step.span, step.span, "the number of copies")
-                inner = self._steps(step.op.steps, values, orders)
+                inner = self._steps(step.op.steps, values, orders, given)
                 return None if count is None or inner is None else inner.times(count)
             case ir.Pair():
-                return self._steps(step.op.steps, values, orders)
+                return self._steps(step.op.steps, values, orders, given)
             case ir.Squeeze() | ir.Patches() | ir.Flatten() | ir.Pad() | ir.FactorOut():
                 found = [self.size(n, values, step.span, step.span, "a size") for n in left_sizes(step)]
                 return Counts(0, 0, 0, 1) if None not in found else None
@@ -318,14 +331,19 @@ class Instances:
         return size <= limits.PERMUTED.most
 
     def _use(
-        self, step: ir.Step, use: ir.Use | ir.Classify, values: Mapping[str, int], orders: Mapping[str, Order]
+        self,
+        step: ir.Step,
+        use: ir.Use | ir.Classify,
+        values: Mapping[str, int],
+        orders: Mapping[str, Order],
+        given: Sizes | None,
     ) -> Counts | None:
         dims = self._shape(step.shape, values, step)
         if dims is None:
             return None
         least = {f.name: f.least for f in self.program.callable(use.definition).formals}
         arguments = self._arguments(use.args, values, orders, step.span, least)
-        return None if arguments is None else self.of(use.definition, dims, *arguments, step.span)
+        return None if arguments is None else self.of(use.definition, dims, *arguments, step.span, given=given)
 
 
 def left_sizes(step: ir.Step) -> tuple[Nat, ...]:
@@ -342,10 +360,15 @@ def tiles(image: ir.Shape, size: int) -> tuple[Nat, Nat]:
 
 
 def known_sizes(definition: ir.Definition, sizes: Mapping[str, int]) -> KnownSizes | None:
-    """The sizes of the shape and of the formals, where all are known."""
+    """The sizes of the shape, of the formals and of the context, where all are known."""
     nats = _nats(definition, sizes)
-    dims = _dims(definition, nats) if nats is not None else None
-    return None if nats is None or dims is None else (dims, nats)
+    dims = _dims(definition.shape, nats) if nats is not None else None
+    if nats is None or dims is None:
+        return None
+    if definition.given is None:
+        return KnownSizes(dims, nats)
+    given = _dims(definition.given.shape, {**nats, **_bind(definition.shape, dims)})
+    return None if given is None else KnownSizes(dims, nats, given)
 
 
 def _nats(definition: ir.Definition, sizes: Mapping[str, int]) -> dict[str, int] | None:
@@ -361,10 +384,10 @@ def _nats(definition: ir.Definition, sizes: Mapping[str, int]) -> dict[str, int]
     return values
 
 
-def _dims(definition: ir.Definition, nats: Mapping[str, int]) -> tuple[int, ...] | None:
-    if definition.shape.kind == "Any" or not all(d.symbols <= set(nats) for d in definition.shape.dims):
+def _dims(shape: ir.Shape, nats: Mapping[str, int]) -> tuple[int, ...] | None:
+    if shape.kind == "Any" or not all(d.symbols <= set(nats) for d in shape.dims):
         return None
-    ratios = [d.evaluate(nats) for d in definition.shape.dims]
+    ratios = [d.evaluate(nats) for d in shape.dims]
     return tuple(r.top for r in ratios) if all(r.bottom == 1 for r in ratios) else None
 
 

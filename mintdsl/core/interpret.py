@@ -15,19 +15,15 @@ from typing import NamedTuple, TypeAlias, assert_never
 
 from mintdsl.core import ir
 from mintdsl.core.dual import Determinant, Dual, chain, combine, constant, determinant, variables
+from mintdsl.core.interpret_env import Argument, Env, Given, bind, bind_net, evaluate_size
 from mintdsl.core.interpret_layer import Tensor, Watch, apply_layer, apply_weights, parts_of
 from mintdsl.core.interpret_moves import leaves, sources
 from mintdsl.core.interpret_weights import (
-    Argument,
-    Env,
     Raw,
     Weights,
-    bind,
-    bind_net,
     channel_of,
     channels_of,
     effective,
-    evaluate_size,
     extents,
     order_shape,
     param_shape,
@@ -39,6 +35,7 @@ __all__ = [
     "Argument",
     "Determinant",
     "FlowResult",
+    "Given",
     "Raw",
     "Result",
     "Traced",
@@ -90,6 +87,7 @@ def evaluate_layer(
     args: Mapping[str, Argument],
     raw: Raw,
     prefix: str = "",
+    given: Given | None = None,
 ) -> Result:
     """The layer `key` at `x`, flat in `shape`; `args` are its formals' values, keys of `raw` start with `prefix`.
 
@@ -98,7 +96,9 @@ def evaluate_layer(
     """
     match _find(program, key):
         case ir.Layer() as layer:
-            return _result(apply_layer(layer, bind(layer, shape, args), _input(x, shape), raw, prefix), len(x))
+            return _result(
+                apply_layer(layer, bind(layer, shape, args, given=given), _input(x, shape), raw, prefix), len(x)
+            )
         case ir.Flow():
             raise ValueError(f"`{key}` is a flow; evaluate_layer takes a layer")
         case other:
@@ -113,6 +113,7 @@ def evaluate_flow(
     args: Mapping[str, Argument],
     raw: Raw,
     watch: Watch | None = None,
+    given: Given | None = None,
 ) -> FlowResult:
     """The bijection of the flow `key` at `x`, flat in `shape`: its steps without `dequantize` and `prior`.
 
@@ -120,7 +121,7 @@ def evaluate_flow(
     """
     definition = _find(program, key)
     walk = _Walk(program, raw, _input(x, shape), tuple(shape), watch)
-    walk.definition(definition, bind(definition, shape, args), "")
+    walk.definition(definition, bind(definition, shape, args, given=given), "")
     result = _result([*walk.left, *walk.value], len(x))
     # `pad` raises the dimension: there is no determinant then
     log_det = determinant(result.jacobian).log_abs if len(result.value) == len(x) else math.nan
@@ -128,7 +129,11 @@ def evaluate_flow(
 
 
 def parameters(
-    program: ir.Program, key: str, shape: Sequence[int], args: Mapping[str, Argument]
+    program: ir.Program,
+    key: str,
+    shape: Sequence[int],
+    args: Mapping[str, Argument],
+    given: Given | None = None,
 ) -> dict[str, tuple[int, ...]]:
     """Shapes of all raw tensors of a layer or flow by state-dict key.
 
@@ -137,7 +142,7 @@ def parameters(
     """
     definition = _find(program, key)
     found: dict[str, tuple[int, ...]] = {}
-    own = bind(definition, shape, args)
+    own = bind(definition, shape, args, given=given)
     parts, latent = _parts(program, definition, own, "")
     for prefix, layer, env in parts:
         if isinstance(layer, ir.StandardizeData):

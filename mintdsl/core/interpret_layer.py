@@ -15,8 +15,9 @@ from typing import TypeAlias, assert_never
 from mintdsl.core import ir, walks
 from mintdsl.core.activations import ACTIVATIONS, Activation
 from mintdsl.core.dual import Dual, chain, combine, constant, divide, multiply
+from mintdsl.core.interpret_env import BoundAct, Env, evaluate_size
 from mintdsl.core.interpret_moves import sources
-from mintdsl.core.interpret_weights import BoundAct, Env, Member, Raw, Weights, channel_of, evaluate_size
+from mintdsl.core.interpret_weights import Member, Raw, Weights, channel_of
 from mintdsl.core.interval import Interval
 from mintdsl.core.live import anchor
 from mintdsl.core.nat import Nat
@@ -104,6 +105,10 @@ class _Formula:
                 return [a if p in own else constant(0.0) for p, a in enumerate(self.variables[name])]
             case ir.Pick():
                 return self.expr(node.arg, at)
+            case ir.Given(name=name):
+                if self.env.given is None:
+                    raise ValueError(f"the context `{name}` is missing")
+                return [constant(v) for v in self.env.given.values]
             case ir.Scalar():
                 return [constant(self._scalar(node.value))]
             case ir.Value():

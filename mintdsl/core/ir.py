@@ -45,6 +45,7 @@ from mintdsl.core.terms import (
     Formal as Formal,
     FormalAct as FormalAct,
     FormalOrder as FormalOrder,
+    Given as Given,
     InitCall as InitCall,
     Join as Join,
     Let as Let,
@@ -229,6 +230,15 @@ class Claim:
 
 
 @record
+class Context:
+    """`given name : shape`: what a layer or flow takes besides its variable. It is constant to the proof."""
+
+    name: str
+    shape: Shape
+    span: Span = field(compare=False, repr=False)
+
+
+@record
 class Split:
     """How a layer's variable is cut into `parts`, named in the order in which they are written.
 
@@ -264,6 +274,7 @@ class Layer:
     lets: tuple[Let, ...]
     result: Expr
     split: Split | None
+    given: Context | None
     doc: str | None
     span: Span = field(compare=False, repr=False)
     name_span: Span = field(compare=False, repr=False)
@@ -394,6 +405,7 @@ class Flow:
     shape: Shape
     claims: tuple[Claim, ...]
     steps: tuple[Step, ...]
+    given: Context | None
     doc: str | None
     span: Span = field(compare=False, repr=False)
     name_span: Span = field(compare=False, repr=False)

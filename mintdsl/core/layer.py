@@ -10,7 +10,7 @@ from mintdsl.core.flow_uses import Resolve
 from mintdsl.core.formals import bind_formals
 from mintdsl.core.formula import Formula
 from mintdsl.core.from_data import check_from_data
-from mintdsl.core.header import bind_claims, bind_shape
+from mintdsl.core.header import bind_claims, bind_context, bind_shape, unused_context
 from mintdsl.core.net_params import declare_net
 from mintdsl.core.order_items import find_order
 from mintdsl.core.orders import DEFAULT_ORDER, Order
@@ -56,11 +56,10 @@ class Elaboration:
         item, values = self.item, self.values
         assert isinstance(item, ast.Layer)
         formals = bind_formals(item.formals, values, positions(item))
-        if item.given:
-            not_yet(self.bag, item.given[0].span, "`given` context")
         shape = bind_shape(item.shape, values)
         if shape is None:
             raise Stop
+        given = bind_context(item.given, shape, values)
         found_claims = bind_claims(item.claims, values, tuple(CLAIMS), "a layer")
         order = self.first_members(shape)
         params = self.params(shape)
@@ -68,9 +67,13 @@ class Elaboration:
         for name, param in solved.items():
             values.names.values[name] = param
         check_inits(solved, self.bag)
+        if given is not None:
+            values.names.define(item.given[0].name, Variable(given.shape, given=True), self.bag)
         formula = Formula(values, find_act)
         lets, result = self._body(formula, shape)
         self.unused(solved, formula)
+        if given is not None and given.name not in formula.used:
+            unused_context(given, f"the layer `{item.name.id}`", self.bag)
         for param in solved.values() if formula.split is not None else ():
             if isinstance(param.kind, ir.Perm) or param.factored:
                 not_yet(self.bag, param.span, "`perm`, or a constraint on `det`, in a layer with `split`")
@@ -91,6 +94,7 @@ class Elaboration:
             lets=tuple(lets),
             result=result.expr,
             split=formula.split,
+            given=given,
             doc=item.doc,
             span=item.span,
             name_span=item.name.span,

@@ -20,7 +20,10 @@ class Link(NamedTuple):
 
 
 def links(layer: ir.Layer, variable: str, root: ir.Expr) -> tuple[list[Link], ir.Expr]:
-    """The links from `variable` outwards, and the node where the chain ends inwards: the variable if it is complete."""
+    """The links from `variable` outwards, and the node where the chain ends inwards: the variable if it is complete.
+
+    Of a layer that is not split, what is strict counts as not reading the variable: it reads other coordinates only.
+    """
     moved = _reading(layer, variable, root)
     found: list[Link] = []
     node = root
@@ -60,6 +63,10 @@ def _reading(layer: ir.Layer, variable: str, root: ir.Expr) -> dict[int, bool]:
                     done.append(own == variable)
                 case ir.Ref(name=own):
                     done.append(lets[own])
+                case ir.Call() | ir.Chain() if layer.split is None:
+                    done.append(False)  # strict, or nothing would be proved
+                case ir.Linear(param=own) if layer.split is None and getattr(layer.param(own).kind, "strict", False):
+                    done.append(False)
                 case _:
                     done.append(any(done[k] for k in node.operands))
             found[id(node.expr)] = done[-1]

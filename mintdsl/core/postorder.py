@@ -18,7 +18,7 @@ class Node(NamedTuple):
 def operands(expr: ir.Expr) -> tuple[ir.Expr, ...]:
     """The formulas directly below a node; an activation's own formula is not one of them."""
     match expr:
-        case ir.Var() | ir.Scalar() | ir.Value() | ir.Ref():
+        case ir.Var() | ir.Given() | ir.Scalar() | ir.Value() | ir.Ref():
             return ()
         case ir.Linear() | ir.Apply() | ir.Neg() | ir.Pool() | ir.Chain() | ir.Delay() | ir.Spread() | ir.Pick():
             return (expr.arg,)

@@ -131,6 +131,14 @@ class Var:
 
 
 @record
+class Given:
+    """The context of a layer, constant to everything that is proved; `name` is its name."""
+
+    name: str
+    span: Span = field(compare=False, repr=False)
+
+
+@record
 class Scalar:
     """A number, a size, or a Real formal (by name)."""
 
@@ -275,7 +283,7 @@ class Delay:
     span: Span = field(compare=False, repr=False)
 
 
-Formula: TypeAlias = Var | Scalar | Value | Linear | Apply | Neg | Binary | Sum | Ref
+Formula: TypeAlias = Var | Given | Scalar | Value | Linear | Apply | Neg | Binary | Sum | Ref
 Expr: TypeAlias = Formula | Join | Spread | Pick | Delay | Call | Chain | Concat | Pool
 
 

@@ -38,9 +38,10 @@ class DirFormal:
 
 @record
 class Variable:
-    """The variable of a map or of an activation, a part of it, or context."""
+    """The variable of a map or of an activation, a part of it, or context (`given`)."""
 
     shape: ir.Shape
+    given: bool = False
 
 
 @record

@@ -229,6 +229,8 @@ class _Walk:
                 if name == self.variable:
                     return self._leaf("VAR", node.span, VARIABLE)
                 return self._leaf("CONST", node.span, constant(Signed(PLUS, REAL)), f"{name}, held fixed")
+            case ir.Given(name=name):
+                return self._leaf("CONST", node.span, constant(Signed(PLUS, REAL)), f"{name}, given")
             case ir.Scalar():
                 return self._leaf("CONST", node.span, constant(Signed(PLUS, self._scalar(node))))
             case ir.Value():

@@ -29,7 +29,7 @@ from mintdsl.proof.jacobian import NONE
 from mintdsl.proof.prover import Prover
 from mintdsl.records import record, replace
 
-LEAVES = (ir.Var, ir.Value, ir.Scalar, ir.Ref)
+LEAVES = (ir.Var, ir.Given, ir.Value, ir.Scalar, ir.Ref)
 UNITS = {"float32": 2.0**-24, "float64": 2.0**-53}
 
 

@@ -13,7 +13,7 @@ from typing import assert_never
 
 from mintdsl.core import ir
 from mintdsl.core.counts import Sizes
-from mintdsl.core.interpret_weights import Argument, Env
+from mintdsl.core.interpret_env import Argument, Env
 from mintdsl.core.live import anchor
 from mintdsl.core.orders import Order
 from mintdsl.diagnostics.model import Diagnostic, Fix, Label, Severity
@@ -189,7 +189,7 @@ def _reach(layer: ir.Layer, env: Env) -> Window:
         match node:
             case ir.Var():
                 return HERE
-            case ir.Scalar() | ir.Value():
+            case ir.Scalar() | ir.Value() | ir.Given():
                 return None
             case ir.Ref(name=name):
                 return lets[name]

@@ -23,6 +23,7 @@ _FIELDS = ("certificate", "hash", "statement", "proofs")
 _PARTS = {
     "formals": "its formals",
     "on": "its shape",
+    "given": "its context",
     "to": "its result",
     "order": "its order",
     "indices": "its indices",

@@ -10,7 +10,7 @@ from typing import TypeAlias, assert_never
 
 from mintdsl.core import interpret_moves, ir
 from mintdsl.core.counts import Sizes
-from mintdsl.core.interpret_weights import Argument, Env, bind, evaluate_size
+from mintdsl.core.interpret_env import Argument, Env, any_context, bind, evaluate_size
 from mintdsl.records import record
 
 
@@ -107,7 +107,7 @@ class Network:
 def network(program: ir.Program, key: str, dims: Sizes, args: Mapping[str, Argument]) -> Network:
     """The definition `key` on a shape. ValueError where a formal that decides has no value, or a size is not whole."""
     definition = program.definitions[key]
-    env = bind(definition, dims, args)
+    env = bind(definition, dims, args, given=any_context(definition, dims, args))
     build = _Build(program)
     build.enter(dims)
     if isinstance(definition, ir.Layer):

@@ -20,7 +20,7 @@ from typing import assert_never
 from mintdsl.core import ir
 from mintdsl.core.calls import concatenated
 from mintdsl.core.counts import Sizes
-from mintdsl.core.interpret_weights import Env, evaluate_size
+from mintdsl.core.interpret_env import Env, evaluate_size
 from mintdsl.core.orders import ORDERS, Order
 from mintdsl.core.places import part_places
 from mintdsl.proof.cells import convolved, lanes, mixed, moved, taps
@@ -217,7 +217,7 @@ class _Formula:
             match node:
                 case ir.Var(name=name):
                     inputs |= self.whole(name, at) if self.places else at
-                case ir.Scalar() | ir.Value():
+                case ir.Scalar() | ir.Value() | ir.Given():
                     pass
                 case ir.Ref(name=name):
                     self.wanted[name] |= at

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import torch
 from torch import Tensor
 
 
@@ -21,6 +22,35 @@ def flatten_batch(x: Tensor, event_shape: tuple[int, ...], who: str, where: str)
     # a plain tuple and math.prod keep a symbolic batch symbolic under torch.export; Size.numel() does not
     lead = tuple(x.shape[: x.dim() - rank])
     return x.reshape((math.prod(lead), *event_shape)), lead
+
+
+def flatten_with_context(
+    x: Tensor,
+    context: Tensor | None,
+    event_shape: tuple[int, ...],
+    context_shape: tuple[int, ...],
+    who: str,
+    where: str,
+) -> tuple[Tensor, Tensor, tuple[int, ...]]:
+    """(x [B, *event_shape], context [B, *context_shape], lead): leading dimensions are broadcast, then folded into one.
+
+    ValueError as for flatten_batch, and where the context is missing or its leading dimensions do not fit those of x.
+    """
+    if context is None:
+        raise ValueError(f"a context that ends in {list(context_shape)} is needed besides {who} ({where})")
+    flat, lead = flatten_batch(x, event_shape, who, where)
+    given, other = flatten_batch(context, context_shape, "context", where)
+    if lead == other:
+        return flat, given, lead
+    try:
+        both = tuple(torch.broadcast_shapes(lead, other))  # type: ignore[no-untyped-call]
+    except RuntimeError:
+        sizes = f"{list(lead)} and {list(other)}"
+        raise ValueError(
+            f"the leading dimensions of {who} and context, {sizes}, do not fit each other ({where})"
+        ) from None
+    x, context = x.expand(*both, *event_shape), context.expand(*both, *context_shape)
+    return flatten_batch(x, event_shape, who, where)[0], flatten_batch(context, context_shape, who, where)[0], both
 
 
 def unflatten_batch(y: Tensor, lead: tuple[int, ...]) -> Tensor:

@@ -65,6 +65,20 @@ def latent_noise(model: FlowLike, shape: tuple[int, ...] | int) -> Tensor:
     return model.prior.draw(lead, numbers_of(model))
 
 
+def noise_for(model: FlowLike, shape: tuple[int, ...] | int, context: Tensor | None) -> Tensor:
+    """A draw of the prior for each of `shape` and each context: [*shape, *lead, *latent_shape]."""
+    lead = (shape,) if isinstance(shape, int) else tuple(shape)
+    return latent_noise(model, (*lead, *lead_of_context(model, context)))
+
+
+def lead_of_context(model: FlowLike, context: Tensor | None) -> tuple[int, ...]:
+    """The leading dimensions of a context [*lead, *context_shape]; () where the flow has none, or it does not fit."""
+    rank = len(model.context_shape or ())
+    if context is None or model.context_shape is None or context.dim() < rank:
+        return ()
+    return tuple(context.shape[: context.dim() - rank])
+
+
 def must_be_onto(model: FlowLike) -> None:
     """Samples need an inverse everywhere; raises RuntimeError with the proof's reason where there is none."""
     if model.not_onto:
@@ -73,9 +87,12 @@ def must_be_onto(model: FlowLike) -> None:
 
 @torch.no_grad()
 def flow_sample(model: FlowLike, shape: tuple[int, ...] | int, context: Tensor | None) -> Tensor:
-    """Samples [*shape, *event_shape]: integers (int64) where the flow starts with `dequantize`, else reals."""
+    """Samples [*shape, *lead, *event_shape], lead the leading dimensions of a context [*lead, *context_shape].
+
+    Integers (int64) where the flow starts with `dequantize`, else reals.
+    """
     must_be_onto(model)
-    x, _ = model.inverse(latent_noise(model, shape), context)
+    x, _ = model.inverse(noise_for(model, shape, context), context)
     return quantize(x, model.levels) if model.levels else x
 
 
@@ -84,7 +101,7 @@ def flow_rsample(model: FlowLike, shape: tuple[int, ...] | int, context: Tensor 
     must_be_onto(model)
     if model.levels:
         raise RuntimeError("rsample: integers have no gradients; use inverse(noise) for values before quantisation")
-    return model.inverse(latent_noise(model, shape), context)[0]
+    return model.inverse(noise_for(model, shape, context), context)[0]
 
 
 def flow_sample_and_log_prob(
@@ -100,7 +117,7 @@ def trace_flow(model: nn.Module, x: Tensor, context: Tensor | None = None) -> li
     found: list[tuple[str, Tensor, Tensor]] = []
     hooks = []
     for path, module in model.named_modules():
-        if path and hasattr(module, "event_shape"):
+        if path and hasattr(module, "event_shape") and hasattr(module, "inverse"):  # nets are no steps
 
             def note(m: nn.Module, _: object, out: tuple[Tensor, Tensor], path: str = path) -> None:
                 found.append((path, out[0], out[1]))
@@ -198,6 +215,8 @@ def flow_distribution(model: FlowLike, context: Tensor | None) -> Distribution:
     """The density of the reals that the bijection sees (after dequantisation) as a torch distribution."""
     must_be_onto(model)
     base = model.prior.distribution(numbers_of(model))
+    lead = lead_of_context(model, context)
+    base = base.expand(torch.Size(lead)) if lead else base
     return TransformedDistribution(base, [FlowTransform(model, context).inv])
 
 

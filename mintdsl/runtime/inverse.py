@@ -176,12 +176,13 @@ def invert_triangular(
     tol: float | None = None,
     max_iter: int | None = None,
     newton: bool = True,
+    start: Tensor | None = None,
 ) -> tuple[Tensor, InverseInfo]:
     """Solve f(x) = z for a lower or upper triangular layer: (x shaped as z, how it went).
 
-    1. Algorithm 1 of MintNet, x <- x - alpha (f(x) - z) / diagonal, from x = z, until `tol` is met or P + 20 steps
-       bring no new minimum (residuals may rise during the first P). Exact after P steps if alpha = 1 and f is affine
-       in each own coordinate.
+    1. Algorithm 1 of MintNet, x <- x - alpha (f(x) - z) / diagonal, from `start` or z, until `tol` is met or P + 20
+       steps bring no new minimum (residuals may rise during the first P). Exact after P steps if alpha = 1 and f is
+       affine in each own coordinate.
     2. Fibre sweeps, P of them, exact from any start; then front by front, each solved once and kept, for samples that
        overflowed or whose rounding errors never settle.
     3. Where the slopes along each fibre are bounded by h: steps x <- x - (f(x) - z) / (h (1 + 1e-6)), at most 200.
@@ -206,7 +207,8 @@ def invert_triangular(
         first = torch.float32
         dtypes = [first, torch.float64] if tol >= 32.0 * torch.finfo(first).eps else [torch.float64]
     residual = torch.full((z.shape[0],), math.inf, dtype=dtypes[0], device=device)
-    search = Search(z.to(dtypes[0]), residual, torch.zeros_like(residual, dtype=torch.bool), 0)
+    begin = z if start is None else torch.where(torch.isfinite(start), start, 0.0)
+    search = Search(begin.to(dtypes[0]), residual, torch.zeros_like(residual, dtype=torch.bool), 0)
 
     def left(bound: int) -> int:
         return bound if max_iter is None else max(0, min(bound, max_iter - search.steps))

@@ -40,33 +40,64 @@ def log_abs_det(diagonal: Tensor) -> Tensor:
     return log_det_of(diagonal.abs())
 
 
-def triangular_map(layer: LayerLike, w: tuple[Tensor, ...]) -> TriangularMap:
-    """The layer with weights w, as the solver sees it."""
+def triangular_map(layer: LayerLike, weights: tuple[Tensor, ...], context: Tensor | None = None) -> TriangularMap:
+    """The layer with these weights and the context [B, *context_shape], as the solver sees it."""
+    w = with_context(weights, context)
+
+    def promote(dtype: torch.dtype) -> TriangularMap:
+        wide = tuple(t.to(dtype) for t in weights)
+        return triangular_map(layer, wide, None if context is None else context.to(dtype))
+
+    def rows(index: Tensor) -> TriangularMap:
+        return triangular_map(layer, weights, None if context is None else context[index])
+
     return TriangularMap(
         value=lambda x: layer.value(x, w),
         rests=lambda x: layer.rests(x, w),
         fibre=lambda s, rests: layer.fibre(s, rests, w),
         slope_bound=lambda: layer.slope_bound(w),
-        promote=lambda dtype: triangular_map(layer, tuple(t.to(dtype) for t in w)),
+        promote=promote,
+        rows=None if context is None else rows,
     )
 
 
+def with_context(weights: tuple[Tensor, ...], context: Tensor | None) -> tuple[Tensor, ...]:
+    """What the methods of a layer get besides x: its weights, then its context, if it has one."""
+    return weights if context is None else (*weights, context)
+
+
 def invert_layer(
-    layer: LayerLike, z: Tensor, tol: float | None, max_iter: int | None, sign: float | None
+    layer: LayerLike,
+    z: Tensor,
+    tol: float | None,
+    max_iter: int | None,
+    sign: float | None,
+    context: Tensor | None = None,
+    start: Callable[[Tensor, tuple[Tensor, ...]], Tensor] | None = None,
 ) -> tuple[Tensor, Tensor]:
     """x [B, *event] with f(x) = z, tested, and -log |det df/dx| there [B]; gradients by the implicit function theorem.
 
-    `sign` is the sign of the diagonal, None where the weights decide it. Raises InversionError.
+    `sign` is the sign of the diagonal, None where the weights decide it. `start` gives the x to begin with, of z and of
+    the weights and context, in float32 at least; it is z without one. Raises InversionError.
     """
     w = layer.effective_weights()
-    fixed = triangular_map(layer, tuple(t.detach() for t in w))
+    fixed = triangular_map(layer, tuple(t.detach() for t in w), None if context is None else context.detach())
     signs: Tensor | float = 1.0 if sign is None else sign
     if sign is None and z.shape[0]:
-        with torch.no_grad():
-            signs = layer.value(torch.zeros_like(z[:1]), w)[1].sign()[0]
+        with torch.no_grad():  # the context does not change the signs: it is constant to the proof
+            one = with_context(w, None if context is None else context[:1])
+            signs = layer.value(torch.zeros_like(z[:1]), one)[1].sign()[0]
+    if start is not None and z.shape[0] and bool(torch.isfinite(z).all()):
+        with torch.no_grad(), torch.autocast(z.device.type, enabled=False):
+            wide = torch.promote_types(z.dtype, torch.float32)
+            given = with_context(w, context)
+            first = start(z.detach().to(wide), tuple(t.detach().to(wide) for t in given))
+    else:
+        first = None
     x, info = invert_triangular(
         fixed,
         z.detach(),
+        start=first,
         fronts=layer.fronts,
         name=layer.path or type(layer).__name__,
         sign=signs,
@@ -76,19 +107,22 @@ def invert_layer(
         newton=layer.fronts > 1,
     )
     layer.last_inverse = info
-    x = implicit_gradient(triangular_map(layer, w), x, z, fronts=layer.fronts, name=layer.path or type(layer).__name__)
-    return x, -log_abs_det(layer.value(x, w)[1])
+    name = layer.path or type(layer).__name__
+    x = implicit_gradient(triangular_map(layer, w, context), x, z, fronts=layer.fronts, name=name)
+    return x, -log_abs_det(layer.value(x, with_context(w, context))[1])
 
 
-def invert_affine(layer: LayerLike, z: Tensor) -> tuple[Tensor, Tensor]:
+def invert_affine(layer: LayerLike, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """The inverse of a layer that is affine in each element alone: (z - f(0)) / slope, and log |det| [B]."""
-    shift, slope = layer.value(torch.zeros_like(z), layer.effective_weights())
+    shift, slope = layer.value(torch.zeros_like(z), with_context(layer.effective_weights(), context))
     return (z - shift) / slope, -log_abs_det(slope.expand_as(z))
 
 
-def fixed_inverse(layer: LayerLike, z: Tensor, steps: int, divisor: float) -> tuple[Tensor, Tensor]:
+def fixed_inverse(
+    layer: LayerLike, z: Tensor, steps: int, divisor: float, context: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     """The authors' inversion: `steps` damped steps of Algorithm 1, untested, and -log |det| at the result."""
-    w = layer.effective_weights()
+    w = with_context(layer.effective_weights(), context)
     x = authors_inversion(lambda v: layer.value(v, w), z, steps, divisor)
     return x, -log_abs_det(layer.value(x, w)[1])
 

@@ -104,6 +104,7 @@ class FlowLike(Protocol):
 
     event_shape: tuple[int, ...]
     latent_shape: tuple[int, ...]
+    context_shape: tuple[int, ...] | None
     levels: int
     not_onto: str
 

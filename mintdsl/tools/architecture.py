@@ -73,6 +73,7 @@ class _Place:
     nats: Mapping[str, int]
     words: Mapping[str, str]  # Dir formals
     bindings: Bindings
+    given: ir.Context | None = None
 
 
 def architecture(program: ir.Program, key: str, sizes: Mapping[str, int]) -> Architecture:
@@ -85,7 +86,7 @@ def architecture(program: ir.Program, key: str, sizes: Mapping[str, int]) -> Arc
             nats.setdefault(formal.name, formal.default.constant)
     bindings = build.prover.defaults(key) or {}
     proof = build.prover.prove(key, bindings)
-    place = _Place(nats, {}, bindings)
+    place = _Place(nats, {}, bindings, definition.given)
     said = facts(proof, coordinates(definition, sizes))
     if isinstance(definition, ir.Flow):
         blocks = build.steps(definition.steps, place)
@@ -93,7 +94,7 @@ def architecture(program: ir.Program, key: str, sizes: Mapping[str, int]) -> Arc
         counts = _total(blocks)
     else:
         orders = {k: v for k, v in bindings.items() if isinstance(v, Order)}
-        counts = build.counts(key, definition.shape, nats, orders, place, definition.formals)
+        counts = build.counts(key, definition.shape, nats, orders, place, definition)
         shape = result = build.shape(definition.shape, place)
         blocks = (build.layer(definition.name, proof, shape, counts, {}),)
     return Architecture(definition.name, said.conclusion, said.log_det, said.inverse, shape, result, counts, blocks)
@@ -151,13 +152,22 @@ class _Build:
         nats: Mapping[str, int],
         orders: Mapping[str, Order],
         place: _Place,
-        formals: Sequence[ir.Formal],
+        callee: ir.Definition | ir.Net,
     ) -> Counts | None:
-        dims = tuple(n for d in shape.dims if (n := self.number(d, place)) is not None)
-        if len(dims) != len(shape.dims) or any(f.type == "Nat" and f.name not in nats for f in formals):
+        dims = self.numbers(shape, place)
+        if dims is None or any(f.type == "Nat" and f.name not in nats for f in callee.formals):
             return None
-        span = self.program.callable(key).name_span
-        return self.instances.of(key, dims, nats, orders, span)
+        given = None
+        if not isinstance(callee, ir.Net) and callee.given is not None and place.given is not None:
+            given = self.numbers(place.given.shape, place)
+            if given is None:
+                return None
+        return self.instances.of(key, dims, nats, orders, callee.name_span, given=given)
+
+    def numbers(self, shape: ir.Shape, place: _Place) -> tuple[int, ...] | None:
+        """The sizes of a shape, where all are known."""
+        dims = tuple(n for d in shape.dims if (n := self.number(d, place)) is not None)
+        return dims if len(dims) == len(shape.dims) else None
 
     # ------------------------------------------------------------ steps
 
@@ -196,8 +206,7 @@ class _Build:
                 return Block(f"pad, {extra} channels", "pad", proof, "none", "drops them", before, after, none)
             case ir.Classify(definition=net, args=args):
                 nats = {k: n for k, v in args if isinstance(v, Nat) and (n := self.number(v, place)) is not None}
-                formals = self.program.callable(net).formals
-                counts = self.counts(net, step.shape, nats, {}, place, formals)
+                counts = self.counts(net, step.shape, nats, {}, place, self.program.callable(net))
                 title = f"classify {net.rpartition('::')[2]}"
                 return Block(title, "head", OUTSIDE, "", "", before, after, counts)
             case ir.Repeat(count=count, steps=inner):
@@ -217,17 +226,20 @@ class _Build:
         nats = {k: n for k, v in use.args if isinstance(v, Nat) and (n := self.number(v, place)) is not None}
         orders = {k: v for k, v in bindings.items() if isinstance(v, Order)}
         words = {k: place.words.get(v, v) for k, v in use.args if isinstance(v, str)}
-        counts = self.counts(use.definition, step.shape, nats, orders, place, definition.formals)
+        counts = self.counts(use.definition, step.shape, nats, orders, place, definition)
         title = self.title(definition, use, place, words)
         before, after = self.shape(step.shape, place), self.shape(step.result, place)
         if isinstance(definition, ir.Layer):
             return self.layer(title, proof, before, counts, words)
         bound = dict(nats)
-        for pattern, size in zip(definition.shape.dims, step.shape.dims, strict=False):
+        sizes = [*zip(definition.shape.dims, step.shape.dims, strict=False)]
+        if definition.given is not None and place.given is not None:
+            sizes += zip(definition.given.shape.dims, place.given.shape.dims, strict=False)
+        for pattern, size in sizes:
             number = self.number(size, place)
             if number is not None and len(pattern.symbols) == 1 and pattern == Nat.symbol(*pattern.symbols):
                 bound[next(iter(pattern.symbols))] = number
-        inner = self.steps(definition.steps, _Place(bound, words, bindings))
+        inner = self.steps(definition.steps, _Place(bound, words, bindings, definition.given))
         said = facts(proof, None)
         pair = len(inner) == 1 and inner[0].pair
         parts = inner[0].parts if pair else inner

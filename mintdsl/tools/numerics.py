@@ -10,7 +10,7 @@ from mintdsl.diagnostics.render import printable
 from mintdsl.proof.numerics import UNITS, Numerics, numerics
 from mintdsl.proof.prover import Prover
 from mintdsl.tools.proof_document import NUMERICAL, Numbers
-from mintdsl.tools.show import Json, Terminal, wrap
+from mintdsl.tools.show import Json, Terminal, located, wrap
 from mintdsl.tools.support import of_formals
 
 FORMULA = (
@@ -38,7 +38,7 @@ def numerics_of(
         if known is not None:
             definition = program.definitions[key]
             kind = "layer" if isinstance(definition, ir.Layer) else "flow"
-            found.append(Numbers(f"{kind} {printable(definition.name)} on {definition.shape}", tuple(rows(known))))
+            found.append(Numbers(f"{kind} {printable(definition.name)} on {located(definition)}", tuple(rows(known))))
             bounded |= 0 < known.rounding < math.inf
     return tuple(found), FORMULA if bounded else ""
 

@@ -24,7 +24,7 @@ from mintdsl.proof.rules import RULES
 from mintdsl.proof.rules.model import Rule
 from mintdsl.records import record
 from mintdsl.source import Source, Span
-from mintdsl.tools.show import class_of, facts, free, proved_word
+from mintdsl.tools.show import class_of, facts, free, located, proved_word
 
 LONGEST = 160
 """Characters of an expression that are shown; the middle of longer ones is left out."""
@@ -105,7 +105,7 @@ class Section:
     @property
     def title(self) -> str:
         """`layer Mint on Image[C, H, W]`."""
-        return f"{self.kind} {self.name} on {self.definition.shape}"
+        return f"{self.kind} {self.name} on {located(self.definition)}"
 
     @property
     def verdict(self) -> str:

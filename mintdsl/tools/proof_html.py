@@ -16,6 +16,7 @@ from mintdsl.source import Source, Span
 from mintdsl.tools.proof_document import NOT_CLAIMED, NUMERICAL, Document, Row, Section, Step, shortened, trees
 from mintdsl.tools.proof_style import style
 from mintdsl.tools.proof_words import consequences, kind_of_step, known
+from mintdsl.tools.show import located
 
 DEEPEST = 24
 """Steps inside each other; what is deeper stands in a tree of its own."""
@@ -157,7 +158,7 @@ class _Page:
 
     def section(self, place: int, section: Section) -> Iterator[str]:
         yield f'<section id="d{place}">'
-        yield f"<h2>{section.kind.capitalize()} {code(section.name)} on {code(str(section.definition.shape))}</h2>"
+        yield f"<h2>{section.kind.capitalize()} {code(section.name)} on {code(located(section.definition))}</h2>"
         yield f'<p class="at">{self._link(section.definition.name_span, text(section.place))}</p>'
         if section.definition.doc:
             doc = "\n".join(text(line) for line in section.definition.doc.strip().split("\n"))

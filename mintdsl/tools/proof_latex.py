@@ -107,7 +107,12 @@ class _Part:
         lines = [*_given(section)]
         if isinstance(section.definition, ir.Layer):
             layer = section.definition
-            lines.append(rf"For ${tex.name(layer.variable)} \in {tex.space(layer.shape)}$ let")
+            context = (
+                ""
+                if layer.given is None
+                else rf" and ${tex.name(layer.given.name)} \in {tex.space(layer.given.shape)}$"
+            )
+            lines.append(rf"For ${tex.name(layer.variable)} \in {tex.space(layer.shape)}${context} let")
             lines += self._definition()
             lines += list(_parameters(layer))
         lines.append(rf"Then {tex.code(section.name)} satisfies")
@@ -159,7 +164,7 @@ class _Part:
 def typeset(formula: Formula, widest: int) -> list[Typeset]:
     """Every node of a formula, no wider than about `widest` characters."""
     steps = [(step.number, step.text) for step in formula.steps]
-    return tex.formula(formula.root, formula.variable, steps, widest)
+    return tex.formula(formula.root, steps, widest)
 
 
 def head(formula: Formula) -> str:

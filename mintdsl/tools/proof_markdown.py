@@ -14,6 +14,7 @@ from mintdsl.proof.jacobian import family
 from mintdsl.tools.proof_document import NOT_CLAIMED, NUMERICAL, Document, Section, Step
 from mintdsl.tools.proof_latex import DEFINITION, head, typeset
 from mintdsl.tools.proof_words import consequences, kind_of, numbers
+from mintdsl.tools.show import located
 
 
 def markdown(document: Document) -> str:
@@ -76,7 +77,7 @@ def _block(words: str, language: str) -> list[str]:
 
 
 def _section(section: Section) -> Iterator[str]:
-    yield f"## {section.kind.capitalize()} {code(section.name)} on {code(str(section.definition.shape))}"
+    yield f"## {section.kind.capitalize()} {code(section.name)} on {code(located(section.definition))}"
     yield ""
     yield f"{code(section.place)}{''.join(f'; {code(part)}' for part in section.settled)}"
     if section.definition.doc:

@@ -10,7 +10,7 @@ from mintdsl.core.interval import REAL
 from mintdsl.proof.check import LayerProof
 from mintdsl.proof.jacobian import DENSE, NONE, Fibre, Jacobian, Smooth
 from mintdsl.tools.proof_document import ASSUMED, Section, Step
-from mintdsl.tools.show import class_of, facts
+from mintdsl.tools.show import class_of, facts, open_sizes
 
 
 class Given(NamedTuple):
@@ -25,7 +25,7 @@ class Given(NamedTuple):
 def given(section: Section) -> Given:
     """What stands before the statement of a definition."""
     definition = section.definition
-    sizes = [s for d in definition.shape.dims for s in sorted(d.symbols)]
+    sizes = open_sizes(definition)
     sizes += [f.name for f in definition.formals if f.type == "Nat"]  # a default is one of the values
     directions = tuple(f.name for f in definition.formals if f.type == "Dir")
     values = tuple((k, v) for k, v in section.proved.bindings.items() if not isinstance(v, ir.FormalOrder))

@@ -146,9 +146,21 @@ def coordinates(definition: ir.Definition, sizes: Mapping[str, int]) -> int | No
     return total if definition.shape.dims else None
 
 
+def located(definition: ir.Definition) -> str:
+    """Where a definition is, as a program says it: `Vec[D] given c : Vec[M]`."""
+    given = definition.given
+    return f"{definition.shape}" + (f" given {given.name} : {given.shape}" if given is not None else "")
+
+
+def open_sizes(definition: ir.Definition) -> list[str]:
+    """The names in the sizes of its shape, then in those of its context."""
+    shapes = [definition.shape, *([definition.given.shape] if definition.given is not None else [])]
+    return list(dict.fromkeys(name for shape in shapes for size in shape.dims for name in sorted(size.symbols)))
+
+
 def free(definition: ir.Definition) -> str:
     """The names for all values of which the proof holds: `C, H, W, K and tri`."""
-    names = [s for d in definition.shape.dims for s in sorted(d.symbols)]
+    names = open_sizes(definition)
     names += [f.name for f in definition.formals if f.type in ("Nat", "Dir") and f.default is None]
     names = list(dict.fromkeys(names))
     if definition.shape.kind == "Any":

@@ -12,7 +12,7 @@ from mintdsl.core.nat import Nat
 from mintdsl.diagnostics.render import printable
 from mintdsl.proof.stages import Apply, Network, Pair, centre, flat, network, pairs, place
 from mintdsl.proof.support import Growth, Support, growth, support
-from mintdsl.tools.show import Terminal, wrap
+from mintdsl.tools.show import Terminal, located, wrap
 
 MOST_ROWS = 12
 HEAD = ("pairs", "centre sees", "worst output sees", "with blind spots")
@@ -25,7 +25,7 @@ def support_text(program: ir.Program, keys: Sequence[str], sizes: Mapping[str, i
     for key in keys:
         definition = program.definitions[key]
         kind = "layer" if isinstance(definition, ir.Layer) else "flow"
-        lines.append(f"  {kind} {printable(definition.name)} on {definition.shape}")
+        lines.append(f"  {kind} {printable(definition.name)} on {located(definition)}")
         try:
             net = network(program, key, known_sizes(definition, sizes), of_formals(definition, sizes))
             said = [*_whole(support(net)), *_pairs(net, at)]

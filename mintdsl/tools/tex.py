@@ -227,7 +227,7 @@ class Typeset(NamedTuple):
     width: int
 
 
-def formula(root: ir.Expr, variable: str, steps: Sequence[tuple[int, str]], widest: int) -> list[Typeset]:
+def formula(root: ir.Expr, steps: Sequence[tuple[int, str]], widest: int) -> list[Typeset]:
     """Every node of a formula, operands first; parts of what is wider than `widest` are named by their step.
 
     `steps` are the number and the source of each node, in the same order.
@@ -235,21 +235,21 @@ def formula(root: ir.Expr, variable: str, steps: Sequence[tuple[int, str]], wide
     found: list[Typeset] = []
     for node, (_, source) in zip(postorder(root), steps, strict=True):
         parts = [found[k] for k in node.operands]
-        whole = _typeset(node, parts, variable, source)
+        whole = _typeset(node, parts, source)
         if whole.width > widest:
             parts = [
                 Typeset(rf"\langle {steps[k][0]} \rangle", _ATOM, 4) if found[k].width > widest // 6 else found[k]
                 for k in node.operands
             ]
-            whole = _typeset(node, parts, variable, source)
+            whole = _typeset(node, parts, source)
         found.append(whole)
     return found
 
 
-def _typeset(node: Node, parts: Sequence[Typeset], variable: str, source: str) -> Typeset:
+def _typeset(node: Node, parts: Sequence[Typeset], source: str) -> Typeset:
     match node.expr:
-        case ir.Var():
-            return Typeset(name(variable), _ATOM, len(variable))
+        case ir.Var(name=word) | ir.Given(name=word):
+            return Typeset(name(word), _ATOM, len(word))
         case ir.Scalar(value=float() as value):
             return Typeset(number(value), _ATOM if value >= 0 else _PREFIX, len(repr(value)))
         case ir.Scalar(value=Nat() as nat):

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from mintdsl.core import ir
-from mintdsl.core.interpret_weights import Argument, Env, bind, bind_net, extents, param_shape
+from mintdsl.core.interpret_env import Argument, Env, Given, any_context, bind, bind_net
+from mintdsl.core.interpret_weights import extents, param_shape
 from mintdsl.core.interval import REAL, Interval
 from mintdsl.core.live import anchor
 
@@ -37,12 +38,41 @@ def fitting(definition: ir.Definition, args: Mapping[str, Argument], test: Calla
     """The definition at its own shape, or at the first small one on which its sizes are whole numbers."""
     for shape in _shapes(definition.shape, None):
         try:
-            env = bind(definition, shape, args)
+            env = bound(definition, shape, args)
             test(env)
         except ValueError:
             continue
         return env
     raise ValueError(f"no small shape fits {definition.name} on {definition.shape}")
+
+
+def bound(definition: ir.Definition, shape: tuple[int, ...], args: Mapping[str, Argument]) -> Env:
+    """A definition on a shape, with a context of random numbers if it declares one."""
+    given = any_context(definition, shape, args)
+    if given is not None:
+        made = torch.Generator().manual_seed(len(given.values))
+        values = torch.randn(len(given.values), generator=made, dtype=torch.float64).tolist()
+        given = given._replace(values=tuple(values))
+    return bind(definition, shape, args, given=given)
+
+
+def conditioned(module: nn.Module, given: Given | None) -> nn.Module:
+    """The module with this context in every call."""
+    if given is not None:
+        context = torch.tensor(given.values, dtype=torch.float64).reshape(given.dims)
+        for name in ("forward", "inverse", "jacobian_diagonal", "log_prob", "initialize"):
+            if hasattr(module, name):
+                setattr(module, name, _with_default(getattr(module, name), context))
+    return module
+
+
+def _with_default(method: Callable[..., object], given: Tensor) -> Callable[..., object]:
+    """A method of a module with a context where its caller gives none."""
+
+    def call(x: Tensor, context: Tensor | None = None, **options: object) -> object:
+        return method(x, given if context is None else context, **options)
+
+    return call
 
 
 def _shapes(shape: ir.Shape, rank: int | None) -> list[tuple[int, ...]]:
@@ -62,8 +92,8 @@ def smaller(layer: ir.Layer, env: Env) -> Env:
     for shape in _shapes(layer.shape, len(env.dims)):
         for values in product(*choices):
             try:
-                there = bind(layer, shape, dict(zip(names, values, strict=True)))
-                small = replace(env, dims=shape, sizes={**env.sizes, **there.sizes})
+                there = bound(layer, shape, dict(zip(names, values, strict=True)))
+                small = replace(env, dims=shape, sizes={**env.sizes, **there.sizes}, given=there.given)
                 whole(layer, small)
             except ValueError:
                 continue
@@ -95,7 +125,7 @@ def title(layer: ir.Layer, env: Env) -> str:
 def build(cls: type[nn.Module], definition: ir.Definition, env: Env, like: nn.Module | None) -> nn.Module:
     """An instance in float64; activations and initialisations are those of `like`."""
     known = inspect.signature(cls).parameters
-    own = [n for n in known if n not in ("shape", "device", "dtype")]
+    own = [n for n in known if n not in ("shape", "context_shape", "device", "dtype")]
     values: dict[str, object] = {**env.sizes, **env.numbers, **env.directions}
     values |= {name: order.rows for name, order in env.orders.items()}
     kwargs: dict[str, object] = {"dtype": torch.float64}
@@ -104,7 +134,9 @@ def build(cls: type[nn.Module], definition: ir.Definition, env: Env, like: nn.Mo
         kept = [getattr(like, n) for n in (f"{formal.name}_", formal.name) if hasattr(like, n)]
         if formal.name in values or kept:
             kwargs[name] = values[formal.name] if formal.name in values else kept[0]
-    return cls(env.dims, **kwargs) if "shape" in known else cls(**kwargs)
+    if "context_shape" in known and env.given is not None:
+        kwargs["context_shape"] = env.given.dims
+    return conditioned(cls(env.dims, **kwargs) if "shape" in known else cls(**kwargs), env.given)
 
 
 def layers(model: nn.Module) -> list[nn.Module]:

@@ -20,8 +20,9 @@ from torch import Tensor, nn
 
 from mintdsl.core import interpret, ir
 from mintdsl.core.dual import variables
+from mintdsl.core.interpret_env import Argument, Env, evaluate_size
 from mintdsl.core.interpret_layer import apply_layer
-from mintdsl.core.interpret_weights import Argument, Env, Weights, evaluate_size
+from mintdsl.core.interpret_weights import Weights
 from mintdsl.core.interval import REAL
 from mintdsl.core.orders import DEFAULT_ORDER
 from mintdsl.core.places import part_places
@@ -112,7 +113,9 @@ class _Run:
 
     def flow(self, flow: ir.Flow) -> None:
         """Each distinct layer on a small shape, then the flow as a whole."""
-        env = models.fitting(flow, self.sizes, lambda e: interpret.parameters(self.core, self.key, e.dims, self.sizes))
+        env = models.fitting(
+            flow, self.sizes, lambda e: interpret.parameters(self.core, self.key, e.dims, self.sizes, e.given)
+        )
         model = models.build(self.cls, flow, env, None).eval()
         uses = interpret.layers(self.core, flow, env, "")
         done: set[str] = set()
@@ -158,7 +161,9 @@ class _Run:
     def interpreted(self, model: nn.Module, env: Env, x: Tensor, raw: interpret.Raw, where: str) -> None:
         """A whole flow against the interpreter."""
         row = partial(self.row, where)
-        walk = partial(interpret.evaluate_flow, self.core, self.key, shape=env.dims, args=self.sizes, raw=raw)
+        walk = partial(
+            interpret.evaluate_flow, self.core, self.key, shape=env.dims, args=self.sizes, raw=raw, given=env.given
+        )
         runs = [walk(v.flatten().tolist()) for v in x]
         z, log_det = model(x)
         value, dense = _wide([r.value for r in runs]), torch.stack([_dense(model, v) for v in x])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,8 +16,9 @@ import mintdsl
 from mintdsl.codegen.naming import class_name
 from mintdsl.core import ir
 from mintdsl.core.interpret import evaluate_flow, parameters
+from mintdsl.core.interpret_env import Env, Given, any_context, bind, evaluate_size
 from mintdsl.core.interpret_moves import leaves
-from mintdsl.core.interpret_weights import Env, Weights, bind, evaluate_size
+from mintdsl.core.interpret_weights import Weights
 from mintdsl.runtime.loading import load_class
 
 
@@ -28,6 +30,7 @@ class Compiled:
     core: ir.Program
     key: str
     shape: tuple[int, ...]
+    given: Given | None = None  # a context of zeros, of the shape at which it is built
 
     @property
     def concrete(self) -> bool:
@@ -38,6 +41,9 @@ class Compiled:
     def build(self, dtype: torch.dtype = torch.float64, **kwargs: object) -> nn.Module:
         """An instance with initial weights, in evaluation mode."""
         args = () if self.concrete else (self.shape,)
+        if "context_shape" in inspect.signature(self.cls).parameters:
+            assert self.given is not None
+            args = (*args, self.given.dims)
         return self.cls(*args, dtype=dtype, **kwargs).eval()
 
 
@@ -54,7 +60,7 @@ def compiled(name: str) -> Compiled:
 
 
 @cache
-def compile_text(text: str, shape: tuple[int, ...] | None = None) -> Compiled:
+def compile_text(text: str, shape: tuple[int, ...] | None = None, context: tuple[int, ...] | None = None) -> Compiled:
     """The last definition of a program."""
     core, _ = mintdsl.loads(text).core()
     key = core.main[-1]
@@ -62,7 +68,11 @@ def compile_text(text: str, shape: tuple[int, ...] | None = None) -> Compiled:
     own = core.definitions[key].shape
     if own.dims and all(d.constant is not None for d in own.dims):
         shape = tuple(d.constant or 0 for d in own.dims)
-    return Compiled(cls, core, key, shape or {"Image": IMAGE, "Vec": VECTOR}.get(own.kind, VECTOR))
+    shape = shape or {"Image": IMAGE, "Vec": VECTOR}.get(own.kind, VECTOR)
+    given = any_context(core.definitions[key], shape, {})
+    if context is not None:
+        given = Given(context, (0.0,) * math.prod(context))
+    return Compiled(cls, core, key, shape, given)
 
 
 @torch.no_grad()
@@ -128,7 +138,9 @@ def raw_of(at: Compiled, model: nn.Module) -> dict[str, list[float]]:
 def used(at: Compiled, model: nn.Module) -> dict[str, nn.Module]:
     """Every layer of a model by the prefix of its keys in the spec."""
     definition = at.core.definitions[at.key]
-    prefixes = [prefix for prefix, _, _ in layers(at.core, definition, bind(definition, at.shape, {}), "")]
+    prefixes = [
+        prefix for prefix, _, _ in layers(at.core, definition, bind(definition, at.shape, {}, given=at.given), "")
+    ]
     modules = [m for m in model.modules() if hasattr(m, "set_effective")]
     # repeats keep their copies side by side in the module, and block by block in the walk above
     order = sorted(prefixes, key=lambda p: path_key(at, p))
@@ -197,10 +209,16 @@ class Reference:
     log_det: Tensor
 
 
-def reference(at: Compiled, model: nn.Module, x: Tensor) -> Reference:
-    """The interpreter on the numbers of `model`."""
+def reference(at: Compiled, model: nn.Module, x: Tensor, contexts: Tensor | None = None) -> Reference:
+    """The interpreter on the numbers of `model`, with a context for each x if it takes one."""
     raw = raw_of(at, model)
-    results = [evaluate_flow(at.core, at.key, row.flatten().tolist(), at.shape, {}, raw) for row in x]
+    given: list[Given | None] = [None] * len(x)
+    if contexts is not None and at.given is not None:
+        given = [Given(at.given.dims, tuple(c.flatten().tolist())) for c in contexts]
+    results = [
+        evaluate_flow(at.core, at.key, row.flatten().tolist(), at.shape, {}, raw, given=context)
+        for row, context in zip(x, given, strict=True)
+    ]
 
     def tensor(values: Sequence[object]) -> Tensor:
         return torch.tensor(values, dtype=torch.float64)
@@ -212,7 +230,7 @@ def reference(at: Compiled, model: nn.Module, x: Tensor) -> Reference:
 
 def expected_keys(at: Compiled) -> dict[str, tuple[int, ...]]:
     """Shapes of the state dict, by the interpreter."""
-    return parameters(at.core, at.key, at.shape, {})
+    return parameters(at.core, at.key, at.shape, {}, at.given)
 
 
 def expected_weights(at: Compiled, model: nn.Module) -> dict[str, list[float]]:
@@ -220,7 +238,7 @@ def expected_weights(at: Compiled, model: nn.Module) -> dict[str, list[float]]:
     raw = raw_of(at, model)
     found = {}
     definition = at.core.definitions[at.key]
-    for prefix, layer, env in layers(at.core, definition, bind(definition, at.shape, {}), ""):
+    for prefix, layer, env in layers(at.core, definition, bind(definition, at.shape, {}, given=at.given), ""):
         weights = Weights(layer, env, raw, prefix)
         for p in (p for p in layer.params if not isinstance(p.kind, ir.Normalize | ir.Perm | ir.NetParam)):
             found[prefix + p.name] = [v for m in weights.members(p.indices) for v in weights.of(p.name, m)]

@@ -44,7 +44,7 @@ def _ascend(
     interval = fact.range.interval if goal == "value" else fact.diag.interval
     if goal != "value" and fact.off == DENSE or not (math.isfinite(interval.lo) or math.isfinite(interval.hi)):
         return []
-    shapes = parameters(subject.core, subject.key, subject.env.dims, subject.args)
+    shapes = parameters(subject.core, subject.key, subject.env.dims, subject.args, subject.env.given)
     raw = {}
     for key, shape in shapes.items():
         if key.startswith(used.prefix):

@@ -32,6 +32,8 @@ def constructs_of(subject: Subject) -> set[str]:
     for definition in subject.core.definitions.values():
         found |= {f"formal:{f.type}" for f in definition.formals}
         found |= {f"shape:{definition.shape.kind}"}
+        if definition.given is not None:
+            found.add("given:layer" if isinstance(definition, ir.Layer) else "given:flow")
         for formal in definition.formals:
             if formal.default is not None:
                 found |= set(_argument(formal.default))

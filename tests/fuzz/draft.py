@@ -23,13 +23,16 @@ SHAPES = {"Image": IMAGES, "Vec": VECTORS, "Seq": SEQUENCES}
 
 @dataclass
 class Sketch:
-    """A program in the making. `risk` is the chance that a goal is replaced by a weaker one."""
+    """A program in the making. `risk` is the chance that a goal is replaced by a weaker one; `conditional`: its layers
+    may take a context called `c`, of their own shape.
+    """
 
     rng: Random
     risk: float
     items: list[str] = field(default_factory=list)
     used: set[str] = field(default_factory=set)
     names: dict[str, int] = field(default_factory=dict)
+    conditional: bool = False
 
     def fresh(self, stem: str) -> str:
         """A name that nothing in the program has."""
@@ -67,6 +70,7 @@ class Draft:
     formals: list[str] = field(default_factory=list)
     acts: list[str] = field(default_factory=list)
     depth: int = 0
+    given: bool = False  # whether it reads a context
 
     @property
     def rng(self) -> Random:

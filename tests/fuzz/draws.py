@@ -36,7 +36,7 @@ class Inputs:
 
 def raw_draws(subject: Subject, model: nn.Module | None, made: torch.Generator) -> dict[str, Tensor]:
     """Stored tensors by key, [R, *shape], float64."""
-    shapes = parameters(subject.core, subject.key, subject.env.dims, subject.args)
+    shapes = parameters(subject.core, subject.key, subject.env.dims, subject.args, subject.env.given)
     first = {} if model is None else stored(subject.uses, model)
     drawn = {}
     for key, shape in shapes.items():

@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 
 from mintdsl.core import ir
-from mintdsl.core.interpret_weights import BoundAct, Env, bind, bind_net, evaluate_size, extents
+from mintdsl.core.interpret_env import BoundAct, Env, bind, bind_net, evaluate_size
+from mintdsl.core.interpret_weights import extents
 from mintdsl.core.nat import Nat
 from mintdsl.core.orders import DEFAULT_ORDER, Order
 
@@ -384,6 +385,10 @@ class Formula:
                 return tensors.multiply(self.parts[arg.name], tensors.exact(mask, self.x))
             case ir.Pick():
                 return self.expr(node.arg, at)
+            case ir.Given():
+                assert self.env.given is not None
+                values = torch.tensor(self.env.given.values, dtype=self.x.value.dtype)
+                return tensors.constant(values[None, None], self.x)
             case ir.Scalar(value=value):
                 return tensors.constant(torch.full_like(self.x.value[:, :1, :1], self._number(value)), self.x)
             case ir.Value(param=name):

@@ -400,7 +400,13 @@ class _Trial:
         plain = {k: v.flatten().tolist() for k, v in raw.items()}
         try:
             other = interpret.evaluate_flow(
-                subject.core, subject.key, x.flatten().tolist(), subject.env.dims, subject.args, plain
+                subject.core,
+                subject.key,
+                x.flatten().tolist(),
+                subject.env.dims,
+                subject.args,
+                plain,
+                given=subject.env.given,
             )
         except ValueError as error:
             if "is defined on" not in str(error):

@@ -166,6 +166,7 @@ def constructs() -> set[str]:
     found |= {f"claim:{name}" for name in CLAIMS}
     found |= {f"flow claim:{c.name}" for c in CLAIMS.values() if c.flows}
     found |= {f"shape:{name}" for name in (*SHAPES, "Any")}
+    found |= {"given:layer", "given:flow"}
     return found | {f"rule:{name}" for name in RULES}
 
 

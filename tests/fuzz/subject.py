@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import math
 import types
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from random import Random
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 import mintdsl
 from mintdsl.codegen.naming import class_name
 from mintdsl.core import ir
-from mintdsl.core.interpret_weights import Argument, BoundAct, Env, bind
+from mintdsl.core.interpret_env import Argument, BoundAct, Env, Given, any_context, bind
 from mintdsl.driver import Report, SpecError
 from mintdsl.proof.check import LayerProof, check_layer
 from mintdsl.proof.prover import Proof, Prover
@@ -100,7 +100,10 @@ def sizes(core: ir.Program, definition: ir.Definition, rng: Random) -> tuple[Env
         shapes = rng.sample(SHAPES[kind], len(SHAPES[kind]))
     for shape in shapes:
         try:
-            env = bind(definition, shape, args)
+            given = any_context(definition, shape, args)
+            if given is not None:
+                given = given._replace(values=tuple(rng.gauss(0, 1.5) for _ in given.values))
+            env = bind(definition, shape, args, given=given)
             found = uses(core, definition, env)
             for used in found:
                 if used.layer.split is not None:  # its parts have to be equal
@@ -163,7 +166,30 @@ def build(subject: Subject, dtype: torch.dtype) -> nn.Module:
     definition = subject.definition
     concrete = definition.shape.dims and all(d.constant is not None for d in definition.shape.dims)
     where = () if concrete else (subject.env.dims,)
-    return subject.model(*where, **subject.args, dtype=dtype).eval()
+    model = subject.model(*where, **subject.args, dtype=dtype).eval()
+    if subject.env.given is not None:
+        condition(model, subject.env.given)
+    return model
+
+
+def condition(model: nn.Module, given: Given) -> None:
+    """Every module of a model that takes a context gets this one where its caller gives none."""
+    context = torch.tensor(given.values, dtype=torch.float64).reshape(given.dims)
+    for module in model.modules():
+        if getattr(module, "context_shape", None) is not None:
+            cls = type(module)
+            own = {n: _with(getattr(cls, n), context) for n in CONDITIONAL if hasattr(cls, n)}
+            module.__class__ = type(cls.__name__, (cls,), own)  # a copy of the module keeps its class
+
+
+CONDITIONAL = ("forward", "inverse", "jacobian_diagonal", "log_prob", "initialize")
+
+
+def _with(method: Callable[..., object], given: Tensor) -> Callable[..., object]:
+    def call(self: nn.Module, x: Tensor, context: Tensor | None = None, **options: object) -> object:
+        return method(self, x, given.to(x.dtype) if context is None else context, **options)
+
+    return call
 
 
 def layers_of(model: nn.Module) -> list[nn.Module]:

@@ -13,8 +13,9 @@ from mintdsl.core import ir
 from mintdsl.core.canonical import Statement
 from mintdsl.core.dual import variables
 from mintdsl.core.interpret import parameters
+from mintdsl.core.interpret_env import bind
 from mintdsl.core.interpret_layer import apply_net
-from mintdsl.core.interpret_weights import Weights, bind
+from mintdsl.core.interpret_weights import Weights
 from mintdsl.core.orders import ORDERS
 from mintdsl.proof.kernel.nets import read_by
 from mintdsl.proof.reads import Scope, net_reads

@@ -321,3 +321,21 @@ def test_citations() -> None:
     key, paper, place = source_of("in flows Dinh et al., ICLR 2017, arXiv:1605.08803, section 4.1")
     assert key == "arxiv1605.08803" and place == "section 4.1"
     assert paper == "Dinh, Sohl-Dickstein, Bengio, Real NVP, ICLR 2017, arXiv:1605.08803"
+
+
+def test_a_formula_of_a_part_names_the_parts_that_it_reads() -> None:
+    text = """mint 1
+layer Cond on Vec[D] ensures lower, diag > 0, invertible {
+  space Half = Vec[D / 2]
+  param W : linear on Half
+  map x {
+    let (a, b) = split(x, halves)
+    let s = W(a)
+    return join(a, b * exp(tanh(s)))
+  }
+}
+"""
+    found = proof(mintdsl.loads(text), "Cond")
+    assert found is not None
+    for write in (latex, markdown):
+        assert r"W\,a" in write(found) and r"W\,b" not in write(found)

@@ -36,7 +36,7 @@ layer L(h: Act = soft, a: Real = 0.5, K: Nat) on Vec[D] {{
     layer = core.definitions["<text>::L"]
     assert isinstance(layer, ir.Layer)
     steps = [(i + 1, "source") for i, _ in enumerate(postorder(layer.result))]
-    return tex.formula(layer.result, layer.variable, steps, widest)[-1].tex
+    return tex.formula(layer.result, steps, widest)[-1].tex
 
 
 @pytest.mark.parametrize(

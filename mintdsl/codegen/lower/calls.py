@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from mintdsl.codegen.lower.code import Algebra, Code, rank_of
-from mintdsl.codegen.shapes import listed, size
+from mintdsl.codegen.shapes import listed, residue, size
 from mintdsl.core import ir
 from mintdsl.core.calls import concatenated
 from mintdsl.records import replace
@@ -29,6 +29,8 @@ class Walk(Protocol):
     lines: list[str]
     rests: list[str]
     called: dict[tuple[object, ...], list[Code]]
+    variables: dict[str, Code]
+    spread: dict[str, Code]
     at: str
 
     @property
@@ -39,6 +41,23 @@ class Walk(Protocol):
     def name(self, wanted: str, code: Code) -> Code: ...
 
     def fresh(self, wanted: str) -> str: ...
+
+
+def given(walk: Walk, node: ir.Given) -> Code:
+    """The context of a layer."""
+    assert isinstance(walk.layer, ir.Layer) and walk.layer.given is not None
+    return Code(walk.local[node.name], (), True, rank_of(walk.layer.given.shape))
+
+
+def spread(walk: Walk, part: ir.Var) -> Code:
+    """A part of a mask at its own places, 0 elsewhere."""
+    split = walk.layer.split if isinstance(walk.layer, ir.Layer) else None
+    assert split is not None
+    if part.name not in walk.spread:
+        code, number = walk.variables[part.name], residue(split, part.name, walk.members)
+        text = f"torch.where(self.residues == {number}, {code.text}, 0.0)"
+        walk.spread[part.name] = walk.name(f"spread_{code.text}", replace(code, text=text, atom=True))
+    return walk.spread[part.name]
 
 
 def variable(walk: Walk, node: ir.Var, rank: int) -> Code:
@@ -80,7 +99,7 @@ def _called(walk: Walk, node: ir.Call, kind: ir.NetParam) -> list[Code]:
     if walk.mode == "fibre":
         return [_frozen(walk, code) for code in codes]
     texts = [whole(walk, a, s, families, batch=batch) for a, s in zip(args, kind.sources, strict=True)]
-    names = [_result(walk, node, k) for k in range(len(codes))]
+    names = [result_name(walk, node, k) for k in range(len(codes))]
     walk.lines.append(f"{', '.join(names)} = {walk.attributes[node.param]}({', '.join(texts)})")
     found = [Code(name, families, batch, code.rank) for name, code in zip(names, codes, strict=True)]
     if walk.mode == "rests":
@@ -88,7 +107,7 @@ def _called(walk: Walk, node: ir.Call, kind: ir.NetParam) -> list[Code]:
     return found
 
 
-def _result(walk: Walk, node: ir.Call, output: int) -> str:
+def result_name(walk: Walk, node: ir.Call, output: int) -> str:
     """The variable of a result: that of the let that takes it, if one does."""
     for item in walk.layer.lets:
         value = item.value

@@ -14,7 +14,7 @@ from mintdsl.codegen.lower import calls
 from mintdsl.codegen.lower.code import ONE, ZERO, Algebra, Code, act_functions, letters, moved, rank_of, shown
 from mintdsl.codegen.lower.maps import map_of
 from mintdsl.codegen.naming import LOCALS
-from mintdsl.codegen.shapes import real, residue, size
+from mintdsl.codegen.shapes import real, size
 from mintdsl.core import ir
 from mintdsl.core.nat import Nat
 from mintdsl.core.walks import chain, constant
@@ -166,6 +166,8 @@ class Lowering:
                 own = ZERO if self.mode in ("plain", "constant") else ONE
                 found = self.variable or self.variables.get(name)
                 return found or calls.variable(self, node, self.rank), own
+            case ir.Given():
+                return calls.given(self, node), ZERO
             case ir.Scalar():
                 return self._scalar(node), ZERO
             case ir.Value():
@@ -182,7 +184,7 @@ class Lowering:
             case ir.Sum():
                 return self._sum(node.body, node.indices)
             case ir.Spread(arg=arg):
-                return self._spread(arg), ZERO
+                return calls.spread(self, arg), ZERO
             case ir.Pick():
                 return self.expr(node.arg)  # what stands at other places is not looked at
             case ir.Join():
@@ -197,16 +199,6 @@ class Lowering:
                 return calls.delayed(self, node), ZERO
             case ir.Pool():
                 return calls.pooled(self, node), ZERO
-
-    def _spread(self, part: ir.Var) -> Code:
-        """A part of a mask at its own places, 0 elsewhere."""
-        split = self.layer.split if isinstance(self.layer, ir.Layer) else None
-        assert split is not None
-        if part.name not in self.spread:
-            code, number = self.variables[part.name], residue(split, part.name, self.members)
-            text = f"torch.where(self.residues == {number}, {code.text}, 0.0)"
-            self.spread[part.name] = self.name(f"spread_{code.text}", replace(code, text=text, atom=True))
-        return self.spread[part.name]
 
     def _plain(self, node: ir.Expr) -> Code:
         """The value of a node that does not contain the variable, in mode bound, where values are not tracked."""
@@ -322,6 +314,10 @@ class Lowering:
             slopes = replace(argument, text=slope(argument.text), atom=True)
             diagonal = self.mul(slopes, diagonal)
         return replace(argument, text=value(argument.text), atom=True), diagonal
+
+    def inline(self, act: ir.DefinedAct, argument: Code) -> Code:
+        """The value of an activation of the program at an argument."""
+        return self._inline(act, argument, ZERO)[0]
 
     def _inline(self, act: ir.DefinedAct, argument: Code, diagonal: Code) -> tuple[Code, Code]:
         """An activation of the program is written out: its formula in the place of its name."""

@@ -12,7 +12,8 @@ from math import ceil, floor, isfinite, sqrt
 from typing import assert_never
 
 from mintdsl.core import ir
-from mintdsl.core.interpret_weights import BoundAct, Env, Weights, bind, evaluate_size
+from mintdsl.core.interpret_env import BoundAct, Env, bind, evaluate_size
+from mintdsl.core.interpret_weights import Weights
 from mintdsl.core.interval import Interval
 from mintdsl.core.nat import Nat
 from mintdsl.core.orders import DEFAULT_ORDER
@@ -72,6 +73,7 @@ def _values(formula: ir.Expr) -> Interval | None:
         lets=(),
         result=formula,
         split=None,
+        given=None,
         doc=None,
         span=NOWHERE,
         name_span=NOWHERE,
@@ -169,6 +171,8 @@ class _Closed:
                 terms = [self.expr(body, {**at, **dict(zip(indices, member, strict=True))}) for member in members]
                 return reduce(lambda a, b: _binary("+", a, b), terms)
             case ir.Pool() | ir.Delay() | ir.Call() | ir.Chain() | ir.Concat() | ir.Spread() | ir.Pick() | ir.Join():
+                raise _Unlike
+            case ir.Given():
                 raise _Unlike
             case other:
                 assert_never(other)

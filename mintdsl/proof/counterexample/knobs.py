@@ -12,7 +12,8 @@ from typing import NamedTuple, assert_never
 
 from mintdsl.core import ir
 from mintdsl.core.constraints import Parametrisation
-from mintdsl.core.interpret_weights import Env, Weights, param_shape, parametrisation, sign_shape
+from mintdsl.core.interpret_env import Env
+from mintdsl.core.interpret_weights import Weights, param_shape, parametrisation, sign_shape
 from mintdsl.core.interval import Interval
 from mintdsl.core.live import anchor
 from mintdsl.core.orders import DIRECTIONS

@@ -10,7 +10,8 @@ from typing import assert_never
 from mintdsl.core import ir
 from mintdsl.core.canonical import reachable
 from mintdsl.core.interpret import layers
-from mintdsl.core.interpret_weights import Argument, Env, bind, evaluate_size, param_shape, sign_shape
+from mintdsl.core.interpret_env import Argument, Env, bind, evaluate_size
+from mintdsl.core.interpret_weights import param_shape, sign_shape
 from mintdsl.core.nat import Nat
 from mintdsl.core.orders import DIRECTIONS, Order
 from mintdsl.core.places import part_places
@@ -121,6 +122,8 @@ def settings(program: ir.Program, key: str, bindings: Mapping[str, ir.Argument])
 
 def _sizes(definition: ir.Definition) -> Iterator[tuple[tuple[int, ...], dict[str, int]]]:
     """Sizes of the shape and values of the Nat formals, the smallest first."""
+    if definition.given is not None:
+        return  # its context would have to be searched too
     shape = definition.shape
     nats = [formal.name for formal in definition.formals if formal.type == "Nat"]
     symbols = list(dict.fromkeys([*(s for d in shape.dims for s in sorted(d.symbols)), *nats]))

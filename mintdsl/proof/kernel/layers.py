@@ -66,6 +66,8 @@ class Scope(NamedTuple):
         match word, rest:
             case "var", [name]:
                 return ("VAR", VARIABLE) if name == self.variable else ("CONST", constant(ANY))
+            case "given", []:
+                return "CONST", constant(ANY)
             case "number", [value]:
                 return "CONST", constant(Signed(PLUS, point(value)))
             case "formal", [name]:

@@ -156,7 +156,8 @@ def _write(sketch: Sketch, draft: Draft, on: str, claims: list[str], order_name:
     members += draft.members
     formals = f"({', '.join(draft.formals)})" if draft.formals else ""
     ensures = f" ensures {', '.join(claims)}" if claims else ""
-    lines = [f"layer {name}{formals} on {on}{ensures} {{", *(f"  {m}" for m in members)]
+    given = f" given c : {on}" if draft.given else ""
+    lines = [f"layer {name}{formals} on {on}{given}{ensures} {{", *(f"  {m}" for m in members)]
     if draft.lets:
         lines += ["  map x {", *(f"    {item}" for item in draft.lets), f"    return {result}", "  }"]
     else:

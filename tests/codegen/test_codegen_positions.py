@@ -1,0 +1,217 @@
+"""Inverses by substitution: what is followed position by position, held against the net as a whole and the solver."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from codegen_oracle import Compiled, compile_text, dense_jacobian, near_initial, reference, source, worst
+from torch import Tensor, nn
+
+torch.set_num_threads(1)
+
+VECTORS = """
+net Made(width: Nat, way: Dir = lower) from Vec[D] to (Vec[D], Vec[D]) {
+  space Hid = Vec[width]
+  act bent(u) = u + 0.5 * tanh(u)
+  param V1 : linear way from Vec[D] to Hid
+  param V2, V3 : linear way on Hid
+  param V4 : linear way on Vec[D]
+  param Vm, Va : linear strict way from Hid to Vec[D]
+  param S : linear strict way on Vec[D]
+  param b1, b2 : bias on Hid init normal(std = 0.1)
+  param s2 : scale on Hid
+  param bm : bias init normal(std = 0.1)
+  map x {
+    let u = bent(V1(x) + b1)
+    let v = u + V3(tanh(s2 * V2(u) + 2 * b2 + 0.5))
+    let w = tanh(Vm(v) - bm)
+    return (w, Va(v) / 4 + V4(w) * S(x) - S(tanh(x)))
+  }
+}
+"""
+PROGRAMS = {
+    "lower": VECTORS
+    + """
+layer A on Vec[D] ensures lower, diag > 0, invertible {
+  param n : net Made(width = 9) from Vec[D] to (Vec[D], Vec[D])
+  map x {
+    let (m, a) = n(x)
+    return (x - m) * exp(-a)
+  }
+}
+flow F on Vec[5] ensures invertible { A  reverse  A  prior normal }""",
+    "upper": VECTORS
+    + """
+layer A(tri: Dir = upper) on Vec[D] ensures tri, diag > 0, invertible {
+  param n : net Made(width = 11, way = tri) from Vec[D] to (Vec[D], Vec[D])
+  param W : linear strict tri on Vec[D]
+  param t : scale with diag >= 0.5
+  map x {
+    let (m, a) = n(x)
+    return -((2 - (x * t + m) / (1.2 + sigmoid(a))) * exp(tanh(W(x))))
+  }
+}
+flow F on Vec[5] ensures invertible { A  A(tri = lower)  prior normal }""",
+    "one": VECTORS
+    + """
+layer A on Vec[D] ensures lower, diag > 0, invertible {
+  param n : net Made(width = 3) from Vec[D] to (Vec[D], Vec[D])
+  map x {
+    let (m, a) = n(x)
+    return x * exp(a) + m
+  }
+}
+flow F on Vec[1] ensures invertible { A  prior normal }""",
+    "tokens": """
+net Layer(heads: Nat) from Seq[T, E] to Seq[T, E] {
+  order time
+  param n1, n2 : layer_norm
+  param K : attention lower (heads = heads)
+  param V1 : linear from Seq[T, E] to Seq[T, 2 * E]
+  param V2 : linear from Seq[T, 2 * E] to Seq[T, E]
+  param b : bias (per = channel) on Seq[T, 2 * E]
+  map x {
+    let u = x + K(n1(x))
+    return u + V2(gelu(V1(n2(u)) + b))
+  }
+}
+net Causal(width: Nat) from Seq[T, D] to (Seq[T, D], Seq[T, D]) {
+  order time
+  space Hid = Seq[T, width]
+  index l : 2
+  param V0 : linear from Seq[T, D] to Hid
+  param p : bias (per = element) on Hid init normal(std = 0.1)
+  param B[l] : net Layer(heads = 2) from Hid to Hid
+  param Vm, Va : linear from Hid to Seq[T, D]
+  map x {
+    let u = delay(chain[l](B[l])(V0(x) + p))
+    return (Vm(u), 0.3 * Va(u))
+  }
+}
+layer A on Seq[T, D] ensures lower, diag > 0, invertible {
+  order time
+  param n : net Causal(width = 4) from Seq[T, D] to (Seq[T, D], Seq[T, D])
+  map x {
+    let (m, a) = n(x)
+    return (x - m) * exp(-a)
+  }
+}
+flow F on Seq[4, 2] ensures invertible { A  reverse(axis = time)  A  prior normal }""",
+}
+UNFIT = """mint 1
+net N from Vec[D], Vec[D] to Vec[D] {
+  param V, W : linear strict lower
+  map x, y -> V(x) + tanh(W(y))
+}
+layer A on Vec[D] ensures lower, diag > 0, invertible {
+  param n, k : net N from Vec[D], Vec[D] to Vec[D]
+  param b : bias
+  map x -> x * exp(n(x, b)) + k(b, x)
+}
+flow F on Vec[4] ensures invertible { A }"""
+
+
+def layers_of(model: nn.Module) -> list[nn.Module]:
+    return [m for m in model.modules() if hasattr(m, "substituted")]
+
+
+def made(name: str) -> tuple[Compiled, nn.Module, Tensor]:
+    at = compile_text("mint 1" + PROGRAMS[name])
+    model = near_initial(at.build(), 3)
+    torch.manual_seed(1)
+    return at, model, torch.randn(3, *at.shape, dtype=torch.float64)
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_value_and_log_det_are_those_of_the_interpreter(name: str) -> None:
+    at, model, x = made(name)
+    known = reference(at, model, x)
+    z, log_det = model(x)
+    assert worst(z.flatten(1), known.value) < 1e-12 and worst(log_det, known.log_det) < 1e-11
+    for k in range(len(x)):
+        assert worst(dense_jacobian(model, x[k]), known.jacobian[k]) < 1e-11
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_substitution_alone_inverts(name: str) -> None:
+    _, model, x = made(name)
+    found = layers_of(model)
+    assert len(found) == 2 - (name == "one")
+    with torch.no_grad():
+        for layer in found:
+            z, _ = layer(x)
+            assert worst(layer.substituted(z, layer.effective_weights()), x) < 1e-11
+            back, _ = layer.inverse(z)
+            assert worst(back, x) < 1e-11 and layer.last_inverse.steps <= 1
+        z, log_det = model(x)
+        back, minus = model.inverse(z)
+    assert worst(back, x) < 1e-11 and worst(minus, -log_det) < 1e-11
+
+
+def test_each_weight_is_used_once() -> None:
+    at = compile_text("mint 1" + PROGRAMS["lower"].replace("Vec[5]", "Vec[40]").replace("9", "45"))
+    model = near_initial(at.build(), 3, 0.02)
+    layer = layers_of(model)[0]
+    rows: dict[int, int] = {}
+    linear = nn.functional.linear
+
+    def counted(x: Tensor, weight: Tensor, *rest: Tensor) -> Tensor:
+        rows[weight.untyped_storage().data_ptr()] = rows.get(weight.untyped_storage().data_ptr(), 0) + weight.numel()
+        return linear(x, weight, *rest)
+
+    with torch.no_grad():
+        z = torch.randn(2, 40, dtype=torch.float64)
+        space = layer.substituted.__func__.__globals__
+        functional = space["nn"].functional
+        kept, functional.linear = functional.linear, counted
+        try:
+            layer.substituted(z, layer.effective_weights())
+        finally:
+            functional.linear = kept
+    stored = sum(p.numel() for p in layer.parameters() if p.dim() == 2)
+    assert 0 < sum(rows.values()) <= stored
+
+
+def test_a_bad_start_costs_nothing_but_time() -> None:
+    _, model, x = made("lower")
+    layer = layers_of(model)[0]
+    with torch.no_grad():
+        z, _ = layer(x)
+        layer.substituted = lambda z, w: torch.full_like(z, torch.nan)
+        assert worst(layer.inverse(z)[0], x) < 1e-11
+
+
+def test_gradients_through_the_inverse() -> None:
+    _, model, x = made("tokens")
+    z = model(x)[0].detach().requires_grad_()
+    found = model.inverse(z)[0]
+    jacobian = dense_jacobian(model, x[0])
+    row = torch.autograd.grad(found[0].flatten()[3], z, retain_graph=True)[0][0].flatten()
+    assert worst(row, torch.linalg.inv(jacobian)[3]) < 1e-9
+    grads = torch.autograd.grad(found.square().sum(), list(model.parameters()), allow_unused=True)
+    assert all(g is not None and bool(torch.isfinite(g).all()) for g in grads[:-2])
+
+
+def test_float32_and_a_scale_that_underflows() -> None:
+    text = """mint 1
+layer A on Vec[D] ensures lower, diag > 0, invertible {
+  param S : linear strict lower init zeros
+  param b : bias
+  map x -> x * exp(S(x) - 120) * exp(60)
+}
+flow F on Vec[3] ensures invertible { A  prior normal }"""
+    model = compile_text(text).build(torch.float32)
+    x = torch.ones(1, 3)
+    assert float(model(x)[1].detach()) == pytest.approx(-180.0)
+    with torch.no_grad():
+        model.A_0.S.fill_(-0.1)
+    far = 1e3 * torch.ones(1, 3)  # exp(-100 - 60) is 0 in float32
+    assert float(model(far)[1].detach()) == pytest.approx(-180.0 - 300.0, rel=1e-5)
+
+
+def test_a_net_that_is_read_in_two_ways_keeps_the_solver() -> None:
+    assert "substituted" not in source(UNFIT)
+    model = near_initial(compile_text(UNFIT).build(), 1)
+    torch.manual_seed(1)
+    x = torch.randn(2, 4, dtype=torch.float64)
+    assert worst(model.inverse(model(x)[0])[0], x) < 1e-11
