@@ -17,6 +17,8 @@ PROVED = {
     "cinc/conv",
     "cinc/quad",
     "emerging/pair",
+    "iaf/iaf",
+    "jet/jet",
     "maf/maf",
     "mintnet/cifar10",
     "mintnet/imagenet32",

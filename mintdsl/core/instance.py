@@ -130,7 +130,7 @@ class Instances:
         total = Counts(0, 0, 1, 1)
         if isinstance(layer, ir.Layer) and layer.split is not None:
             cut = [self._dims(shape, dims, values, layer.split.span, use) for shape in layer.split.shapes]
-            if None in cut:
+            if None in cut or self._empty(layer, layer.split, dims, values, use):
                 return None
         for param in layer.params:
             copies = 1
@@ -161,6 +161,23 @@ class Instances:
                 )
                 return None
         return total
+
+    def _empty(self, layer: ir.Layer, split: ir.Split, dims: Sizes, values: Mapping[str, int], use: Span) -> bool:
+        """Whether a part of a mask has no place at these sizes; reported if so."""
+        if split.functional is None:
+            return False
+        *factors, shift = split.functional
+        count = len(split.parts)
+        found = {shift % count}
+        for factor, size in zip(factors, dims, strict=True):
+            found = {(value + factor * k) % count for value in found for k in range(min(size, count))}
+        start = self.size(split.start, values, split.span, use, "the part that comes first", 0)
+        missing = [p for k, p in enumerate(split.parts) if ((start or 0) + k) % count not in found]
+        if missing:
+            title = f"the part `{missing[0]}` of `{split.how}` has no place on {layer.shape} of sizes {list(dims)}"
+            also = (Label(use, "at this use"),) if use.file else ()
+            self.bag.error("E0305", split.span, title, "an empty part", also=also)
+        return bool(missing)
 
     def _param(
         self,

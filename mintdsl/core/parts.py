@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from math import gcd
+
 from mintdsl import limits
 from mintdsl.core import ir
 from mintdsl.core.nat import Nat
@@ -158,6 +160,15 @@ def _masked(
         values.bag.error("E0209", given.span, f"`{how.id}` has {modulus} parts", f"not {count}")
         return None
     if too_many(modulus, limits.PARTS, how.span, values.bag):
+        return None
+    step = gcd(modulus, *rule[:-1])
+    if step > 1:
+        values.bag.error(
+            "E0209",
+            how.span,
+            f"`{how.id}` leaves parts without places: its values differ by multiples of {step}, mod {modulus}",
+            "some parts are always empty",
+        )
         return None
     return tuple(replace(shape, part=k) for k in range(modulus)), rule
 
