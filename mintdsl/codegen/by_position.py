@@ -17,9 +17,10 @@ from mintdsl.codegen.lower.calls import result_name, whole
 from mintdsl.codegen.lower.code import ZERO, Code, act_functions
 from mintdsl.codegen.lower.formula import Lowering
 from mintdsl.codegen.naming import LOCALS
-from mintdsl.codegen.reading import Followed, Reading, Roots, Unfit, variables_of
+from mintdsl.codegen.reading import Followed, Reading, Roots, variables_of
 from mintdsl.codegen.shapes import size
 from mintdsl.core import ir
+from mintdsl.core.calls import concatenated
 from mintdsl.core.postorder import operands, postorder
 from mintdsl.records import replace
 
@@ -87,15 +88,15 @@ class ByPosition:
     def fixed(self, node: ir.Expr, shape: ir.Shape | None) -> Code:
         """What does not move, at a position."""
         code, _ = self.start.expr(node)
-        if code.families:
-            raise Unfit
+        assert not code.families  # a sum that moves is not followed
         if code.rank == 0:
-            return code
+            if self.like not in words([code.text]):
+                return code
+            return Code(self.remembered(id(node), f"{self.start.at}_fixed", code.text))
         if self.reading.tokens:
             text = f"FixedTokens({code.text}, positions)"
         else:
-            if shape is None or shape.kind != "Vec":
-                raise Unfit
+            assert shape is not None
             text = f"FixedUnits({code.text}, {self.units_of(shape)})"
         wanted = code.text if code.text.isidentifier() else f"{self.start.at}_fixed"
         return Code(f"{self.remembered(id(node), wanted, text)}.at(position)", (), True, 1)
@@ -221,6 +222,10 @@ class _Step:
                 return kind.targets[node.output if isinstance(node, ir.Call) else 0]
             case ir.Ref(name=name):
                 return self.shapes[name] if name in self.shapes else self._of_let(name)
+            case ir.Concat(shapes=shapes):
+                return concatenated(shapes)
+            case ir.Pool(source=source):
+                return ir.Shape("Vec", source.dims[:1])
             case _:
                 return next((shape for shape in below if shape is not None), None)
 
@@ -262,7 +267,7 @@ class _Step:
             case ir.Chain(param=name):
                 return Code(f"chain_at({by.c.member(name)}, position, {by.rows(node)}, {below[0].text})", (), True, 1)
             case _:
-                raise Unfit
+                raise AssertionError(node)
 
     def _act(self, act: ir.Act, argument: Code) -> Code:
         if isinstance(act, ir.DefinedAct):

@@ -22,7 +22,7 @@ net Made(width: Nat, way: Dir = lower) from Vec[D] to (Vec[D], Vec[D]) {
   param s2 : scale on Hid
   param bm : bias init normal(std = 0.1)
   map x {
-    let u = bent(V1(x) + b1)
+    let u = bent(V1(x) + b1 * tanh(0.5))
     let v = u + V3(tanh(s2 * V2(u) + 2 * b2 + 0.5))
     let w = tanh(Vm(v) - bm)
     return (w, Va(v) / 4 + V4(w) * S(x) - S(tanh(x)))
