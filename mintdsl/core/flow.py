@@ -41,7 +41,7 @@ class _Flow:
     paths: set[str] = field(default_factory=set)
     broken: bool = False
     loops: int = 0
-    left: list[ir.Shape] = field(default_factory=list)  # shapes of what left at a `factor`
+    left: list[ir.Shape] = field(default_factory=list)  # shapes of what left for the flow's own prior
 
     @property
     def bag(self) -> Bag:
@@ -139,9 +139,12 @@ class _Flow:
                 return pad(op, step, shape, self.item, self.values)
             case ast.Factor():
                 top = any(step is other for other in self.item.steps)  # where not, `misplaced` has said so
-                made = factor(op, step, shape, self.values) if top else None
-                if made is not None:
-                    self.left.append(made[1])  # its half has the shape of the other
+                made = factor(op, step, shape, self.resolve, self.values) if top else None
+                match made:
+                    case (ir.FactorOut(prior=None), half):
+                        self.left.append(half)  # it has the shape of the other
+                    case _:
+                        pass
                 return made
             case ast.Ode():
                 not_yet(self.bag, step.span, "the step `ode`")
@@ -184,7 +187,7 @@ class _Flow:
             case ast.Pad():
                 return self._name("pad")
             case ast.Factor():
-                return self._name("factor")
+                return self._key(step, "factor")
             case ast.Repeat():
                 return "repeat"
             case ast.Pair():

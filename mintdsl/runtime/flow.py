@@ -100,7 +100,7 @@ def trace_flow(model: nn.Module, x: Tensor, context: Tensor | None = None) -> li
     found: list[tuple[str, Tensor, Tensor]] = []
     hooks = []
     for path, module in model.named_modules():
-        if path and hasattr(module, "event_shape"):
+        if path and hasattr(module, "event_shape") and hasattr(module, "inverse"):  # nets have no log-det
 
             def note(m: nn.Module, _: object, out: tuple[Tensor, Tensor], path: str = path) -> None:
                 found.append((path, out[0], out[1]))

@@ -188,9 +188,16 @@ class _Build:
             case ir.Standardize() | ir.StandardizeData():
                 proof = "bijection of R, elementwise"
                 return Block("standardize", "diagonal", proof, "exact", _CLOSED, before, after, none)
-            case ir.FactorOut(keep=keep):
-                proof = f"the {'second' if keep == 'first' else 'first'} half leaves for the latent: bijection"
-                return Block("factor half", "permutation", proof, "0", _CLOSED, before, after, none)
+            case ir.FactorOut(keep=keep, prior=prior):
+                half = f"the {'second' if keep == 'first' else 'first'} half leaves for the latent"
+                if prior is None:
+                    return Block("factor half", "permutation", f"{half}: bijection", "0", _CLOSED, before, after, none)
+                nats = {k: n for k, v in prior.args if isinstance(v, Nat) and (n := self.number(v, place)) is not None}
+                formals = self.program.callable(prior.definition).formals
+                counts = self.counts(prior.definition, prior.sources[0], nats, {}, place, formals)
+                proof = f"{half}, scaled and shifted by a net of the other: bijection"
+                title = f"factor half, prior {prior.net.name}"
+                return Block(title, "lower", proof, "exact", _CLOSED, before, after, counts)
             case ir.Pad(extra=extra):
                 proof = f"injective only: {extra} zero channels"
                 return Block(f"pad, {extra} channels", "pad", proof, "none", "drops them", before, after, none)

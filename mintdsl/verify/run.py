@@ -137,6 +137,7 @@ class _Run:
                     for k, v in models.raw(m, u[0]).items()
                 }
                 raw |= models.estimated(model, interpret.estimates(self.core, flow, env))
+                raw |= models.step_nets(model, [f"{flow.left[k].name}." for k in flow.normal])
                 with _one_thread():
                     self.interpreted(model, env, x, raw, f"{where}, {kind} weights")
         else:
@@ -170,8 +171,8 @@ class _Run:
         row("log_det", _relative(log_det, exact), allowed)
         row("log_det of the interpreter", _relative(log_det, _wide([r.log_det for r in runs])), allowed)
         if hasattr(model, "log_prob") and not getattr(model, "levels", 0):
-            latent = cast("tuple[int, ...]", model.latent_shape)
-            prior = _wide([interpret.log_prior(self.core, self.key, r.value, latent, raw) for r in runs])
+            density = partial(interpret.log_prior, self.core, self.key, shape=env.dims, args=self.sizes, raw=raw)
+            prior = _wide([density(r.value) for r in runs])
             row("log_prob", _relative(cast("Callable[[Tensor], Tensor]", model.log_prob)(x), prior + exact), allowed)
 
     def layer(self, layer: ir.Layer, env: Env, like: nn.Module | None) -> None:
