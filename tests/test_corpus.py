@@ -14,6 +14,7 @@ SPECS = sorted((ROOT / "specs").rglob("*.mint"))
 REFUSED = Path(__file__).parent / "programs" / "refused"
 
 PROVED = {
+    "cinc/cifar10",
     "cinc/conv",
     "cinc/quad",
     "emerging/pair",

@@ -6,6 +6,7 @@ from mintdsl.core import ir
 from mintdsl.core.flow_uses import Resolve, find_net
 from mintdsl.core.nat import Nat
 from mintdsl.core.params import define_params
+from mintdsl.core.steps import PRIORS
 from mintdsl.core.values import Values
 from mintdsl.diagnostics.model import Fix, Label
 from mintdsl.source import Span
@@ -58,6 +59,19 @@ def factor_prior(given: ast.Arg, half: ir.Shape, values: Values, resolve: Resolv
             title, label = "`prior` takes a net: `prior = NET`, or `prior = NET(width = 64)`", "not a net"
             bag.error("E0209", value.span, title, label)
             return None
+    if call.name.id in PRIORS:
+        bag.error(
+            "E0209",
+            value.span,
+            f"the `prior` of a factor is a net, and `{call.name.id}` is a distribution",
+            "not a net",
+            notes=(
+                "what leaves without a net has the prior of the flow; "
+                "what leaves through one is normal, and the net makes its mean and log-scale",
+            ),
+            fixes=(Fix("leave `prior` out here, and end the flow with a prior"),),
+        )
+        return None
     found = find_net(call, "prior", values, resolve)
     if found is None:
         return None
