@@ -168,6 +168,8 @@ class _Run:
         if log_det is None:
             return
         exact, allowed = torch.linalg.slogdet(dense).logabsdet, _digits(dense)
+        if math.isinf(allowed):
+            self.notes.append(f"{where}: a Jacobian is singular to within rounding, its log_det cannot be compared")
         row("log_det", _relative(log_det, exact), allowed)
         row("log_det of the interpreter", _relative(log_det, _wide([r.log_det for r in runs])), allowed)
         if hasattr(model, "log_prob") and not getattr(model, "levels", 0):
@@ -249,9 +251,13 @@ class _Run:
 
 
 def _digits(dense: Tensor) -> float:
-    """What rounding of the entries does to log-determinants of matrices [B, D, D]: more, the worse their condition."""
+    """What rounding of the entries does to log-determinants of matrices [B, D, D]: more, the worse their condition.
+
+    inf where a matrix is singular to within rounding: then no digit of its log-determinant is left to compare.
+    """
     spread = torch.linalg.svdvals(dense)
-    return max(LOOSE, 1e-15 * len(dense[0]) * float((spread.amax(1) / spread.amin(1)).max()))
+    found = max(LOOSE, 1e-15 * len(dense[0]) * float((spread.amax(1) / spread.amin(1)).max()))
+    return found if found < 1 else math.inf
 
 
 def _keys(proof: LayerProof, env: Env) -> list[tuple[int, ...]]:
