@@ -39,7 +39,6 @@ class _Flow:
     ordinals: dict[str, int] = field(default_factory=dict)
     labels: dict[str, Span] = field(default_factory=dict)
     paths: set[str] = field(default_factory=set)
-    broken: bool = False
     loops: int = 0
     made: int = 0  # steps, those in blocks too
     again: int = 0  # of these the ones in further copies
@@ -60,7 +59,7 @@ class _Flow:
         found = bind_claims(item.claims, values, tuple(c.name for c in CLAIMS.values() if c.flows), "a flow")
         self._positions(item.steps)
         steps = self._block(item.steps, shape)
-        if steps is None or self.broken:
+        if steps is None:
             return None
         return ir.Flow(item.name.id, formals, shape, found, steps, item.doc, item.span, item.name.span, item.shape.span)
 
@@ -97,18 +96,19 @@ class _Flow:
     # ------------------------------------------------------------ steps
 
     def _block(self, steps: tuple[ast.Step, ...], shape: ir.Shape) -> tuple[ir.Step, ...] | None:
-        """The steps of a block; each takes the shape that the one before leaves."""
+        """The steps of a block, each with the shape that the one before leaves; None where one of them failed."""
         result: list[ir.Step] = []
+        failed = False
         current: ir.Shape | None = shape
         for step in steps:
             made = self._step(step, current) if current is not None else None
             if made is None:
-                self.broken = True
+                failed = True
                 current = current if _keeps(step.op) else None
                 continue
             result += made
             current = made[-1].result if made else current
-        return tuple(result)
+        return None if failed else tuple(result)
 
     def _step(self, step: ast.Step, shape: ir.Shape) -> tuple[ir.Step, ...] | None:
         """What a step becomes: itself, or the copies of a repeated block that changes the shape."""
@@ -174,7 +174,7 @@ class _Flow:
                 "number of copies",
             )
             return None
-        if not steps or steps[-1].result == shape or self.broken:
+        if not steps or steps[-1].result == shape:
             return (ir.Step("repeat", ir.Repeat(count, steps), shape, shape, step.span),)
         if count.constant is None:
             not_yet(
@@ -200,7 +200,7 @@ class _Flow:
         for _ in range(count - 1):
             before = self.made
             more = self._block(op.steps, copies[-1].result)
-            if more is None or self.broken:
+            if more is None:
                 return None
             copies += more
             self.again += self.made - before
@@ -284,6 +284,8 @@ def _labels(steps: tuple[ast.Step, ...]) -> list[ast.Name]:
 
 def _keeps(op: ast.Op) -> bool:
     """Whether a step that failed surely keeps the shape, so that the steps after it can still be checked."""
-    return isinstance(op, (ast.Use, ast.Pair, ast.Repeat)) or (
+    if isinstance(op, ast.Repeat):
+        return all(isinstance(step.op, (ast.Repeat, ast.Pair)) or _keeps(step.op) for _, step in _nested(op.steps, 0))
+    return isinstance(op, (ast.Use, ast.Pair)) or (
         isinstance(op, ast.Simple) and op.word in ("logit", "dequantize", "permute", "reverse")
     )
