@@ -162,7 +162,13 @@ def _substituted(c: LayerContext, reading: Reading, chain: Chain) -> None:
         with write.block("for position, place in enumerate(positions.places):"):
             for line in lines:
                 write(line)
-            write(f"x[place] = x_now = {value}")
+            if len(value) <= 80:
+                write(f"x[place] = x_now = {value}")
+            else:  # a link a line
+                write("x_now = apart[place]")
+                for word, text in reversed(texts):
+                    write(f"x_now = {undone('x_now', word, text)}")
+                write("x[place] = x_now")
             for line in puts:
                 write(line)
         write(f"return torch.{together}(x, 1)")

@@ -52,6 +52,7 @@ class ByPosition:
         attributes = {p.name: c.member(p.name) for p in c.layer.params}
         made = Lowering(c.layer, "plain", c.names.local, c.members, attributes, c.anchors, c.steepest)
         made.dense, made.indices = c.dense, {p.name: f"{c.member(p.name)}_index" for p in c.perms}
+        made.around = self.like
         made.begin()
         return made
 
@@ -312,8 +313,11 @@ def write_positions(c: LayerContext, followed: Followed) -> None:
     known = {name: x for k, (x, (name, _)) in enumerate(zip(inputs, net.inputs, strict=True)) if k in followed.moving}
     lines, values = by.emitted(net.results, known)
     results = [value.text for value in values]
+    if sum(map(len, results)) > 80:  # too long for one line
+        names = ["y", *(f"y_{k}" for k in range(2, len(results) + 1))]
+        lines += [f"{name} = {text}" for name, text in zip(names, results, strict=True)]
+        results = names
     puts = by.puts(known)
-    shown = listed([memory.name for memory in by.memories.values()])
     moving = [f"{x}: Tensor" for x in known.values()]
 
     def method(name: str, arguments: Sequence[str], result: str, doc: str, body: Sequence[str]) -> None:
@@ -321,8 +325,11 @@ def write_positions(c: LayerContext, followed: Followed) -> None:
         write.call(f"def {name}", ["self", "position: int", "memory: tuple[object, ...]", *arguments], f" -> {result}:")
         with write.indented():
             write(f'"""{doc}"""')
-            if by.memories:
-                write(f"{shown} = memory")
+            names = [memory.name for memory in by.memories.values()]
+            if len(names) == 1:
+                write(f"({names[0]},) = memory")
+            elif names:
+                write.call("", names, " = memory")
             for line in body:
                 write(line)
 

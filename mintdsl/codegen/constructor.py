@@ -245,20 +245,28 @@ def _ready(c: LayerContext, param: ir.Param, kind: ir.Ready) -> None:
 
 def _net(c: LayerContext, param: ir.Param, kind: ir.NetParam) -> None:
     """A net as a module of this one; a family is a list of them, one list inside of another for each index."""
-    names, net = c.names.argument, kind.net
-    args = [] if concrete(net.shape) else [shapes.shape(kind.sources[0], names)]
-    numbers = [int(word.rpartition("_")[2]) for word, _ in places(net)[1:]]
-    args += [shapes.shape((*kind.sources, *kind.targets)[number - 1], names) for number in numbers]
-    here = {**names, **{f.name: c.member(f.name) for f in c.layer.formals if f.type in ("Act", "Init")}}
-    defaults = {f.name: f.default for f in net.formals}
-    inner = c.every[kind.definition].argument
-    args += [f"{inner[n]}={shapes.argument(v, here)}" for n, v in kind.args if defaults[n] != v]
-    made = f"{c.classes[kind.definition]}({', '.join([*args, '**factory'])})"
+    names = c.names.argument
+    args = net_arguments(kind, c.names, c.layer.formals, c.every[kind.definition])
+    made = f"{c.classes[kind.definition]}({', '.join(args)})"
     extents = dict(c.layer.indices)
     for index in reversed(param.indices):
         made = f"nn.ModuleList({made} for _ in range({shapes.size(extents[index], names)}))"
     before, _, after = made.partition("(")
     c.write.call(f"{c.member(param.name)} = {before}", [after.removesuffix(")")], "")
+
+
+def net_arguments(kind: ir.NetParam, names: Names, formals: Sequence[ir.Formal], inner: Names) -> list[str]:
+    """What the constructor of a net is given, where it is used; `formals` are the user's, `inner` the net's names."""
+    net = kind.net
+    args = [] if concrete(net.shape) else [shapes.shape(kind.sources[0], names.argument)]
+    numbers = [int(word.rpartition("_")[2]) for word, _ in places(net)[1:]]
+    args += [shapes.shape((*kind.sources, *kind.targets)[number - 1], names.argument) for number in numbers]
+    # acts and inits of formals are made by write_formals: take them from there
+    members = {f.name: f"self.{names.member[f.name]}" for f in formals if f.type in ("Act", "Init")}
+    defaults = {f.name: f.default for f in net.formals}
+    given = [(n, v) for n, v in kind.args if defaults[n] != v]
+    args += [f"{inner.argument[n]}={shapes.argument(v, {**names.argument, **members})}" for n, v in given]
+    return [*args, "**factory"]
 
 
 def _proved_only(c: LayerContext) -> None:

@@ -15,21 +15,19 @@ from mintdsl.codegen.constructor import (
     write_formals,
     write_sizes,
 )
-from mintdsl.codegen.context import context_shape, places, takes_context_shape
+from mintdsl.codegen.context import context_shape, places
 from mintdsl.codegen.coupling import INVERSE
 from mintdsl.codegen.density import write_density
 from mintdsl.codegen.emit import Writer
 from mintdsl.codegen.layer import assumption_lines, write_initialize, write_loading
+from mintdsl.codegen.members import Members, axis_of
 from mintdsl.codegen.naming import Names, loop_names
 from mintdsl.core import ir
-from mintdsl.core.flow_moves import entries
 from mintdsl.core.instance import left_sizes, tiles
 from mintdsl.core.interval import REAL
 from mintdsl.core.nat import Nat
 from mintdsl.proof.prover import FlowProof
 from mintdsl.source import Span
-
-PRIOR_CLASSES = {"normal": "NormalPrior", "logistic": "LogisticPrior", "learned_normal": "LearnedNormalPrior"}
 
 
 @dataclass(slots=True)
@@ -134,16 +132,14 @@ class FlowWriter:
             write(f"self.levels = {self._levels}  # of the integers that log_prob takes; 0: reals")
             write(f'self.spec_hash = "{self.digest}"')
             write(f"self.not_onto = {self._not_onto()}")
-        if _uses(self._body) or self._head is not None or (self._prior is not None and self._prior.per):
+        if _uses(self._body) or flow.normal or self._head is not None or (self._prior is not None and self._prior.per):
             write('factory = {"device": device, "dtype": dtype}')
-        self._modules(self._body, [])
-        if self._head is not None:
-            self._modules([self._head], [])
+        members = Members(self.flow, self.names, self.program, self.write, self.every, self.classes)
+        members.run([*self._body, *(() if self._head is None else (self._head,))])
         listed = self._names(self._body)
         write.tuple("self.steps = ", listed)
         if self._prior is not None:
-            options = f', "{self._prior.per}", **factory' if self._prior.per else ""
-            write(f"self.prior = {PRIOR_CLASSES[self._prior.name]}(self.latent_shape{options})")
+            members.prior(self._prior)
         if self._prior and self.proof.assumptions:
             write("self.checks = False  # inside checking() densities test the assumptions too")
         if self._prior or self._pending:
@@ -157,66 +153,11 @@ class FlowWriter:
             return '""'
         return '"' + bijection.why_not_onto.replace('"', "'") + '"'
 
-    def _modules(self, steps: Sequence[ir.Step], counts: list[str]) -> None:
-        for step in steps:
-            match step.op:
-                case ir.Use() | ir.Classify():
-                    self._module(step, step.op, counts)
-                case ir.StandardizeData():
-                    shape = shapes.shape(step.shape, self.names.argument)
-                    self._made(step, "DataStandardize", [shape, "**factory"], counts)
-                case ir.Repeat():
-                    self._modules(step.op.steps, [*counts, shapes.size(step.op.count, self.names.argument)])
-                case ir.Pair():
-                    self._modules(step.op.steps, counts)
-                case ir.Permute(axis=axis, seed=seed):
-                    size = entries(step.shape) if axis == "all" else step.shape.dims[step.shape.axis(axis)]
-                    args = [shapes.size(size, self.names.argument), f"seed={seed}", f"axis={_axis(step, axis)}"]
-                    place = f"self.{self.names.member[step.name]}"
-                    self.write.call(f"{place} = Permutation", [*args, "device=device"], "")
-                case _:
-                    pass
-
-    def _module(self, step: ir.Step, use: ir.Use | ir.Classify, counts: list[str]) -> None:
-        callee, names = self.program.callable(use.definition), self.names.argument
-        args = [] if concrete(callee.shape) else [shapes.shape(step.shape, names) if step.shape.dims else "shape"]
-        if not isinstance(callee, ir.Net) and takes_context_shape(callee):
-            args.append("self.context_shape")
-        inner = self.every[use.definition].argument
-        defaults = {f.name: f.default for f in callee.formals}
-        # acts and inits of this flow's formals are made by write_formals: take them from there
-        here = {
-            **names,
-            **{f.name: f"self.{self.names.member[f.name]}" for f in self.flow.formals if f.type in ("Act", "Init")},
-        }
-        args += [f"{inner[n]}={shapes.argument(v, here)}" for n, v in use.args if defaults[n] != v]
-        args.append("**factory")
-        self._made(step, self.classes[use.definition], args, counts)
-
-    def _made(self, step: ir.Step, cls: str, args: Sequence[str], counts: Sequence[str]) -> None:
-        """Make the module of a step, or as many as the repeats around it say."""
-        made = f"{cls}({', '.join(args)})"
-        for count in reversed(counts):
-            made = f"nn.ModuleList({made} for _ in range({count}))"
-        place = f"self.{self.names.member[step.name]}"
-        line = f"{place} = {made}"
-        if len(line) + 8 <= 120:
-            self.write(line)
-        elif counts:
-            self.write(f"{place} = nn.ModuleList(")
-            inner_made = f"{cls}({', '.join(args)})"
-            for count in reversed(counts[1:]):
-                inner_made = f"nn.ModuleList({inner_made} for _ in range({count}))"
-            self.write(f"    {inner_made} for _ in range({counts[0]})")
-            self.write(")")
-        else:
-            self.write.call(f"{place} = {cls}", args, "")
-
     def _names(self, steps: Sequence[ir.Step]) -> list[str]:
         names = []
         for step in steps:
             match step.op:
-                case ir.Use() | ir.StandardizeData():
+                case ir.Use() | ir.StandardizeData() | ir.FactorOut(prior=ir.NetParam()):
                     names.append(f'"{self.names.member[step.name]}"')
                 case ir.Repeat() | ir.Pair():
                     names += self._names(step.op.steps)
@@ -298,13 +239,13 @@ class FlowWriter:
                     how = "" if layout == "colour_fast" else f', "{layout}"'
                     note = f"  # {step.shape} to {step.result}" if forward else ""
                     self.write(f"x = {name}(x, {factor}{how}){note}")
-                case ir.FactorOut(keep=keep):
-                    self._factor(step, keep, forward=forward)
+                case ir.FactorOut():
+                    self._factor(step, step.op, forward=forward)
                 case ir.Permute():
                     module = f"self.{self.names.member[step.name]}"
                     self.write(f"x = {module}{'' if forward else '.inverse'}(x)")
                 case ir.Reverse(axis=axis):
-                    axes = range(1, len(step.shape.dims) + 1) if axis == "all" else [_axis(step, axis)]
+                    axes = range(1, len(step.shape.dims) + 1) if axis == "all" else [axis_of(step, axis)]
                     self.write(f"x = x.flip({', '.join(map(str, axes))})")
                 case ir.Flatten():
                     whole = f".unflatten(1, {self._listed(step.shape.dims)})"
@@ -324,17 +265,23 @@ class FlowWriter:
         callee = self.program.definitions[op.definition] if isinstance(op, ir.Use) else None
         return callee is not None and callee.given is not None
 
-    def _factor(self, step: ir.Step, keep: str, *, forward: bool) -> None:
-        axis = 2 if step.shape.kind == "Seq" else 1
+    def _factor(self, step: ir.Step, factor: ir.FactorOut, *, forward: bool) -> None:
+        axis, first = 2 if step.shape.kind == "Seq" else 1, factor.keep == "first"
         if forward:
-            self.write(f"{'x, part' if keep == 'first' else 'part, x'} = x.chunk(2, {axis})  # {step.result} goes on")
+            self.write(f"{'x, part' if first else 'part, x'} = x.chunk(2, {axis})  # {step.result} goes on")
+        part = "part" if forward else "parts.pop()"
+        if factor.prior is not None:
+            net = f"self.{self.names.member[step.name]}"
+            note = "  # (part - mean) exp(-log_scale), both made of x" if forward else ""
+            self._apply(f"{'leave' if forward else 'return'}_normal({part}, *{net}(x)){note}", "part")
+            part = "part"
+        if forward:
             self.write("parts.append(part)")
         else:
-            both = "x, parts.pop()" if keep == "first" else "parts.pop(), x"
-            self.write(f"x = torch.cat(({both}), {axis})")
+            self.write(f"x = torch.cat(({f'x, {part}' if first else f'{part}, x'}), {axis})")
 
-    def _apply(self, call: str) -> None:
-        self.write(f"x, {'_' if self.proof.padded else 'term'} = {call}")
+    def _apply(self, call: str, what: str = "x") -> None:
+        self.write(f"{what}, {'_' if self.proof.padded else 'term'} = {call}")
         if not self.proof.padded:
             self.write("log_det = log_det + term")
 
@@ -411,11 +358,6 @@ def _sizes(steps: Sequence[ir.Step]) -> list[Nat]:
             case _:
                 pass
     return found
-
-
-def _axis(step: ir.Step, axis: str) -> int | None:
-    """The axis of a batch that a step moves entries along; None for all."""
-    return None if axis == "all" else step.shape.axis(axis) + 1
 
 
 def _empty(step: ir.Step) -> bool:

@@ -294,7 +294,7 @@ class Statement:
             case ir.Pad():
                 return ["pad", op.extra]
             case ir.FactorOut():
-                return ["factor", op.keep]
+                return ["factor", op.keep] if op.prior is None else ["factor", op.keep, self._kind(op.prior)]
             case ir.Prior():
                 return ["prior", op.name, op.per] if op.per else ["prior", op.name]
             case ir.Repeat():

@@ -39,11 +39,12 @@ class _Flow:
     ordinals: dict[str, int] = field(default_factory=dict)
     labels: dict[str, Span] = field(default_factory=dict)
     paths: set[str] = field(default_factory=set)
-    broken: bool = False
     loops: int = 0
     given: ir.Context | None = None
     conditioned: bool = False  # whether a step takes the context
-    left: list[ir.Shape] = field(default_factory=list)  # shapes of what left at a `factor`
+    made: int = 0  # steps, those in blocks too
+    again: int = 0  # of these the ones in further copies
+    left: list[ir.Shape] = field(default_factory=list)  # shapes of what left for the flow's own prior
 
     @property
     def bag(self) -> Bag:
@@ -59,7 +60,7 @@ class _Flow:
         found = bind_claims(item.claims, values, tuple(c.name for c in CLAIMS.values() if c.flows), "a flow")
         self._positions(item.steps)
         steps = self._block(item.steps, shape)
-        if steps is None or self.broken:
+        if steps is None:
             return None
         if self.given is not None and not self.conditioned:
             unused_context(self.given, f"the flow `{item.name.id}`", self.bag)
@@ -105,21 +106,26 @@ class _Flow:
     # ------------------------------------------------------------ steps
 
     def _block(self, steps: tuple[ast.Step, ...], shape: ir.Shape) -> tuple[ir.Step, ...] | None:
-        """The steps of a block; each takes the shape that the one before leaves."""
-        result = []
+        """The steps of a block, each with the shape that the one before leaves; None where one of them failed."""
+        result: list[ir.Step] = []
+        failed = False
         current: ir.Shape | None = shape
         for step in steps:
             made = self._step(step, current) if current is not None else None
             if made is None:
-                self.broken = True
+                failed = True
                 current = current if _keeps(step.op) else None
                 continue
-            result.append(made)
-            current = made.result
-        return tuple(result)
+            result += made
+            current = made[-1].result if made else current
+        return None if failed else tuple(result)
 
-    def _step(self, step: ast.Step, shape: ir.Shape) -> ir.Step | None:
+    def _step(self, step: ast.Step, shape: ir.Shape) -> tuple[ir.Step, ...] | None:
+        """What a step becomes: itself, or the copies of a repeated block that changes the shape."""
+        self.made += 1
         try:
+            if isinstance(step.op, ast.Repeat):
+                return self._repeat(step, step.op, shape)
             made = self._made(step, shape)
         except TooLarge:
             too_large(self.bag, step.span)
@@ -127,7 +133,7 @@ class _Flow:
         if made is None:
             return None
         op, result = made
-        return ir.Step(self._path(step), op, shape, result, step.span)
+        return (ir.Step(self._path(step), op, shape, result, step.span),)
 
     def _made(self, step: ast.Step, shape: ir.Shape) -> Made | None:
         op = step.op
@@ -136,8 +142,6 @@ class _Flow:
                 return use(op, step, shape, self.given, self._callee, self.values)
             case ast.Simple():
                 return simple(op, step, shape, self.item, self.values)
-            case ast.Repeat():
-                return self._repeat(step, op, shape)
             case ast.Pair():
                 steps = self._block(op.steps, shape)
                 if steps is None:
@@ -149,16 +153,21 @@ class _Flow:
                 return pad(op, step, shape, self.item, self.values)
             case ast.Factor():
                 top = any(step is other for other in self.item.steps)  # where not, `misplaced` has said so
-                made = factor(op, step, shape, self.values) if top else None
-                if made is not None:
-                    self.left.append(made[1])  # its half has the shape of the other
+                made = factor(op, step, shape, self.resolve, self.values) if top else None
+                match made:
+                    case (ir.FactorOut(prior=None), half):
+                        self.left.append(half)  # it has the shape of the other
+                    case _:
+                        pass
                 return made
             case ast.Ode():
                 not_yet(self.bag, step.span, "the step `ode`")
             case ast.Classify():
                 return classify(op, step, shape, self.resolve, self.values)
+            case ast.Repeat():
+                raise AssertionError("more than one step")
 
-    def _repeat(self, step: ast.Step, op: ast.Repeat, shape: ir.Shape) -> Made | None:
+    def _repeat(self, step: ast.Step, op: ast.Repeat, shape: ir.Shape) -> tuple[ir.Step, ...] | None:
         self.loops += 1
         if too_many(self.loops, limits.LOOPS, step.span, self.bag):
             raise Stop
@@ -175,10 +184,43 @@ class _Flow:
                 "number of copies",
             )
             return None
-        result = steps[-1].result if steps else shape
-        if result != shape and not self.broken:
-            not_yet(self.bag, step.span, "a repeated block that changes the shape")
-        return ir.Repeat(count, steps), shape
+        if not steps or steps[-1].result == shape:
+            return (ir.Step("repeat", ir.Repeat(count, steps), shape, shape, step.span),)
+        if count.constant is None:
+            not_yet(
+                self.bag, op.count.span, "a repeated block that changes the shape, by a number that a formal gives,"
+            )
+        for label in _labels(op.steps):
+            self.bag.error(
+                "E0204",
+                label.span,
+                f"`{label.id}` would be a step of each copy: a block that changes the shape is written out",
+                "one label, several steps",
+                also=(Label(step.span, f"from {shape} to {steps[-1].result}"),),
+                fixes=(Fix("leave the label out, or write the copies one by one, each with labels of its own"),),
+            )
+            return None
+        return self._copies(step, op, steps, count.constant or 1)
+
+    def _copies(
+        self, step: ast.Step, op: ast.Repeat, first: tuple[ir.Step, ...], count: int
+    ) -> tuple[ir.Step, ...] | None:
+        """The copies of a block one by one: each takes the shape that the one before leaves."""
+        copies = [*first]
+        for _ in range(count - 1):
+            before = self.made
+            more = self._block(op.steps, copies[-1].result)
+            if more is None:
+                return None
+            copies += more
+            self.again += self.made - before
+            if self.again > limits.COPIES.most:
+                title = f"written out, the further copies of blocks make {self.again:,} steps up to here"
+                note = "copies are written out where a block changes the shape, as each acts on another one"
+                label = f"more than {limits.COPIES.shown} further steps"
+                self.bag.error("E0307", step.span, title, label, notes=(note,))
+                raise Stop
+        return tuple(copies)
 
     # ------------------------------------------------------------ names of paths
 
@@ -194,9 +236,7 @@ class _Flow:
             case ast.Pad():
                 return self._name("pad")
             case ast.Factor():
-                return self._name("factor")
-            case ast.Repeat():
-                return "repeat"
+                return self._key(step, "factor")
             case ast.Pair():
                 return "pair"
             case ast.Prior():
@@ -207,8 +247,8 @@ class _Flow:
                     title = "another step is called `head`: the net of the classifier"
                     self.bag.error("E0204", self.labels["head"], title, "choose another label", also=also)
                 return "head"
-            case ast.Ode():
-                raise AssertionError("not yet a step")
+            case ast.Ode() | ast.Repeat():
+                raise AssertionError("not yet a step, or more than one")
 
     def _key(self, step: ast.Step, callee: str) -> str:
         """The label, or the callee's name with its ordinal among the uses of that callee in this flow."""
@@ -247,8 +287,15 @@ def _nested(steps: tuple[ast.Step, ...], depth: int) -> list[tuple[int, ast.Step
     return result
 
 
+def _labels(steps: tuple[ast.Step, ...]) -> list[ast.Name]:
+    """The labels of steps, those in blocks too."""
+    return [step.label for _, step in _nested(steps, 0) if step.label is not None]
+
+
 def _keeps(op: ast.Op) -> bool:
     """Whether a step that failed surely keeps the shape, so that the steps after it can still be checked."""
-    return isinstance(op, (ast.Use, ast.Pair, ast.Repeat)) or (
+    if isinstance(op, ast.Repeat):
+        return all(isinstance(step.op, (ast.Repeat, ast.Pair)) or _keeps(step.op) for _, step in _nested(op.steps, 0))
+    return isinstance(op, (ast.Use, ast.Pair)) or (
         isinstance(op, ast.Simple) and op.word in ("logit", "dequantize", "permute", "reverse")
     )

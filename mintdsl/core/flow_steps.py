@@ -9,7 +9,9 @@ from collections.abc import Sequence
 
 from mintdsl.core import ir
 from mintdsl.core.flow_moves import Made, move
+from mintdsl.core.flow_uses import Resolve
 from mintdsl.core.nat import Nat
+from mintdsl.core.net_params import factor_prior
 from mintdsl.core.option_values import bind_options
 from mintdsl.core.scope import unknown
 from mintdsl.core.steps import PRIORS, STEPS
@@ -142,15 +144,16 @@ HALVED = {"Image": (0, "channels"), "Vec": (0, "coordinates"), "Seq": (1, "featu
 """The axis that `factor half` cuts, and what stands along it."""
 
 
-def factor(op: ast.Factor, step: ast.Step, shape: ir.Shape, values: Values) -> Made | None:
+def factor(op: ast.Factor, step: ast.Step, shape: ir.Shape, resolve: Resolve, values: Values) -> Made | None:
     """A half leaves for the latent; the other one goes on."""
     if op.part.id != "half":
         unknown(op.part, ("half",), values.bag, "what `factor` can take", code="E0209", what="part")
         return None
+    nets: list[ast.Arg] = []
+    others: list[ast.Arg] = []
     for arg in op.args:
-        if arg.name is not None and arg.name.id == "prior":
-            not_yet(values.bag, arg.span, "a `factor` with a prior of its own")
-    options = bind_options(op.args, STEPS["factor"].options, "`factor`", step.span, values)
+        (nets if arg.name is not None and arg.name.id == "prior" and arg.cmp == "=" else others).append(arg)
+    options = bind_options(tuple(others), STEPS["factor"].options, "`factor`", step.span, values)
     if options is None:
         return None
     if shape.kind not in HALVED:
@@ -168,8 +171,13 @@ def factor(op: ast.Factor, step: ast.Step, shape: ir.Shape, values: Values) -> M
             fixes=(Fix("squeeze before: that multiplies the channels"),) if shape.kind == "Image" else (),
         )
         return None
-    half = (*shape.dims[:axis], size.over(2), *shape.dims[axis + 1 :])
-    return ir.FactorOut(str(options["keep"])), ir.Shape(shape.kind, half)
+    half = ir.Shape(shape.kind, (*shape.dims[:axis], size.over(2), *shape.dims[axis + 1 :]))
+    for again in nets[1:]:
+        values.bag.error("E0204", again.span, "option `prior` is given twice", "given again here")
+    prior = factor_prior(nets[0], half, values, resolve) if nets else None
+    if len(nets) > 1 or (nets and prior is None):
+        return None
+    return ir.FactorOut(str(options["keep"]), prior), half
 
 
 def misplaced(flat: Sequence[tuple[int, ast.Step]], bag: Bag) -> None:

@@ -1,4 +1,4 @@
-"""The definitions that the steps of a flow use: layers, flows, and the net of `classify`, with their arguments.
+"""The definitions that the steps of a flow use: layers, flows, and nets, with their arguments.
 
 A use fits when the shape that enters it is the shape its definition is on; names of that shape are bound by it.
 """
@@ -77,26 +77,11 @@ def use(
 
 def classify(op: ast.Classify, step: ast.Step, shape: ir.Shape, resolve: Resolve, values: Values) -> Made | None:
     """The net that reads the last shape."""
-    name = op.call.name
-    entry = values.names.scope.entries.get(name.id)
-    if entry is None:
-        if not values.names.silent(name.id):
-            nets = (n for n, e in values.names.scope.entries.items() if e.kind == "net")
-            unknown(name, nets, values.bag, values.names.where, what="net")
+    name, found = op.call.name, find_net(op.call, "classify", values, resolve)
+    if found is None:
         return None
-    if entry.kind != "net":
-        values.bag.error(
-            "E0208", name.span, f"`classify` takes a net; `{name.id}` is {article(entry.kind)}", "not a net"
-        )
-        return None
-    if not isinstance(entry.item, ast.Net):
-        not_yet(values.bag, name.span, "an extern net")
-    callee = resolve(entry, name.span)
-    if callee is None:
-        return None
-    assert isinstance(callee, ir.Net)
-    arguments = bind_arguments(op.call, callee, values)
-    if arguments is None or not _enters(step, name, callee, arguments, shape, values.bag):
+    key, callee, arguments = found
+    if not _enters(step, name, callee, arguments, shape, values.bag):
         return None
     bound = _binding(callee, arguments, shape)
     target = callee.targets[0]
@@ -120,7 +105,31 @@ def classify(op: ast.Classify, step: ast.Step, shape: ir.Shape, resolve: Resolve
             fixes=(Fix(f"make it a formal: `net {name.id}(classes: Nat) from ... to Vec[classes]`"),),
         )
         return None
-    return ir.Classify(entry.key, arguments), result
+    return ir.Classify(key, arguments), result
+
+
+def find_net(
+    call: ast.Call, taker: str, values: Values, resolve: Resolve
+) -> tuple[str, ir.Net, tuple[tuple[str, ir.Argument], ...]] | None:
+    """The key of the net that `taker` is given, the net, and the values of its formals; reported where it is none."""
+    name = call.name
+    entry = values.names.scope.entries.get(name.id)
+    if entry is None:
+        if not values.names.silent(name.id):
+            nets = (n for n, e in values.names.scope.entries.items() if e.kind == "net")
+            unknown(name, nets, values.bag, values.names.where, what="net")
+        return None
+    if entry.kind != "net":
+        title = f"`{taker}` takes a net; `{name.id}` is {article(entry.kind)}"
+        values.bag.error("E0208", name.span, title, "not a net")
+        return None
+    if not isinstance(entry.item, ast.Net):
+        not_yet(values.bag, name.span, "an extern net")
+    callee = resolve(entry, name.span)
+    if not isinstance(callee, ir.Net):
+        return None
+    arguments = bind_arguments(call, callee, values)
+    return None if arguments is None else (entry.key, callee, arguments)
 
 
 def _inner_ends(name: ast.Name, callee: ir.Flow, bag: Bag) -> None:

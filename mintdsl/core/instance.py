@@ -191,13 +191,7 @@ class Instances:
     ) -> Counts | None:
         """The numbers of one member of a family, of a layer or of the net `owner`."""
         if isinstance(param.kind, ir.NetParam):
-            places = [self._dims(s, dims, values, param.span, use) for s in (*param.kind.sources, *param.kind.targets)]
-            arguments = self._arguments(param.kind.args, values, orders, param.span, {})
-            known = tuple(place for place in places if place is not None)
-            if arguments is None or len(known) != len(places):
-                return None
-            inner = self.of(param.kind.definition, known[0], *arguments, param.span, known)
-            return inner and inner._replace(modules=0)
+            return self._net(param.kind, dims, values, orders, param.span, use)
         source = self._dims(param.source, dims, values, param.span, use)
         target = self._dims(param.target, dims, values, param.span, use)
         if source is None or target is None:
@@ -220,6 +214,24 @@ class Instances:
             self._too_much(use)
             return None
         return count(param, param.kind, source, target, order, live)
+
+    def _net(
+        self,
+        kind: ir.NetParam,
+        dims: Sizes,
+        values: Mapping[str, int],
+        orders: Mapping[str, Order],
+        span: Span,
+        use: Span,
+    ) -> Counts | None:
+        """The numbers of a net at its places."""
+        places = [self._dims(s, dims, values, span, use) for s in (*kind.sources, *kind.targets)]
+        arguments = self._arguments(kind.args, values, orders, span, {})
+        known = tuple(place for place in places if place is not None)
+        if arguments is None or len(known) != len(places):
+            return None
+        inner = self.of(kind.definition, known[0], *arguments, span, known)
+        return inner and inner._replace(modules=0)
 
     def _between(self, param: ir.Param, owner: ir.Net, data: int, source: int, target: int, use: Span) -> Counts | None:
         """A masked matrix to or from hidden units; each position of the data needs one, or a dependency is lost."""
@@ -314,7 +326,13 @@ class Instances:
                 return self._steps(step.op.steps, values, orders, given)
             case ir.Squeeze() | ir.Patches() | ir.Flatten() | ir.Pad() | ir.FactorOut():
                 found = [self.size(n, values, step.span, step.span, "a size") for n in left_sizes(step)]
-                return Counts(0, 0, 0, 1) if None not in found else None
+                if None in found:
+                    return None
+                one = Counts(0, 0, 0, 1)
+                if not isinstance(step.op, ir.FactorOut) or step.op.prior is None:
+                    return one
+                inner = self._net(step.op.prior, (), values, orders, step.span, step.span)
+                return inner and one + inner
             case ir.Prior(per=per, left=left):
                 sizes, *gone = (self._shape(shape, values, step) for shape in (step.shape, *left))
                 known = [s for s in gone if s is not None]

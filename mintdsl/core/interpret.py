@@ -8,28 +8,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from itertools import product
+from dataclasses import dataclass, field
 from math import prod
-from typing import NamedTuple, TypeAlias, assert_never
+from typing import NamedTuple, assert_never
 
 from mintdsl.core import ir
-from mintdsl.core.dual import Determinant, Dual, chain, combine, constant, determinant, variables
-from mintdsl.core.interpret_env import Argument, Env, Given, bind, bind_net, evaluate_size
-from mintdsl.core.interpret_layer import Tensor, Watch, apply_layer, apply_weights, parts_of
-from mintdsl.core.interpret_moves import leaves, sources
-from mintdsl.core.interpret_weights import (
-    Raw,
-    Weights,
-    channel_of,
-    channels_of,
-    effective,
-    extents,
-    order_shape,
-    param_shape,
-    sign_shape,
-    stored,
-)
+from mintdsl.core.dual import Determinant, Dual, chain, combine, constant, determinant, multiply, variables
+from mintdsl.core.interpret_env import Argument, BoundAct, Env, Given, bind, bind_net, evaluate_size
+from mintdsl.core.interpret_layer import Tensor, Watch, activate, apply_layer, apply_net, apply_weights
+from mintdsl.core.interpret_moves import halves, leaves, sources
+from mintdsl.core.interpret_parameters import estimates, find, layers, parameters, path_of, prior_place
+from mintdsl.core.interpret_weights import Raw, Weights, channel_of, channels_of, effective, param_shape, stored
 
 __all__ = [
     "Argument",
@@ -94,11 +83,10 @@ def evaluate_layer(
     ValueError where the layer has no value there: wrong sizes, missing tensors or arguments, a function outside its
     domain, a division by 0.
     """
-    match _find(program, key):
+    match find(program, key):
         case ir.Layer() as layer:
-            return _result(
-                apply_layer(layer, bind(layer, shape, args, given=given), _input(x, shape), raw, prefix), len(x)
-            )
+            env = bind(layer, shape, args, given=given)
+            return _result(apply_layer(layer, env, _input(x, shape), raw, prefix), len(x))
         case ir.Flow():
             raise ValueError(f"`{key}` is a flow; evaluate_layer takes a layer")
         case other:
@@ -119,7 +107,7 @@ def evaluate_flow(
 
     A layer is taken as a flow of one step with the empty path. ValueError as for `evaluate_layer`.
     """
-    definition = _find(program, key)
+    definition = find(program, key)
     walk = _Walk(program, raw, _input(x, shape), tuple(shape), watch)
     walk.definition(definition, bind(definition, shape, args, given=given), "")
     result = _result([*walk.left, *walk.value], len(x))
@@ -128,100 +116,46 @@ def evaluate_flow(
     return FlowResult(result.value, result.jacobian, log_det, walk.trace)
 
 
-def parameters(
+def log_prior(
     program: ir.Program,
     key: str,
+    z: Sequence[float],
     shape: Sequence[int],
     args: Mapping[str, Argument],
+    raw: Raw,
     given: Given | None = None,
-) -> dict[str, tuple[int, ...]]:
-    """Shapes of all raw tensors of a layer or flow by state-dict key.
-
-    Of each layer its parameters, then its sign buffers; of `standardize` by data its statistics. They come in the order
-    of their steps in the text, copies of one step after another, the prior last. ValueError for wrong sizes.
-    """
-    definition = _find(program, key)
-    found: dict[str, tuple[int, ...]] = {}
-    own = bind(definition, shape, args, given=given)
-    parts, latent = _parts(program, definition, own, "")
-    for prefix, layer, env in parts:
-        if isinstance(layer, ir.StandardizeData):
-            found |= dict.fromkeys((f"{prefix}mean", f"{prefix}log_std"), (channels_of(env.dims),))
-            continue
-        found |= _tensors(layer, env, prefix)
-    prior = _prior(definition)
-    if prior is not None and prior.per:
-        left = sum(math.prod(evaluate_size(d, own.sizes) for d in part.dims) for part in prior.left)
-        latent = (left + math.prod(latent),) if left else latent
-        found |= dict.fromkeys(("prior.location", "prior.log_scale"), _prior_shape(prior, latent))
-    return found
-
-
-def _tensors(layer: ir.Layer | ir.Net, env: Env, prefix: str) -> dict[str, tuple[int, ...]]:
-    """The raw tensors of a layer or net, then those of its nets."""
-    found: dict[str, tuple[int, ...]] = {}
-    for param in layer.params:
-        if isinstance(param.kind, (ir.NetParam, ir.LayerNorm, ir.Attention)):
-            found |= {f"{prefix}{param.name}.{name}": shape for name, shape in parts_of(param, env).items()}
-            continue
-        if isinstance(param.kind, ir.Perm):
-            continue
-        shape_ = param_shape(layer, param, env.dims, env.sizes)
-        if isinstance(param.kind, ir.Normalize):
-            found |= {f"{prefix}{param.name}_mean": shape_, f"{prefix}{param.name}_var": shape_}
-        else:
-            found[prefix + param.name] = shape_
-        if isinstance(param.kind, (ir.Conv, ir.Dense)) and param.kind.norm:
-            found[f"{prefix}{param.name}_gain"] = shape_[: len(param.indices) + 1]
-    for param in layer.params:
-        signs = sign_shape(layer, param, env.dims, env.sizes)
-        if signs is not None:
-            found[f"{prefix}{param.name}_sign"] = signs
-        order = order_shape(layer, param, env.dims, env.sizes)
-        if order is not None:
-            found[f"{prefix}{param.name}_order"] = order
-    for param, kind in ir.net_params(layer):
-        for member in product(*map(range, extents(layer, param.indices, env.sizes))):
-            path = ".".join([param.name, *map(str, member)])
-            found |= _tensors(kind.net, bind_net(kind, env), f"{prefix}{path}.")
-    return found
-
-
-def log_prior(program: ir.Program, key: str, z: Sequence[float], shape: Sequence[int], raw: Raw) -> float:
-    """The log-density of the prior of the flow `key` at `z`, flat in the latent's `shape`.
+) -> float:
+    """The log-density of the latent of the flow `key` at `z`, flat; `shape` and `args` are those of `evaluate_flow`.
 
     ValueError for a definition without a prior, and for missing tensors.
     """
-    prior, dims = _prior(_find(program, key)), tuple(shape)
-    if prior is None:
+    definition = find(program, key)
+    place = prior_place(program, definition, bind(definition, shape, args, given=given))
+    if place is None:
         raise ValueError(f"`{key}` has no prior")
-    if prior.name == "logistic":
-        return sum(-abs(v) - 2 * math.log1p(math.exp(-abs(v))) for v in z)
-    own = _prior_shape(prior, dims)
+    total, start = 0.0, 0
+    rest: list[float] = []
+    for size, own in place.parts:
+        part, start = z[start : start + size], start + size
+        if own:
+            rest += part
+        else:
+            total += sum(_log_normal(v, 0.0, 0.0) for v in part)
+    if place.prior.name == "logistic":
+        return total + sum(-abs(v) - 2 * math.log1p(math.exp(-abs(v))) for v in rest)
     location, log_scale = ([0.0], [0.0])
-    if prior.per:
-        location, log_scale = (list(stored(raw, f"prior.{name}", own)) for name in ("location", "log_scale"))
-    places = [p if prior.per == "element" else channel_of(p, dims) if prior.per else 0 for p in range(len(z))]
-    total = 0.0
-    for v, place in zip(z, places, strict=True):
-        scaled = (v - location[place]) / math.exp(log_scale[place])
-        total -= scaled * scaled / 2 + log_scale[place] + math.log(2 * math.pi) / 2
+    per = place.prior.per
+    if per:
+        location, log_scale = (list(stored(raw, f"{place.prefix}{n}", place.own)) for n in ("location", "log_scale"))
+    for p, v in enumerate(rest):
+        k = p if per == "element" else channel_of(p, place.dims) if per else 0
+        total += _log_normal(v, location[k], log_scale[k])
     return total
 
 
-def _prior(definition: ir.Definition) -> ir.Prior | None:
-    steps = definition.steps if isinstance(definition, ir.Flow) else ()
-    return next((step.op for step in steps if isinstance(step.op, ir.Prior)), None)
-
-
-def _prior_shape(prior: ir.Prior, dims: tuple[int, ...]) -> tuple[int, ...]:
-    return dims if prior.per == "element" else (channels_of(dims),)
-
-
-def _find(program: ir.Program, key: str) -> ir.Definition:
-    if key not in program.definitions:
-        raise ValueError(f"the program has no definition `{key}`; it has {', '.join(program.definitions) or 'none'}")
-    return program.definitions[key]
+def _log_normal(v: float, location: float, log_scale: float) -> float:
+    scaled = (v - location) / math.exp(log_scale)
+    return -scaled * scaled / 2 - log_scale - math.log(2 * math.pi) / 2
 
 
 def _input(x: Sequence[float], shape: Sequence[int]) -> Tensor:
@@ -261,7 +195,7 @@ class _Walk:
     def steps(self, steps: Sequence[ir.Step], env: Env, prefix: str, copies: tuple[int, ...]) -> None:
         """Go through `steps`; `copies` are the copy numbers of the repeats around them, the outermost first."""
         for step in steps:
-            path = _path(prefix, step, copies)
+            path = path_of(prefix, step, copies)
             match step.op:
                 case ir.Use() as use:
                     callee = self.program.definitions[use.definition]
@@ -289,11 +223,12 @@ class _Walk:
                     self.dims = (self.dims[0] + extra, *self.dims[1:])
                     self.value = self.value + [constant(0.0)] * (math.prod(self.dims) - len(self.value))
                     self._leave(path)
-                case ir.FactorOut(keep=keep):
-                    self.dims, first, second = _halves(self.dims)
+                case ir.FactorOut(keep=keep, prior=prior):
+                    self.dims, first, second = halves(self.dims)
                     kept, gone = (first, second) if keep == "first" else (second, first)
-                    self.left = self.left + [self.value[k] for k in gone]
+                    part = [self.value[k] for k in gone]
                     self.value = [self.value[k] for k in kept]
+                    self.left = self.left + (part if prior is None else self.normal(prior, part, env, path))
                     self._leave(path)
                 case ir.Dequantize() | ir.Prior() | ir.Classify():
                     pass  # outside the bijection
@@ -308,12 +243,16 @@ class _Walk:
             for c, a in zip(channels, self.value, strict=True)
         ]
 
+    def normal(self, prior: ir.NetParam, part: Tensor, env: Env, path: str) -> Tensor:
+        """(u - m) exp(-s) of a part that leaves, with m and s that the net makes of what goes on."""
+        weights = Weights(prior.net, bind_net(prior, env), self.raw, f"{path}.")
+        means, log_scales = apply_net(weights, [self.value], self.watch)
+        factors = activate(BoundAct(ir.BuiltinAct("exp", ()), env), [combine(((-1.0, s),)) for s in log_scales])
+        centred = (combine(((1.0, u), (-1.0, m))) for u, m in zip(part, means, strict=True))
+        return [multiply(u, factor) for u, factor in zip(centred, factors, strict=True)]
+
     def _leave(self, path: str) -> None:
         self.trace.append(Traced(path, [dual.value for dual in self.value]))
-
-
-def _path(prefix: str, step: ir.Step, copies: tuple[int, ...]) -> str:
-    return prefix + ".".join([step.name, *map(str, copies)])
 
 
 def _logit(a: Dual, alpha: float) -> Dual:
@@ -321,77 +260,3 @@ def _logit(a: Dual, alpha: float) -> Dual:
     if not 0 < s < 1:
         raise ValueError(f"`logit({alpha:g})` is not defined at {a.value!r}")
     return chain(a, math.log(s) - math.log(1 - s), (1 - 2 * alpha) / (s * (1 - s)))
-
-
-def _halves(dims: tuple[int, ...]) -> tuple[tuple[int, ...], list[int], list[int]]:
-    """The sizes of a half, and the flat places of the first and of the second one, in order."""
-    axis = 1 if len(dims) == 2 else 0  # the features of a Seq
-    half, rest = divmod(dims[axis], 2)
-    if rest:
-        raise ValueError(f"`factor half` of the sizes {list(dims)}: {dims[axis]} has no halves")
-    first: list[int] = []
-    second: list[int] = []
-    for flat, place in enumerate(product(*map(range, dims))):
-        (first if place[axis] < half else second).append(flat)
-    return (*dims[:axis], half, *dims[axis + 1 :]), first, second
-
-
-def layers(program: ir.Program, definition: ir.Definition, env: Env, prefix: str) -> list[tuple[str, ir.Layer, Env]]:
-    """Every layer below a definition with the prefix of its keys, by steps in the text, then by copies."""
-    parts, _ = _parts(program, definition, env, prefix)
-    return [(place, part, inner) for place, part, inner in parts if isinstance(part, ir.Layer)]
-
-
-def estimates(program: ir.Program, definition: ir.Definition, env: Env) -> list[str]:
-    """The prefix of the keys of every `standardize` by data below a definition, in the same order."""
-    return [place for place, part, _ in _parts(program, definition, env, "")[0] if isinstance(part, ir.StandardizeData)]
-
-
-Part: TypeAlias = tuple[str, ir.Layer | ir.StandardizeData, Env]
-
-
-def _parts(program: ir.Program, definition: ir.Definition, env: Env, prefix: str) -> tuple[list[Part], tuple[int, ...]]:
-    """Every layer and `standardize` by data below a definition with its keys' prefix; and the sizes that leave."""
-    if isinstance(definition, ir.Layer):
-        return [(prefix, definition, env)], env.dims
-    return _uses(program, definition.steps, env, prefix, [()], env.dims)
-
-
-def _uses(
-    program: ir.Program,
-    steps: Sequence[ir.Step],
-    env: Env,
-    prefix: str,
-    copies: Sequence[tuple[int, ...]],
-    dims: tuple[int, ...],
-) -> tuple[list[Part], tuple[int, ...]]:
-    """The parts of `steps`, entered with sizes `dims` in each of `copies`; and the sizes that leave."""
-    found: list[Part] = []
-    for step in steps:
-        match step.op:
-            case ir.Use() as use:
-                callee = program.definitions[use.definition]
-                inner = bind(callee, dims, dict(use.args), env)
-                for copy in copies:
-                    found += _parts(program, callee, inner, _path(prefix, step, copy) + ".")[0]
-                if isinstance(callee, ir.Flow):
-                    dims = _uses(program, callee.steps, inner, prefix, [], dims)[1]
-            case ir.StandardizeData() as op:
-                found += [(_path(prefix, step, copy) + ".", op, replace(env, dims=dims)) for copy in copies]
-            case ir.Repeat(count=count, steps=block):
-                numbers = [(*copy, k) for copy in copies for k in range(evaluate_size(count, env.sizes))]
-                found += _uses(program, block, env, prefix, numbers, dims)[0]  # a repeated block keeps the sizes
-            case ir.Pair(steps=block):
-                more, dims = _uses(program, block, env, prefix, copies, dims)
-                found += more
-            case ir.Move() as move:
-                dims = leaves(move, dims)
-            case ir.Pad(extra=extra):
-                dims = (dims[0] + extra, *dims[1:])
-            case ir.FactorOut():
-                dims = _halves(dims)[0]
-            case ir.Logit() | ir.Standardize() | ir.Dequantize() | ir.Prior() | ir.Classify():
-                pass
-            case other:
-                assert_never(other)
-    return found, dims

@@ -16,6 +16,19 @@ ALTERNATE = (0, 3, 1, 2)
 """The corners of a 2 x 2 tile (0: top left, 1: top right, 2: bottom left) in the order of the layout `alternate`."""
 
 
+def halves(dims: Dims) -> tuple[Dims, list[int], list[int]]:
+    """The sizes of a half, and the flat places of the first and of the second one, in order."""
+    axis = 1 if len(dims) == 2 else 0  # the features of a Seq
+    half, rest = divmod(dims[axis], 2)
+    if rest:
+        raise ValueError(f"`factor half` of the sizes {list(dims)}: {dims[axis]} has no halves")
+    first: list[int] = []
+    second: list[int] = []
+    for flat, place in enumerate(product(*map(range, dims))):
+        (first if place[axis] < half else second).append(flat)
+    return (*dims[:axis], half, *dims[axis + 1 :]), first, second
+
+
 def leaves(op: ir.Moves, dims: Dims) -> Dims:
     """The sizes after a step. ValueError for sizes on which it has no meaning."""
     match op:

@@ -9,11 +9,21 @@ from __future__ import annotations
 from typing import TypeAlias
 
 from mintdsl.core.interval import Interval
+from mintdsl.core.map_kinds import (
+    Attention as Attention,
+    Conv as Conv,
+    Dense as Dense,
+    Elementwise as Elementwise,
+    LayerNorm as LayerNorm,
+    MapKind as MapKind,
+    Normalize as Normalize,
+    Perm as Perm,
+    Ready as Ready,
+)
 from mintdsl.core.nat import Nat
 from mintdsl.core.ops import (
     Classify as Classify,
     Dequantize as Dequantize,
-    FactorOut as FactorOut,
     Flatten as Flatten,
     Logit as Logit,
     Move as Move,
@@ -66,73 +76,6 @@ from mintdsl.source import Span
 from mintdsl.syntax import ast
 
 # ---------------------------------------------------------------- parameters
-
-
-@record
-class Elementwise:
-    """A scale or a bias; `per` is "element" or "channel"."""
-
-    kind: str
-    per: str
-
-
-@record
-class Conv:
-    """`size` (rows, columns), `anchor` the word of the option, `direction` None when unmasked.
-
-    `norm`: the weight of each output channel is a length of its own times a direction.
-    """
-
-    size: tuple[int, int]
-    anchor: str
-    direction: Direction | None
-    strict: bool
-    norm: bool = False
-
-
-@record
-class Dense:
-    """A matrix, of each token on Seq; `direction` None when unmasked, `norm` as of a convolution."""
-
-    direction: Direction | None
-    strict: bool
-    norm: bool = False
-
-
-@record
-class Normalize:
-    """(x - mean) / sqrt(var + eps) per channel, of running statistics; a map of its own only in evaluation."""
-
-    eps: float
-    momentum: float
-
-
-@record
-class Perm:
-    """A fixed permutation along `axis` (channel, time or all), drawn from `seed` as that of a `permute` step."""
-
-    axis: str
-    seed: int
-
-
-@record
-class LayerNorm:
-    """(x - mean) / sqrt(var + eps) over the channels of each pixel or token, times a scale, plus a shift; nets only."""
-
-    eps: float
-
-
-@record
-class Attention:
-    """Multi-head attention between tokens; with a direction none reads those after (lower) or before (upper) it."""
-
-    heads: Nat
-    direction: Direction | None
-
-
-MapKind: TypeAlias = Elementwise | Conv | Dense | Normalize | Perm | LayerNorm | Attention
-Ready: TypeAlias = LayerNorm | Attention
-"""Kinds that are modules of their own, with tensors of their own."""
 
 
 @record
@@ -350,6 +293,17 @@ def _tables(owner: Layer | Net) -> tuple[dict[str, Param], dict[str, Let]]:
 
 
 @record
+class FactorOut:
+    """Half of the channels, coordinates or features leave for the latent; `keep` is the half that goes on.
+
+    With a net `prior` what leaves is (u - m) exp(-s), where the net makes m and s of the half that goes on.
+    """
+
+    keep: str
+    prior: NetParam | None = None
+
+
+@record
 class Repeat:
     """`count` copies of the steps, each with parameters of its own."""
 
@@ -415,6 +369,12 @@ class Flow:
     def left(self) -> tuple[Step, ...]:
         """The steps at which a part leaves; each part has the shape that its step leaves for the others."""
         return derived(self, "halved", lambda own: tuple(s for s in own.steps if isinstance(s.op, FactorOut)))
+
+    @property
+    def normal(self) -> tuple[int, ...]:
+        """The numbers of the parts that leave through a net: in the latent these are standard normal."""
+        ops = (step.op for step in self.left)
+        return tuple(k for k, op in enumerate(ops) if isinstance(op, FactorOut) and op.prior is not None)
 
 
 Definition: TypeAlias = Layer | Flow

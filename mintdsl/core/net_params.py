@@ -1,14 +1,15 @@
-"""Nets as parameters, `param n : net Cond(width = 64) from A, B to (C, D)`: which net, its arguments, its places."""
+"""Nets with places: `param n : net Cond(width = 64) from A, B to (C, D)`, and `prior = NET` of a `factor`."""
 
 from __future__ import annotations
 
 from mintdsl.core import ir
-from mintdsl.core.flow_uses import Resolve, bind_arguments
+from mintdsl.core.flow_uses import Resolve, find_net
 from mintdsl.core.nat import Nat
 from mintdsl.core.params import define_params
-from mintdsl.core.scope import article, unknown
-from mintdsl.core.values import Values, not_yet
+from mintdsl.core.steps import PRIORS
+from mintdsl.core.values import Values
 from mintdsl.diagnostics.model import Fix, Label
+from mintdsl.source import Span
 from mintdsl.syntax import ast
 
 
@@ -25,35 +26,70 @@ def declare_net(
 
 
 def _found(node: ast.Param, call: ast.Call, shape: ir.Shape, values: Values, resolve: Resolve) -> ir.NetParam | None:
-    name, bag = call.name, values.bag
+    bag = values.bag
     if node.constraints:
         bag.error("E0701", node.constraints[0].span, "a net takes no constraint", "it claims nothing")
         return None
     if node.init is not None:
         bag.error("E0211", node.init.span, "a net has no `init`: each of its parameters has its own", "not here")
         return None
-    entry = values.names.scope.entries.get(name.id)
-    if entry is None:
-        if not values.names.silent(name.id):
-            nets = (n for n, e in values.names.scope.entries.items() if e.kind == "net")
-            unknown(name, nets, bag, values.names.where, what="net")
+    found = find_net(call, "net", values, resolve)
+    if found is None:
         return None
-    if entry.kind != "net":
-        bag.error("E0208", name.span, f"`net` takes a net; `{name.id}` is {article(entry.kind)}", "not a net")
-        return None
-    if not isinstance(entry.item, ast.Net):
-        not_yet(bag, name.span, "an extern net")
-    callee = resolve(entry, name.span)
-    if not isinstance(callee, ir.Net):
-        return None
-    arguments = bind_arguments(call, callee, values)
+    key, callee, arguments = found
     places = _places(node, call, callee, shape, values)
-    if arguments is None or places is None:
+    if places is None:
         return None
     sources, targets = places
-    if not _fits(node, callee, arguments, (*sources, *targets), values):
+    span = node.place.span if node.place is not None else node.kind.span
+    if not _fits(span, callee, arguments, (*sources, *targets), values):
         return None
-    return ir.NetParam(entry.key, arguments, sources, targets, callee)
+    return ir.NetParam(key, arguments, sources, targets, callee)
+
+
+def factor_prior(given: ast.Arg, half: ir.Shape, values: Values, resolve: Resolve) -> ir.NetParam | None:
+    """The net that makes mean and log-scale of the half that leaves, both of its shape, of the half that goes on."""
+    value, bag = given.value, values.bag
+    match value:
+        case ast.Name():
+            call = ast.Call(value, (), value.span)
+        case ast.Apply(fn=ast.Name() as name, args=args):
+            call = ast.Call(name, args, value.span)
+        case _:
+            title, label = "`prior` takes a net: `prior = NET`, or `prior = NET(width = 64)`", "not a net"
+            bag.error("E0209", value.span, title, label)
+            return None
+    if call.name.id in PRIORS:
+        bag.error(
+            "E0209",
+            value.span,
+            f"the `prior` of a factor is a net, and `{call.name.id}` is a distribution",
+            "not a net",
+            notes=(
+                "what leaves without a net has the prior of the flow; "
+                "what leaves through one is normal, and the net makes its mean and log-scale",
+            ),
+            fixes=(Fix("leave `prior` out here, and end the flow with a prior"),),
+        )
+        return None
+    found = find_net(call, "prior", values, resolve)
+    if found is None:
+        return None
+    key, callee, arguments = found
+    counts = len(callee.inputs), len(callee.targets)
+    if counts != (1, 2):
+        bag.error(
+            "E0304",
+            value.span,
+            "a prior makes two results of one input, mean and log-scale of what leaves of what goes on; "
+            f"`{callee.name}` has {_count(counts[0], 'input')} and {_count(counts[1], 'result')}",
+            f"`{half}` to `({half}, {half})` here",
+            also=(Label(callee.name_span, "declared here"),),
+        )
+        return None
+    if not _fits(value.span, callee, arguments, (half, half, half), values):
+        return None
+    return ir.NetParam(key, arguments, (half,), (half, half), callee)
 
 
 Shapes = tuple[ir.Shape, ...]
@@ -107,7 +143,7 @@ def bound_sizes(callee: ir.Net, args: tuple[tuple[str, ir.Argument], ...], place
 
 
 def _fits(
-    node: ast.Param, callee: ir.Net, args: tuple[tuple[str, ir.Argument], ...], places: Shapes, values: Values
+    span: Span, callee: ir.Net, args: tuple[tuple[str, ir.Argument], ...], places: Shapes, values: Values
 ) -> bool:
     """Whether every place has the shape that the net has there."""
     bound = bound_sizes(callee, args, places)
@@ -122,7 +158,7 @@ def _fits(
             which = "input" if number < len(callee.inputs) else "result"
             values.bag.error(
                 "E0301",
-                node.place.span if node.place is not None else node.kind.span,
+                span,
                 f"the {which} of `{callee.name}` is `{pattern}`, here it is `{place}`",
                 f"gets {place}" if which == "input" else f"is to give {place}",
                 also=(Label(callee.name_span, "declared here"),),

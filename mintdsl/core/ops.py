@@ -93,13 +93,6 @@ class Pad:
 
 
 @record
-class FactorOut:
-    """Half of the channels, coordinates or features leave for the latent; `keep` is the half that goes on."""
-
-    keep: str
-
-
-@record
 class Classify:
     """A net on the last shape, trained by cross-entropy; no part of the bijection."""
 
@@ -111,7 +104,7 @@ class Classify:
 class Prior:
     """The distribution of the latent; `per` says of a learned one what has numbers of its own: channel or element.
 
-    `left` are the shapes of what left on the way, with which the latent begins.
+    `left` are the shapes of what left on the way without a prior of its own: it is the distribution of these as well.
     """
 
     name: str

@@ -63,6 +63,9 @@ def _option(option: Option, expr: ast.Expr, values: Values) -> OptionValue | Non
         close = suggest(expr.id, option.choices) if isinstance(expr, ast.Name) else ()
         values.bag.error("E0209", expr.span, title, known, notes=others(close), fixes=meant(expr.span, close))
         return None
+    if option.type == "net":
+        values.bag.error("E0209", expr.span, f"a net is given by name: `{option.name} = NET`", "no name here")
+        return None
     if option.type == "nat":
         return values.whole(expr)
     if option.type == "size":

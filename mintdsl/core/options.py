@@ -13,7 +13,7 @@ OptionValue = int | float | str | Nat | tuple[float, ...]
 
 @record
 class Option:
-    """One option: `type` is "nat", "size" (with formals), "real", "choice" or "param" (the name of a parameter).
+    """One option: `type` is "nat", "size" (with formals), "real", "choice", "param" (the name of a parameter) or "net".
 
     `default` None means that a value must be given. `choices` are the words a choice may be; the first is the default.
     """
@@ -27,7 +27,8 @@ class Option:
     def __str__(self) -> str:
         if self.type == "choice":
             return f"{self.name} = {' | '.join(self.choices)}"
-        return f"{self.name} = {self.default}" if self.default is not None else f"{self.name} : {self.type}"
+        plain = self.default is None or self.type == "net"
+        return f"{self.name} : {self.type}" if plain else f"{self.name} = {self.default}"
 
 
 def choice(name: str, *choices: str) -> Option:
@@ -38,6 +39,11 @@ def choice(name: str, *choices: str) -> Option:
 def real(name: str, default: float | None = None, *, positive: bool = False) -> Option:
     """An option that is a number."""
     return Option(name, "real", default, (), positive)
+
+
+def net(name: str) -> Option:
+    """An option that is a net and may be left out; the step that has it looks it up."""
+    return Option(name, "net", "")
 
 
 def nat(name: str, default: int | None = None) -> Option:

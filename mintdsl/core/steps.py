@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mintdsl.core.options import Option, choice, nat
+from mintdsl.core.options import Option, choice, nat, net
 from mintdsl.records import record
 
 
@@ -48,7 +48,7 @@ _STEPS = (
     StepInfo("flatten", "Image or Seq to Vec, row-major"),
     StepInfo("patches", "Image to Seq: each tile of n x n pixels is a token"),
     StepInfo("pad", "append zero channels: injective only"),
-    StepInfo("factor", "half of the values leave for the latent", (choice("keep", "first", "second"),)),
+    StepInfo("factor", "half of the values leave for the latent", (choice("keep", "first", "second"), net("prior"))),
     StepInfo("ode", "a continuous flow", ready=False),
     StepInfo("classify", "a classifier's head, a net from the last shape; last step only"),
 )

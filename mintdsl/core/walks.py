@@ -104,13 +104,15 @@ def _moving(layer: ir.Layer | ir.Net) -> list[ir.Expr]:
     return found
 
 
-def uses(steps: Sequence[ir.Step]) -> Iterator[ir.Use | ir.Classify]:
+def uses(steps: Sequence[ir.Step]) -> Iterator[ir.Use | ir.Classify | ir.NetParam]:
     """Every layer, flow and net that the steps use, in order."""
     waiting = list(reversed(steps))
     while waiting:
         match waiting.pop().op:
             case ir.Use() | ir.Classify() as use:
                 yield use
+            case ir.FactorOut(prior=ir.NetParam() as net):
+                yield net
             case ir.Repeat(steps=inner) | ir.Pair(steps=inner):
                 waiting.extend(reversed(inner))
             case _:

@@ -135,7 +135,7 @@ def _steps(prover: Prover, steps: Sequence[ir.Step], bindings: Bindings, sizes: 
     total, before = Numerics(), []
     for step in steps:
         if isinstance(step.op, ir.FactorOut):  # what follows acts on a half
-            before.append(total.then(Numerics(steps=1)))
+            before.append(total.then(_factor(step.op)))
             total = Numerics()
         else:
             total = total.then(_step(prover, step, bindings, sizes))
@@ -175,6 +175,18 @@ def _step(prover: Prover, step: ir.Step, bindings: Bindings, sizes: Mapping[str,
             return numerics(prover, key, prover.bindings_of(step.op, bindings), known)
         case other:
             assert_never(other)
+
+
+def _factor(op: ir.FactorOut) -> Numerics:
+    """Half of the entries leave, exactly, or by a net: then nothing bounds the step, as for a coupling."""
+    if op.prior is None:
+        return Numerics(steps=1)
+    none = math.inf
+    why = (
+        f"what leaves is scaled by exp(-s), where the net `{op.prior.net.name}` makes s of what goes on, so nothing "
+        "bounds its slope; a `factor` without a prior of its own moves entries exactly"
+    )
+    return Numerics(1, none, none, none, none, none, False, why, why, why)
 
 
 def _number(size: Nat, sizes: Mapping[str, int]) -> int | None:

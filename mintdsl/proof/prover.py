@@ -25,6 +25,7 @@ from mintdsl.proof.rules.flows import (
     Bijection,
     Passage,
     compose,
+    conditioned,
     factored,
     logit,
     logit_domain,
@@ -204,7 +205,8 @@ class _FlowWalk:
             case ir.Dequantize(levels=levels):
                 return leaf("DEQUANT", IDENTITY, f"ints({levels}) -> unit, by noise; outside the bijection")
             case ir.Prior(name=name):
-                return leaf("PRIOR", IDENTITY, f"the latent is {name}; outside the bijection")
+                beside = ", standard normal where it left through a net" if self.flow.normal else ""
+                return leaf("PRIOR", IDENTITY, f"the latent is {name}{beside}; outside the bijection")
             case ir.Standardize(std=std):
                 return leaf("SCALE", scaling(std), "elementwise affine with fixed numbers: bijection")
             case ir.StandardizeData():
@@ -215,10 +217,14 @@ class _FlowWalk:
                 return leaf("HEAD", IDENTITY, f"the head {net.rpartition('::')[2]}; outside the bijection")
             case ir.Move():
                 return leaf("PERM", permutation(), f"{step.shape} -> {step.result}: bijection, log-det 0")
-            case ir.FactorOut():
-                self.left.append(before)
-                text = f"{step.shape} -> {step.result} and what leaves for the latent: bijection, log-det 0"
-                return before, Derivation("FACTOR", step.span, text)
+            case ir.FactorOut(prior=prior):
+                after, log_det = before, "0"
+                if prior is not None:
+                    after = self._after(before, conditioned(), step.span)
+                    log_det = f"-sum s, where (m, s) = {prior.net.name}(kept) and what leaves is (u - m) exp(-s)"
+                self.left.append(after)
+                text = f"{step.shape} -> {step.result} and what leaves for the latent: bijection, log-det {log_det}"
+                return after, Derivation("FACTOR", step.span, text)
             case ir.Logit(alpha=alpha):
                 return leaf("LOGIT", logit(alpha), f"bijection of {logit_domain(alpha)} onto R, elementwise")
             case ir.Repeat(count=count, steps=steps):

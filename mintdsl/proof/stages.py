@@ -50,10 +50,14 @@ class Append:
 
 @record
 class Leave:
-    """Half of a grid of sizes `dims` leaves: behind it stand the cells that leave, then those of the other half."""
+    """Half of a grid of sizes `dims` leaves: behind it stand the cells that leave, then those of the other half.
+
+    `given`: a net makes something of the other half that comes into each cell that leaves.
+    """
 
     dims: Sizes
     keep: str
+    given: bool
 
     @property
     def half(self) -> Sizes:
@@ -236,7 +240,7 @@ class _Build:
             made, dims = self.steps(steps[start:n], env, dims)
             found += [Beyond(left, stage) if left else stage for stage in made]
             if step is not None and isinstance(step.op, ir.FactorOut):
-                leave = Leave(dims, step.op.keep)
+                leave = Leave(dims, step.op.keep, step.op.prior is not None)
                 found.append(Beyond(left, leave) if left else leave)
                 start, left, dims = n + 1, left + prod(leave.half), leave.half
         return tuple(found), (left + prod(dims),) if left else dims

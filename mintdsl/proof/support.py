@@ -168,7 +168,11 @@ def _back(stages: Sequence[Stage], cells: int, width: int) -> int:
                 cells = moved(cells, sources(stage), width // 8)
             case Append(dims=dims):
                 cells &= (1 << prod(dims) * width) - 1
-            case Leave():
+            case Leave(half=half, given=given):
+                if given:  # what goes through a net is not told apart
+                    size = prod(half)
+                    gone = cells & (1 << size * width) - 1
+                    cells |= everywhere(together(gone, size, width), size, width) << size * width
                 cells = moved(cells, leaving(stage), width // 8)
             case Beyond(left=left, stage=one):
                 low = left * width
@@ -183,6 +187,19 @@ def _back(stages: Sequence[Stage], cells: int, width: int) -> int:
             case other:
                 assert_never(other)
     return cells
+
+
+def together(cells: int, count: int, width: int) -> int:
+    """The word of `count` cells in one."""
+    while count > 1:
+        half = (count + 1) // 2 * width
+        cells, count = cells >> half | cells & (1 << half) - 1, (count + 1) // 2
+    return cells
+
+
+def everywhere(word: int, count: int, width: int) -> int:
+    """The same word in each of `count` cells."""
+    return word * (((1 << count * width) - 1) // ((1 << width) - 1))
 
 
 def _through(layer: ir.Layer, env: Env, cells: int, width: int) -> int:
@@ -276,15 +293,11 @@ class _Formula:
 
     def together(self, cells: int, shape: ir.Shape) -> int:
         """The word of all cells of a shape in one."""
-        count = prod(self.env.shape(shape))
-        while count > 1:
-            half = (count + 1) // 2 * self.width
-            cells, count = cells >> half | cells & (1 << half) - 1, (count + 1) // 2
-        return cells
+        return together(cells, prod(self.env.shape(shape)), self.width)
 
     def everywhere(self, word: int, shape: ir.Shape) -> int:
         """The same word in every cell of a shape: what is stacked or goes through a net is not told apart."""
-        return word * (((1 << prod(self.env.shape(shape)) * self.width) - 1) // ((1 << self.width) - 1))
+        return everywhere(word, prod(self.env.shape(shape)), self.width)
 
     def read(self, param: ir.Param, cells: int) -> int:
         """The cells that a linear map reads for the outputs `cells`."""

@@ -1,4 +1,4 @@
-"""Splits of a tensor into parts, and the parts put together again."""
+"""Splits of a tensor into parts, the parts put together again, and a part that leaves a flow through a net."""
 
 from __future__ import annotations
 
@@ -69,3 +69,13 @@ def log_det_term(log_scale: Tensor | float, part: Tensor, kept: Tensor | None = 
     if kept is not None:
         log_scale = torch.where(kept, log_scale, 0.0)
     return log_scale.flatten(1).sum(1)
+
+
+def leave_normal(part: Tensor, mean: Tensor, log_scale: Tensor) -> tuple[Tensor, Tensor]:
+    """What a part that is normal with this mean and log-scale leaves as, standard normal, and log |det| [B]."""
+    return (part - mean) * torch.exp(-log_scale), -log_det_term(log_scale, part)
+
+
+def return_normal(part: Tensor, mean: Tensor, log_scale: Tensor) -> tuple[Tensor, Tensor]:
+    """The inverse of leave_normal, and log |det| of this direction [B]."""
+    return mean + part * torch.exp(log_scale), log_det_term(log_scale, part)

@@ -13,10 +13,12 @@ from torch.distributions import (
     SigmoidTransform,
     TransformedDistribution,
     Uniform,
+    constraints,
 )
 
 from mintdsl.runtime.families import by_channel, channel_count
 from mintdsl.runtime.layer import narrowed_by_autocast
+from mintdsl.runtime.protocols import PriorLike
 
 
 def summed(terms: Tensor, shape: tuple[int, ...]) -> Tensor:
@@ -124,3 +126,61 @@ class LearnedNormalPrior(nn.Module):
         """The same for torch.distributions."""
         location, log_scale = (value.expand(self.shape) for value in self.numbers())
         return Independent(Normal(location, log_scale.exp()), len(self.shape))
+
+
+class PartsPrior(nn.Module):
+    """A flat latent of parts of these shapes: those numbered in `normal`, which left through nets, are standard normal.
+
+    All others together have the prior `rest`.
+    """
+
+    def __init__(self, shapes: tuple[tuple[int, ...], ...], normal: tuple[int, ...], rest: PriorLike) -> None:
+        super().__init__()
+        self.sizes, self.normal, self.rest = [math.prod(shape) for shape in shapes], normal, rest
+        self.standard = NormalPrior((sum(self.sizes[k] for k in normal),))
+
+    def log_prob(self, z: Tensor) -> Tensor:
+        """log p(z) [*lead] of z [*lead, D]."""
+        parts = torch.split(z, self.sizes, -1)
+        normal = torch.cat([part for k, part in enumerate(parts) if k in self.normal], -1)
+        rest = torch.cat([part for k, part in enumerate(parts) if k not in self.normal], -1)
+        return self.standard.log_prob(normal) + self.rest.log_prob(rest.reshape(*z.shape[:-1], *self.rest.shape))
+
+    def draw(self, lead: tuple[int, ...], like: Tensor) -> Tensor:
+        """A sample [*lead, D]."""
+        sizes = [[n for k, n in enumerate(self.sizes) if (k in self.normal) == normal] for normal in (True, False)]
+        drawn = (self.standard.draw(lead, like), self.rest.draw(lead, like).reshape(*lead, sum(sizes[1])))
+        normal, rest = (iter(torch.split(z, own, -1)) for z, own in zip(drawn, sizes, strict=True))
+        return torch.cat([next(normal if k in self.normal else rest) for k in range(len(self.sizes))], -1)
+
+    def distribution(self, like: Tensor) -> Distribution:
+        """The same for torch.distributions."""
+        return PartsDistribution(self, like)
+
+
+class PartsDistribution(Distribution):
+    """A PartsPrior as a torch distribution."""
+
+    arg_constraints: dict[str, constraints.Constraint] = {}
+    support = constraints.real_vector
+    has_rsample = True
+
+    def __init__(
+        self, prior: PartsPrior, like: Tensor, batch_shape: torch.Size | list[int] | tuple[int, ...] = ()
+    ) -> None:
+        self.prior, self.like = prior, like
+        super().__init__(torch.Size(batch_shape), torch.Size((sum(prior.sizes),)), validate_args=False)
+
+    def expand(
+        self, batch_shape: torch.Size | list[int] | tuple[int, ...], _instance: Distribution | None = None
+    ) -> Distribution:
+        """The same for a larger batch."""
+        return PartsDistribution(self.prior, self.like, batch_shape)
+
+    def rsample(self, sample_shape: torch.Size | list[int] | tuple[int, ...] = ()) -> Tensor:
+        """A sample with gradients to the parameters."""
+        return self.prior.draw((*sample_shape, *self.batch_shape), self.like)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """log p(value)."""
+        return self.prior.log_prob(value)

@@ -198,9 +198,17 @@ class _Build:
             case ir.Standardize() | ir.StandardizeData():
                 proof = "bijection of R, elementwise"
                 return Block("standardize", "diagonal", proof, "exact", _CLOSED, before, after, none)
-            case ir.FactorOut(keep=keep):
-                proof = f"the {'second' if keep == 'first' else 'first'} half leaves for the latent: bijection"
-                return Block("factor half", "permutation", proof, "0", _CLOSED, before, after, none)
+            case ir.FactorOut(keep=keep, prior=prior):
+                half = f"the {'second' if keep == 'first' else 'first'} half leaves"
+                if prior is None:
+                    proof = f"{half} for the latent: bijection"
+                    return Block("factor half", "permutation", proof, "0", _CLOSED, before, after, none)
+                nats = {k: n for k, v in prior.args if isinstance(v, Nat) and (n := self.number(v, place)) is not None}
+                net_ = self.program.callable(prior.definition)
+                counts = self.counts(prior.definition, prior.sources[0], nats, {}, place, net_)
+                proof = f"{half}, scaled and shifted by a net: bijection"
+                title = f"factor half, prior {prior.net.name}"
+                return Block(title, "lower", proof, "exact", _CLOSED, before, after, counts)
             case ir.Pad(extra=extra):
                 proof = f"injective only: {extra} zero channels"
                 return Block(f"pad, {extra} channels", "pad", proof, "none", "drops them", before, after, none)
@@ -272,10 +280,10 @@ class _Build:
         if bijection is None:
             return Block(title, "dense", "nothing is proved", "", "", shape, shape, counts)
         mode = ", in evaluation mode" if proof.evaluation_only else ""
-        kind = {NONE: "diagonal", DENSE: "dense", "upper": "upper", "lower": "lower"}.get(direction, "triangular")
+        kind = {NONE: "diagonal", DENSE: "composed", "upper": "upper", "lower": "lower"}.get(direction, "triangular")
         known = direction if direction in ("lower", "upper") else f"{direction}-triangular"
         what = f"diagonal in {jacobian.diag}" if direction == NONE else f"{known}, diagonal in {jacobian.diag}"
-        what += mode
+        what = ("a composition of bijections" if proof.composed else what) + mode
         if bijection.codomain is None:
             what = f"injective only; {what}"
         elif bijection.codomain != REAL:

@@ -16,6 +16,7 @@ COLOURS = {
     "diagonal": ("#e1f3ea", "#24805a"),
     "permutation": ("#eeeaf8", "#7457b0"),
     "pad": ("#fbf3d6", "#96751a"),
+    "composed": ("#f7e6f2", "#a03d80"),
     "dense": ("#fbe4e4", "#bb3530"),
     "data": ("#f0f1f4", "#677080"),
     "prior": ("#f0f1f4", "#677080"),
@@ -28,6 +29,7 @@ LEGEND = {
     "diagonal": "diagonal",
     "permutation": "permutation",
     "pad": "raises the dimension",
+    "composed": "dense, a composition of bijections",
     "dense": "not proved",
     "data": "outside the bijection",
 }
@@ -267,7 +269,7 @@ def glyph(kind: str, x: float, y: float, side: float) -> list[Shape]:
     right, bottom = x + side, y + side
     frame = Rect(x, y, side, side, 2, "#ffffff", colour, 1.0)
     diagonal = Path2D(((x + 2, y + 2), (right - 2, bottom - 2)), stroke=colour, line=2.4)
-    pale = {"lower": "#a9c8ea", "upper": "#f3c49c", "dense": "#eeb0ae"}.get(kind, "#ffffff")
+    pale = {"lower": "#a9c8ea", "upper": "#f3c49c", "composed": "#e5b5d4", "dense": "#eeb0ae"}.get(kind, "#ffffff")
     match kind:
         case "triangular":
             return [frame, diagonal]
@@ -288,7 +290,7 @@ def glyph(kind: str, x: float, y: float, side: float) -> list[Shape]:
         case "pad":
             half = Path2D(((x + 2, y + 2), (right - 2, y + side / 2)), stroke=colour, line=2.4)
             return [frame, half]
-        case "dense":
+        case "dense" | "composed":
             return [frame, Rect(x + 2, y + 2, side - 4, side - 4, 1, pale)]
         case "head":
             bars = ((0.08, 0.45), (0.32, 0.15), (0.56, 0.6), (0.8, 0.35))

@@ -11,6 +11,7 @@ _DARK = {
     "diagonal": ("#12291f", "#6fcb9f"),
     "permutation": ("#241d36", "#b7a0ec"),
     "pad": ("#2e270c", "#dcbb55"),
+    "composed": ("#331a2c", "#e08cc4"),
     "dense": ("#381817", "#f08f8a"),
     "data": ("#22262d", "#a3acba"),
     "prior": ("#22262d", "#a3acba"),

@@ -45,7 +45,7 @@ def _heading(section: Section, at: Terminal) -> list[str]:
     lines += [f"  {part}" for part in wrap(claims, at.width - 2)]
     lines += [f"  {part}" for part in wrap(f"follows: {section.follows}", at.width - 2)]
     if section.assumptions:
-        lines.append(f"  {ASSUMED}")
+        lines += [f"  {part}" for part in wrap(ASSUMED, at.width - 2)]
     return lines
 
 

@@ -158,6 +158,13 @@ def raw(module: nn.Module, prefix: str) -> dict[str, list[float]]:
     return found
 
 
+def step_nets(model: nn.Module, prefixes: Sequence[str]) -> dict[str, list[float]]:
+    """The state of the nets that belong to steps of a flow, with these prefixes, under the names of the spec."""
+    head = getattr(model, "head", None)
+    found = [m for m in model.children() if hasattr(m, "make_weights") and not hasattr(m, "inverse") and m is not head]
+    return {k: v for p, m in zip(prefixes, found, strict=True) for k, v in raw(m, p).items()}
+
+
 def estimated(model: nn.Module, prefixes: Sequence[str]) -> dict[str, list[float]]:
     """What is stored outside of layers, under the names of the spec: statistics of the data, a learned prior."""
     found = [m for m in model.modules() if type(m).__name__ == "DataStandardize"]

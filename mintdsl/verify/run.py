@@ -140,6 +140,7 @@ class _Run:
                     for k, v in models.raw(m, u[0]).items()
                 }
                 raw |= models.estimated(model, interpret.estimates(self.core, flow, env))
+                raw |= models.step_nets(model, [f"{flow.left[k].name}." for k in flow.normal])
                 with _one_thread():
                     self.interpreted(model, env, x, raw, f"{where}, {kind} weights")
         else:
@@ -172,11 +173,21 @@ class _Run:
         if log_det is None:
             return
         exact, allowed = torch.linalg.slogdet(dense).logabsdet, _digits(dense)
+        if math.isinf(allowed):
+            self.notes.append(f"{where}: a Jacobian is singular to within rounding, its log_det cannot be compared")
         row("log_det", _relative(log_det, exact), allowed)
         row("log_det of the interpreter", _relative(log_det, _wide([r.log_det for r in runs])), allowed)
         if hasattr(model, "log_prob") and not getattr(model, "levels", 0):
-            latent = cast("tuple[int, ...]", model.latent_shape)
-            prior = _wide([interpret.log_prior(self.core, self.key, r.value, latent, raw) for r in runs])
+            density = partial(
+                interpret.log_prior,
+                self.core,
+                self.key,
+                shape=env.dims,
+                args=self.sizes,
+                raw=raw,
+                given=env.given,
+            )
+            prior = _wide([density(r.value) for r in runs])
             row("log_prob", _relative(cast("Callable[[Tensor], Tensor]", model.log_prob)(x), prior + exact), allowed)
 
     def layer(self, layer: ir.Layer, env: Env, like: nn.Module | None) -> None:
@@ -253,9 +264,13 @@ class _Run:
 
 
 def _digits(dense: Tensor) -> float:
-    """What rounding of the entries does to log-determinants of matrices [B, D, D]: more, the worse their condition."""
+    """What rounding of the entries does to log-determinants of matrices [B, D, D]: more, the worse their condition.
+
+    inf where a matrix is singular to within rounding: then no digit of its log-determinant is left to compare.
+    """
     spread = torch.linalg.svdvals(dense)
-    return max(LOOSE, 1e-15 * len(dense[0]) * float((spread.amax(1) / spread.amin(1)).max()))
+    found = max(LOOSE, 1e-15 * len(dense[0]) * float((spread.amax(1) / spread.amin(1)).max()))
+    return found if found < 1 else math.inf
 
 
 def _keys(proof: LayerProof, env: Env) -> list[tuple[int, ...]]:

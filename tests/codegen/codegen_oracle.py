@@ -127,6 +127,9 @@ def raw_of(at: Compiled, model: nn.Module) -> dict[str, list[float]]:
             stems = (key, key.removesuffix("_sign"), key.removesuffix("_order"))
             stem = next((s for s in stems if s in spec), key)
             found[prefix + spec.get(stem, stem) + key[len(stem) :]] = value.double().flatten().tolist()
+    for name, module in model.named_children():
+        if hasattr(module, "make_weights") and not hasattr(module, "inverse"):  # the net of a factor
+            found |= {f"{name}.{key}": v.double().flatten().tolist() for key, v in module.state_dict().items()}
     for key, value in model.state_dict().items():
         if key.startswith("prior.") or key.endswith((".mean", ".log_std")):
             found[key] = value.double().flatten().tolist()

@@ -1269,6 +1269,31 @@ layer A on Image[C, H, W] ensures lower, invertible {
   map x -> k(x) + tanh(x)
 }
 flow F on Image[2, 2, 2] { A  factor half  pad channels to 2  A  factor half (keep = second)  A }""",
+    "flow_factored_by_nets": """
+net Split(width: Nat = 2, h: Act = tanh) from Image[C, H, W] to (Image[C, H, W], Image[C, H, W]) {
+  space Hid = Image[width, H, W]
+  param V    : conv 3x3 from Image[C, H, W] to Hid
+  param m, s : conv 1x1 from Hid to Image[C, H, W]
+  map x { let u = h(V(x))  return (m(u), s(u)) }
+}
+layer A on S ensures diagonal, invertible {
+  param r : scale with diag >= 0.5, diag <= 2
+  map x -> r * x + 0.1 * tanh(x)
+}
+flow F(width: Nat = 3, f: Act = elu) on Image[1, 4, 4] ensures invertible {
+  squeeze 2
+  A
+  factor half (prior = Split(width = width, h = f))
+  squeeze 2
+  factor half (keep = second)
+  A
+  last: factor half (keep = second, prior = Split(width = 2 * width))
+  prior learned_normal(per = element)
+}""",
+    "flow_factored_by_nets_and_padded": """
+net Split from Image[C, H, W] to (Image[C, H, W], Image[C, H, W]) { param m, s : conv 3x3  map x -> (m(x), s(x)) }
+layer A on S ensures diagonal, invertible { param r : scale with diag > 0  map x -> r * x }
+flow F on Image[2, 2, 2] { A  factor half (prior = Split)  pad channels to 4  A  factor half (prior = Split) }""",
     "flow_classifier": """
 import "std/batch_norm.mint" { BatchNorm }
 import "std/heads.mint" { PooledLinear }

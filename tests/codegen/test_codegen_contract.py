@@ -672,6 +672,7 @@ def test_new_tensors_are_made_where_the_arguments_are(name: str) -> None:
         "family_grouped_rest_free_summed",
         "act_passed",
         "flow_three_scales",
+        "flow_factored_by_nets",
         "flow_by_data",
         "flow_moved",
         *CHAINS,
@@ -715,7 +716,7 @@ def test_compiles_with_inductor(name: str) -> None:
     assert worst(found, wanted) <= 1e-10
 
 
-@pytest.mark.parametrize("name", ["images", "reals", "flow_three_scales", "flow_moved"])
+@pytest.mark.parametrize("name", ["images", "reals", "flow_three_scales", "flow_moved", "flow_factored_by_nets"])
 def test_exports(name: str) -> None:
     model = model_of(name).eval()
     x = some(model, 3)

@@ -64,7 +64,7 @@ def test_closed_forms(prior: str, shape: str) -> None:
     assert worst(density.log_prob(x), expected) <= 1e-12
     at = compile_text(flow(prior, shape))
     raw = raw_of(at, model)
-    plain = [log_prior(at.core, at.key, v.flatten().tolist(), SHAPES[shape], raw) for v in z]
+    plain = [log_prior(at.core, at.key, v.flatten().tolist(), SHAPES[shape], {}, raw) for v in z]
     assert worst(torch.tensor(plain, dtype=torch.float64), expected - log_det) <= 1e-13
 
 

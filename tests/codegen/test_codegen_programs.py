@@ -292,3 +292,25 @@ flow F on Image[8, 16, 16] { A }""",
     assert not layer.c.any()
     assert worst(layer.effective("R")[:, :, 0, 0], torch.eye(8)) < 0.05
     assert worst(layer.effective("t"), torch.ones(8, 16, 16)) < 1e-12
+
+
+def test_a_repeated_block_that_changes_the_shape_is_written_out() -> None:
+    """One statement with the copies written by hand, so one proof, one module and the same numbers."""
+    params = "param s : scale with diag >= 1  param k : conv 3x3 strict lower"
+    layer = f"layer A on Image[C, H, W] ensures invertible {{ {params}  map x -> s * x + tanh(k(x)) }}\n"
+    inner = "flow Two on Image[C, H, W] ensures invertible { squeeze 2  A }\n"
+
+    def flow(steps: str) -> str:
+        return f"{HEAD}{layer}{inner}flow F on Image[1, 8, 8] ensures invertible {{ {steps}  prior normal }}"
+
+    repeated = compile_text(flow("repeat 2 { squeeze 2  repeat 2 { A  permute }  A }  repeat 1 { Two }"))
+    written = compile_text(flow("squeeze 2  repeat 2 { A  permute }  A  squeeze 2  repeat 2 { A  permute }  A  Two"))
+    first, second = repeated.build(), written.build()
+    assert first.spec_hash == second.spec_hash
+    assert {k: v.shape for k, v in first.state_dict().items()} == {k: v.shape for k, v in second.state_dict().items()}
+    assert first.state_dict()["A_2.0.k"].shape == (16, 16, 3, 3) and first.latent_shape == (64, 1, 1)
+    x = torch.randn(2, 1, 8, 8, dtype=torch.float64)
+    second.load_state_dict(first.state_dict())
+    assert torch.equal(first(x)[0], second(x)[0]) and worst(first.inverse(first(x)[0])[0], x) <= 1e-9
+    jacobian = torch.stack([dense_jacobian(first, row) for row in x])
+    assert worst(first(x)[1], torch.linalg.slogdet(jacobian).logabsdet) <= 1e-9

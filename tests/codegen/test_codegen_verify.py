@@ -118,8 +118,8 @@ TAMPERED = {
     "an inverse that is not one": (TIED, "x = implicit_gradient(", "x = 1.001 * implicit_gradient(", "residual"),
     "an inverse log_det of the wrong sign": (
         TIED,
-        "return x, -log_abs_det(layer.value(x, w)[1])",
-        "return x, log_abs_det(layer.value(x, w)[1])",
+        "return x, -log_abs_det(layer.value(x, with_context(w, context))[1])",
+        "return x, log_abs_det(layer.value(x, with_context(w, context))[1])",
         "log_det of both directions",
     ),
     "an inverse that does not test what is assumed": (

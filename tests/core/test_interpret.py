@@ -22,6 +22,7 @@ from mintdsl.core.interpret import (
     evaluate_flow,
     evaluate_layer,
     evaluate_size,
+    log_prior,
     param_shape,
     parameters,
 )
@@ -589,6 +590,24 @@ def test_layers_behind_a_factor_act_on_the_kept_half() -> None:
     with pytest.raises(ValueError, match="has no halves"):
         core = program("flow F on Vec[D] { factor half }")
         evaluate_flow(core, key_of(core, "F"), [0.0] * 3, (3,), {}, {})
+
+
+def test_a_net_makes_mean_and_log_scale_of_what_leaves() -> None:
+    core = program(
+        "net N from Vec[D] to (Vec[D], Vec[D]) { param m, s : scale  map x -> (m * x, s * x) }\n"
+        "flow F on Vec[4] { factor half (prior = N)  prior learned_normal }"
+    )
+    key, shapes = key_of(core, "F"), {"factor_0.m": (2,), "factor_0.s": (2,)}
+    own = {"prior.rest.location": (2,), "prior.rest.log_scale": (2,)}
+    assert parameters(core, key, (4,), {}) == shapes | own
+    raw = {"factor_0.m": [2.0, 3.0], "factor_0.s": [0.5, -1.0]}
+    raw |= {"prior.rest.location": [1.0, 0.0], "prior.rest.log_scale": [0.0, math.log(2.0)]}
+    result = evaluate_flow(core, key, [1.0, 2.0, 7.0, -4.0], (4,), {}, raw)
+    z = [(7.0 - 2.0) / math.exp(0.5), (-4.0 - 6.0) / math.exp(-2.0), 1.0, 2.0]
+    assert result.value == pytest.approx(z, rel=1e-15) and result.log_det == pytest.approx(1.5)
+    squares = [z[0] ** 2, z[1] ** 2, 0.0, 1.0]
+    expected = -sum(squares) / 2 - math.log(2.0) - 2 * math.log(2 * math.pi)
+    assert log_prior(core, key, z, (4,), {}, raw) == pytest.approx(expected, rel=1e-15)
 
 
 def test_half_of_the_channels_of_an_alternate_squeeze_is_one_colour_of_the_chessboard() -> None:

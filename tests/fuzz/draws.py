@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -117,8 +118,12 @@ def stored(uses: Sequence[Used], model: nn.Module) -> dict[str, Tensor]:
 
 
 def _between(model: nn.Module) -> dict[str, Tensor]:
-    """What a flow stores outside of its layers, by key: statistics of the data, a learned prior."""
+    """What a flow stores outside of its layers, by key: statistics of the data, nets of factors, a learned prior."""
     found = {}
+    for path, net in model.named_children():
+        if path != "head" and hasattr(net, "make_weights") and not hasattr(net, "inverse"):
+            names, members = (cast("tuple[str, ...]", getattr(net, kind)) for kind in ("names", "members"))
+            found |= {f"{path}.{name}": _tensor(net, a) for name, a in zip(names, members, strict=True)}
     for path, module in model.named_modules():
         if type(module).__name__ in ("DataStandardize", "LearnedNormalPrior"):
             found |= {f"{path}.{k}": getattr(module, k) for k in module.state_dict() if k != "pending"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from random import Random
 from typing import cast
 
@@ -101,8 +102,9 @@ def density(subject: Subject, model: nn.Module, raw: dict[str, Tensor], x: Tenso
         return
     z, log_det = model(x)
     plain = {k: v.flatten().tolist() for k, v in raw.items()}
-    shape = cast("tuple[int, ...]", model.latent_shape)
-    rows = [interpret.log_prior(subject.core, subject.key, v.flatten().tolist(), shape, plain) for v in z]
+    known = {"shape": subject.env.dims, "args": subject.args, "raw": plain, "given": subject.env.given}
+    at = partial(interpret.log_prior, subject.core, subject.key, **known)
+    rows = [at(v.flatten().tolist()) for v in z]
     mine = torch.tensor(rows, dtype=torch.float64)
     found = cast("Callable[[Tensor], Tensor]", model.log_prob)(x)
     allowed = torch.where(torch.isfinite(log_det), 1e-9 * (1 + mine.abs() + log_det.abs()), torch.inf)

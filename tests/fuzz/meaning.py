@@ -299,7 +299,8 @@ class Weights:
         targets = list(product(*map(range, self.env.shape(param.target))))
         sources = list(product(*map(range, self.env.shape(param.source))))
         if isinstance(kind, ir.Dense):
-            full = raw
+            alone = torch.eye(len(sources) // raw.shape[2], dtype=raw.dtype)  # each token by itself, a vector is one
+            full = torch.einsum("ts,roi->rtosi", alone, raw).reshape(len(raw), len(targets), len(sources))
         else:
             row, column = self.anchor(kind)
             index, inside = [], []
@@ -342,10 +343,7 @@ class Formula:
             masked = split.functional is not None
             places = [[p for p, part in enumerate(own) if part == k or masked] for k in range(len(split.parts))]
             self.parts = {name: tensors.taken(self.x, at) for name, at in zip(split.parts, places, strict=True)}
-        for let in layer.lets:
-            for member in self.weights.members(let.indices):
-                at = dict(zip(let.indices, member, strict=True))
-                self.lets[let.name, member] = self.expr(let.value, at)
+        self._lets(self.weights)
         if not isinstance(layer, ir.Layer) or not isinstance(layer.result, ir.Join):
             return self._full(self.expr(ir.formulas(layer)[-1], {}))
         found = [
@@ -358,6 +356,18 @@ class Formula:
             pieces.append(tensors.taken(found[k], [p if masked else counts[k]]))
             counts[k] += 1
         return tensors.stacked(pieces)
+
+    def results(self) -> list[Field]:
+        """All results of a net of one input, each of its shape."""
+        assert self.weights is not None and isinstance(self.weights.layer, ir.Net)
+        self._lets(self.weights)
+        return [self._full(self.expr(result, {})) for result in self.weights.layer.results]
+
+    def _lets(self, weights: Weights) -> None:
+        for let in weights.layer.lets:
+            for member in weights.members(let.indices):
+                at = dict(zip(let.indices, member, strict=True))
+                self.lets[let.name, member] = self.expr(let.value, at)
 
     def _like(self, found: Field, other: Field) -> Field:
         return tensors.add(found, tensors.constant(torch.zeros_like(other.value[:, :1]), other))
@@ -663,10 +673,11 @@ def _run(program, steps, env, raw, x, prefix, copy, dims, missed, left):  # type
                     x, dims = _run(program, block, env, raw, x, prefix, (*copy, k), dims, missed, left)
             case ir.Pair(steps=block):
                 x, dims = _run(program, block, env, raw, x, prefix, copy, dims, missed, left)
-            case ir.FactorOut(keep=keep):
+            case ir.FactorOut(keep=keep, prior=prior):
                 dims, (first, second) = halves(dims)
-                left.append(_picked(x, second if keep == "first" else first))
+                part = _picked(x, second if keep == "first" else first)
                 x = _picked(x, first if keep == "first" else second)
+                left.append(part if prior is None else _normal(prior, part, x, env, raw, path, missed))
             case ir.StandardizeData():
                 channels = [p[0] if len(dims) == 3 else p[-1] for p in product(*map(range, dims))]
                 mean, log_std = (raw[path + name][:, channels].unsqueeze(1) for name in ("mean", "log_std"))
@@ -677,6 +688,16 @@ def _run(program, steps, env, raw, x, prefix, copy, dims, missed, left):  # type
                 if isinstance(op, ir.Pad) and missed:  # an inverse takes for 0 what is within the root of the rounding
                     x = replace(x, error=x.error + 1e-7 * (1 + x.value.abs().amax(-1, keepdim=True)))
     return x, dims
+
+
+def _normal(prior: ir.NetParam, part: Field, kept: Field, env: Env, raw: Raw, path: str, missed: float) -> Field:
+    """What leaves, less the mean and over the deviation that the net makes of what goes on."""
+    inside = bind_net(prior, env)
+    mean, log_scale = Formula(inside, kept, Weights(prior.net, inside, raw, path)).results()
+    factor = tensors.apply(tensors.negate(log_scale), _exp)
+    found = tensors.multiply(tensors.add(part, tensors.negate(mean)), factor)
+    # an inverse rounds the part, which the factor then enlarges
+    return replace(found, error=found.error + missed * (1 + found.value.abs() + part.value.abs() * factor.value))
 
 
 def _built_in(op: ir.Op, x: Field, dims: tuple[int, ...]) -> Field:

@@ -180,6 +180,12 @@ def steps(n: int) -> str:
     return flow(f"repeat {n} {{ A }}")
 
 
+def copies(n: int) -> str:
+    """A block of n steps that halves an image, twice."""
+    layer = "layer A on S ensures invertible { map x -> 2 * x }\n"
+    return f"mint 1\n{layer}flow F on Image[1, 4, 4] {{ repeat 2 {{ squeeze 2  {'A ' * (n - 1)} }} }}\n"
+
+
 def permuted(n: int) -> str:
     return f"mint 1\nflow F on Vec[{n}] ensures invertible {{ permute }}\n"
 
@@ -236,6 +242,7 @@ CASES: dict[str, tuple[Callable[[int], str], ...]] = {
     "SIZE": (size,),
     "TAPS": (taps,),
     "STEPS": (steps,),
+    "COPIES": (copies,),
     "PERMUTED": (permuted,),
     "PARAMETERS": (parameters,),
 }

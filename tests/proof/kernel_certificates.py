@@ -65,6 +65,13 @@ MORE = {
     "halves that only move": "flow F on Seq[3, 4] ensures invertible, volume_preserving, lip <= 1 { factor half }",
     "slopes beside what left": "flow F on Vec[8] ensures lip < 8.1, invertible { standardize(mean = 0, std = 0.5)\n"
     "factor half standardize(mean = 0, std = 4) factor half (keep = second) standardize(mean = 0, std = 0.0625) }",
+    "halves by nets": "net N(h: Act = tanh) from S to (S, S) { map x -> (x, h(x)) }\n"
+    "layer A on S ensures diag > 0, invertible { param s : scale with diag > 0\n map x -> s * x }\n"
+    "flow F on Image[2, 4, 4] ensures invertible, log_det exact, inverse closed_form { squeeze 2 A\n"
+    "  factor half (prior = N) A factor half factor half (keep = second, prior = N(h = elu)) prior logistic }",
+    "halves of a box by nets": "net N from S to (S, S) { map x -> (x, x) }\n"
+    "layer S on Vec[D] ensures injective { map x -> sigmoid(x) }\n"
+    "flow F on Vec[8] ensures injective { factor half (prior = N) S factor half (prior = N) }",
     "zeros padded": "flow F on Image[1, 4, 4] ensures injective, log_det none { squeeze 2 pad channels to 6 }",
 }
 

@@ -266,10 +266,10 @@ def lip_of_steps(steps: Json, known: Callable[[str, Json], Number]) -> Number:
     total: Number = Fraction(1)
     most: Number = Fraction(0)  # of the chains up to what left
     for _, (word, *rest), _ in steps:
-        if word == "factor":
-            most = max(most, total)
         for factor in _factors(word, rest, known):
             total = times(total, factor)
+        if word == "factor":
+            most = max(most, total)
     return max(most, total)
 
 
@@ -277,7 +277,7 @@ def _factors(word: str, rest: Json, known: Callable[[str, Json], Number]) -> Ite
     match word, rest:
         case "standardize", [_, std]:
             yield 1 / Fraction(min(std))
-        case "logit", _:
+        case ("logit", _) | ("factor", [_, _]):
             yield inf
         case "repeat", [[[top, 1, []]], inner]:
             once = lip_of_steps(inner, known)

@@ -47,6 +47,8 @@ WITHOUT = {
     "image_rounded": "true over the real numbers: 1 + 1e-17 is more than 0.9999999999999999",
     "claim_inverse_kind": "a kind is what the checker knows of a map, no property that an input refutes",
     "claim_log_det_of_pad": "a kind, as above",
+    "flow_factor_prior_lip": "the numbers of a net are not tried",
+    "flow_factor_prior_preserves_no_volume": "the numbers of a net are not tried",
     "flow_factor_two_boxes": "values that are not reached are looked for in layers only",
     "standardize_by_data_preserves_nothing": "the deviations of data are no numbers that are tried",
     "slope_without_floor": "false, x - softplus(x) < 0, but the bounds of a difference do not see it",

@@ -441,6 +441,43 @@ def test_a_factor_stands_in_the_outermost_flow_only() -> None:
     assert "outermost" in refused(forged(written["statement"], *written["proofs"]), written["statement"])
 
 
+def test_a_factor_by_a_net_names_one_that_fits() -> None:
+    """One input, two results, all of the shape of the half; and it claims no bound and no box."""
+    net = "net N from Vec[D] to (Vec[D], Vec[D]) { param V : linear\n map x -> (V(x), x) }\n"
+    text = f"{net}layer A on Vec[D] ensures invertible {{ map x -> 2 * x }}\n"
+    whole = f"{text}flow F on Vec[4] ensures invertible {{ A  factor half (prior = N) }}"
+    written = certified(whole)
+    assert recheck(written, written["statement"]) == ["A", "F"]
+    half, wide = ["Vec", [[[2, 1, []]]]], ["Vec", [[[4, 1, []]]]]
+    kind = ["net", "N", [], [half], [half, half]]
+    for found in (
+        "N",
+        ["net", "A", [], [half], [half, half]],
+        ["net", "M", [], [half], [half, half]],
+        ["net", "N", [], [half], [half]],
+        ["net", "N", [], [half, half], [half, half]],
+        ["net", "N", [], [half], [half, wide]],
+        ["net", "N", [], [wide], [wide, wide]],
+        ["net", "N", [half], [half, half]],
+        None,
+    ):
+        written = certified(whole)
+        step = written["statement"]["definitions"][-1]["steps"][-1]
+        assert step[1] == ["factor", "first", kind]
+        step[1] = ["factor", "first", found]
+        refused(forged(written["statement"], *written["proofs"]), written["statement"])
+    for name, value in (("lip", 1e300), ("volume_preserving", True), ("log_det", "none")):
+        written = certified(whole)
+        written["proofs"][-1][name] = value
+        refused(written, written["statement"])
+    written = certified(f"{net}flow F on Vec[4] ensures injective {{ factor half  logit(0.1) }}")
+    steps = written["statement"]["definitions"][-1]["steps"]
+    steps[0][1] = ["factor", "first", kind]  # the logit would get values of all of R
+    (net_too,) = (d for d in certified(whole)["statement"]["definitions"] if d["name"] == "N")
+    written["statement"]["definitions"].insert(0, net_too)
+    assert "outside its domain" in refused(forged(written["statement"], *written["proofs"]), written["statement"])
+
+
 def test_the_lipschitz_bound_of_what_leaves_is_no_smaller() -> None:
     written = certified("flow F on Vec[4] ensures invertible { factor half  standardize(mean = 0, std = 4) }")
     assert written["proofs"][-1]["lip"] == 1.0

@@ -160,6 +160,16 @@ def test_bounds_are_the_best_ones(steps: str, data: float, inverse: float) -> No
         assert found.lip == found.data and not found.why_lip
 
 
+def test_what_leaves_through_a_net_has_no_bound() -> None:
+    net = "net Split from S to (S, S) { map x -> (x, tanh(x)) }\n"
+    text = (
+        f"{LAYERS}{net}flow F on Image[1, 2, 2] ensures invertible {{ squeeze 2  factor half (prior = Split)  Scale }}"
+    )
+    found = found_in(text)
+    assert found.steps == 3 and math.isinf(found.lip) and math.isinf(found.data) and math.isinf(found.inverse)
+    assert "the net `Split` makes s of what goes on" in found.why_lip == found.why_inverse
+
+
 @pytest.mark.parametrize("alpha", [1e-6, 0.05, 0.25, 0.49, 0.1 + 0.2])
 def test_logit_bounds_hold_exactly(alpha: float) -> None:
     found, a = logit_numerics(alpha), Fraction(alpha)

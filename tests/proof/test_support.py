@@ -167,10 +167,12 @@ FLOWS = (
     "One  reverse(axis = all)  repeat 2 { Two  permute(axis = all, seed = 3) }  squeeze 2 (layout = LAYOUT)  Two",
     "squeeze 2 (layout = LAYOUT)  One  permute  Two(tri = upper)  reverse  patches 1  permute(axis = time)",
     "One  permute(axis = all)  flatten  Line  reverse  Line",
+    "squeeze 2  One  factor half (keep = HALF, prior = Split)  Two  factor half  repeat 2 { Two }",
+    "squeeze 2 (layout = LAYOUT)  Two  factor half (keep = HALF)  One  factor half (keep = HALF, prior = Split)  Two",
 )
 
 
-@pytest.mark.parametrize("seed", range(80))
+@pytest.mark.parametrize("seed", range(96))
 def test_random_flows(seed: int) -> None:
     numbers = random.Random(1000 + seed)
     steps = FLOWS[seed % len(FLOWS)]
@@ -188,6 +190,10 @@ layer Two(tri: Dir = lower) on Image[C, H, W] {{
   order {numbers.choice(ORDERS)}
   param A : {conv(numbers, "tri")}
   map x -> x + tanh(A(x))
+}}
+net Split from Image[C, H, W] to (Image[C, H, W], Image[C, H, W]) {{
+  param m, s : conv 3x3
+  map x -> (m(x), s(x))
 }}
 layer Line on Vec[D] {{ param A : linear strict lower  map x -> x + tanh(A(x)) }}
 flow Inner on Image[C, H, W] {{ One  Two }}

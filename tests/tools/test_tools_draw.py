@@ -10,10 +10,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 import mintdsl
+from mintdsl.core.claim_words import CLOSED, INVERSES
 from mintdsl.resources import resource
 from mintdsl.tools.architecture import Architecture, architecture
 from mintdsl.tools.cli import cli
-from mintdsl.tools.layout import layout
+from mintdsl.tools.layout import glyph, layout
 from mintdsl.tools.scene import Rect, Words, bounds, fitted, pieces, svg, text_width
 
 SMALL = "mintnet/mnist_small.mint"
@@ -200,6 +201,13 @@ def test_too_many_steps(tmp_path: Path) -> None:
     assert result.exit_code == 2 and "repeat" in result.stderr
 
 
+def test_a_dense_layer_is_a_composition() -> None:
+    text = "layer A on Image[C, H, W] { param W : conv 1x1 with det != 0  map x -> W(x) }\n"
+    found = drawn(f"mint 1\n{text}flow F on Image[2, 4, 4] {{ A }}\n", "F").blocks[0]
+    assert (found.kind, found.proof) == ("composed", "a composition of bijections")
+    assert glyph("composed", 0, 0, 20)
+
+
 def test_halves_that_leave() -> None:
     text = "mint 1\nflow F(N: Nat = 4) on Image[N, 4, 4] { squeeze 2  factor half  factor half (keep = second) }\n"
     found = drawn(text, "F")
@@ -207,6 +215,16 @@ def test_halves_that_leave() -> None:
     assert [block.result for block in found.blocks] == ["Image[16, 2, 2]", "Image[8, 2, 2]", "Image[4, 2, 2]"]
     assert "second half leaves" in found.blocks[1].proof and "first half leaves" in found.blocks[2].proof
     assert found.shape == "Image[4, 4, 4]" and found.result == "Vec[64]"
+    net = "net N(w: Nat) from Vec[D] to (Vec[D], Vec[D]) { param V : linear from Vec[D] to Vec[w]\n"
+    net += "  param W : linear from Vec[w] to Vec[D]  map x -> (W(V(x)), x) }\n"
+    given = drawn(f"mint 1\n{net}flow F on Vec[4] {{ factor half (prior = N(w = 3)) }}\n", "F").blocks[0]
+    assert (given.title, given.kind, given.log_det, given.inverse) == (
+        "factor half, prior N",
+        "lower",
+        "exact",
+        INVERSES[CLOSED],
+    )
+    assert given.counts is not None and given.counts.stored == 12 and "by a net" in given.proof
     free = drawn("mint 1\nflow F on Vec[D] { factor half }\n", "F")
     assert free.result == "flat, of Vec[D / 2] and Vec[D / 2]"
     assert "Vec[64]" in svg(layout(found))

@@ -92,7 +92,7 @@ class _Formula:
     def __init__(self, made: Made) -> None:
         setting = made.setting
         self.program = setting.program
-        self.env = bind(setting.definition, setting.dims, setting.args)
+        self.env = bind(setting.definition, setting.dims, setting.args, given=setting.given)
         self.weights = {weights.prefix: weights for weights in made.weights}
         self.result: ir.Expr = ir.Var("x", NOWHERE)
 

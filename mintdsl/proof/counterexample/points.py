@@ -90,7 +90,9 @@ class Made:
             if isinstance(setting.definition, ir.Layer):
                 outputs = apply_weights(self.weights[0], variables(x), watch)
                 return None if kinks else _point(x, outputs)  # at a kink there is no derivative
-            flow = evaluate_flow(setting.program, setting.key, x, setting.dims, setting.args, self.raw(), watch)
+            flow = evaluate_flow(
+                setting.program, setting.key, x, setting.dims, setting.args, self.raw(), watch, setting.given
+            )
             return None if kinks else _checked(Point(tuple(x), tuple(flow.value), tuple(map(tuple, flow.jacobian))))
         except _NoValue as why:
             return Point(tuple(x), problem=str(why))
@@ -105,7 +107,9 @@ class Made:
         if isinstance(setting.definition, ir.Flow):
             return True  # evaluated that way already
         try:
-            again = evaluate_layer(setting.program, setting.key, point.x, setting.dims, setting.args, self.raw())
+            again = evaluate_layer(
+                setting.program, setting.key, point.x, setting.dims, setting.args, self.raw(), given=setting.given
+            )
         except (ValueError, ArithmeticError):
             return bool(point.problem)
         if point.problem:

@@ -10,7 +10,7 @@ from typing import assert_never
 from mintdsl.core import ir
 from mintdsl.core.canonical import reachable
 from mintdsl.core.interpret import layers
-from mintdsl.core.interpret_env import Argument, Env, bind, evaluate_size
+from mintdsl.core.interpret_env import Argument, Env, Given, any_context, bind, evaluate_size
 from mintdsl.core.interpret_weights import param_shape, sign_shape
 from mintdsl.core.nat import Nat
 from mintdsl.core.orders import DIRECTIONS, Order
@@ -51,6 +51,11 @@ class Setting:
     def definition(self) -> ir.Definition:
         """What is evaluated."""
         return self.program.definitions[self.key]
+
+    @property
+    def given(self) -> Given | None:
+        """The context at which it is evaluated: zeros."""
+        return any_context(self.definition, self.dims, self.args)
 
     @property
     def size(self) -> int:
@@ -94,7 +99,8 @@ class Setting:
 def settings(program: ir.Program, key: str, bindings: Mapping[str, ir.Argument]) -> Iterator[Setting]:
     """The smallest sizes at which the definition makes sense, each with all directions."""
     definition = program.definitions[key]
-    if any(ir.net_params(used) for used in _layers(program, key)):
+    inside = isinstance(definition, ir.Flow) and bool(definition.normal)
+    if inside or any(ir.net_params(used) for used in _layers(program, key)):
         return  # the numbers of a net are not tried
     coupled = not isinstance(definition, ir.Layer) or any(
         isinstance(e, ir.Linear | ir.Join) for e in expressions(definition)
@@ -122,8 +128,6 @@ def settings(program: ir.Program, key: str, bindings: Mapping[str, ir.Argument])
 
 def _sizes(definition: ir.Definition) -> Iterator[tuple[tuple[int, ...], dict[str, int]]]:
     """Sizes of the shape and values of the Nat formals, the smallest first."""
-    if definition.given is not None:
-        return  # its context would have to be searched too
     shape = definition.shape
     nats = [formal.name for formal in definition.formals if formal.type == "Nat"]
     symbols = list(dict.fromkeys([*(s for d in shape.dims for s in sorted(d.symbols)), *nats]))
@@ -153,7 +157,7 @@ def _directions(definition: ir.Definition) -> Iterator[dict[str, str]]:
 
 def _setting(program: ir.Program, key: str, dims: tuple[int, ...], args: Mapping[str, Argument]) -> Setting:
     definition = program.definitions[key]
-    env = bind(definition, dims, args)
+    env = bind(definition, dims, args, given=any_context(definition, dims, args))
     if _length(program, definition, env) > LONGEST:
         raise ValueError("too many layers")
     parts = tuple(Part(prefix, _sized(layer, own), own) for prefix, layer, own in layers(program, definition, env, ""))
@@ -198,6 +202,8 @@ def _shown(definition: ir.Definition, dims: tuple[int, ...], env: Env) -> tuple[
     found: dict[str, str | int | float] = {}
     if definition.shape.kind == "Any":
         found[definition.shape.name] = f"Vec[{dims[0]}]"
+    if definition.given is not None:
+        found[definition.given.name] = 0
     for size in definition.shape.dims:
         found |= {name: env.sizes[name] for name in sorted(size.symbols) if name in env.sizes}
     for name in (formal.name for formal in definition.formals):

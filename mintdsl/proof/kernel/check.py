@@ -38,7 +38,7 @@ def _recheck(certificate: Json, statement: Json) -> list[str]:
     if certificate["hash"] != hashlib.sha256(text(statement).encode()).hexdigest():
         raise Refused("the hash is not that of the statement")
     definitions = statement["definitions"]
-    halved = {d["name"] for d in definitions if any(op in FACTORS for _, op, _ in d.get("steps", ()))}
+    halved = {d["name"] for d in definitions if any(op[:2] in FACTORS for _, op, _ in d.get("steps", ()))}
     flows = Flows({d["name"]: d for d in definitions}, {}, set(), halved)
     for proof in certificate["proofs"]:
         name, bindings = proof["definition"], proof["bindings"]

@@ -114,10 +114,20 @@ class Flows(NamedTuple):
         """What is known of all steps of a flow; those after a factor act on the half that it keeps."""
         known: Known | None = None
         end = len(steps)
-        for n in reversed([n for n, (_, op, _) in enumerate(steps) if op in FACTORS]):
+        for n in reversed([n for n, (_, op, _) in enumerate(steps) if op[:2] in FACTORS]):
             known = joined(self.run(steps[n + 1 : end], bindings), known)
-            known, end = known and known.beside(), n
+            known, end = joined(self.leaving(steps[n]), known and known.beside()), n
         return joined(self.run(steps[:end], bindings), known)
+
+    def leaving(self, step: Json) -> Known | None:
+        """Rule FACTOR: a half is moved away, or also scaled and shifted by what a net makes of the other half."""
+        match step:
+            case _, [_, _], _:
+                return None
+            case _, [_, _, ["net", name, _, sources, targets]], half:
+                if self.definitions[name]["kind"] == "net" and (sources, targets) == ([half], [half, half]):
+                    return Known(REAL, REAL, True, inf)
+        raise Refused("a factor has no prior, or a net from the half that is kept to mean and log-scale of the other")
 
     def step(self, word: str, rest: Json, bindings: Json) -> Known | None:
         """Rules SCALE, PAD, LOGIT, PAIR, and what is proved of a definition."""

@@ -103,6 +103,11 @@ def padding(extra: int) -> Passage:
     return Passage(REAL, None, preserving=False, padded=True, why=why)
 
 
+def conditioned() -> Passage:
+    """Rule FACTOR with a net: a coupling, as its factor exp(-s) is never 0; nothing bounds how steep it is."""
+    return Passage(REAL, REAL, preserving=False, lip=inf)
+
+
 def factored(kept: Passage, left: Sequence[Passage]) -> Passage:
     """Rule FACTOR: a flow whose parts left after the passages `left`, each a beginning of the passage `kept`.
 
@@ -210,11 +215,12 @@ PAD = Rule(
 )
 FACTOR = Rule(
     "FACTOR",
-    "factor half : bijection onto (kept, left), log-det 0; the steps after it act on the kept half alone: g x id, "
-    "whose log-det is that of g",
+    "factor half : bijection onto (kept, left), log-det 0; with prior = n, (m, s) = n(kept): left = (u - m) exp(-s), "
+    "log-det -sum s; the steps after it act on the kept half alone: g x id, whose log-det is that of g",
     "the size is even; onto one box where every part that leaves and the rest are onto that box; lip(g x id) = "
-    "max(1, lip(g))",
-    "Dinh, Sohl-Dickstein, Bengio, Real NVP, ICLR 2017, arXiv:1605.08803, section 3.6 (multi-scale architecture)",
+    "max(1, lip(g)); with a prior all of R arrives, and nothing bounds lip",
+    "Dinh, Sohl-Dickstein, Bengio, Real NVP, ICLR 2017, arXiv:1605.08803, section 3.6 (multi-scale architecture); "
+    "Kingma, Dhariwal, Glow, NeurIPS 2018, arXiv:1807.03039 (the prior of what leaves)",
     factored,
     "mint 1\nflow F on Vec[4] ensures invertible, volume_preserving { factor half  factor half (keep = second) }\n",
     "mint 1\nflow F on Vec[4] ensures invertible { factor half  logit(0.05) }\n",

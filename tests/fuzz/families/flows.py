@@ -130,6 +130,12 @@ def block(sketch: Sketch, space: str, dims: Dims, count: int, outer: tuple[str, 
                 steps.append(f"{'unsqueeze' if undo else 'squeeze'} 2{layout}")
                 here = result
                 continue
+        further = squeezed(here, False) if space == "Image" else None
+        if kind == "repeat" and further is not None and sketch.chance(0.3):
+            copies = 2 if squeezed(further, False) is not None and sketch.chance(0.6) else 1
+            steps.append(f"repeat {copies} {{ squeeze 2  {_layer(sketch, space, [], outer)} }}")
+            here = further if copies == 1 else squeezed(further, False) or further
+            continue
         if kind == "repeat" and count > 1:
             inner = block(sketch, space, here, rng.choice((1, 2)), outer, keep=True)
             nats = [f.split(":")[0] for f in outer if ": Nat" in f]
