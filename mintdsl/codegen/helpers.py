@@ -34,6 +34,7 @@ FILES = (
     "layer",
     "chain",
     "parts",
+    "splines",
     "priors",
     "flow",
     "from_data",

@@ -170,6 +170,8 @@ class _Closed:
                 return reduce(lambda a, b: _binary("+", a, b), terms)
             case ir.Pool() | ir.Delay() | ir.Call() | ir.Chain() | ir.Concat() | ir.Spread() | ir.Pick() | ir.Join():
                 raise _Unlike
+            case ir.Spline():
+                raise _Unlike
             case other:
                 assert_never(other)
 
