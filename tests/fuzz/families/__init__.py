@@ -1,6 +1,22 @@
 """The families of the language, one file each: importing this package registers their productions and mutants."""
 
-from . import acts, arithmetic, chains, data, flows, found, layers, maps, nets, parts, products, scales, ties, values
+from . import (
+    acts,
+    arithmetic,
+    chains,
+    data,
+    flows,
+    found,
+    layers,
+    maps,
+    nets,
+    parts,
+    products,
+    scales,
+    splines,
+    ties,
+    values,
+)
 
 __all__ = [
     "acts",
@@ -15,6 +31,7 @@ __all__ = [
     "parts",
     "products",
     "scales",
+    "splines",
     "ties",
     "values",
 ]
