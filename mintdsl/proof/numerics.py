@@ -24,7 +24,7 @@ from mintdsl.core import ir
 from mintdsl.core.interval import Interval
 from mintdsl.core.links import links
 from mintdsl.core.nat import Nat
-from mintdsl.core.walks import expressions
+from mintdsl.core.walks import expressions, splines
 from mintdsl.proof.check import Bindings, LayerProof, act_slope
 from mintdsl.proof.jacobian import NONE
 from mintdsl.proof.prover import Prover
@@ -245,8 +245,8 @@ def layer_numerics(proof: LayerProof, bindings: Bindings, sizes: Mapping[str, in
     count = sum(
         4.0 if isinstance(n, (ir.Apply, ir.Linear)) else 1.0 for n in expressions(layer) if not isinstance(n, LEAVES)
     )
-    if ir.net_params(layer):
-        count = math.inf  # nothing bounds what rounding does in a net
+    if ir.net_params(layer) or splines(layer):
+        count = math.inf  # nothing bounds what rounding does in a net, or to the knots of narrow bins
     for _, extent in layer.indices:
         count = times(count, float(_number(extent, sizes) or math.inf))
     rounding, solved = plus(count + 2, times(inverse, 2 * count)), 0.0

@@ -12,6 +12,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from mintdsl.runtime.layer import narrowed_by_autocast
+
 
 class SplineBins(NamedTuple):
     """Where each element of a tensor lies: the left knot (x, y) of its bin, width, height, slopes at both ends."""
@@ -86,6 +88,13 @@ def spline_dtype(x: Tensor) -> torch.dtype:
     return torch.float32 if x.dtype in (torch.float16, torch.bfloat16) else x.dtype
 
 
+def spline_ends(x: Tensor, bent: Tensor, log_slope: Tensor, inside: Tensor) -> tuple[Tensor, Tensor]:
+    """x outside of the bins, where the slope is 1; in the dtype of x, the logarithm in float32 under autocast."""
+    if not narrowed_by_autocast(x):
+        log_slope = log_slope.to(x.dtype)
+    return torch.where(inside, bent.to(x.dtype), x), torch.where(inside, log_slope, 0.0)
+
+
 def rq_spline(
     x: Tensor, widths: Tensor, heights: Tensor, slopes: Tensor, *, axis: int, bound: float, floor: float
 ) -> tuple[Tensor, Tensor]:
@@ -97,8 +106,7 @@ def rq_spline(
     steep, u = bins.height / bins.width, 1 - t
     bottom = steep * (t * t + u * u) + (bins.left + bins.right) * t * u
     y = bins.y + bins.height * (steep * t * t + bins.left * t * u) / bottom
-    log_slope = spline_log_slope(t, bins)
-    return torch.where(inside, y.to(x.dtype), x), torch.where(inside, log_slope, 0.0)
+    return spline_ends(x, y, spline_log_slope(t, bins), inside)
 
 
 def rq_spline_inverse(
@@ -114,6 +122,4 @@ def rq_spline_inverse(
     root = (b * b - 4 * a * c).clamp(min=torch.finfo(held.dtype).tiny).sqrt()
     one, other = torch.where(b < 0, 1.0, b + root), torch.where(b < 0, 2 * a, 1.0)  # neither is 0
     t = torch.where(b < 0, (root - b) / other, -2 * c / one).clamp(0.0, 1.0)
-    x = bins.x + bins.width * t
-    log_slope = spline_log_slope(t, bins)
-    return torch.where(inside, x.to(y.dtype), y), torch.where(inside, log_slope, 0.0)
+    return spline_ends(y, bins.x + bins.width * t, spline_log_slope(t, bins), inside)

@@ -104,7 +104,7 @@ def test_extremes(dtype: torch.dtype) -> None:
         bounds = spline_slope(floor)
         for function in (rq_spline, rq_spline_inverse):
             y, log_slope = function(x, *raw, axis=-1, bound=3.0, floor=floor)
-            assert y.dtype == dtype and torch.isfinite(y).all() and torch.isfinite(log_slope).all()
+            assert y.dtype == log_slope.dtype == dtype and torch.isfinite(y).all() and torch.isfinite(log_slope).all()
             slope = log_slope.double().exp()
             assert bool((slope > 0.9 * bounds.lo).all() and (slope < 1.1 * bounds.hi).all())
             grads = torch.autograd.grad(y.float().sum() + log_slope.float().sum(), (x, *raw))
@@ -112,6 +112,13 @@ def test_extremes(dtype: torch.dtype) -> None:
     inf = torch.tensor([[math.inf, -math.inf, math.nan]])
     y, _ = rq_spline(inf, *raws((1, 3), -1, 4, 1.0, 10, torch.float32), axis=-1, bound=3.0, floor=1e-3)
     assert torch.equal(y[:, :2], inf[:, :2]) and bool(y[0, 2].isnan())
+
+
+def test_autocast_keeps_logarithms_wide() -> None:
+    x, raw = points((3, 4), 3.0, 14, torch.bfloat16), raws((3, 4), -1, 4, 1.0, 15, torch.float32)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        y, log_slope = rq_spline(x, *raw, axis=-1, bound=3.0, floor=1e-3)
+    assert (y.dtype, log_slope.dtype) == (torch.bfloat16, torch.float32)
 
 
 def test_slopes_come_near_their_bounds() -> None:

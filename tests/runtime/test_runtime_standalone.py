@@ -12,7 +12,7 @@ import torch
 
 import mintdsl.runtime.inverse
 
-FILES = ["activations", "batch", "fibre", "implicit", "inits", "inverse", "masks", "parametrise", "splines"]
+FILES = ["activations", "batch", "fibre", "implicit", "inits", "inverse", "masks", "parametrise"]
 HEADER = """from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
