@@ -246,7 +246,7 @@ def _forward(c: LayerContext, chains: Sequence[Chain]) -> None:
             value = chain.name
             for word, term in chain.steps:
                 if word == "spline":
-                    value = _bent(c, chain, f"y_{chain.name}", f"rq_spline({value}, {term})", "+")
+                    value = _bent(c, chain, f"y_{chain.name}", "rq_spline", [value, *term.split(", ")])
                 else:
                     value = _applied(value, word, term)
             if value != f"y_{chain.name}":
@@ -274,7 +274,7 @@ def _inverse(c: LayerContext, chains: Sequence[Chain]) -> None:
             value = chain.name
             for word, term in reversed(chain.steps):
                 if word == "spline":
-                    value = _bent(c, chain, chain.name, f"rq_spline_inverse({value}, {term})", "-")
+                    value = _bent(c, chain, chain.name, "rq_spline_inverse", [value, *term.split(", ")])
                 else:
                     value = _undone(value, word, term)
             if value != chain.name:
@@ -338,9 +338,10 @@ def _log_det(c: LayerContext, chain: Chain, sign: str) -> None:
     c.write(f"log_det = log_det {sign} log_det_term({log}, {chain.name}{_kept(c, chain)})")
 
 
-def _bent(c: LayerContext, chain: Chain, name: str, call: str, sign: str) -> str:
+def _bent(c: LayerContext, chain: Chain, name: str, helper: str, arguments: Sequence[str]) -> str:
     """A spline, whose slope depends on the value that it meets."""
-    c.write(f"{name}, log_slope = {call}")
+    c.write.call(f"{name}, log_slope = {helper}", arguments, "")
+    sign = "-" if helper.endswith("inverse") else "+"
     c.write(f"log_det = log_det {sign} log_det_term(log_slope, {chain.name}{_kept(c, chain)})")
     return name
 
@@ -359,7 +360,7 @@ def _terms(c: LayerContext, chain: Chain) -> None:
     arguments += ["w: tuple[Tensor, ...]"] if c.params else []
     write.call(f"def terms_{chain.name}", ["self", *arguments], " -> tuple[Tensor, ...]:")
     with write.indented():
-        write(f'"""What the map of `{chain.part}` takes from the other parts: {", ".join(chain.names)}."""')
+        write.doc(f"What the map of `{chain.part}` takes from the other parts: {', '.join(chain.names)}.")
         used = set(_words("\n".join([*chain.lines, *(term.text for term in chain.terms)])))
         local = [c.names.local[p.name] for p in c.params]
         unpacked = [name if name in used else "_" for name in local]
@@ -388,7 +389,7 @@ def write_coupling_diagonal(c: LayerContext) -> None:
             value, slope = chain.name, f"torch.ones_like({chain.name})"
             for k, (word, term) in enumerate(chain.steps):
                 if word == "spline":
-                    write(f"y_{chain.name}, log_slope = rq_spline({value}, {term})")
+                    write.call(f"y_{chain.name}, log_slope = rq_spline", [value, *term.split(", ")], "")
                     write(f"slope_{chain.name} = ({slope}) * log_slope.exp()")
                     value, slope = f"y_{chain.name}", f"slope_{chain.name}"
                     continue

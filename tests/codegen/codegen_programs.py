@@ -1774,6 +1774,24 @@ layer A(K: Nat = 2) on Vec[D] ensures lower, diag > 0, invertible {
   param s[i] : bias on Vec[2 * D]
   map x -> sum[i](rq_spline(V[i](x), widths = w, heights = k, slopes = s[i])) + x
 }""",
+    "spline_in_a_net": """
+net N from Vec[D] to Vec[D] {
+  param V : linear
+  param W : linear from Vec[D] to Vec[2 * D]
+  param q : bias on Vec[2 * D]
+  map x {
+    let u = V(x)
+    return rq_spline(u, widths = q, heights = W(u), slopes = tanh(x), bound = 2) + u
+  }
+}
+layer A on Vec[D] ensures lower, diag > 0, invertible {
+  param S : linear strict lower
+  param t : scale with diag >= 0.5
+  param w : bias on Vec[2 * D]
+  param n : net N
+  param b : bias (per = element)
+  map x -> t * x + n(b) + rq_spline(S(x), widths = w, heights = -w, slopes = n(b))
+}""",
     "spline_names": """
 layer A on Vec[D] ensures invertible {
   param heights : bias on Vec[D]

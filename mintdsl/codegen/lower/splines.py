@@ -17,7 +17,7 @@ def lowered(walk: Walk, node: ir.Spline) -> tuple[Code, Code]:
     """The spline of its argument, and its diagonal."""
     argument, diagonal = walk.expr(node.arg)
     if walk.mode == "bound":
-        walk.bounded = False  # the bound of its slope is too loose to step by
+        walk.bounded = walk.bounded and diagonal == ZERO  # the bound of its slope is too loose to step by
         return ZERO, ZERO
     families, batch, texts = _arguments(walk, node, argument)
     if diagonal == ZERO or walk.mode not in ("value", "fibre"):
@@ -34,7 +34,8 @@ def _arguments(walk: Walk, node: ir.Spline, argument: Code) -> tuple[tuple[str, 
     codes = (argument, *params)
     families = tuple(i for i in walk.order if any(i in code.families for code in codes))
     batch = any(code.batch for code in codes)
-    texts = [whole(walk, argument, node.shape, families, batch=batch)]
+    full = Code(whole(walk, argument, node.shape, families, batch=batch), families, batch, rank_of(node.shape))
+    texts = [walk.name(f"{walk.at}_in", full).text]
     for code in params:
         code = walk.algebra.align(walk.algebra.sort(code), families, batch)
         texts.append(walk.name(f"{walk.at}_bins", code).text)
