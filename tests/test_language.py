@@ -9,6 +9,7 @@ import pytest
 
 import mintdsl
 from mintdsl.core.activations import ACTIVATIONS
+from mintdsl.core.bijections import BIJECTIONS
 from mintdsl.core.constraints import CONSTRAINTS
 from mintdsl.core.inits import INITS
 from mintdsl.core.kinds import KINDS
@@ -73,7 +74,10 @@ def test_tables_list_the_registries() -> None:
             assert f"`{constraint.text}`" in constraints
             assert all(f"`{via.name}`" in constraints for via in constraint.via)
     functions = section("8. Functions of formulas")
-    assert all(f"`{name}" in functions for name in ACTIVATIONS)
+    assert all(f"`{name}" in functions for name in (*ACTIVATIONS, *BIJECTIONS))
+    for bijection in BIJECTIONS.values():
+        for word in (*bijection.parameters, *(option.name for option in bijection.options)):
+            assert f"`{word}`" in TEXT
 
 
 def test_reserved_words() -> None:

@@ -21,6 +21,7 @@ from mintdsl.proof.check import LayerProof
 from mintdsl.proof.jacobian import NONE, Fibre
 from mintdsl.proof.reads import positional
 
+WORDS = ("+", "-", "*", "/", "from", "neg")
 Followers = tuple[Reading, dict[str, Followed]]
 
 
@@ -34,7 +35,7 @@ def is_autoregressive(layer: ir.Layer, proofs: Sequence[LayerProof]) -> bool:
     for item in layer.lets:
         lets[item.name] = constant(item.value, lets)
     reads = any(link.operand is not None and not constant(link.operand, lets) for link in found)
-    return isinstance(end, ir.Var) and reads
+    return isinstance(end, ir.Var) and reads and all(link.word in WORDS for link in found)
 
 
 def followed(layer: ir.Layer, proofs: Sequence[LayerProof]) -> Followers | None:

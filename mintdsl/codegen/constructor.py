@@ -13,7 +13,7 @@ from mintdsl.codegen.naming import Names
 from mintdsl.core import ir
 from mintdsl.core.nat import Nat
 from mintdsl.core.orders import Order
-from mintdsl.core.walks import moving_maps, moving_nets
+from mintdsl.core.walks import moving_maps, moving_nets, splines
 from mintdsl.proof.jacobian import NONE
 
 TYPES = {
@@ -170,7 +170,11 @@ def write_constructor(c: LayerContext) -> None:
     sizes += [d for p in layer.params for s in _sides(p) if s != layer.shape for d in s.dims]
     split = layer.split if isinstance(layer, ir.Layer) else None
     sizes += [d for shape in (() if split is None else split.shapes) for d in shape.dims]
+    sizes += [node.bins for node in splines(layer)]
     write_checked_sizes(sizes, names, layer.name, write)
+    for node in splines(layer):
+        if node.bins.constant is None:
+            write(f'check_bins("{layer.name}", {shapes.size(node.bins, names.argument)}, {node.floor!r})')
     if layer.indices:
         pairs = ", ".join(f'"{n}": {shapes.size(e, names.argument)}' for n, e in layer.indices)
         write(f"self.extents = {{{pairs}}}")

@@ -13,6 +13,7 @@ from mintdsl.codegen import shapes
 from mintdsl.codegen.context import LayerContext
 from mintdsl.codegen.lower.code import Code, rank_of
 from mintdsl.codegen.lower.formula import Lowering
+from mintdsl.codegen.lower.splines import options
 from mintdsl.codegen.naming import LOCALS
 from mintdsl.core import ir, walks
 from mintdsl.core.links import Link, links
@@ -60,7 +61,7 @@ def chain_of(c: LayerContext, variable: str, result: ir.Expr) -> Chain:
     layer, name = c.layer, c.names.local.get(variable, "x")
     assert isinstance(layer, ir.Layer)
     found, _ = links(layer, variable, result)
-    operands = [link.operand for link in found if link.operand is not None]
+    operands = [operand for link in found for operand in link.taken]
     read = [v for v in variables(result, layer) if v != variable]
     parts = {v: c.names.local[v] for v in layer.split.parts} if layer.split is not None else {variable: name}
     reads = tuple(local for v, local in parts.items() if v in read)
@@ -76,25 +77,27 @@ def chain_of(c: LayerContext, variable: str, result: ir.Expr) -> Chain:
             lowering.let(item)
     values: dict[int, Code] = {}
     for link in found:
-        lowering.at = "scale" if link.word in SCALES else "shift"
-        if link.operand is not None:
-            values[id(link.operand)] = lowering.expr(link.operand)[0]
+        for base, operand in zip(_bases(link), link.taken, strict=True):
+            lowering.at = base
+            values[id(operand)] = lowering.expr(operand)[0]
     steps: list[tuple[str, str]] = []
     terms: list[Code] = []
     names: list[str] = []
     for link in found:
-        if link.operand is None:
-            steps.append((link.word, ""))
-            continue
-        value = values[id(link.operand)]
-        if _stands_alone(value, lowering):
-            steps.append((link.word, value.wrapped))
-            continue
-        term = value.text if value.text.isidentifier() else _term(link, names, c)
-        if term not in names:
-            names.append(term)
-            terms.append(value)
-        steps.append((link.word, term))
+        written: list[str] = []
+        for base, operand in zip(_bases(link), link.taken, strict=True):
+            value = values[id(operand)]
+            if _stands_alone(value, lowering):
+                written.append(value.wrapped)
+                continue
+            term = value.text if value.text.isidentifier() else _term(base, names, c)
+            if term not in names:
+                names.append(term)
+                terms.append(value)
+            written.append(term)
+        if isinstance(link.operand, ir.Spline) and link.word == "spline":
+            written.append(options(link.operand))
+        steps.append((link.word, ", ".join(written)))
     log_scale = _log_scale(layer, found, lowering)
     if log_scale is not None and not _stands_alone(log_scale, lowering):
         names.append("log_scale")
@@ -109,8 +112,14 @@ def _stands_alone(code: Code, lowering: Lowering) -> bool:
     return code.rank == 0 and not (lowering.taken - LOCALS).intersection(_words(code.text))
 
 
-def _term(link: Link, names: Sequence[str], c: LayerContext) -> str:
-    base = "scale" if link.word in SCALES else "shift"
+def _bases(link: Link) -> tuple[str, ...]:
+    """What the terms of a link are called."""
+    if link.word == "spline":
+        return ("widths", "heights", "slopes")
+    return () if link.operand is None else ("scale" if link.word in SCALES else "shift",)
+
+
+def _term(base: str, names: Sequence[str], c: LayerContext) -> str:
     name, number = base, 2
     while name in names or name in c.names.local.values():
         name, number = f"{base}_{number}", number + 1
@@ -270,8 +279,12 @@ def _forward(c: LayerContext, chains: Sequence[Chain]) -> None:
             _call(c, chain)
             value = chain.name
             for word, term in chain.steps:
-                value = applied(value, word, term)
-            write(f"y_{chain.name} = {value}")
+                if word == "spline":
+                    value = _bent(c, chain, f"y_{chain.name}", "rq_spline", [value, *term.split(", ")])
+                else:
+                    value = applied(value, word, term)
+            if value != f"y_{chain.name}":
+                write(f"y_{chain.name} = {value}")
             _log_det(c, chain, "+")
         whole = _joined(c, [f"y_{chain.name}" if chain.moves else chain.name for chain in chains])
         write(f"return unflatten_batch({whole}, lead), unflatten_batch(log_det, lead)")
@@ -294,8 +307,12 @@ def _inverse(c: LayerContext, chains: Sequence[Chain]) -> None:
             _call(c, chain)
             value = chain.name
             for word, term in reversed(chain.steps):
-                value = undone(value, word, term)
-            write(f"{chain.name} = {value}")
+                if word == "spline":
+                    value = _bent(c, chain, chain.name, "rq_spline_inverse", [value, *term.split(", ")])
+                else:
+                    value = undone(value, word, term)
+            if value != chain.name:
+                write(f"{chain.name} = {value}")
             _log_det(c, chain, "-")
         whole = _joined(c, [chain.name for chain in chains])
         write(f"return unflatten_batch({whole}, lead), unflatten_batch(log_det, lead)")
@@ -360,6 +377,14 @@ def log_of(chain: Chain) -> str:
     return "log_scale" if "log_scale" in chain.names else chain.log_scale.text
 
 
+def _bent(c: LayerContext, chain: Chain, name: str, helper: str, arguments: Sequence[str]) -> str:
+    """A spline, whose slope depends on the value that it meets."""
+    c.write.call(f"{name}, log_slope = {helper}", arguments, "")
+    sign = "-" if helper.endswith("inverse") else "+"
+    c.write(f"log_det = log_det {sign} log_det_term(log_slope, {chain.name}{_kept(c, chain)})")
+    return name
+
+
 def _kept(c: LayerContext, chain: Chain) -> str:
     """Which places of a part of a mask count."""
     split = _split(c)
@@ -375,7 +400,7 @@ def write_terms(c: LayerContext, chain: Chain) -> None:
     write.call(f"def terms_{chain.name}", ["self", *arguments], " -> tuple[Tensor, ...]:")
     with write.indented():
         others = "parts" if isinstance(c.layer, ir.Layer) and c.layer.split is not None else "coordinates"
-        write(f'"""What the map of `{chain.part}` takes from the other {others}: {", ".join(chain.names)}."""')
+        write.doc(f"What the map of `{chain.part}` takes from the other {others}: {', '.join(chain.names)}.")
         used = set(_words("\n".join([*chain.lines, *(term.text for term in chain.terms)])))
         unpacked = [name if name in used else "_" for name in c.carried]
         if set(unpacked) - {"_"}:
@@ -397,13 +422,21 @@ def write_coupling_diagonal(c: LayerContext) -> None:
         _begin(c, chains, "x")
         write.lines.pop()  # there is no log_det here
         for chain in chains:
-            scales = [(word, term) for word, term in chain.steps if word in SCALES or word in ("neg", "from")]
-            if chain.terms and scales:
+            if chain.terms and any(word not in "+-" for word, _ in chain.steps):
                 _call(c, chain)
-            value = f"torch.ones_like({chain.name})"
-            for word, term in scales:
-                value = applied(value, word, term) if word in SCALES else f"-({value})"
-            write(f"slope_{chain.name} = {value}")
+            last = max((k for k, (word, _) in enumerate(chain.steps) if word == "spline"), default=-1)
+            value, slope = chain.name, f"torch.ones_like({chain.name})"
+            for k, (word, term) in enumerate(chain.steps):
+                if word == "spline":
+                    write.call(f"y_{chain.name}, log_slope = rq_spline", [value, *term.split(", ")], "")
+                    write(f"slope_{chain.name} = ({slope}) * log_slope.exp()")
+                    value, slope = f"y_{chain.name}", f"slope_{chain.name}"
+                    continue
+                value = applied(value, word, term) if k < last else value
+                slope = applied(slope, word, term) if word in SCALES else slope
+                slope = f"-({slope})" if word in ("neg", "from") else slope
+            if slope != f"slope_{chain.name}":
+                write(f"slope_{chain.name} = {slope}")
         whole = _joined(c, [f"slope_{chain.name}" for chain in chains])
         write(f"return unflatten_batch({whole}, lead)")
 

@@ -35,6 +35,7 @@ FILES = (
     "layer",
     "chain",
     "parts",
+    "splines",
     "priors",
     "flow",
     "from_data",

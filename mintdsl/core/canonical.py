@@ -213,6 +213,8 @@ class Statement:
                 return ["net", node.param, list(node.indices), node.output, *below]
             case ir.Chain():
                 return ["chain", node.param, node.index, *below]
+            case ir.Spline(bins=bins, bound=bound, floor=floor):
+                return ["rq_spline", _nat(bins), bound, floor, *below]
             case ir.Concat():
                 return ["concat", [shape.kind for shape in node.shapes], *below]
             case _:

@@ -14,6 +14,7 @@ from mintdsl.core import calls, ir
 from mintdsl.core.activations import ACTIVATIONS
 from mintdsl.core.nat import Nat
 from mintdsl.core.scope import BUILTIN, article, unknown
+from mintdsl.core.splines import spline
 from mintdsl.core.steps import CONDITIONER_FUNCTIONS, STRUCTURAL
 from mintdsl.core.structure import HANDLED, structural
 from mintdsl.core.typed import Bound, Typed
@@ -342,6 +343,8 @@ class Formula:
                 return calls.concat(node, [self._inside(arg.value) for arg in node.args], self.values)
             if entry is None and name.id in HANDLED and not self.net:
                 return structural(node, name.id, self.split, self.expr, self.values)
+            if entry is None and name.id == "rq_spline":
+                return spline(node, self._inside, self.values)
             if entry is None and name.id in (*STRUCTURAL, *CONDITIONER_FUNCTIONS):
                 not_yet(self.values.bag, node.span, f"the function `{name.id}`")
         if value is None and self.values.names.silent(name.id):

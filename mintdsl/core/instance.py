@@ -17,6 +17,8 @@ from mintdsl.core.counts import Counts, Sizes, count, prior_counts
 from mintdsl.core.live import at_positions, live_conv
 from mintdsl.core.nat import Nat
 from mintdsl.core.orders import Order
+from mintdsl.core.splines import too_few_or_many
+from mintdsl.core.walks import splines
 from mintdsl.diagnostics.model import Bag, Label
 from mintdsl.source import Span
 
@@ -132,6 +134,8 @@ class Instances:
             cut = [self._dims(shape, dims, values, layer.split.span, use) for shape in layer.split.shapes]
             if None in cut or self._empty(layer, layer.split, dims, values, use):
                 return None
+        if not self._splines(layer, values, use):
+            return None
         for param in layer.params:
             copies = 1
             for index in param.indices:
@@ -178,6 +182,18 @@ class Instances:
             also = (Label(use, "at this use"),) if use.file else ()
             self.bag.error("E0305", split.span, title, "an empty part", also=also)
         return bool(missing)
+
+    def _splines(self, owner: ir.Layer | ir.Net, values: Mapping[str, int], use: Span) -> bool:
+        """Whether every spline has enough bins and not too many; reported if not."""
+        for node in splines(owner):
+            bins = self.size(node.bins, values, node.span, use, "the number of bins")
+            problem = None if bins is None else too_few_or_many(bins, node.floor)
+            if problem is not None:
+                also = (Label(use, "at this use"),) if use not in (node.span, Span("", 0, 0)) else ()
+                self.bag.error("E0305", node.span, *problem, also=also)
+            if bins is None or problem is not None:
+                return False
+        return True
 
     def _param(
         self,

@@ -66,6 +66,7 @@ from mintdsl.core.terms import (
     Ref as Ref,
     Scalar as Scalar,
     Shape as Shape,
+    Spline as Spline,
     Spread as Spread,
     Sum as Sum,
     Value as Value,
@@ -205,7 +206,7 @@ class Layer:
     With a `split` the formulas read its parts and not the variable, and the result is a `Join`.
     """
 
-    __slots__ = ("tables", "written")
+    __slots__ = ("splines", "tables", "written")
     name: str
     formals: tuple[Formal, ...]
     shape: Shape
@@ -244,7 +245,7 @@ class Layer:
 class Net:
     """A net: parameters, lets, and `results`, each in a shape of `targets`, of its `inputs`. It claims nothing."""
 
-    __slots__ = ("nested", "tables", "written")
+    __slots__ = ("nested", "splines", "tables", "written")
     name: str
     formals: tuple[Formal, ...]
     inputs: tuple[tuple[str, Shape], ...]

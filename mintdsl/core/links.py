@@ -9,14 +9,24 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from mintdsl.core import ir
-from mintdsl.core.postorder import postorder
+from mintdsl.core.postorder import operands, postorder
 
 
 class Link(NamedTuple):
-    """`word` is what becomes of a value v: `v + e`, `v - e`, `e - v` (word `from`), `v * e`, `v / e`, `-v` (neg)."""
+    """`word` is what becomes of a value v: `v + e`, `v - e`, `e - v` (word `from`), `v * e`, `v / e`, `-v` (neg).
+
+    Or, word `spline`, the operand with v as its argument.
+    """
 
     word: str
     operand: ir.Expr | None
+
+    @property
+    def taken(self) -> tuple[ir.Expr, ...]:
+        """The formulas that it takes from elsewhere."""
+        if self.operand is None:
+            return ()
+        return operands(self.operand)[1:] if self.word == "spline" else (self.operand,)
 
 
 def links(layer: ir.Layer, variable: str, root: ir.Expr) -> tuple[list[Link], ir.Expr]:
@@ -34,6 +44,10 @@ def links(layer: ir.Layer, variable: str, root: ir.Expr) -> tuple[list[Link], ir
                 continue
             case ir.Neg(arg=arg):
                 found.append(Link("neg", None))
+                node = arg
+                continue
+            case ir.Spline(arg=arg) if not any(moved[id(one)] for one in operands(node)[1:]):
+                found.append(Link("spline", node))
                 node = arg
                 continue
             case ir.Binary(op=op, left=left, right=right):

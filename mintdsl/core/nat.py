@@ -86,6 +86,29 @@ class Nat:
         """The quotient by a positive whole number."""
         return Nat(tuple((m, _ratio(r.top, r.bottom * divisor)) for m, r in self.terms)).checked()
 
+    def quotient(self, divisor: Nat) -> Nat | None:
+        """The size that times `divisor` is this one for all values of the symbols; None where there is none."""
+        if not divisor.terms:
+            return None
+        first, share = divisor._leading
+        found, rest = Nat(()), self
+        while rest.terms:
+            monomial, ratio = rest._leading
+            left = list(monomial)
+            for name in first:
+                if name not in left:
+                    return None
+                left.remove(name)
+            sign = -1 if share.top < 0 else 1
+            part = Nat(((tuple(left), _ratio(sign * ratio.top * share.bottom, sign * ratio.bottom * share.top)),))
+            found, rest = found + part, rest - part * divisor
+        return found
+
+    @property
+    def _leading(self) -> tuple[Monomial, Ratio]:
+        """The term of the highest degree, of several the first: that of a product is the product of those."""
+        return min(self.terms, key=lambda term: (-len(term[0]), term[0]))
+
     def checked(self) -> Nat:
         """Itself; raises TooLarge beyond the limits, as all arithmetic with symbols does."""
         if len(self.terms) > limits.TERMS.most:

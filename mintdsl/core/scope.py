@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from mintdsl.core.activations import ACTIVATIONS
+from mintdsl.core.bijections import BIJECTIONS
 from mintdsl.core.claim_words import CLAIMS, KINDS_OF
 from mintdsl.core.inits import INITS
 from mintdsl.core.kinds import KINDS
@@ -21,7 +22,7 @@ from mintdsl.syntax.suggest import meant, others, suggest
 
 BUILTIN: dict[str, str] = {
     **{name: "a shape" for name in SHAPES},
-    **{name: "a function" for name in (*ACTIVATIONS, *STRUCTURAL, *CONDITIONER_FUNCTIONS)},
+    **{name: "a function" for name in (*ACTIVATIONS, *STRUCTURAL, *BIJECTIONS, *CONDITIONER_FUNCTIONS)},
     **{name: "an initialisation" for name in INITS},
     **{name: "a kind of parameter" for name in KINDS},
     **{name: "a direction" for name in DIRECTIONS},

@@ -29,7 +29,7 @@ class PriorInfo:
 SHAPES = {"Image": 3, "Vec": 1, "Seq": 2}
 MASKS = ("channel", "halves", "strided", "checkerboard", "cyclic")
 STRUCTURAL = ("split", "join", "spread", "pick", "concat", "mean_pool", "delay")
-CONDITIONER_FUNCTIONS = ("s_log", "rq_spline")
+CONDITIONER_FUNCTIONS = ("s_log",)
 
 LAYOUT = choice("layout", "colour_fast", "colour_slow", "alternate")
 AXIS = choice("axis", "channel", "time", "all")

@@ -283,8 +283,26 @@ class Delay:
     span: Span = field(compare=False, repr=False)
 
 
+@record
+class Spline:
+    """`rq_spline(e, widths = w, heights = k, slopes = d)`: elementwise on `shape`, `bins` pieces to each element.
+
+    Channel c * bins + k of widths and heights is bin k of channel c of e; slopes have bins - 1, one to each inner knot.
+    """
+
+    arg: Expr
+    widths: Expr
+    heights: Expr
+    slopes: Expr
+    bins: Nat
+    bound: float
+    floor: float
+    shape: Shape
+    span: Span = field(compare=False, repr=False)
+
+
 Formula: TypeAlias = Var | Given | Scalar | Value | Linear | Apply | Neg | Binary | Sum | Ref
-Expr: TypeAlias = Formula | Join | Spread | Pick | Delay | Call | Chain | Concat | Pool
+Expr: TypeAlias = Formula | Join | Spread | Pick | Delay | Call | Chain | Concat | Pool | Spline
 
 
 @record

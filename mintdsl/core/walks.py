@@ -104,6 +104,16 @@ def _moving(layer: ir.Layer | ir.Net) -> list[ir.Expr]:
     return found
 
 
+def splines(owner: ir.Layer | ir.Net) -> tuple[ir.Spline, ...]:
+    """The splines of a layer's or net's formulas, one for each number of bins and floor."""
+
+    def found(own: ir.Layer | ir.Net) -> tuple[ir.Spline, ...]:
+        nodes = (node for node in below(*ir.formulas(own)) if isinstance(node, ir.Spline))
+        return tuple({(node.bins, node.floor): node for node in nodes}.values())
+
+    return derived(owner, "splines", found)
+
+
 def uses(steps: Sequence[ir.Step]) -> Iterator[ir.Use | ir.Classify | ir.NetParam]:
     """Every layer, flow and net that the steps use, in order."""
     waiting = list(reversed(steps))

@@ -8,7 +8,7 @@ from mintdsl.core import ir
 from mintdsl.core.activations import ACTIVATIONS
 from mintdsl.core.interval import REAL, ZERO, Interval
 from mintdsl.core.options import Option
-from mintdsl.proof.jacobian import Fibre, Jacobian, Smooth
+from mintdsl.proof.jacobian import ONTO, Fibre, Jacobian, Smooth
 from mintdsl.proof.rules.algebra import ActFacts
 from mintdsl.proof.undefined import Undefined, not_positive, outside
 from mintdsl.source import Span
@@ -40,7 +40,7 @@ def _option(value: float | str, option: Option, bindings: Mapping[str, ir.Argume
 def defined_facts(name: str, body: Jacobian) -> ActFacts:
     """The facts of an activation of the program: those proved of its formula, on all of R."""
     slope = body.diag.forget().interval
-    image = {Fibre.AFFINE: REAL, Fibre.ONTO: REAL, Fibre.IMAGE: body.image}.get(body.fibre)
+    image = REAL if body.fibre in ONTO else body.image if body.fibre is Fibre.IMAGE else None
     values = body.range.forget().interval
     domain = REAL if image is not None else ZERO
     return ActFacts(name, slope, image if image is not None else values, values, domain, body.smooth)

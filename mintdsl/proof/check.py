@@ -12,18 +12,20 @@ from typing import assert_never
 
 from mintdsl.core import ir
 from mintdsl.core.activations import ACTIVATIONS
-from mintdsl.core.claim_words import CLOSED, ELEMENTWISE, EXACT, INVERSES, ITERATIVE, weakest
+from mintdsl.core.bijections import spline_slope
+from mintdsl.core.claim_words import CLOSED, EXACT, ITERATIVE
 from mintdsl.core.constraints import Parametrisation, kept_by
 from mintdsl.core.coupled import coupled
 from mintdsl.core.interval import NONNEGATIVE, REAL, ZERO, Interval
 from mintdsl.core.nat import Nat
 from mintdsl.core.orders import Order
-from mintdsl.core.postorder import postorder
+from mintdsl.core.postorder import operands, postorder
 from mintdsl.core.walks import moving_maps, needed_lets, variables
 from mintdsl.diagnostics.model import Bag, Diagnostic
 from mintdsl.proof.acts import defined_facts, registered_facts
 from mintdsl.proof.claims import Proved, blame_of, check_claim
 from mintdsl.proof.derivation import Derivation
+from mintdsl.proof.inverses import inverse_of
 from mintdsl.proof.jacobian import (
     DENSE,
     NONE,
@@ -41,7 +43,7 @@ from mintdsl.proof.jacobian import (
 from mintdsl.proof.links import links
 from mintdsl.proof.orders import Working, fitting_order, resolved_order, working_order
 from mintdsl.proof.reads import Scope, alike, net_reads, positional, scope_of
-from mintdsl.proof.rules import algebra, modules, nets
+from mintdsl.proof.rules import algebra, modules, nets, splines
 from mintdsl.proof.rules.algebra import ActFacts
 from mintdsl.proof.rules.chain import composed, permuted
 from mintdsl.proof.rules.flows import Bijection, triangular
@@ -113,20 +115,6 @@ class LayerProof:
         return EXACT
 
 
-def weakest_inverse(jacobian: Jacobian, parts: Sequence[Part]) -> str:
-    """The kind of the inverse of a layer: of its formula, or the weakest of its parts."""
-    return weakest(INVERSES, *(inverse_kind(part.jacobian) for part in parts)) if parts else inverse_kind(jacobian)
-
-
-def inverse_kind(jacobian: Jacobian) -> str:
-    """How a layer of this class is inverted."""
-    if jacobian.chain is not Chain.NONE:
-        return CLOSED  # link by link
-    if jacobian.off != NONE:
-        return ITERATIVE
-    return CLOSED if jacobian.fibre is Fibre.AFFINE else ELEMENTWISE
-
-
 def check_layer(layer: ir.Layer, bindings: Bindings) -> LayerProof:
     """Prove what the formula gives, then compare with the claims."""
     declared = resolved_order(layer, bindings)
@@ -158,7 +146,7 @@ def check_layer(layer: ir.Layer, bindings: Bindings) -> LayerProof:
         blame = blame_of(layer, jacobian, bijection)
     else:
         jacobian, bijection, blame = joined(parts)
-    kind = weakest_inverse(jacobian, parts)
+    kind = inverse_of(jacobian, [part.jacobian for part in parts])
     units = all(part.jacobian.unit for part in parts)
     preserving = units and bijection is not None if parts else jacobian.unit
     bag = Bag()
@@ -253,6 +241,10 @@ class _Walk:
                 return self._node("PICK", node.span, placed(below[0][0], node.span, spread=spread), below)
             case ir.Join():
                 raise AssertionError("a join is no formula of one variable")
+            case ir.Spline(floor=floor):
+                params, spans = [fact for fact, _ in below[1:]], [one.span for one in operands(node)[1:]]
+                result = splines.bend(below[0][0], params, floor, span=node.span, spans=spans)
+                return self._node("ACT-P", node.span, result, below, f"slope in {spline_slope(floor)}")
             case ir.Pool() | ir.Delay():
                 raise AssertionError("these stand in nets, and nothing is proved of nets")
             case ir.Call() | ir.Chain() | ir.Concat():

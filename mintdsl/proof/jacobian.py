@@ -71,9 +71,14 @@ class Fibre(Enum):
 
     CONST = "constant"
     AFFINE = "affine"
+    FORMULA = "formula"  # onto R, and of splines and affine maps only: its inverse is a formula
     ONTO = "onto"
     IMAGE = "injective"
     UNKNOWN = "unknown"
+
+
+ONTO = (Fibre.AFFINE, Fibre.FORMULA, Fibre.ONTO)
+"""The kinds that take all values of R."""
 
 
 class Smooth(IntEnum):

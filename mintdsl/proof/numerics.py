@@ -22,8 +22,9 @@ from typing import assert_never
 
 from mintdsl.core import ir
 from mintdsl.core.interval import Interval
+from mintdsl.core.links import links
 from mintdsl.core.nat import Nat
-from mintdsl.core.walks import expressions
+from mintdsl.core.walks import expressions, splines
 from mintdsl.proof.check import Bindings, LayerProof, act_slope
 from mintdsl.proof.jacobian import NONE
 from mintdsl.proof.prover import Prover
@@ -256,8 +257,8 @@ def layer_numerics(proof: LayerProof, bindings: Bindings, sizes: Mapping[str, in
     count = sum(
         4.0 if isinstance(n, (ir.Apply, ir.Linear)) else 1.0 for n in expressions(layer) if not isinstance(n, LEAVES)
     )
-    if ir.net_params(layer):
-        count = math.inf  # nothing bounds what rounding does in a net
+    if ir.net_params(layer) or splines(layer):
+        count = math.inf  # nothing bounds what rounding does in a net, or to the knots of narrow bins
     for _, extent in layer.indices:
         count = times(count, float(_number(extent, sizes) or math.inf))
     rounding, solved = plus(count + 2, times(inverse, 2 * count)), 0.0
@@ -283,10 +284,17 @@ def _coupling(proof: LayerProof) -> Numerics:
     (Behrmann et al., Understanding and Mitigating Exploding Inverses, AISTATS 2021, arXiv:2006.09347).
     """
     name, none = proof.layer.name, math.inf
-    if all(part.jacobian.unit for part in proof.parts):
+    moving = [part.name for part in proof.parts if not part.jacobian.unit]
+    part = moving[0] if moving else ""
+    words = {link.word for v, result in proof.layer.results if v == part for link in links(proof.layer, v, result)[0]}
+    if not moving:
         why = f"`{name}` adds what nothing bounds the slope of; an additive coupling of bounded slope has a bound"
+    elif "spline" in words and not words & {"*", "/"}:
+        why = (
+            f"`{name}` bends `{part}` by splines, and nothing bounds the slope of what makes their bins; with a bound "
+            "on that there would be one, since splines end in the identity"
+        )
     else:
-        part = next(p.name for p in proof.parts if not p.jacobian.unit)
         why = (
             f"`{name}` scales `{part}` by what varies with the other parts, so the slope of its inverse grows with the "
             f"value of `{part}`, even where the scale is bounded; an additive coupling of bounded slope has a bound"

@@ -16,6 +16,7 @@ from mintdsl.core.counts import Sizes
 from mintdsl.core.interpret_env import Argument, Env
 from mintdsl.core.live import anchor
 from mintdsl.core.orders import Order
+from mintdsl.core.postorder import operands
 from mintdsl.diagnostics.model import Diagnostic, Fix, Label, Severity
 from mintdsl.proof.stages import Append, Apply, Beyond, Copies, Leave, Move, Network, Pair, Stage, network
 from mintdsl.records import record
@@ -201,8 +202,8 @@ def _reach(layer: ir.Layer, env: Env) -> Window:
                 return inner.moved(_kernel(kind, env.shape(param.source)[0], env.shape(param.target)[0], layer, env))
             case ir.Apply() | ir.Neg() | ir.Pool() | ir.Delay() | ir.Spread() | ir.Pick():
                 return of(node.arg)
-            case ir.Join():
-                known = [window for window in map(of, node.parts) if window is not None]
+            case ir.Join() | ir.Spline():
+                known = [window for window in map(of, operands(node)) if window is not None]
                 return reduce(Window.united, known) if known else None
             case ir.Call() | ir.Chain() | ir.Concat():
                 args = (node.arg,) if isinstance(node, ir.Chain) else node.args

@@ -21,6 +21,7 @@ from mintdsl.core import ir
 from mintdsl.core.calls import concatenated
 from mintdsl.core.counts import Sizes
 from mintdsl.core.interpret_env import Env, evaluate_size
+from mintdsl.core.nat import Nat
 from mintdsl.core.orders import ORDERS, Order
 from mintdsl.core.places import part_places
 from mintdsl.proof.cells import convolved, lanes, mixed, moved, taps
@@ -248,6 +249,11 @@ class _Formula:
                     stack += [(node.left, at), (node.right, at)]
                 case ir.Spread() | ir.Pick():
                     stack.append((node.arg, at))
+                case ir.Spline(arg=arg, bins=bins):
+                    fewer = bins - Nat.of(1)
+                    stack += [(arg, at), (node.widths, self.bins(at, node.shape, bins))]
+                    stack += [(node.heights, self.bins(at, node.shape, bins))]
+                    stack += [(node.slopes, self.bins(at, node.shape, fewer))]
                 case ir.Join():
                     stack += [(part, self.part(name, at)) for name, part in zip(self.places, node.parts, strict=True)]
                 case ir.Call() | ir.Chain():
@@ -290,6 +296,14 @@ class _Formula:
             found |= (cells >> source & ((1 << size) - 1)) << target
             first = last + 1
         return found
+
+    def bins(self, cells: int, shape: ir.Shape, bins: Nat) -> int:
+        """The cells of the parameters of a spline: `bins` copies of each channel's, side by side."""
+        dims, count = self.env.shape(shape), evaluate_size(bins, self.env.sizes)
+        block = self.width // 8 * (dims[1] * dims[2] if len(dims) == 3 else 1)
+        data = cells.to_bytes(prod(dims) * self.width // 8, "little")
+        copies = (data[k : k + block] * count for k in range(0, len(data), block))
+        return int.from_bytes(b"".join(copies), "little")
 
     def together(self, cells: int, shape: ir.Shape) -> int:
         """The word of all cells of a shape in one."""

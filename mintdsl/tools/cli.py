@@ -210,7 +210,8 @@ def explain(word: tuple[str, ...]) -> None:
 def list_(what: str) -> None:
     """List rules, codes, or the words of the language.
 
-    WHAT is one of rules, codes, activations, claims, constraints, parametrisations, kinds, inits, steps, orders, specs.
+    WHAT is one of rules, codes, activations, bijections, claims, constraints, parametrisations, kinds, inits, steps,
+    orders, specs.
 
     \b
     Example: mint list activations

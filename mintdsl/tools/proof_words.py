@@ -92,6 +92,7 @@ def known(fact: Jacobian) -> list[tuple[str, str]]:
     own = {
         Fibre.CONST: "does not depend on it",
         Fibre.AFFINE: "affine",
+        Fibre.FORMULA: "one to one, onto R, its inverse a formula",
         Fibre.ONTO: "one to one, onto R",
         Fibre.IMAGE: f"one to one, onto {fact.image}",
         Fibre.UNKNOWN: "nothing",

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from mintdsl.core.activations import ACTIVATIONS
+from mintdsl.core.bijections import BIJECTIONS
 from mintdsl.core.claim_words import CLAIMS
 from mintdsl.core.constraints import CONSTRAINTS
 from mintdsl.core.inits import INITS
@@ -52,6 +53,16 @@ def _activations() -> Listing:
         slope = str(a.slope_bounds(defaults)) if len(defaults) == len(a.options) else "by option"
         rows.append((a.name, slope, str(a.image), str(a.domain), _options(a.options), a.smooth, a.formula))
     return Listing(("activation", "slope", "image", "domain", "options", "smooth", "formula"), tuple(rows))
+
+
+def _bijections() -> Listing:
+    rows = []
+    for b in BIJECTIONS.values():
+        given = ", ".join(f"{name} ({count})" for name, count in zip(b.parameters, b.per, strict=True))
+        rows.append((b.name, b.slope, given, _options(b.options), b.summary))
+    return Listing(
+        ("bijection", "slope", "parameters, and values for each element", "options", "what it is"), tuple(rows)
+    )
 
 
 def _constraints() -> Listing:
@@ -117,6 +128,7 @@ LISTS: dict[str, Callable[[], Listing]] = {
     "rules": _rules,
     "codes": _codes,
     "activations": _activations,
+    "bijections": _bijections,
     "claims": _claims,
     "constraints": _constraints,
     "parametrisations": _parametrisations,

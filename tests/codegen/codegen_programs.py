@@ -1724,8 +1724,115 @@ layer A on Vec[D] ensures diagonal, diag > 0, invertible {
 }""",
 }
 
+BINS = """
+net Bins(bins: Nat) from Vec[D] to (Vec[bins * D], Vec[bins * D], Vec[bins * D - D]) {
+  param W, K : linear from Vec[D] to Vec[bins * D]
+  param S : linear from Vec[D] to Vec[bins * D - D]
+  map a -> (3 * W(a), 3 * K(a), 2 * S(a))
+}"""
+SPLINES = {
+    "spline_coupling": f"""{BINS}
+layer A(bins: Nat = 4) on Vec[D] ensures lower, diag > 0, invertible, inverse closed_form {{
+  param n : net Bins(bins = bins)
+    from Vec[D / 2] to (Vec[bins * D / 2], Vec[bins * D / 2], Vec[bins * D / 2 - D / 2])
+  map x {{
+    let (a, b) = split(x, halves)
+    let (w, k, d) = n(a)
+    return join(a, rq_spline(b, widths = w, heights = k, slopes = d, bound = 1))
+  }}
+}}""",
+    "spline_among_links": f"""{BINS}
+layer A on Vec[D] ensures lower, diag != 0, invertible, inverse closed_form {{
+  param n : net Bins(bins = 3) from Vec[D / 2] to (Vec[3 * D / 2], Vec[3 * D / 2], Vec[D])
+  param p, q, r : bias (per = element) on Vec[D]
+  param s : bias on Vec[D / 2]
+  map x {{
+    let (a, b) = split(x, strided)
+    let (w, k, d) = n(a)
+    let u = rq_spline(tanh(a) + b, widths = w, heights = k, slopes = d + 0.54)
+    let v = a - rq_spline(u * exp(tanh(a)) / 3, widths = p, heights = q + p, slopes = s, bound = 2, floor = 0.05)
+    return join(-a, rq_spline(v, widths = p, heights = r, slopes = a) / sigmoid(a))
+  }}
+}}""",
+    "spline_both_ways": f"""{BINS}
+layer A(start: Nat) on Vec[D] ensures invertible {{
+  param n : net Bins(bins = 2) from Vec[D / 2] to (Vec[D], Vec[D], Vec[D / 2])
+  map x {{
+    let (a, b) = split(x, halves, start = start)
+    let (w, k, d) = n(rq_spline(a, widths = concat(a, a), heights = concat(-a, a), slopes = 3 * a))
+    return join(a, rq_spline(b, widths = w, heights = k, slopes = d))
+  }}
+}}
+flow F on Vec[4] ensures invertible {{ repeat 2 {{ A(start = 0) A(start = 1) }} prior normal }}""",
+    "spline_of_images": """
+layer A on Image[C, H, W] ensures invertible {
+  param V : conv 3x3 from Image[C, H, W] to Image[4 * C, H, W]
+  param w : bias on Image[4 * C, H, W]
+  param S : conv 1x1 from Image[C, H, W] to Image[3 * C, H, W]
+  map x {
+    let (a, b) = split(x, checkerboard, start = 1)
+    let u = spread(a)
+    return join(a, rq_spline(b, widths = V(u), heights = w, slopes = S(u), floor = 0.03) + pick(u, b))
+  }
+}""",
+    "spline_of_tokens": """
+layer A on Seq[T, D] ensures invertible {
+  param s : bias on Seq[T, D / 2]
+  map x {
+    let (a, b) = split(x, channel)
+    return join(rq_spline(a, widths = concat(b, -b, s), heights = concat(s, b, b), slopes = concat(b, s)), b)
+  }
+}
+flow F on Seq[3, 4] ensures invertible { A }""",
+    "spline_of_parameters": """
+layer A on Image[C, H, W] ensures diagonal, diag > 0, invertible {
+  param t : scale (per = channel) with diag > 0
+  param w, k : bias on Image[5 * C, H, W]
+  param s : bias (per = element) on Image[4 * C, H, W]
+  map x -> rq_spline(t * x, widths = 3 * w, heights = k, slopes = s, bound = 2) + tanh(x)
+}""",
+    "spline_after_a_mask": """
+layer A(K: Nat = 2) on Vec[D] ensures lower, diag > 0, invertible {
+  index i : K
+  param V[i] : linear lower with diag >= 0.5
+  param w, k : bias on Vec[3 * D]
+  param s[i] : bias on Vec[2 * D]
+  map x -> sum[i](rq_spline(V[i](x), widths = w, heights = k, slopes = s[i])) + x
+}""",
+    "spline_in_a_net": """
+net N from Vec[D] to Vec[D] {
+  param V : linear
+  param W : linear from Vec[D] to Vec[2 * D]
+  param q : bias on Vec[2 * D]
+  map x {
+    let u = V(x)
+    return rq_spline(u, widths = q, heights = W(u), slopes = tanh(x), bound = 2) + u
+  }
+}
+layer A on Vec[D] ensures lower, diag > 0, invertible {
+  param S : linear strict lower
+  param t : scale with diag >= 0.5
+  param w : bias on Vec[2 * D]
+  param n : net N
+  param b : bias (per = element)
+  map x -> t * x + n(b) + rq_spline(S(x), widths = w, heights = -w, slopes = n(b))
+}""",
+    "spline_names": """
+layer A on Vec[D] ensures invertible {
+  param heights : bias on Vec[D]
+  param log_slope : linear from Vec[D / 2] to Vec[D]
+  map x {
+    let (rq_spline_, widths) = split(x, halves)
+    let slopes = log_slope(widths)
+    let y_widths = tanh(widths)
+    let u = rq_spline(rq_spline_, widths = slopes, heights = heights, slopes = y_widths)
+    return join(rq_spline(u, widths = -slopes, heights = heights, slopes = widths) * exp(y_widths), widths)
+  }
+}""",
+}
+
 GROUPS = (PARAMETRISATIONS, CONV_DIAGONALS, MAPS, TIES, FAMILIES, FORMULAS, ACTS, NAMES, DATA, FLOWS, NETS)
-GROUPS += (FACTORS, CHAINS)
+GROUPS += (FACTORS, CHAINS, SPLINES)
 PROGRAMS: dict[str, str] = {name: HEAD + text for group in GROUPS for name, text in group.items()}
 """Program text by name."""
 

@@ -363,6 +363,7 @@ WORDS = (
     "tri",
     "constant",
     "affine",
+    "formula",
     "onto",
     "injective",
     "unknown",
@@ -391,7 +392,7 @@ def change_off(generator: random.Random, certificate: Json, other: Json) -> None
 @mutator
 def change_own(generator: random.Random, certificate: Json, other: Json) -> None:
     chosen = at(certificate, choose(generator, facts(certificate)))
-    kinds = ("constant", "affine", "onto", "injective", "unknown")
+    kinds = ("constant", "affine", "formula", "onto", "injective", "unknown")
     chosen["own"] = generator.choice([k for k in kinds if k != chosen["own"]])
     if generator.random() < 0.5:
         whole = ["-inf", "inf", True, True]

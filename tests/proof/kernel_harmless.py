@@ -45,7 +45,9 @@ def told(by: Json) -> Json:
     if low == 0 == high:
         constant = {"lip": 0.0, "smooth": 2} if by["off"] == "<diagonal>" else {}
         return by | {"own": "constant", "image": None} | constant
-    return by | {"own": "onto", "image": None} if (low > 0 or high < 0) and by["own"] != "affine" else by
+    return (
+        by | {"own": "onto", "image": None} if (low > 0 or high < 0) and by["own"] not in ("affine", "formula") else by
+    )
 
 
 def discrete_implied(stated: Json, by: Json) -> bool:

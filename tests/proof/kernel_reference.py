@@ -222,6 +222,10 @@ def at_node(node: Json, rule: str, operands: list[Json], params: dict[str, Json]
                 return None
             slopes, values = act
             return Bounds(products(a.diag, slopes), values, times(a.lip, greatest(slopes)))
+        case "ACT-P", [a, *others] if all(bound.diag.zero for bound in others):
+            floor = Fraction(node[3])
+            slopes = Box(floor * floor * floor / 2, 4 / floor, False, False)
+            return Bounds(products(a.diag, slopes), REAL, times(a.lip, slopes.hi))
         case "BN", [a]:
             eps = Fraction(params[node[1]]["kind"][1])
             root = DIGITS.sqrt(DIGITS.divide(Decimal(eps.denominator), Decimal(eps.numerator)))

@@ -82,7 +82,10 @@ def test_the_examples_use_every_rule_and_every_claim() -> None:
         for step in steps
     }
     arithmetic = {"NEG", "ADD", "SUM", "MUL", "DIV"}
-    assert rules == {"VAR", "CONST", "LET", "BASIC", "COMP", "ACT", "BN", "PERM", "DET", "PICK", "NET"} | arithmetic
+    assert (
+        rules
+        == {"VAR", "CONST", "LET", "BASIC", "COMP", "ACT", "ACT-P", "BN", "PERM", "DET", "PICK", "NET"} | arithmetic
+    )
     definitions = [d for found in certificates for d in found["statement"]["definitions"]]
     steps = json.dumps([d["steps"] for d in definitions if d["kind"] == "flow"])
     words = (
@@ -138,7 +141,7 @@ def test_the_kernel_runs_where_nothing_else_is(tmp_path: Path) -> None:
 
 def test_what_is_trusted_is_listed_by_its_place() -> None:
     heads = [line.partition(":")[0] for line in TRUSTED]
-    assert heads == ["reading", "meaning", "parameters", "activations", "numbers", "rules", "Python"]
+    assert heads == ["reading", "meaning", "splines", "parameters", "activations", "numbers", "rules", "Python"]
 
 
 # ---------------------------------------------------------------- what is changed

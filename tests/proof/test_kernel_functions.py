@@ -25,6 +25,7 @@ from mintdsl.proof.kernel.rules import (
     Fact,
     activate,
     add,
+    bent,
     constant,
     divide,
     mapped,
@@ -125,7 +126,7 @@ def wider(generator: random.Random, signed: Signed) -> Signed:
     return Signed(signs, Span(lo, hi, lo == -inf, hi == inf))
 
 
-RULES = ("add", "add", "subtract", "multiply", "divide", "act", "act", "map", "sum", "bn", "neg", "perm")
+RULES = ("add", "add", "subtract", "multiply", "divide", "act", "act", "map", "sum", "bn", "neg", "perm", "spline")
 
 
 class Builder:
@@ -187,6 +188,8 @@ class Builder:
                 return self.masked(a)
             case "perm":
                 return self.swapped(a)
+            case "spline":
+                return self.bent(a)
             case "sum":
 
                 def summed(x: Point, places: Places) -> Point:
@@ -247,6 +250,34 @@ class Builder:
     def swapped(self, a: Case) -> Case:
         """The two entries in the other order."""
         return Case(lambda x, i: a.function(x, i)[::-1], permuted(a.fact), a.indices)
+
+    def bent(self, a: Case) -> Case:
+        """A rational-quadratic spline on [-2, 2], with the most uneven bins and slopes that its floor lets through."""
+        floor, n = Fraction(1, self.random.choice((4, 8, 50))), self.random.choice((2, 3))
+
+        def knots() -> list[Fraction]:
+            free = [self.random.choice((0, 1, 5)) for _ in range(n - 1)]
+            shares = [floor + (1 - n * floor) * Fraction(k, sum((*free, 1))) for k in (*free, 1)]
+            return [Fraction(-2), *(-2 + 4 * sum(shares[: k + 1]) for k in range(n))]
+
+        across, up = knots(), knots()
+        slopes = [
+            Fraction(1),
+            *(self.random.choice((floor, 1 / floor, Fraction(1))) for _ in range(n - 1)),
+            Fraction(1),
+        ]
+        params = [constant(ANY)] * 3
+
+        def h(x: Fraction) -> Fraction:
+            if not -2 < x < 2:
+                return x
+            k = max(k for k in range(n) if across[k] <= x)
+            width, height = across[k + 1] - across[k], up[k + 1] - up[k]
+            steep, t = height / width, (x - across[k]) / width
+            top = height * (steep * t * t + slopes[k] * t * (1 - t))
+            return up[k] + top / (steep + (slopes[k + 1] + slopes[k] - 2 * steep) * t * (1 - t))
+
+        return a._replace(function=lambda x, i: each(h, a.function(x, i)), fact=bent(a.fact, params, floor))
 
 
 def each(h: Callable[[Fraction], Fraction], values: Point) -> Point:
@@ -309,7 +340,7 @@ class Witness:
                 assert a == b == c == low == high
             case "affine":
                 assert b != a and c - a == Fraction(-5, 2) * (b - a) and at(far) == a + far * (b - a)
-            case "onto":
+            case "onto" | "formula":
                 assert low < -100 and high > 100
             case "injective":
                 assert fact.image is not None
@@ -348,7 +379,7 @@ def test_conclusions_hold_of_functions() -> None:
             different(case, builder.random)
     print(f"\n{checked} points, {one_to_one} one to one; {dict(rules)}; {dict(kinds)}")
     assert all(rules[rule] >= 100 for rule in RULES) and composed >= 30
-    words = ("constant", "affine", "onto", "injective", "unknown", NONE, DENSE, "lower", "upper")
+    words = ("constant", "affine", "formula", "onto", "injective", "unknown", NONE, DENSE, "lower", "upper")
     assert all(kinds[word] >= 30 for word in words)
 
 
@@ -385,5 +416,5 @@ def test_the_witness_sees_false_facts() -> None:
     assert seen >= 150
 
 
-def test_onto_is_a_word_for_two_kinds() -> None:
-    assert set(ONTO) == {"affine", "onto"}
+def test_onto_is_a_word_for_three_kinds() -> None:
+    assert set(ONTO) == {"affine", "formula", "onto"}

@@ -23,13 +23,13 @@ from mintdsl.core.interval import POSITIVE, REAL as EVERYTHING, Interval
 from mintdsl.core.nat import Nat
 from mintdsl.proof import jacobian as j, prover
 from mintdsl.proof.acts import defined_facts, registered_facts
-from mintdsl.proof.check import inverse_kind
+from mintdsl.proof.inverses import inverse_kind, inverse_of_part
 from mintdsl.proof.jacobian import Atom, Fibre, Jacobian, Smooth
 from mintdsl.proof.kernel import exact, facts, flows, layers, rules
 from mintdsl.proof.kernel.exact import Signed, Span
 from mintdsl.proof.kernel.reading import Refused, read_size
 from mintdsl.proof.kernel.rules import Fact
-from mintdsl.proof.rules import algebra, flows as flow_rules, modules
+from mintdsl.proof.rules import algebra, flows as flow_rules, modules, splines
 from mintdsl.proof.rules.chain import composed, permuted
 from mintdsl.proof.undefined import Undefined, divides_by_zero
 from mintdsl.source import NOWHERE
@@ -89,10 +89,10 @@ def random_fact(generator: random.Random) -> Jacobian:
         if off == j.NONE:
             return j.constant(values)
         return Jacobian(off, diag, Fibre.CONST, values, lip=lip, smooth=smooth)
-    fibre = generator.choice((Fibre.AFFINE, Fibre.ONTO, Fibre.IMAGE, Fibre.UNKNOWN))
+    fibre = generator.choice((Fibre.AFFINE, Fibre.FORMULA, Fibre.ONTO, Fibre.IMAGE, Fibre.UNKNOWN, Fibre.UNKNOWN))
     image = generator.choice(IMAGES) if fibre is Fibre.IMAGE else EVERYTHING
     found = j.settled(Jacobian(off, diag, fibre, values, image, lip, smooth))
-    met = {Fibre.AFFINE: EVERYTHING, Fibre.ONTO: EVERYTHING, Fibre.IMAGE: found.image}.get(found.fibre)
+    met = EVERYTHING if found.fibre in j.ONTO else found.image if found.fibre is Fibre.IMAGE else None
     return found if met is None else j.replace(found, range=j.Signed(j.PLUS, met))
 
 
@@ -175,6 +175,15 @@ def random_rule(name: str, generator: random.Random) -> Pair:
                 lambda: modules.apply_map(a, None, False, j.Signed(j.PLUS, EVERYTHING), **MAP, determinant=inside),
                 lambda: rules.mapped(p, None, kept),
             )
+        case "ACT-P":
+            fixed = generator.random() < 0.6
+            params = [random_fact(generator) for _ in range(3)]
+            params = [j.constant(one.range) if fixed else one for one in params]
+            floor, others = generator.choice((1e-5, 1e-3, 0.1, 1 / 3, 0.4999)), [read(one) for one in params]
+            return (
+                lambda: splines.bend(a, params, floor, span=NOWHERE, spans=[NOWHERE] * 3),
+                lambda: rules.bent(p, others, Fraction(floor)),
+            )
         case "PERM":
             return lambda: permuted(a, WHY), lambda: rules.permuted(p)
         case "ACT":
@@ -228,6 +237,7 @@ NAMES = (
     "COMP",
     "DET",
     "PERM",
+    "ACT-P",
     "ACT",
     "ACT of the program",
 )
@@ -281,6 +291,8 @@ def test_bijections_are_the_same() -> None:
             inside = fact.range.forget().interval if bijection.codomain is None else bijection.codomain
             assert span(inside) == known.inside
             assert inverse_kind(fact) == known.inverse
+            if fact.off != j.DENSE:
+                assert inverse_of_part(fact) == flows.triangular(read(fact), ("affine", "formula")).inverse
             assert fact.unit == known.preserving
     assert proved >= 200
 

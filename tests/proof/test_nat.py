@@ -98,3 +98,23 @@ def test_text() -> None:
     assert str(c.over(2)) == "C / 2"
     assert c.over(2).text(" // ") == "C // 2"
     assert str(h - Nat.of(3)) == "H - 3"
+
+
+@given(NATS, NATS)
+def test_quotients_are_exact(a: Nat, b: Nat) -> None:
+    if b.terms:
+        assert (a * b).quotient(b) == a
+        found = a.quotient(b)
+        assert found is None or found * b == a
+        if b.symbols:
+            assert (a * b + Nat.of(1)).quotient(b) is None
+    assert a.quotient(Nat.of(0)) is None
+
+
+def test_quotients_that_are_none() -> None:
+    c, h, k = (Nat.symbol(name) for name in "CHK")
+    assert (k * c + c.over(2)).quotient(c) == k + Nat.of(1).over(2)
+    assert (k * c + h).quotient(c) is None
+    assert (c * c - h * h).quotient(c + h) == c - h
+    assert (c * c + h * h).quotient(c + h) is None
+    assert Nat.of(0).quotient(c) == Nat.of(0)

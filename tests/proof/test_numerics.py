@@ -360,6 +360,23 @@ def test_the_worst_weights_come_near_what_is_printed() -> None:
     assert allowed / 40 <= error <= allowed
 
 
+def test_splines_have_bounds_alone_and_none_in_couplings() -> None:
+    alone = found_in(
+        "mint 1\nlayer F on Vec[2] {\n  param w : bias on Vec[4]\n  param d : bias on Vec[2]\n"
+        "  map x -> rq_spline(2 * x, widths = w, heights = w, slopes = d, floor = 0.125)\n}\n"
+    )
+    assert alone.lip == pytest.approx(64) and alone.inverse == pytest.approx(512)
+    assert math.isinf(alone.solved) or math.isinf(alone.rounding)  # nothing is said of the rounding of knots
+    for formula, reason in (("BENT", "bends `b` by splines"), ("BENT * exp(a)", "scales `b`")):
+        found = found_in(
+            "mint 1\nlayer F on Vec[4] {\n  param w : bias on Vec[4]\n  param d : bias on Vec[2]\n  map x {\n"
+            f"    let (a, b) = split(x, halves)\n    return join(a, {formula})\n  }}\n}}\n".replace(
+                "BENT", "rq_spline(b, widths = w, heights = w, slopes = d)"
+            )
+        )
+        assert math.isinf(found.inverse) and reason in found.why_inverse
+
+
 def test_units() -> None:
     for name, unit in UNITS.items():
         assert torch.finfo(getattr(torch, name)).eps / 2 == unit

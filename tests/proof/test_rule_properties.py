@@ -47,6 +47,11 @@ TERMS = {
     "DIV": ("x / (1 + sigmoid(S(x)))", "A(x) / t", "1 / (1 + softplus(x))", "3 / r + x", "x / (2 + tanh(x))"),
     "TIE": ("t * x + U(elu(V(x)))", "U(V(x))", "V(x)"),
     "BN": ("m(x)", "t * m(A(x))", "n * m(x) + c"),
+    "ACT-P": (
+        "rq_spline(A(x), widths = w, heights = k, slopes = l, floor = 0.05)",
+        "rq_spline(x, widths = w, heights = 3 * k, slopes = -l, bound = 10) + P(x)",
+        "-rq_spline(n * rq_spline(x, widths = k, heights = w, slopes = l), widths = w, heights = w, slopes = l)",
+    ),
     "NET": ("x + g(c)", "t * g(c)", "x * exp(tanh(g(g(c)))) + concat(e, f)"),
 }
 """For each rule of formulas, layers on a vector in which it is applied."""
@@ -56,6 +61,7 @@ EXTRA = {
     "  param d[i] : bias (per = element)\n",
     "TIE": "  param U, V : linear lower\n  tie diag(U) * diag(V) >= 0\n",
     "BN": "  param m : normalize\n",
+    "ACT-P": "  param w, k : bias on Vec[3 * D]\n  param l : bias on Vec[2 * D]\n",
     "NET": "  param g : net G\n  param e : bias on Vec[1]\n  param f : bias on Vec[D - 1]\n",
 }
 NETS = "net G from Vec[D] to Vec[D] {\n  param V : linear\n  param b : bias\n  map x -> V(sin(x)) + b * b\n}\n"
@@ -200,6 +206,7 @@ JOINED = {
         ("Vec[6]", "strided, parts = 3, start = 2", "a, b, c", "a - b * c, b / (1 + exp(c)), -c"),
         ("Image[2, 1, 2]", "channel", "a, b", "(a + V(b)) * sigmoid(V(b) + 2), b"),
         ("Seq[2, 2]", "channel, start = 1", "a, b", "a * 2, a - b"),
+        ("Vec[2]", "halves", "a, b", "a, rq_spline(b, widths = concat(a, -a), heights = concat(a, a), slopes = a)"),
     ),
     "PICK": (
         ("Image[1, 2, 3]", "checkerboard", "a, b", "a, b * pick(exp(tanh(W(spread(a)))), b) + pick(W(spread(a)), b)"),

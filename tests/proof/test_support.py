@@ -369,3 +369,28 @@ def test_sizes_that_decide_must_be_given() -> None:
     net = network(core, key_of(core, "Mint"), (1, 4, 4), {"K": 1})
     with pytest.raises(ValueError, match="`tri`"):
         support(net)
+
+
+@pytest.mark.parametrize(
+    ("how", "parts", "dims"),
+    [
+        ("channel", "a, rq_spline(b, widths = V(a), heights = q, slopes = a)", (4, 3, 2)),
+        ("channel, start = 1", "rq_spline(a, widths = q, heights = q, slopes = U(b)) + b, b", (2, 2, 3)),
+        ("checkerboard", "a, rq_spline(b, widths = M(spread(a)), heights = q, slopes = spread(a))", (1, 3, 3)),
+    ],
+)
+def test_splines(how: str, parts: str, dims: Shape) -> None:
+    """Each element sees what its own bins see."""
+    half = "Image[C, H, W]" if how == "checkerboard" else "Image[C / 2, H, W]"
+    wide = "Image[2 * C, H, W]" if how == "checkerboard" else "Image[C, H, W]"
+    params = {
+        "V": f"conv 3x1 from {half} to {wide}",
+        "U": f"conv 1x3 on {half}",
+        "M": f"conv 1x1 from {half} to {wide}",
+    }
+    members = "".join(f"  param {n} : {kind}\n" for n, kind in params.items() if f"{n}(" in parts)
+    core = program(
+        f"layer L on Image[C, H, W] {{\n{members}  param q : bias (per = element) on {wide}\n"
+        f"  map x {{\n    let (a, b) = split(x, {how})\n    return join({parts})\n  }}\n}}"
+    )
+    same(core, "L", dims, {}, 1)

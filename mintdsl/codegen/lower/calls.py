@@ -32,6 +32,7 @@ class Walk(Protocol):
     variables: dict[str, Code]
     spread: dict[str, Code]
     at: str
+    bounded: bool
 
     @property
     def input(self) -> str: ...
@@ -41,6 +42,8 @@ class Walk(Protocol):
     def name(self, wanted: str, code: Code) -> Code: ...
 
     def fresh(self, wanted: str) -> str: ...
+
+    def mul(self, a: Code, b: Code) -> Code: ...
 
 
 def given(walk: Walk, node: ir.Given) -> Code:
@@ -145,6 +148,17 @@ def _frozen(walk: Walk, code: Code) -> Code:
     found = Code(f"rests[{len(walk.rests)}]", code.families, True, code.rank)
     walk.rests.append(found.text)
     return found
+
+
+def rearranged(walk: Walk, node: ir.Concat | ir.Delay | ir.Pool) -> Code:
+    """What only moves entries, or takes means of them."""
+    match node:
+        case ir.Concat():
+            return concat(walk, node)
+        case ir.Delay():
+            return delayed(walk, node)
+        case ir.Pool():
+            return pooled(walk, node)
 
 
 def delayed(walk: Walk, node: ir.Delay) -> Code:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from mintdsl.codegen.lower import calls
+from mintdsl.codegen.lower import calls, splines
 from mintdsl.codegen.lower.code import ONE, ZERO, Algebra, Code, act_functions, letters, moved, rank_of, shown
 from mintdsl.codegen.lower.maps import map_of
 from mintdsl.codegen.naming import LOCALS
@@ -193,12 +193,10 @@ class Lowering:
                 return ZERO, ZERO  # it reads the variable, so strictly
             case ir.Call() | ir.Chain():
                 return calls.call(self, node) if isinstance(node, ir.Call) else calls.chained(self, node), ZERO
-            case ir.Concat():
-                return calls.concat(self, node), ZERO
-            case ir.Delay():
-                return calls.delayed(self, node), ZERO
-            case ir.Pool():
-                return calls.pooled(self, node), ZERO
+            case ir.Concat() | ir.Delay() | ir.Pool():
+                return calls.rearranged(self, node), ZERO
+            case ir.Spline():
+                return splines.lowered(self, node)
 
     def _plain(self, node: ir.Expr) -> Code:
         """The value of a node that does not contain the variable, in mode bound, where values are not tracked."""

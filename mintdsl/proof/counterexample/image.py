@@ -172,7 +172,7 @@ class _Closed:
                 return reduce(lambda a, b: _binary("+", a, b), terms)
             case ir.Pool() | ir.Delay() | ir.Call() | ir.Chain() | ir.Concat() | ir.Spread() | ir.Pick() | ir.Join():
                 raise _Unlike
-            case ir.Given():
+            case ir.Given() | ir.Spline():
                 raise _Unlike
             case other:
                 assert_never(other)

@@ -21,6 +21,8 @@ TRUSTED = (
     "meaning: nodes, maps and steps compute what the language says; a map with a direction keeps the entries later "
     "(upper: earlier) in the declared order and the diagonal; convolutions have stride 1, zero padding, and their "
     "anchor at offset 0",
+    "splines: all bins are shares of at least the floor, of widths and of heights, slopes at knots from the floor to "
+    "its inverse; there are at least two bins, and fewer than one over the floor",
     "parameters: each stays in the set of its constraint, in floating point and for every raw value; ties are solved "
     "as the statement writes them; sizes are at least 1; a deviation taken from data is positive",
     "activations: slopes, values, images, domains and smoothness are those of the kernel's table",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from math import inf
 from typing import NamedTuple
@@ -69,8 +69,8 @@ def joined(first: Known | None, second: Known | None) -> Known | None:
     return second if first is None else first if second is None else first.then(second)
 
 
-def triangular(fact: Fact) -> Known:
-    """Rule I-TRI: what follows for a layer whose result has this fact."""
+def triangular(fact: Fact, closed: Sequence[str] = ("affine",)) -> Known:
+    """Rule I-TRI: what follows for a layer whose result has this fact; `closed` are the kinds inverted by a formula."""
     if fact.off == DENSE or not fact.diag.span.one_signed:
         return Known(None, REAL, False, fact.lip, fact=fact)
     whole = fact.met if fact.off == NONE or fact.met == REAL else None
@@ -80,7 +80,7 @@ def triangular(fact: Fact) -> Known:
         whole is not None,
         fact.lip,
         preserving=fact.diag.span in (ONE, ONE.minus()),
-        inverse="iterative" if fact.off != NONE else "closed_form" if fact.own == "affine" else "elementwise",
+        inverse="iterative" if fact.off != NONE else "closed_form" if fact.own in closed else "elementwise",
         fact=fact,
     )
 

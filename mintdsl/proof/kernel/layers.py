@@ -19,6 +19,7 @@ from mintdsl.proof.kernel.rules import (
     Fact,
     activate,
     add,
+    bent,
     constant,
     divide,
     mapped,
@@ -85,6 +86,10 @@ class Scope(NamedTuple):
                 return self.mapped(name, indices, facts[arg])
             case "act", [act, arg]:
                 return "ACT", activate(facts[arg], self.act(act, facts[arg].values.forgotten))
+            case "rq_spline", [bins, bound, floor, arg, *params]:
+                if len(params) != 3 or not bound > 0 or not 0 < Fraction(floor) * read_size(bins).lo < 1:
+                    raise Refused("a spline of another form than it should have")
+                return "ACT-P", bent(facts[arg], [facts[param] for param in params], Fraction(floor))
             case "neg", [arg]:
                 return "NEG", negated(facts[arg])
             case "+" | "-" | "*" | "/", [a, b]:
@@ -223,7 +228,7 @@ def check_layer(layer: Json, acts: Json, proof: Json, nets: Mapping[str, Json]) 
         read = {
             node[1] for body in (nodes, *(written[name][1] for name in part.lets)) for node in body if node[0] == "var"
         }
-        found.append(whole(fact) if layer["split"] is None else triangular(fact))
+        found.append(whole(fact) if layer["split"] is None else triangular(fact, ("affine", "formula")))
         reads[variable] = read - {variable}
     if scope.used != set(proof["acts"]):
         raise Refused(f"{layer['name']}: facts of activations that nothing uses")

@@ -17,7 +17,7 @@ from mintdsl.proof.kernel.facts import Elementwise
 from mintdsl.proof.kernel.reading import Json, Refused, read_number, read_signed, read_span
 
 NONE, DENSE = "<diagonal>", "<dense>"
-ONTO = ("affine", "onto")
+ONTO = ("affine", "formula", "onto")
 
 
 class Fact(NamedTuple):
@@ -26,9 +26,10 @@ class Fact(NamedTuple):
     `off`: which x_q other than x_p the value f_p depends on: NONE; those before p in a direction of the layer's order;
     DENSE, any. `diag` has all quotients (f_p(x) - f_p(y)) / (x_p - y_p) for x and y that differ at p alone, its signs
     the same for all of them. `own` tells of the functions x_p -> f_p, all else held fixed: "constant"; "affine",
-    a x_p + b with a != 0; "onto", each takes all values of R; "injective", each takes those of `image` and no others;
-    "unknown". `values` has all f_p(x). `lip` bounds the Lipschitz constant in the 2-norm. `smooth`: 2 analytic, 1 C1,
-    0 neither. `chain`, where `off` is DENSE: 1, it is a bijection of R^D; 2, one that keeps volumes; 0, perhaps not.
+    a x_p + b with a != 0; "onto", each takes all values of R; "formula", the same, of splines and affine functions;
+    "injective", each takes those of `image` and no others; "unknown". `values` has all f_p(x). `lip` bounds the
+    Lipschitz constant in the 2-norm. `smooth`: 2 analytic, 1 C1, 0 neither. `chain`, where `off` is DENSE: 1, it is a
+    bijection of R^D; 2, one that keeps volumes; 0, perhaps not.
     """
 
     off: str
@@ -72,7 +73,7 @@ class Fact(NamedTuple):
         if self.strict:
             return self._replace(own="constant", image=None)
         away = self.diag.span.lo > 0 or self.diag.span.hi < 0
-        return self._replace(own="onto", image=None) if away and self.own != "affine" else self
+        return self._replace(own="onto", image=None) if away and self.own not in ONTO else self
 
     def allows(self, found: Fact) -> bool:
         """Whether what was found implies this."""
@@ -171,6 +172,7 @@ def total(f: Fact, indices: Sequence[str]) -> Fact:
     """Rule SUM, over indices with at least one value each."""
     free = not any(set(where) & set(indices) for _, where in f.diag.signs)
     own = f.own if f.own in ONTO and free and f.diag.span.one_way else "unknown"
+    own = "onto" if own == "formula" else own
     return Fact(f.off, f.diag.summed(indices), own, None, f.values.summed(indices), inf, f.smooth).settled()
 
 
@@ -183,6 +185,14 @@ def activate(f: Fact, h: Elementwise) -> Fact:
     onto = h.slope.one_signed and h.domain == h.image == REAL
     chain = min(f.chain, onto + (onto and h.slope.unit))
     return Fact(f.off, diag, own, image, values, times(f.lip, h.slope.most), min(f.smooth, h.smooth), chain).settled()
+
+
+def bent(f: Fact, params: Sequence[Fact], floor: Fraction) -> Fact:
+    """Rule ACT-P: a spline of f whose parameters do not depend on x; sections of bins and knot slopes >= floor."""
+    if all(p.constant for p in params):
+        found = activate(f, Elementwise(Span(floor**3 / 2, 4 / floor), REAL, REAL, REAL, 1))
+        return found._replace(own="formula") if found.own == "onto" and f.own in ("affine", "formula") else found
+    return Fact(DENSE, ANY, "unknown", None, ANY, inf, min(1, *(p.smooth for p in params))).settled()
 
 
 def normalized(f: Fact, eps: Fraction) -> Fact:

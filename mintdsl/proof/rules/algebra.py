@@ -9,6 +9,7 @@ from mintdsl.diagnostics.model import Diagnostic, Fix, Label
 from mintdsl.proof.jacobian import (
     DENSE,
     NONE,
+    ONTO,
     PLUS,
     Atom,
     Chain,
@@ -96,7 +97,7 @@ def _sum_fibre(left: Jacobian, right: Jacobian, same_way: bool) -> tuple[Fibre, 
     pair = (left, right)
     for one, other in (pair, pair[::-1]):
         if other.strict:  # a shift that does not read the own coordinate
-            if one.fibre in (Fibre.AFFINE, Fibre.ONTO) or one.fibre is Fibre.CONST:
+            if one.fibre in (*ONTO, Fibre.CONST):
                 return one.fibre, REAL
             # a shifted box is one too, but its rounded ends would not be exact
             return Fibre.UNKNOWN, REAL
@@ -104,7 +105,7 @@ def _sum_fibre(left: Jacobian, right: Jacobian, same_way: bool) -> tuple[Fibre, 
         return Fibre.UNKNOWN, REAL
     if left.fibre is Fibre.AFFINE and right.fibre is Fibre.AFFINE:
         return Fibre.AFFINE, REAL
-    if any(e.fibre in (Fibre.AFFINE, Fibre.ONTO) for e in pair):
+    if any(e.fibre in ONTO for e in pair):
         return Fibre.ONTO, REAL
     return Fibre.UNKNOWN, REAL
 
@@ -168,10 +169,12 @@ def total(body: Jacobian, indices: tuple[str, ...], *, span: Span) -> Jacobian:
             ("terms of different sign can cancel, so the sign of the diagonal of the sum is unknown",),
             (Fix(f"bind the signs of all factors along the path: `{tie}`, with the maps that follow", text=tie),),
         )
-    fibre = body.fibre if free == body.diag and body.fibre in (Fibre.AFFINE, Fibre.ONTO, Fibre.CONST) else Fibre.UNKNOWN
+    fibre = body.fibre if free == body.diag and body.fibre in (*ONTO, Fibre.CONST) else Fibre.UNKNOWN
     one_way = body.diag.interval.nonnegative or body.diag.interval.nonpositive
-    if fibre in (Fibre.AFFINE, Fibre.ONTO) and not one_way:
+    if fibre in ONTO and not one_way:
         fibre = Fibre.UNKNOWN
+    if fibre is Fibre.FORMULA:  # a sum of several
+        fibre = Fibre.ONTO
     values = _times_extent(_free_of(body.range, indices))
     diag, why = _times_extent(free), body.sign_why or lost
     return settled(Jacobian(body.off, diag, fibre, values, smooth=body.smooth, sign_why=why))
@@ -219,11 +222,7 @@ def activate(e: Jacobian, h: ActFacts, *, span: Span, declared: Span | None) -> 
     fibre, image = Fibre.UNKNOWN, REAL
     if e.strict:
         fibre = Fibre.CONST
-    elif (
-        monotone
-        and e.fibre in (Fibre.AFFINE, Fibre.ONTO, Fibre.IMAGE)
-        and h.domain == (e.image if e.fibre is Fibre.IMAGE else REAL)
-    ):
+    elif monotone and e.fibre in (*ONTO, Fibre.IMAGE) and h.domain == (e.image if e.fibre is Fibre.IMAGE else REAL):
         # only where h meets its whole domain is its image known exactly
         image = h.image
         fibre = Fibre.ONTO if image == REAL else Fibre.IMAGE
@@ -260,7 +259,7 @@ def multiply(left: Jacobian, right: Jacobian, *, span: Span, spans: tuple[Span, 
         if factor.strict:
             diag = own.diag * factor.range
             fibre = Fibre.CONST if own.strict else Fibre.UNKNOWN
-            if factor.range.interval.one_signed and own.fibre in (Fibre.AFFINE, Fibre.ONTO):
+            if factor.range.interval.one_signed and own.fibre in ONTO:
                 fibre = own.fibre
             lost = None
             if not own.strict and not factor.range.interval.one_signed and not factor.range.interval.is_zero:

@@ -26,7 +26,7 @@ def triangular(jacobian: Jacobian) -> Bijection | None:
     if jacobian.off == DENSE or not jacobian.diag.interval.one_signed:
         return None
     match jacobian.fibre:
-        case Fibre.AFFINE | Fibre.ONTO:
+        case Fibre.AFFINE | Fibre.FORMULA | Fibre.ONTO:
             return Bijection(REAL, REAL)
         case Fibre.IMAGE if jacobian.off == NONE:
             return Bijection(REAL, jacobian.image, f"every element's image is {jacobian.image}, not all of R")

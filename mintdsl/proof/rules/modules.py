@@ -7,7 +7,18 @@ from math import inf, nextafter, sqrt
 
 from mintdsl.core.interval import NONNEGATIVE, REAL, Interval, product_above
 from mintdsl.diagnostics.model import Diagnostic, Fix, Label
-from mintdsl.proof.jacobian import DENSE, NONE, PLUS as NO_SIGNS, VARIABLE, Chain, Fibre, Jacobian, Signed, constant
+from mintdsl.proof.jacobian import (
+    DENSE,
+    NONE,
+    ONTO,
+    PLUS as NO_SIGNS,
+    VARIABLE,
+    Chain,
+    Fibre,
+    Jacobian,
+    Signed,
+    constant,
+)
 from mintdsl.proof.rules.chain import broken, chained, linked
 from mintdsl.proof.rules.model import MINTNET, Rule, vec
 from mintdsl.records import replace
@@ -69,7 +80,7 @@ def apply_map(
     fibre = argument.fibre
     if strict or argument.constant or argument.strict:
         fibre = Fibre.CONST
-    elif fibre in (Fibre.AFFINE, Fibre.ONTO):
+    elif fibre in ONTO:
         fibre = fibre if diagonal.interval.one_signed else Fibre.UNKNOWN
     else:
         fibre = Fibre.UNKNOWN

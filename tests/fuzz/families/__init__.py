@@ -14,6 +14,7 @@ from . import (
     parts,
     products,
     scales,
+    splines,
     ties,
     values,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "parts",
     "products",
     "scales",
+    "splines",
     "ties",
     "values",
 ]

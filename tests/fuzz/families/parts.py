@@ -11,13 +11,14 @@ from mintdsl.syntax import ast
 from ..draft import Sketch
 from ..edit import at, change_one, put, sites
 from ..registry import mutant, whole
+from .splines import spline
 
 SHAPES = {
     "Image": ((2, 2, 2), (4, 1, 2), (4, 2, 1), (2, 3, 1), (6, 1, 1), (3, 2, 2)),
     "Vec": ((4,), (6,), (2,), (8,)),
     "Seq": ((2, 2), (1, 4), (3, 2)),
 }
-PARTS = {"rule:JOIN", "rule:PICK", *(f"mask:{m}" for m in (*MASKS, "declared"))}
+PARTS = {"rule:JOIN", "rule:PICK", "rule:ACT-P", *(f"mask:{m}" for m in (*MASKS, "declared"))}
 UNARY = ("tanh", "sin", "softplus", "sigmoid", "relu", "gelu", "exp")
 POSITIVE = ("exp(tanh({}))", "sigmoid({} + 2)", "exp(sin({}))", "(1 + softplus({}))", "(0.5 + sigmoid({}))")
 
@@ -100,6 +101,8 @@ def _link(
     rng = sketch.rng
     if sketch.chance(0.1):
         return f"(-{text})"
+    if sketch.chance(0.15):
+        return spline(sketch, text, known, members, shape, masked=masked)
     if known and sketch.chance(0.75):
         source = rng.choice(known)
         inner = f"spread({source})" if masked else source

@@ -1,0 +1,78 @@
+"""The rule of elementwise bijections with parameters: what bends a coordinate must not read it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mintdsl.core.bijections import spline_slope
+from mintdsl.core.interval import REAL
+from mintdsl.diagnostics.model import Diagnostic, Fix, Label
+from mintdsl.proof.jacobian import DENSE, PLUS, Fibre, Jacobian, Signed, Smooth
+from mintdsl.proof.rules.algebra import ActFacts, activate
+from mintdsl.proof.rules.model import Rule
+from mintdsl.records import replace
+from mintdsl.source import Span
+
+
+def bend(e: Jacobian, params: Sequence[Jacobian], floor: float, *, span: Span, spans: Sequence[Span]) -> Jacobian:
+    """Rule ACT-P: the class of a spline of e; `spans` are those of its parameters.
+
+    The bounds of its slope. Let s be the height of a bin over its width, t the place in it, p and q the slopes at its
+    ends, f the floor. Bins are shares of at least f, and so s is from f to 1 / f, as p and q are. With u = 1 - t the
+    slope is
+
+        s^2 A / B^2,  A = p u^2 + q t^2 + 2 s t u,  B = s (t^2 + u^2) + (p + q) t u.
+
+    Above: B >= s / 2, and A, a mean of p, q and s, is at most 1 / f. Below: B = (a t) (a u + s t / a) + (b u) (b t +
+    s u / b) with a^2 = q, b^2 = p, so B^2 <= A C with C = (a u + s t / a)^2 + (b t + s u / b)^2 (Cauchy, Schwarz).
+    These are squares of means: C <= u q + t s^2 / q + t p + u s^2 / p <= (1 + s^2) / f. So the slope is at least
+    f s^2 / (1 + s^2) >= f^3 / (1 + f^2) >= f^3 / 2. Outside of the bins it is 1.
+    """
+    if all(param.constant for param in params):
+        facts = ActFacts("rq_spline", spline_slope(floor), REAL, REAL, REAL, Smooth.C1)
+        found = activate(e, facts, span=span, declared=None)
+        solved = e.fibre in (Fibre.AFFINE, Fibre.FORMULA) and found.fibre is Fibre.ONTO
+        return replace(found, fibre=Fibre.FORMULA) if solved else found
+    reading = next(where for where, param in zip(spans, params, strict=True) if not param.constant)
+    smooth = min([Smooth.C1, *(param.smooth for param in params)])
+    unknown = Signed(PLUS, REAL)
+    return Jacobian(DENSE, unknown, Fibre.UNKNOWN, unknown, smooth=smooth, dense_why=_reads(span, reading))
+
+
+def _reads(span: Span, reading: Span) -> Diagnostic:
+    return Diagnostic(
+        "E0415",
+        "the parameters of this spline read what it bends",
+        (Label(reading, "depends on the variable", primary=True), Label(span, "bent here")),
+        (
+            "rule ACT-P: each element is bent by a spline of its own, which must not change with that element",
+            "parameters that read earlier elements only (autoregressive splines) are not followed in this version",
+        ),
+        (Fix("split the variable, and let a net make the parameters of one part from the others"),),
+    )
+
+
+def _example(parameters: str) -> str:
+    net = "net Bins from Vec[D] to (Vec[4 * D], Vec[4 * D], Vec[3 * D]) {\n"
+    net += "  param W, K : linear from Vec[D] to Vec[4 * D]\n  param S : linear from Vec[D] to Vec[3 * D]\n"
+    net += "  map x -> (W(x), K(x), S(x))\n}\n"
+    layer = "layer Example on Vec[D] ensures invertible {\n  space Half = Vec[D / 2]\n"
+    layer += "  param n : net Bins from Half to (Vec[2 * D], Vec[2 * D], Vec[3 * D / 2])\n  map x {\n"
+    layer += f"    let (a, b) = split(x, halves)\n    let (w, k, d) = n({parameters})\n"
+    layer += "    return join(a, rq_spline(b, widths = w, heights = k, slopes = d))\n  }\n}\n"
+    return f"mint 1\n{net}{layer}"
+
+
+ACT_P = Rule(
+    "ACT-P",
+    "e : diag in m D;  w, k, d constant   =>   rq_spline(e; w, k, d) : diag in m D [floor^3 / 2, 4 / floor], each "
+    "fibre onto R where that of e is, C1",
+    "w, k and d do not read what e reads; 0 < floor, bins floor < 1, at least two bins; shares of the interval are at "
+    "least floor, slopes at knots from floor to 1 / floor, and 1 at the ends, where the identity goes on",
+    "Durkan, Bekasov, Murray, Papamakarios, Neural Spline Flows, NeurIPS 2019, arXiv:1906.04032, equations 4 to 8; "
+    "Gregory, Delbourgo, Piecewise rational quadratic interpolation to monotonic data, IMA J. Numer. Anal. 2, 1982",
+    bend,
+    _example("a"),
+    _example("b"),
+)
+RULES = (ACT_P,)

@@ -1,0 +1,8 @@
+# error: [E0209] floor = 1e-6
+# in float32 such a bin may have no width
+mint 1
+layer A on Vec[D] ensures invertible {
+  param w : bias on Vec[2 * D]
+  param d : bias on Vec[D]
+  map x -> rq_spline(x, widths = w, heights = w, slopes = d, floor = 1e-6)
+}
