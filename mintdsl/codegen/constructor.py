@@ -143,7 +143,7 @@ def write_constructor(c: LayerContext) -> None:
         write(f"self.{word} = tuple({word})")
     write('self.latent_shape, self.context_shape, self.path = self.event_shape, None, ""')
     write("self.kept_weights: tuple[Tensor, ...] | None = None")
-    if not c.affine and not c.composed and not isinstance(layer, ir.Net):
+    if c.solved:
         write("self.last_inverse: InverseInfo | None = None")
     own = [f'"{p.name}"' for p in c.params]
     write.tuple("self.names = ", own)
@@ -203,6 +203,8 @@ def write_constructor(c: LayerContext) -> None:
             _ready(c, param, param.kind)
     for param, net in ir.net_params(layer):
         _net(c, param, net)
+    for param, used in ir.applied_layers(layer):
+        _applied(c, param, used)
     if c.buffers:
         write.tuple("self.masks = ", [f'"{mask}"' for mask in c.buffers])
         write("self.make_masks()")
@@ -242,16 +244,30 @@ def _net(c: LayerContext, param: ir.Param, kind: ir.NetParam) -> None:
     args = [] if concrete(net.shape) else [shapes.shape(kind.sources[0], names)]
     numbers = [int(word.rpartition("_")[2]) for word, _ in places(net)[1:]]
     args += [shapes.shape((*kind.sources, *kind.targets)[number - 1], names) for number in numbers]
-    here = {**names, **{f.name: c.member(f.name) for f in c.layer.formals if f.type in ("Act", "Init")}}
-    defaults = {f.name: f.default for f in net.formals}
-    inner = c.every[kind.definition].argument
-    args += [f"{inner[n]}={shapes.argument(v, here)}" for n, v in kind.args if defaults[n] != v]
+    args += _arguments(c, kind)
     made = f"{c.classes[kind.definition]}({', '.join([*args, '**factory'])})"
     extents = dict(c.layer.indices)
     for index in reversed(param.indices):
         made = f"nn.ModuleList({made} for _ in range({shapes.size(extents[index], names)}))"
     before, _, after = made.partition("(")
     c.write.call(f"{c.member(param.name)} = {before}", [after.removesuffix(")")], "")
+
+
+def _arguments(c: LayerContext, kind: ir.NetParam | ir.LayerParam) -> list[str]:
+    """The formals of a net or layer inside of this one, where they are not the defaults."""
+    used = kind.net if isinstance(kind, ir.NetParam) else kind.layer
+    here = {**c.names.argument, **{f.name: c.member(f.name) for f in c.layer.formals if f.type in ("Act", "Init")}}
+    defaults = {f.name: f.default for f in used.formals}
+    inner = c.every[kind.definition].argument
+    return [f"{inner[n]}={shapes.argument(v, here)}" for n, v in kind.args if defaults[n] != v]
+
+
+def _applied(c: LayerContext, param: ir.Param, kind: ir.LayerParam) -> None:
+    """A layer that the formula applies as a module of this one."""
+    place = "self.event_shape" if kind.place == c.layer.shape else shapes.shape(kind.place, c.names.argument)
+    args = [] if concrete(kind.layer.shape) else [place]
+    args = [*args, *_arguments(c, kind), "**factory"]
+    c.write.call(f"{c.member(param.name)} = {c.classes[kind.definition]}", args, "")
 
 
 def _proved_only(c: LayerContext) -> None:
@@ -321,7 +337,7 @@ def _raw_shape(c: LayerContext, param: ir.Param) -> str:
             parts += [size(target.dims[0]), size(source.dims[0]), *map(str, taps)]
         case ir.Dense():
             parts += [size(target.dims[-1]), size(source.dims[-1])]
-        case ir.NetParam() | ir.LayerNorm() | ir.Attention():
+        case ir.NetParam() | ir.LayerParam() | ir.LayerNorm() | ir.Attention():
             raise AssertionError("a module of its own")
     return shapes.listed(parts)
 
@@ -395,7 +411,7 @@ def _permutation(c: LayerContext, param: ir.Param) -> None:
 
 
 def _fronts(c: LayerContext) -> None:
-    if c.affine or c.composed:
+    if not c.solved:
         return
     if all(p.jacobian.off == NONE for p in c.proofs):
         c.write("self.functional, self.fronts = (0,) * len(self.event_shape), 1")

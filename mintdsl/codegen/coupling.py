@@ -10,6 +10,7 @@ from collections.abc import Container, Iterator, Sequence
 from graphlib import TopologicalSorter
 
 from mintdsl.codegen import shapes
+from mintdsl.codegen.chain import applied_lines
 from mintdsl.codegen.context import LayerContext
 from mintdsl.codegen.lower.code import Code, rank_of
 from mintdsl.codegen.lower.formula import Lowering
@@ -60,7 +61,7 @@ def _chain(c: LayerContext, variable: str, result: ir.Expr) -> Chain:
     layer, name = c.layer, c.names.local[variable]
     assert isinstance(layer, ir.Layer) and layer.split is not None
     found, _ = links(layer, variable, result)
-    operands = [link.operand for link in found if link.operand is not None]
+    operands = [link.operand for link in found if link.operand is not None and link.word != "layer"]
     read = [v for v in variables(result, layer) if v != variable]
     reads = tuple(c.names.local[v] for v in layer.split.parts if v in read)
     attributes = {p.name: c.member(p.name) for p in layer.params}
@@ -76,14 +77,14 @@ def _chain(c: LayerContext, variable: str, result: ir.Expr) -> Chain:
     values: dict[int, Code] = {}
     for link in found:
         lowering.at = "scale" if link.word in SCALES else "shift"
-        if link.operand is not None:
+        if link.operand is not None and link.word != "layer":
             values[id(link.operand)] = lowering.expr(link.operand)[0]
     steps: list[tuple[str, str]] = []
     terms: list[Code] = []
     names: list[str] = []
     for link in found:
-        if link.operand is None:
-            steps.append((link.word, ""))
+        if link.operand is None or isinstance(link.operand, ir.Inline):
+            steps.append((link.word, "" if link.operand is None else c.member(link.operand.param)))
             continue
         value = values[id(link.operand)]
         if _stands_alone(value, lowering):
@@ -234,10 +235,7 @@ def _forward(c: LayerContext, chains: Sequence[Chain]) -> None:
             if not chain.moves:
                 continue
             _call(c, chain)
-            value = chain.name
-            for word, term in chain.steps:
-                value = _applied(value, word, term)
-            write(f"y_{chain.name} = {value}")
+            _stepped(c, chain, f"y_{chain.name}", inverse=False)
             _log_det(c, chain, "+")
         whole = _joined(c, [f"y_{chain.name}" if chain.moves else chain.name for chain in chains])
         write(f"return unflatten_batch({whole}, lead), unflatten_batch(log_det, lead)")
@@ -247,8 +245,11 @@ def _inverse(c: LayerContext, chains: Sequence[Chain]) -> None:
     write = c.write
     write.call("def inverse", INVERSE, " -> tuple[Tensor, Tensor]:")
     with write.indented():
-        write('"""x with f(x) = z and log |det dx/dz|, in closed form, one part after the other."""')
+        how = "in closed form, " if c.affine else ""
+        write(f'"""x with f(x) = z and log |det dx/dz|, {how}one part after the other."""')
         write("no_context(context, type(self).__name__)")
+        if c.assuming:
+            write("check_assumptions(self)  # what the proof assumes of stored numbers")
         write(f'z, lead = flatten_batch(z, self.event_shape, "z", "{c.where(c.layer.shape_span)}")')
         _begin(c, chains, "z")
         by_name = {chain.name: chain for chain in chains}
@@ -258,13 +259,24 @@ def _inverse(c: LayerContext, chains: Sequence[Chain]) -> None:
             if not chain.moves:
                 continue
             _call(c, chain)
-            value = chain.name
-            for word, term in reversed(chain.steps):
-                value = _undone(value, word, term)
-            write(f"{chain.name} = {value}")
+            _stepped(c, chain, chain.name, inverse=True)
             _log_det(c, chain, "-")
         whole = _joined(c, [chain.name for chain in chains])
         write(f"return unflatten_batch({whole}, lead), unflatten_batch(log_det, lead)")
+
+
+def _stepped(c: LayerContext, chain: Chain, at: str, *, inverse: bool) -> None:
+    """The links of a part, or what undoes them from their end; those between layers in one line. `at` is the result."""
+    value = chain.name
+    for word, term in reversed(chain.steps) if inverse else chain.steps:
+        if word == "layer":
+            for line in applied_lines(term, at, value, inverse=inverse):
+                c.write(line)
+            value = at
+        else:
+            value = _undone(value, word, term) if inverse else _applied(value, word, term)
+    if value != at:
+        c.write(f"{at} = {value}")
 
 
 def _begin(c: LayerContext, chains: Sequence[Chain], whole: str) -> None:

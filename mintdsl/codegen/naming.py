@@ -14,7 +14,7 @@ from mintdsl.core import ir
 # variables of the generated methods
 LOCALS = frozenset(
     "l O I drawn blocks part parts self x w s y z rests diagonal slope lead log_det sign value context term tol "
-    "max_iter fixed scale shift log_scale".split()
+    "max_iter fixed scale shift log_scale change".split()
 )
 # arguments and variables of the generated constructors
 ARGUMENTS = frozenset("self shape device dtype factory kept differences".split())

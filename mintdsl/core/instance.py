@@ -167,6 +167,8 @@ class Instances:
                 return None
             inner = self.of(param.kind.definition, known[0], *arguments, param.span, known)
             return inner and inner._replace(modules=0)
+        if isinstance(param.kind, ir.LayerParam):
+            return self._applied(param, param.kind, dims, values, orders, use)
         source = self._dims(param.source, dims, values, param.span, use)
         target = self._dims(param.target, dims, values, param.span, use)
         if source is None or target is None:
@@ -189,6 +191,23 @@ class Instances:
             self._too_much(use)
             return None
         return count(param, param.kind, source, target, order, live)
+
+    def _applied(
+        self,
+        param: ir.Param,
+        kind: ir.LayerParam,
+        dims: Sizes,
+        values: Mapping[str, int],
+        orders: Mapping[str, Order],
+        use: Span,
+    ) -> Counts | None:
+        """The numbers of a layer that a formula applies; it is a layer of its own."""
+        place = self._dims(kind.place, dims, values, param.span, use)
+        least = {f.name: f.least for f in kind.layer.formals}
+        arguments = self._arguments(kind.args, values, orders, param.span, least)
+        if place is None or arguments is None:
+            return None
+        return self.of(kind.definition, place, *arguments, param.span)
 
     def _between(self, param: ir.Param, owner: ir.Net, data: int, source: int, target: int, use: Span) -> Counts | None:
         """A masked matrix to or from hidden units; each position of the data needs one, or a dependency is lost."""

@@ -23,6 +23,7 @@ from mintdsl.core.interpret_weights import (
     Raw,
     Weights,
     bind,
+    bind_layer,
     bind_net,
     channel_of,
     channels_of,
@@ -153,10 +154,10 @@ def parameters(
 
 
 def _tensors(layer: ir.Layer | ir.Net, env: Env, prefix: str) -> dict[str, tuple[int, ...]]:
-    """The raw tensors of a layer or net, then those of its nets."""
+    """The raw tensors of a layer or net, then those of its nets and of the layers that it applies."""
     found: dict[str, tuple[int, ...]] = {}
     for param in layer.params:
-        if isinstance(param.kind, (ir.NetParam, ir.LayerNorm, ir.Attention)):
+        if isinstance(param.kind, (ir.NetParam, ir.LayerParam, ir.LayerNorm, ir.Attention)):
             found |= {f"{prefix}{param.name}.{name}": shape for name, shape in parts_of(param, env).items()}
             continue
         if isinstance(param.kind, ir.Perm):
@@ -179,6 +180,8 @@ def _tensors(layer: ir.Layer | ir.Net, env: Env, prefix: str) -> dict[str, tuple
         for member in product(*map(range, extents(layer, param.indices, env.sizes))):
             path = ".".join([param.name, *map(str, member)])
             found |= _tensors(kind.net, bind_net(kind, env), f"{prefix}{path}.")
+    for param, used in ir.applied_layers(layer):
+        found |= _tensors(used.layer, bind_layer(used, env), f"{prefix}{param.name}.")
     return found
 
 

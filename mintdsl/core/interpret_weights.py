@@ -1,4 +1,4 @@
-"""The interpreter's side of parameters: formals bound to values, shapes, and effective tensors by their definitions.
+"""The interpreter's side of parameters: shapes, and effective tensors by their definitions.
 
 Written apart from the generator and from the tensor code, loop by loop, so that a test of one against the other
 means something.
@@ -7,149 +7,29 @@ means something.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import product
 from math import hypot, prod
-from typing import NamedTuple, TypeAlias, TypeVar, assert_never
+from typing import TypeAlias, assert_never
 
 from mintdsl.core import ir
 from mintdsl.core.constraints import Parametrisation, kept_by
+from mintdsl.core.interpret_env import (
+    Argument as Argument,
+    BoundAct as BoundAct,
+    Env as Env,
+    bind as bind,
+    bind_layer as bind_layer,
+    bind_net as bind_net,
+    evaluate_size as evaluate_size,
+    symbols,
+)
 from mintdsl.core.interpret_factors import factored
 from mintdsl.core.interpret_masks import between, differences
 from mintdsl.core.live import anchor
-from mintdsl.core.nat import Nat
-from mintdsl.core.orders import Order
-from mintdsl.core.steps import SHAPES
 
 Raw: TypeAlias = Mapping[str, Sequence[float]]
-Argument: TypeAlias = int | ir.Argument
 Member: TypeAlias = tuple[int, ...]  # which member of a family: one number for each of its indices
-T = TypeVar("T")
-
-
-# ---------------------------------------------------------------- values of formals
-
-
-class BoundAct(NamedTuple):
-    """An activation, and the values of the names in it: those of the place where it was written."""
-
-    act: ir.Act
-    env: Env
-
-
-@dataclass(frozen=True, slots=True)
-class Env:
-    """The values of a definition's formals, and `dims`, the sizes of the shape that it acts on."""
-
-    name: str = ""
-    dims: tuple[int, ...] = ()
-    sizes: Mapping[str, int] = field(default_factory=dict)
-    numbers: Mapping[str, float] = field(default_factory=dict)
-    directions: Mapping[str, str] = field(default_factory=dict)
-    orders: Mapping[str, Order] = field(default_factory=dict)
-    acts: Mapping[str, BoundAct] = field(default_factory=dict)
-
-    def look(self, table: Mapping[str, T], formal: str) -> T:
-        """The value of a formal. ValueError if it has none."""
-        if formal not in table:
-            raise ValueError(f"the formal `{formal}`{f' of `{self.name}`' if self.name else ''} has no value")
-        return table[formal]
-
-    def shape(self, shape: ir.Shape) -> tuple[int, ...]:
-        """The sizes of a shape; those of `on S` are the sizes acted on."""
-        return self.dims if shape.kind == "Any" else tuple(evaluate_size(d, self.sizes) for d in shape.dims)
-
-    def with_formal(self, formal: ir.Formal, value: Argument, place: Env) -> Env:
-        """`formal` bound to a value whose own names are those of `place`. ValueError for a value of another type."""
-        match formal.type, value:
-            case "Nat", int() | Nat():
-                size = evaluate_size(value if isinstance(value, Nat) else Nat.of(value), place.sizes, formal.least)
-                return replace(self, sizes={**self.sizes, formal.name: size})
-            case "Real", int() | float():
-                return replace(self, numbers={**self.numbers, formal.name: float(value)})
-            case "Dir", "lower" | "upper":
-                return replace(self, directions={**self.directions, formal.name: value})
-            case "Dir", str():
-                return replace(self, directions={**self.directions, formal.name: place.look(place.directions, value)})
-            case "Order", Order():
-                return replace(self, orders={**self.orders, formal.name: value})
-            case "Order", ir.FormalOrder():
-                return replace(self, orders={**self.orders, formal.name: place.look(place.orders, value.name)})
-            case "Act", ir.FormalAct():
-                return replace(self, acts={**self.acts, formal.name: place.look(place.acts, value.name)})
-            case "Act", ir.BuiltinAct() | ir.DefinedAct():
-                return replace(self, acts={**self.acts, formal.name: BoundAct(value, place)})
-            case "Init", ir.InitCall():
-                return self  # raw tensors are given, so nothing here depends on how they would be drawn
-            case _:
-                raise ValueError(f"`{formal.name}` of `{self.name}` is of type {formal.type}, not {value!r}")
-
-
-def evaluate_size(size: Nat, env: Mapping[str, int], least: int = 1) -> int:
-    """The whole number >= `least` that `size` is where its symbols have the values in `env`; ValueError otherwise."""
-    constant = size.constant
-    if constant is not None and constant >= least:
-        return constant
-    missing = sorted(size.symbols - set(env))
-    if missing:
-        raise ValueError(f"the size `{size}` needs a value of {', '.join(f'`{m}`' for m in missing)}")
-    ratio = size.evaluate(env)
-    if ratio.bottom != 1 or ratio.top < least:
-        value = f"{ratio.top} / {ratio.bottom}" if ratio.bottom != 1 else f"{ratio.top}"
-        raise ValueError(f"the size `{size}` is {value}, not a whole number >= {least}")
-    return ratio.top
-
-
-def bind(
-    definition: ir.Definition, shape: Sequence[int], args: Mapping[str, Argument], place: Env | None = None
-) -> Env:
-    """The environment of `definition` on `shape`. Names inside `args` are those of `place` (default: none).
-
-    Formals without an argument take their defaults; one without a default stays unbound until something needs it.
-    ValueError for a shape that does not fit, an unknown argument, or one of another type.
-    """
-    unknown = sorted(set(args) - {f.name for f in definition.formals})
-    if unknown:
-        raise ValueError(f"`{definition.name}` has no formal `{unknown[0]}`")
-    env = Env(definition.name, tuple(shape), _symbols(definition.shape, shape))
-    for formal in definition.formals:
-        if formal.name in args:
-            env = env.with_formal(formal, args[formal.name], place or Env())
-        elif formal.default is not None:
-            env = env.with_formal(formal, formal.default, env)
-    dims, wanted = env.dims, definition.shape
-    if wanted.kind == "Any":
-        fits = len(dims) in SHAPES.values() and min(dims) >= 1
-    else:
-        fits = len(dims) == SHAPES[wanted.kind] and min(dims) >= 1 and env.shape(wanted) == dims
-    if not fits:
-        raise ValueError(f"`{definition.name}` is on `{wanted}`, not on sizes {list(dims)}")
-    return env
-
-
-def bind_net(kind: ir.NetParam, place: Env) -> Env:
-    """The environment of a net that is a parameter; names in its arguments and places are those of `place`."""
-    net, shapes = kind.net, [place.shape(shape) for shape in (*kind.sources, *kind.targets)]
-    sizes: dict[str, int] = {}
-    for pattern, dims in zip(net.places, shapes, strict=True):
-        sizes = {**_symbols(pattern, dims), **sizes}
-    env = Env(net.name, shapes[0], sizes)
-    for formal, (_, value) in zip(net.formals, kind.args, strict=True):
-        env = env.with_formal(formal, value, place)
-    for pattern, dims in zip(net.places, shapes, strict=True):
-        if env.shape(pattern) != dims:
-            raise ValueError(f"`{net.name}` is on `{pattern}` there, not on sizes {list(dims)}")
-    return env
-
-
-def _symbols(shape: ir.Shape, dims: Sequence[int]) -> dict[str, int]:
-    """Values of the symbols that are sizes of the shape."""
-    bound: dict[str, int] = {}
-    for size, value in zip(shape.dims, dims, strict=False):
-        for symbol in size.symbols:
-            if size == Nat.symbol(symbol):
-                bound.setdefault(symbol, value)
-    return bound
 
 
 # ---------------------------------------------------------------- shapes of parameters
@@ -169,7 +49,7 @@ def param_shape(
     `dims` are the sizes that the layer acts on; `env` has the values of its Nat formals. A map's shape is the event
     shape (per element), the channels (per channel), (C_out, C_in, rows, columns) or (out, in).
     """
-    sizes = {**env, **_symbols(layer.shape, dims)}
+    sizes = {**env, **symbols(layer.shape, dims)}
     place = Env(layer.name, tuple(dims), sizes)
     return (*extents(layer, param.indices, sizes), *_map_shape(param, place))
 
@@ -187,7 +67,7 @@ def _map_shape(param: ir.Param, env: Env) -> tuple[int, ...]:
             return (channels_of(target),)  # of each statistic
         case ir.Perm():
             return (0,)  # nothing is stored
-        case ir.NetParam() | ir.LayerNorm() | ir.Attention():
+        case ir.NetParam() | ir.LayerParam() | ir.LayerNorm() | ir.Attention():
             raise ValueError(f"`{param.name}` has no one tensor of its own")
         case other:
             assert_never(other)
@@ -283,7 +163,7 @@ class Weights:
                 if kind.direction is None:
                     return raw
                 return self._masked(param, member, kind, self._direction(kind.direction))
-            case ir.NetParam() | ir.LayerNorm() | ir.Attention():
+            case ir.NetParam() | ir.LayerParam() | ir.LayerNorm() | ir.Attention():
                 raise ValueError(f"`{param.name}` has no one tensor of its own")
             case other:
                 assert_never(other)
@@ -303,7 +183,9 @@ class Weights:
         return self._slice(f"{param.name}.{name}", shape, ())
 
     def inside(self, param: ir.Param, member: Member) -> Weights:
-        """The weights of a net that is a parameter, or of one member of a family of nets."""
+        """The weights of a net that is a parameter, of a member of a family of nets, or of a layer that is applied."""
+        if isinstance(param.kind, ir.LayerParam):
+            return Weights(param.kind.layer, bind_layer(param.kind, self.env), self.raw, f"{self.prefix}{param.name}.")
         assert isinstance(param.kind, ir.NetParam)
         path = ".".join([param.name, *map(str, member)])
         return Weights(param.kind.net, bind_net(param.kind, self.env), self.raw, f"{self.prefix}{path}.")
@@ -380,7 +262,7 @@ class Weights:
                 return slot * _map_shape(param, self.env)[1] + slot
             case ir.Normalize() | ir.Perm():
                 raise ValueError(f"`{param.name}` holds no diagonal")
-            case ir.NetParam() | ir.LayerNorm() | ir.Attention():
+            case ir.NetParam() | ir.LayerParam() | ir.LayerNorm() | ir.Attention():
                 raise ValueError(f"`{param.name}` has no diagonal")
             case other:
                 assert_never(other)

@@ -9,6 +9,17 @@ from __future__ import annotations
 from typing import TypeAlias
 
 from mintdsl.core.interval import Interval
+from mintdsl.core.map_kinds import (
+    Attention as Attention,
+    Conv as Conv,
+    Dense as Dense,
+    Elementwise as Elementwise,
+    LayerNorm as LayerNorm,
+    MapKind as MapKind,
+    Normalize as Normalize,
+    Perm as Perm,
+    Ready as Ready,
+)
 from mintdsl.core.nat import Nat
 from mintdsl.core.ops import (
     Classify as Classify,
@@ -46,6 +57,7 @@ from mintdsl.core.terms import (
     FormalAct as FormalAct,
     FormalOrder as FormalOrder,
     InitCall as InitCall,
+    Inline as Inline,
     Join as Join,
     Let as Let,
     Linear as Linear,
@@ -68,73 +80,6 @@ from mintdsl.syntax import ast
 
 
 @record
-class Elementwise:
-    """A scale or a bias; `per` is "element" or "channel"."""
-
-    kind: str
-    per: str
-
-
-@record
-class Conv:
-    """`size` (rows, columns), `anchor` the word of the option, `direction` None when unmasked.
-
-    `norm`: the weight of each output channel is a length of its own times a direction.
-    """
-
-    size: tuple[int, int]
-    anchor: str
-    direction: Direction | None
-    strict: bool
-    norm: bool = False
-
-
-@record
-class Dense:
-    """A matrix, of each token on Seq; `direction` None when unmasked, `norm` as of a convolution."""
-
-    direction: Direction | None
-    strict: bool
-    norm: bool = False
-
-
-@record
-class Normalize:
-    """(x - mean) / sqrt(var + eps) per channel, of running statistics; a map of its own only in evaluation."""
-
-    eps: float
-    momentum: float
-
-
-@record
-class Perm:
-    """A fixed permutation along `axis` (channel, time or all), drawn from `seed` as that of a `permute` step."""
-
-    axis: str
-    seed: int
-
-
-@record
-class LayerNorm:
-    """(x - mean) / sqrt(var + eps) over the channels of each pixel or token, times a scale, plus a shift; nets only."""
-
-    eps: float
-
-
-@record
-class Attention:
-    """Multi-head attention between tokens; with a direction none reads those after (lower) or before (upper) it."""
-
-    heads: Nat
-    direction: Direction | None
-
-
-MapKind: TypeAlias = Elementwise | Conv | Dense | Normalize | Perm | LayerNorm | Attention
-Ready: TypeAlias = LayerNorm | Attention
-"""Kinds that are modules of their own, with tensors of their own."""
-
-
-@record
 class NetParam:
     """A net with parameters of its own: `definition` is its key, `net` what it means, `args` its formals' values.
 
@@ -148,7 +93,20 @@ class NetParam:
     net: Net = field(compare=False, repr=False)
 
 
-Kind: TypeAlias = MapKind | NetParam
+@record
+class LayerParam:
+    """A layer that a formula applies, with parameters of its own: `definition` is its key, `layer` what it means.
+
+    It acts on `place`; `args` are its formals' values.
+    """
+
+    definition: str
+    args: tuple[tuple[str, Argument], ...]
+    place: Shape
+    layer: Layer = field(compare=False, repr=False)
+
+
+Kind: TypeAlias = MapKind | NetParam | LayerParam
 
 
 @record
@@ -249,10 +207,12 @@ class Split:
 class Layer:
     """A layer: parameters, `lets` in order, and the result, as functions of one variable on `shape`.
 
+    The layers that its formula applies are its last parameters, named by callee and ordinal.
+
     With a `split` the formulas read its parts and not the variable, and the result is a `Join`.
     """
 
-    __slots__ = ("tables", "written")
+    __slots__ = ("nested", "tables", "written")
     name: str
     formals: tuple[Formal, ...]
     shape: Shape
@@ -332,6 +292,16 @@ def formulas(owner: Layer | Net) -> tuple[Expr, ...]:
 def net_params(owner: Layer | Net) -> tuple[tuple[Param, NetParam], ...]:
     """The parameters that are nets."""
     return tuple((p, p.kind) for p in owner.params if isinstance(p.kind, NetParam))
+
+
+def applied_layers(owner: Layer | Net) -> tuple[tuple[Param, LayerParam], ...]:
+    """The parameters that are layers which the formula applies, one for each application."""
+    return tuple((p, p.kind) for p in owner.params if isinstance(p.kind, LayerParam))
+
+
+def used_below(owner: Layer | Net) -> tuple[NetParam | LayerParam, ...]:
+    """The nets and layers among the parameters."""
+    return tuple(p.kind for p in owner.params if isinstance(p.kind, (NetParam, LayerParam)))
 
 
 def _tables(owner: Layer | Net) -> tuple[dict[str, Param], dict[str, Let]]:

@@ -13,7 +13,7 @@ from typing import assert_never
 
 from mintdsl.core import ir
 from mintdsl.core.counts import Sizes
-from mintdsl.core.interpret_weights import Argument, Env
+from mintdsl.core.interpret_weights import Argument, Env, bind_layer
 from mintdsl.core.live import anchor
 from mintdsl.core.orders import Order
 from mintdsl.diagnostics.model import Diagnostic, Fix, Label, Severity
@@ -201,6 +201,10 @@ def _reach(layer: ir.Layer, env: Env) -> Window:
                 return inner.moved(_kernel(kind, env.shape(param.source)[0], env.shape(param.target)[0], layer, env))
             case ir.Apply() | ir.Neg() | ir.Pool() | ir.Delay() | ir.Spread() | ir.Pick():
                 return of(node.arg)
+            case ir.Inline():
+                inner, applied = of(node.arg), layer.param(node.param).kind
+                assert isinstance(applied, ir.LayerParam)
+                return inner and inner.moved(_reach(applied.layer, bind_layer(applied, env)))
             case ir.Join():
                 known = [window for window in map(of, node.parts) if window is not None]
                 return reduce(Window.united, known) if known else None

@@ -191,6 +191,8 @@ class Lowering:
                 return ZERO, ZERO  # it reads the variable, so strictly
             case ir.Call() | ir.Chain():
                 return calls.call(self, node) if isinstance(node, ir.Call) else calls.chained(self, node), ZERO
+            case ir.Inline():
+                raise AssertionError("a layer that is applied is a link, and links are written one by one")
             case ir.Concat():
                 return calls.concat(self, node), ZERO
             case ir.Delay():

@@ -93,8 +93,8 @@ class Setting:
 def settings(program: ir.Program, key: str, bindings: Mapping[str, ir.Argument]) -> Iterator[Setting]:
     """The smallest sizes at which the definition makes sense, each with all directions."""
     definition = program.definitions[key]
-    if any(ir.net_params(used) for used in _layers(program, key)):
-        return  # the numbers of a net are not tried
+    if any(ir.used_below(used) for used in _layers(program, key)):
+        return  # the numbers of a net, or of a layer inside of another, are not tried
     coupled = not isinstance(definition, ir.Layer) or any(
         isinstance(e, ir.Linear | ir.Join) for e in expressions(definition)
     )

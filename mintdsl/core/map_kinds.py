@@ -1,0 +1,76 @@
+"""Kinds of parameters that are maps or values of one definition, with their options."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from mintdsl.core.nat import Nat
+from mintdsl.core.terms import Direction
+from mintdsl.records import record
+
+
+@record
+class Elementwise:
+    """A scale or a bias; `per` is "element" or "channel"."""
+
+    kind: str
+    per: str
+
+
+@record
+class Conv:
+    """`size` (rows, columns), `anchor` the word of the option, `direction` None when unmasked.
+
+    `norm`: the weight of each output channel is a length of its own times a direction.
+    """
+
+    size: tuple[int, int]
+    anchor: str
+    direction: Direction | None
+    strict: bool
+    norm: bool = False
+
+
+@record
+class Dense:
+    """A matrix, of each token on Seq; `direction` None when unmasked, `norm` as of a convolution."""
+
+    direction: Direction | None
+    strict: bool
+    norm: bool = False
+
+
+@record
+class Normalize:
+    """(x - mean) / sqrt(var + eps) per channel, of running statistics; a map of its own only in evaluation."""
+
+    eps: float
+    momentum: float
+
+
+@record
+class Perm:
+    """A fixed permutation along `axis` (channel, time or all), drawn from `seed` as that of a `permute` step."""
+
+    axis: str
+    seed: int
+
+
+@record
+class LayerNorm:
+    """(x - mean) / sqrt(var + eps) over the channels of each pixel or token, times a scale, plus a shift; nets only."""
+
+    eps: float
+
+
+@record
+class Attention:
+    """Multi-head attention between tokens; with a direction none reads those after (lower) or before (upper) it."""
+
+    heads: Nat
+    direction: Direction | None
+
+
+MapKind: TypeAlias = Elementwise | Conv | Dense | Normalize | Perm | LayerNorm | Attention
+Ready: TypeAlias = LayerNorm | Attention
+"""Kinds that are modules of their own, with tensors of their own."""
