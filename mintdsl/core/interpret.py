@@ -154,7 +154,7 @@ def parameters(
 
 
 def _tensors(layer: ir.Layer | ir.Net, env: Env, prefix: str) -> dict[str, tuple[int, ...]]:
-    """The raw tensors of a layer or net, then those of its nets and of the layers that it applies."""
+    """The raw tensors of a layer or net, then those of its nets; a layer that it applies is a layer of its own."""
     found: dict[str, tuple[int, ...]] = {}
     for param in layer.params:
         if isinstance(param.kind, (ir.NetParam, ir.LayerParam, ir.LayerNorm, ir.Attention)):
@@ -180,8 +180,6 @@ def _tensors(layer: ir.Layer | ir.Net, env: Env, prefix: str) -> dict[str, tuple
         for member in product(*map(range, extents(layer, param.indices, env.sizes))):
             path = ".".join([param.name, *map(str, member)])
             found |= _tensors(kind.net, bind_net(kind, env), f"{prefix}{path}.")
-    for param, used in ir.applied_layers(layer):
-        found |= _tensors(used.layer, bind_layer(used, env), f"{prefix}{param.name}.")
     return found
 
 
@@ -335,7 +333,10 @@ def _halves(dims: tuple[int, ...]) -> tuple[tuple[int, ...], list[int], list[int
 
 
 def layers(program: ir.Program, definition: ir.Definition, env: Env, prefix: str) -> list[tuple[str, ir.Layer, Env]]:
-    """Every layer below a definition with the prefix of its keys, by steps in the text, then by copies."""
+    """Every layer below a definition with the prefix of its keys, by steps in the text, then by copies.
+
+    After a layer come those that its formula applies.
+    """
     parts, _ = _parts(program, definition, env, prefix)
     return [(place, part, inner) for place, part, inner in parts if isinstance(part, ir.Layer)]
 
@@ -351,8 +352,16 @@ Part: TypeAlias = tuple[str, ir.Layer | ir.StandardizeData, Env]
 def _parts(program: ir.Program, definition: ir.Definition, env: Env, prefix: str) -> tuple[list[Part], tuple[int, ...]]:
     """Every layer and `standardize` by data below a definition with its keys' prefix; and the sizes that leave."""
     if isinstance(definition, ir.Layer):
-        return [(prefix, definition, env)], env.dims
+        return _with_applied(definition, env, prefix), env.dims
     return _uses(program, definition.steps, env, prefix, [()], env.dims)
+
+
+def _with_applied(layer: ir.Layer, env: Env, prefix: str) -> list[Part]:
+    """A layer, then those that its formula applies."""
+    found: list[Part] = [(prefix, layer, env)]
+    for param, used in ir.applied_layers(layer):
+        found += _with_applied(used.layer, bind_layer(used, env), f"{prefix}{param.name}.")
+    return found
 
 
 def _uses(

@@ -313,9 +313,12 @@ class _Walk:
         assert isinstance(kind, ir.LayerParam)
         inner, way = proof.jacobian, DENSE
         if not proof.parts and not inner.diag.monomial:
-            declared = not (proof.working.found or self.working.found) and alike(proof.order, self.working.order)
             given = str(dict(kind.args).get(inner.off, inner.off))  # a formal direction has the value of the use
-            way = given if inner.off == NONE or declared else DENSE
+            way = given if inner.off == NONE or alike(proof.order, self.working.order) else DENSE
+        if proof.parts:  # of a layer in parts only what it is as a whole
+            inner = replace(inner, smooth=Smooth.KINKS)
+        if proof.bijection is None:
+            inner = replace(inner, range=Signed(PLUS, REAL))
         whole = whole_chain(proof.bijection, preserving=proof.preserving)
         name, blame = proof.layer.name, proof.blame
         result = apply_layer(below[0], inner, way, whole, name=name, span=node.span, blame=blame)

@@ -105,19 +105,19 @@ class Prover:
         if place not in self.done:
             definition = self.program.definitions[key]
             if isinstance(definition, ir.Layer):
-                self.done[place] = check_layer(definition, bindings, self._applied(definition, bindings))
+                self.done[place] = self.check(definition, bindings)
             else:
                 self.done[place] = _FlowWalk(self, definition, bindings).run()
         return self.done[place]
 
-    def _applied(self, layer: ir.Layer, bindings: Bindings) -> dict[str, LayerProof]:
-        """The proofs of the layers that a formula applies, by the names of its parameters."""
-        found: dict[str, LayerProof] = {}
+    def check(self, layer: ir.Layer, bindings: Bindings) -> LayerProof:
+        """The proof of a layer with those of the layers that its formula applies."""
+        applied: dict[str, LayerProof] = {}
         for param, use in ir.applied_layers(layer):
             proof = self.prove(use.definition, self.bindings_of(use, bindings))
             assert isinstance(proof, LayerProof)
-            found[param.name] = proof
-        return found
+            applied[param.name] = proof
+        return check_layer(layer, bindings, applied)
 
     def used(self, keys: Sequence[str]) -> list[Proved]:
         """`keys` with the defaults of their formals and what they use, each distinct proof once, those used first."""

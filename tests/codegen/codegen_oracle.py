@@ -16,7 +16,7 @@ from mintdsl.codegen.naming import class_name
 from mintdsl.core import ir
 from mintdsl.core.interpret import evaluate_flow, parameters
 from mintdsl.core.interpret_moves import leaves
-from mintdsl.core.interpret_weights import Env, Weights, bind, evaluate_size
+from mintdsl.core.interpret_weights import Env, Weights, bind, bind_layer, evaluate_size
 from mintdsl.runtime.loading import load_class
 
 
@@ -222,7 +222,9 @@ def expected_weights(at: Compiled, model: nn.Module) -> dict[str, list[float]]:
     definition = at.core.definitions[at.key]
     for prefix, layer, env in layers(at.core, definition, bind(definition, at.shape, {}), ""):
         weights = Weights(layer, env, raw, prefix)
-        for p in (p for p in layer.params if not isinstance(p.kind, ir.Normalize | ir.Perm | ir.NetParam)):
+        for p in (
+            p for p in layer.params if not isinstance(p.kind, ir.Normalize | ir.Perm | ir.NetParam | ir.LayerParam)
+        ):
             found[prefix + p.name] = [v for m in weights.members(p.indices) for v in weights.of(p.name, m)]
     return found
 
@@ -231,6 +233,8 @@ def layers(core: ir.Program, definition: ir.Definition, env: Env, prefix: str) -
     """Every layer below a definition that keeps its shape, with the prefix of its keys."""
     if isinstance(definition, ir.Layer):
         yield prefix, definition, env
+        for param, used in ir.applied_layers(definition):
+            yield from layers(core, used.layer, bind_layer(used, env), f"{prefix}{param.name}.")
         return
     dims = env.dims
 

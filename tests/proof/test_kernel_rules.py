@@ -23,12 +23,12 @@ from mintdsl.core.interval import POSITIVE, REAL as EVERYTHING, Interval
 from mintdsl.core.nat import Nat
 from mintdsl.proof import jacobian as j, prover
 from mintdsl.proof.acts import defined_facts, registered_facts
-from mintdsl.proof.check import inverse_kind
 from mintdsl.proof.jacobian import Atom, Fibre, Jacobian, Smooth
 from mintdsl.proof.kernel import exact, facts, flows, layers, rules
 from mintdsl.proof.kernel.exact import Signed, Span
 from mintdsl.proof.kernel.reading import Refused, read_size
 from mintdsl.proof.kernel.rules import Fact
+from mintdsl.proof.layer_proof import inverse_kind
 from mintdsl.proof.rules import algebra, flows as flow_rules, modules
 from mintdsl.proof.rules.chain import composed, permuted
 from mintdsl.proof.undefined import Undefined, divides_by_zero
