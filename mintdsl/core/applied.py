@@ -33,7 +33,7 @@ class Applied:
         if len(node.args) != 1 or node.args[0].name is not None:
             title = f"`{name.id}` is a layer, and is not applied"
             fix = Fix(f"apply it to one formula: `{name.id}(...)(x)`")
-            values.bag.error("E0210", node.span, title, f"{len(node.args)} arguments of a formula", fixes=(fix,))
+            values.bag.error("E0210", node.span, title, "a layer without its one argument", fixes=(fix,))
             return None
         layer = self.resolve(entry, name.span)
         if layer is None or arg is None:

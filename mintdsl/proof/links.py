@@ -66,6 +66,6 @@ def _not_yet(span: Span, what: str) -> Diagnostic:
         "E0901",
         f"{what} inside of a composition is not yet in this version",
         (Label(span, "proved, but not generated", primary=True),),
-        ("a layer inverts a composition link by link, each in closed form",),
+        ("a layer inverts a composition link by link, each by a formula or by the layer that it applies",),
         (Fix("make it a layer of its own and compose the layers in a flow"),),
     )

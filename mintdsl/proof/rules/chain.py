@@ -59,7 +59,7 @@ def broken(result: Jacobian, below: Sequence[Jacobian], span: Span, label: str) 
             (Label(span, label, primary=True),),
             (
                 "rule CHAIN: a permutation, a map with `det != 0` or `diag != 0`, a constant shift or factor != 0, "
-                "or a strictly monotone function onto R may follow; nothing else",
+                "a layer that is a bijection, or a strictly monotone function onto R may follow; nothing else",
             ),
             (Fix("make two layers and compose them in a flow, or keep to such links"),),
         )
