@@ -142,6 +142,10 @@ def path_key(at: Compiled, prefix: str) -> list[tuple[int, int]]:
         if part.isdigit():
             key.append((0, int(part)))
             continue
+        if isinstance(definition, ir.Layer):
+            key.append((1, [param.name for param, _ in ir.applied_layers(definition)].index(part)))
+            definition = next(use.layer for param, use in ir.applied_layers(definition) if param.name == part)
+            continue
         assert isinstance(definition, ir.Flow)
         steps = list(flat(definition.steps))
         place = next(k for k, step in enumerate(steps) if step.name == part)
