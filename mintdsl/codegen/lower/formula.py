@@ -185,14 +185,12 @@ class Lowering:
                 return self._spread(arg), ZERO
             case ir.Pick():
                 return self.expr(node.arg)  # what stands at other places is not looked at
-            case ir.Join():
-                raise AssertionError("the parts of a join are lowered one by one")
+            case ir.Join() | ir.Inline():
+                raise AssertionError("parts of a join and layers that are applied are written one by one")
             case ir.Call() | ir.Chain() if self.mode == "bound":
                 return ZERO, ZERO  # it reads the variable, so strictly
             case ir.Call() | ir.Chain():
                 return calls.call(self, node) if isinstance(node, ir.Call) else calls.chained(self, node), ZERO
-            case ir.Inline():
-                raise AssertionError("a layer that is applied is a link, and links are written one by one")
             case ir.Concat():
                 return calls.concat(self, node), ZERO
             case ir.Delay():
