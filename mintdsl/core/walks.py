@@ -165,6 +165,13 @@ def inside(owner: ir.Layer | ir.Net) -> list[ir.Layer | ir.Net]:
     return [kind.net if isinstance(kind, ir.NetParam) else kind.layer for kind in ir.used_below(owner)]
 
 
+def with_applied(layer: ir.Layer) -> Iterator[ir.Layer]:
+    """A layer, and those that formulas apply in it."""
+    yield layer
+    for _, kind in ir.applied_layers(layer):
+        yield from with_applied(kind.layer)
+
+
 def too_deep(owner: ir.Layer | ir.Net, name: ast.Name, bag: Bag) -> bool:
     """Whether too many nets and layers lie in each other; reported if so."""
     depth = nested(owner)

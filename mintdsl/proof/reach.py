@@ -16,6 +16,7 @@ from mintdsl.core.counts import Sizes
 from mintdsl.core.interpret_weights import Argument, Env, bind_layer
 from mintdsl.core.live import anchor
 from mintdsl.core.orders import Order
+from mintdsl.core.walks import with_applied
 from mintdsl.diagnostics.model import Diagnostic, Fix, Label, Severity
 from mintdsl.proof.stages import Append, Apply, Beyond, Copies, Leave, Move, Network, Pair, Stage, network
 from mintdsl.records import record
@@ -105,7 +106,7 @@ def _layers(stages: Sequence[Stage]) -> Iterator[ir.Layer]:
     for stage in stages:
         match stage:
             case Apply(layer=layer):
-                yield layer
+                yield from with_applied(layer)
             case Copies(stages=inner) | Pair(stages=inner):
                 yield from _layers(inner)
             case Move() | Append():
