@@ -9,6 +9,7 @@ from codegen_oracle import compile_text, compiled, dense_jacobian, draw, worst
 from codegen_programs import HEAD
 
 import mintdsl
+from mintdsl.resources import resource
 from mintdsl.verify import verify
 
 torch.set_num_threads(1)
@@ -134,3 +135,14 @@ def test_verify_goes_into_applied_layers(name: str) -> None:
     assert {row.check for row in result.rows} >= {"value", "jacobian", "log_det", "inverse(forward(x)) = x"}
     if name == "applied_statistics":
         assert any(row.where.startswith("Norm on") for row in result.rows)
+
+
+def test_the_spec_of_mint_inside_of_a_coupling() -> None:
+    program = mintdsl.load(resource("specs") / "std" / "mint_coupling.mint")
+    result = verify(program, "MintCoupling")
+    assert result.ok and any(row.where.startswith("MintCoupling(K = 2") for row in result.rows)
+    model = program.compile("MintCouplings", K=1, width=2)(dtype=torch.float64).eval()
+    images = torch.randint(0, 256, (2, 1, 28, 28))
+    assert torch.isfinite(model.log_prob(images)).all()
+    samples = model.sample(1)
+    assert samples.shape == (1, 1, 28, 28) and samples.dtype == torch.int64
