@@ -13,13 +13,14 @@ from mintdsl import limits
 from mintdsl.core import ir
 from mintdsl.core.counts import Counts
 from mintdsl.core.elaborate import elaborate
-from mintdsl.core.instance import Instances, KnownSizes, known_sizes
+from mintdsl.core.instance import Instances
+from mintdsl.core.known_sizes import KnownSizes, known_sizes
 from mintdsl.core.orders import Order
 from mintdsl.core.scope import article, shortened
-from mintdsl.core.walks import layer_written, uses
+from mintdsl.core.walks import layer_written
 from mintdsl.diagnostics.model import Bag, Diagnostic, Fix, Label, Severity
 from mintdsl.files import FileProblem, Loaded, load_path, load_text
-from mintdsl.proof.prover import FlowProof, Proof, Prover
+from mintdsl.proof.prover import FlowProof, Proof, Prover, used_layers
 from mintdsl.records import record
 from mintdsl.source import NOWHERE, Source, Span
 from mintdsl.syntax import allow, ast
@@ -284,11 +285,9 @@ def _too_much_to_prove(core: ir.Program, keys: Sequence[str], prover: Prover, ba
         definition = core.definitions[key]
         if isinstance(definition, ir.Layer):
             work += layer_written(definition).size
-        else:
-            for use in uses(definition.steps):
-                work += 1
-                if isinstance(use, ir.Use):
-                    waiting.append((use.definition, prover.bindings_of(use, bindings)))
+        for use in used_layers(definition):
+            work += 1
+            waiting.append((use.definition, prover.bindings_of(use, bindings)))
         if work > limits.PROOFS.most:
             title = "there is too much to prove: activations are written out, and each value of a formal is a proof"
             bag.error("E0107", definition.name_span, title, f"more than {limits.PROOFS.shown} operations up to here")

@@ -38,6 +38,7 @@ PROVED = {
     "std/batch_norm",
     "std/heads",
     "std/inv1x1",
+    "std/mint_coupling",
     "std/nets",
     "tarflow/tarflow",
 }

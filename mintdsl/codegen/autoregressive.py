@@ -11,8 +11,9 @@ from collections.abc import Sequence
 
 from mintdsl.codegen.by_position import ByPosition, write_begin
 from mintdsl.codegen.context import LayerContext
-from mintdsl.codegen.coupling import SCALES, Chain, applied, chain_of, log_of, undone, write_inverse, write_terms
+from mintdsl.codegen.coupling import write_inverse
 from mintdsl.codegen.reading import Followed, Reading, Unfit, follow
+from mintdsl.codegen.terms import SCALES, Chain, applied, chain_of, log_of, undone, write_terms
 from mintdsl.core import ir
 from mintdsl.core.links import links
 from mintdsl.core.orders import Order

@@ -10,6 +10,7 @@ from mintdsl.codegen.lower.code import Code, moved
 from mintdsl.codegen.lower.formula import Lowering
 from mintdsl.codegen.shapes import real
 from mintdsl.core import ir
+from mintdsl.core.claim_words import CLOSED
 from mintdsl.core.orders import Order
 from mintdsl.core.walks import constant
 from mintdsl.records import record
@@ -30,11 +31,12 @@ def write_chain(c: LayerContext, arguments: Sequence[str]) -> None:
     write()
     write.call("def inverse", arguments, " -> tuple[Tensor, Tensor]:")
     with write.indented():
-        write('"""x with f(x) = z, in closed form, link by link, and log |det dx/dz|."""')
+        how = "in closed form, " if all(p.inverse == CLOSED for p in c.proofs) else ""
+        write(f'"""x with f(x) = z, {how}link by link, and log |det dx/dz|."""')
         c.write_no_context()
         if c.statistics:
             write("frozen_statistics(self)  # rule BN: the proof is of evaluation mode")
-        if c.assumed:
+        if c.assuming:
             write("check_assumptions(self)  # what the proof assumes of stored numbers")
         c.write_batch("z")
         links = _Links(c, "x", _lowering(c))
@@ -42,6 +44,12 @@ def write_chain(c: LayerContext, arguments: Sequence[str]) -> None:
         comment, start = f"# the links of {_shown(c)}, the last one first", "x, log_det = z, no_log_det(z)"
         _body(c, links.inverse(), comment, start, "with exactly(z):" if with_exactly else "")
         write("return unflatten_batch(x, lead), unflatten_batch(log_det, lead)")
+
+
+def applied_lines(module: str, at: str, value: str, *, inverse: bool) -> list[str]:
+    """The lines of a layer that is applied to `value`, whose result is called `at`, with its log-det."""
+    call = f"{module}.inverse({value}, tol=tol, max_iter=max_iter, fixed=fixed)" if inverse else f"{module}({value})"
+    return [f"{at}, change = {call}", "log_det = log_det + change"]
 
 
 def _shown(c: LayerContext) -> str:
@@ -107,7 +115,7 @@ class _Links:
 
     def found(self) -> tuple[ir.Expr, ...]:
         """The links, which do not depend on the values of formals."""
-        return next(p.links for p in self.c.proofs if p.composed)
+        return next(p.links for p in self.c.proofs if p.linked)
 
     def step(self, value: str) -> None:
         self.lowering.lines.append(f"{self.at} = {value}")
@@ -132,6 +140,8 @@ class _Links:
                     self.step(f"leaky_relu_value({self.at}, {a})")
             case ir.Apply():
                 pass  # the identity
+            case ir.Inline(param=name):
+                self.lowering.lines += applied_lines(self.c.member(name), self.at, self.at, inverse=inverse)
             case ir.Linear():
                 self.map(self.c.layer.param(node.param), inverse=inverse)
             case _:

@@ -9,6 +9,7 @@ from math import lcm
 from mintdsl.codegen import shapes
 from mintdsl.codegen.context import LayerContext, context_shape, places, takes_context_shape, via
 from mintdsl.codegen.emit import Writer
+from mintdsl.codegen.inner import channels, concrete, write_applied, write_inner_net, write_ready
 from mintdsl.codegen.naming import Names
 from mintdsl.core import ir
 from mintdsl.core.nat import Nat
@@ -54,11 +55,6 @@ def signature(
     if not keywords:
         args.append("*")
     return [*args, "device: torch.device | str | None = None", "dtype: torch.dtype | None = None"]
-
-
-def concrete(shape: ir.Shape) -> bool:
-    """Whether every size is a number, so that the constructor needs no shape."""
-    return bool(shape.dims) and all(d.constant is not None for d in shape.dims)
 
 
 def write_formals(formals: Sequence[ir.Formal], names: Names, write: Writer) -> None:
@@ -148,7 +144,7 @@ def write_constructor(c: LayerContext) -> None:
     else:
         write('self.latent_shape, self.path = self.event_shape, ""')
     write("self.kept_weights: tuple[Tensor, ...] | None = None")
-    if not c.affine and not c.composed and not isinstance(layer, ir.Net):
+    if c.solved:
         write("self.last_inverse: InverseInfo | None = None")
     own = [f'"{p.name}"' for p in c.params]
     write.tuple("self.names = ", own)
@@ -211,9 +207,11 @@ def write_constructor(c: LayerContext) -> None:
             write(f"{c.member(param.name)}_gain = nn.Parameter(torch.empty({size}, **factory))")
     for param in layer.params:
         if isinstance(param.kind, ir.Ready):
-            _ready(c, param, param.kind)
+            write_ready(c, param, param.kind)
     for param, net in ir.net_params(layer):
-        _net(c, param, net)
+        write_inner_net(c, param, net)
+    for param, used in ir.applied_layers(layer):
+        write_applied(c, param, used)
     if c.buffers:
         write.tuple("self.masks = ", [f'"{mask}"' for mask in c.buffers])
         write("self.make_masks()")
@@ -228,49 +226,6 @@ def _sides(param: ir.Param) -> tuple[ir.Shape, ...]:
     if isinstance(param.kind, ir.NetParam):
         return (*param.kind.sources, *param.kind.targets)
     return param.source, param.target
-
-
-def channels(shape: ir.Shape) -> Nat:
-    """The channels of an image, the coordinates of a vector, the features of a token."""
-    return shape.dims[0] if shape.kind == "Image" else shape.dims[-1]
-
-
-def _ready(c: LayerContext, param: ir.Param, kind: ir.Ready) -> None:
-    """Layer normalisation or attention as a module of this one."""
-    size = shapes.size(channels(param.target), c.names.argument)
-    if isinstance(kind, ir.LayerNorm):
-        axis = -3 if param.target.kind == "Image" else -1
-        c.write(f"{c.member(param.name)} = ChannelNorm({size}, {axis}, {kind.eps!r}, **factory)")
-        return
-    heads = shapes.size(kind.heads, c.names.argument)
-    way = "None" if kind.direction is None else c.direction(kind.direction)
-    c.write(f"{c.member(param.name)} = Attention({size}, {heads}, {way}, **factory)")
-
-
-def _net(c: LayerContext, param: ir.Param, kind: ir.NetParam) -> None:
-    """A net as a module of this one; a family is a list of them, one list inside of another for each index."""
-    names = c.names.argument
-    args = net_arguments(kind, c.names, c.layer.formals, c.every[kind.definition])
-    made = f"{c.classes[kind.definition]}({', '.join(args)})"
-    extents = dict(c.layer.indices)
-    for index in reversed(param.indices):
-        made = f"nn.ModuleList({made} for _ in range({shapes.size(extents[index], names)}))"
-    before, _, after = made.partition("(")
-    c.write.call(f"{c.member(param.name)} = {before}", [after.removesuffix(")")], "")
-
-
-def net_arguments(kind: ir.NetParam, names: Names, formals: Sequence[ir.Formal], inner: Names) -> list[str]:
-    """What the constructor of a net is given, where it is used; `formals` are the user's, `inner` the net's names."""
-    net = kind.net
-    args = [] if concrete(net.shape) else [shapes.shape(kind.sources[0], names.argument)]
-    numbers = [int(word.rpartition("_")[2]) for word, _ in places(net)[1:]]
-    args += [shapes.shape((*kind.sources, *kind.targets)[number - 1], names.argument) for number in numbers]
-    # acts and inits of formals are made by write_formals: take them from there
-    members = {f.name: f"self.{names.member[f.name]}" for f in formals if f.type in ("Act", "Init")}
-    defaults = {f.name: f.default for f in net.formals}
-    given = [(n, v) for n, v in kind.args if defaults[n] != v]
-    args += [f"{inner.argument[n]}={shapes.argument(v, {**names.argument, **members})}" for n, v in given]
-    return [*args, "**factory"]
 
 
 def _proved_only(c: LayerContext) -> None:
@@ -340,7 +295,7 @@ def _raw_shape(c: LayerContext, param: ir.Param) -> str:
             parts += [size(target.dims[0]), size(source.dims[0]), *map(str, taps)]
         case ir.Dense():
             parts += [size(target.dims[-1]), size(source.dims[-1])]
-        case ir.NetParam() | ir.LayerNorm() | ir.Attention():
+        case ir.NetParam() | ir.LayerParam() | ir.LayerNorm() | ir.Attention():
             raise AssertionError("a module of its own")
     return shapes.listed(parts)
 
@@ -414,7 +369,7 @@ def _permutation(c: LayerContext, param: ir.Param) -> None:
 
 
 def _fronts(c: LayerContext) -> None:
-    if c.affine or c.composed:
+    if not c.solved:
         return
     if all(p.jacobian.off == NONE for p in c.proofs):
         c.write("self.functional, self.fronts = (0,) * len(self.event_shape), 1")

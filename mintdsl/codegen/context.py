@@ -135,7 +135,7 @@ class LayerContext:
     @property
     def params(self) -> list[ir.Param]:
         """Parameters that hold a tensor: all but statistics, permutations and what is a module of its own."""
-        apart = (ir.Normalize, ir.Perm, ir.NetParam, ir.LayerNorm, ir.Attention)
+        apart = (ir.Normalize, ir.Perm, ir.NetParam, ir.LayerParam, ir.LayerNorm, ir.Attention)
         return [p for p in self.layer.params if not isinstance(p.kind, apart)]
 
     @property
@@ -150,14 +150,28 @@ class LayerContext:
 
     @property
     def composed(self) -> bool:
-        """Whether it is inverted link by link (rule CHAIN)."""
-        return any(p.composed for p in self.proofs)
+        """Whether it is inverted link by link: a composition (rule CHAIN), or with layers that it applies."""
+        return self.split is None and any(p.linked for p in self.proofs)
+
+    @property
+    def split(self) -> ir.Split | None:
+        """How the variable is cut into parts."""
+        return self.layer.split if isinstance(self.layer, ir.Layer) else None
+
+    @property
+    def solved(self) -> bool:
+        """Whether the layer itself is inverted by a solve."""
+        return isinstance(self.layer, ir.Layer) and self.split is None and not self.affine and not self.composed
+
+    @property
+    def diagonal_shown(self) -> bool:
+        """Whether it has a diagonal that its module computes."""
+        return not any(p.linked for p in self.proofs)
 
     @property
     def buffers(self) -> list[str]:
         """Buffers that are not stored: masks of maps, the mask of a split, permutations."""
-        split = self.layer.split if isinstance(self.layer, ir.Layer) else None
-        masked = split is not None and split.functional is not None
+        masked = self.split is not None and self.split.functional is not None
         moves = [f"{self.names.member[p.name]}_index" for p in self.perms]
         return [*self.masks.values(), *(["residues"] if masked else []), *moves]
 
@@ -175,6 +189,11 @@ class LayerContext:
     def assumed(self) -> list[ir.Param]:
         """Parameters whose diagonal is stored as it is and assumed not to be 0."""
         return [p for p in self.params if p.bound is not None and via(p.bound).assumed]
+
+    @property
+    def assuming(self) -> bool:
+        """Whether the proof assumes something of stored numbers, here or in a layer that is applied."""
+        return any(p.assumptions for p in self.proofs)
 
     @property
     def maps(self) -> list[ir.Param]:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from mintdsl.codegen import shapes
 from mintdsl.codegen.constructor import (
-    concrete,
     drop_unused_sizes,
     signature,
     write_checked_formals,
@@ -19,12 +18,13 @@ from mintdsl.codegen.context import context_shape, places
 from mintdsl.codegen.coupling import INVERSE
 from mintdsl.codegen.density import write_density
 from mintdsl.codegen.emit import Writer
+from mintdsl.codegen.inner import concrete
 from mintdsl.codegen.layer import assumption_lines, write_initialize, write_loading
 from mintdsl.codegen.members import Members, axis_of
 from mintdsl.codegen.naming import Names, loop_names
 from mintdsl.core import ir
-from mintdsl.core.instance import left_sizes, tiles
 from mintdsl.core.interval import REAL
+from mintdsl.core.known_sizes import left_sizes, tiles
 from mintdsl.core.nat import Nat
 from mintdsl.proof.prover import FlowProof
 from mintdsl.source import Span

@@ -40,7 +40,7 @@ def passed_acts(program: ir.Program, key: str) -> list[ir.DefinedAct]:
         for formal in definition.formals:
             if isinstance(formal.default, ir.DefinedAct):
                 found[formal.default] = None
-        inner = uses(definition.steps) if isinstance(definition, ir.Flow) else (k for _, k in ir.net_params(definition))
+        inner = uses(definition.steps) if isinstance(definition, ir.Flow) else ir.used_below(definition)
         for use in inner:
             for _, value in use.args:
                 if isinstance(value, ir.DefinedAct):

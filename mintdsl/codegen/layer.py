@@ -24,13 +24,12 @@ WEIGHTS = "tuple[Tensor, ...]"
 
 def write_layer(c: LayerContext) -> None:
     """The whole class: forward and inverse first."""
-    split = isinstance(c.layer, ir.Layer) and c.layer.split is not None
-    parts = [write_coupling] if split else [_forward, _inverse, _value]
+    parts = [write_coupling] if c.split is not None else [_forward, _inverse, _value]
     if c.composed:
         parts = [lambda c: write_chain(c, INVERSE)]
     elif c.autoregressive:
         parts = [write_autoregressive]
-    elif not c.affine:
+    elif c.solved:
         parts += [_rests, _fibre, _bound]
     parts += [write_weights, write_constructor, write_reset, _protocol, write_raw]
     with c.write.block(f"class {c.layer.name}(nn.Module):"):
@@ -55,7 +54,7 @@ def _docstring(c: LayerContext) -> None:
         *(layer.doc or c.text(result.span)).split("\n"),
         "",
         f"Proved ({c.where(layer.name_span)}): {shape};",
-        f"{proof.derivation.conclusion}{', in evaluation mode' if c.statistics else ''}.",
+        f"{proof.derivation.conclusion}{', in evaluation mode' if proof.evaluation_only else ''}.",
         *assumption_lines(proof.assumptions),
     ]
     c.write.doc("\n".join(lines))
@@ -266,14 +265,14 @@ def _bound(c: LayerContext) -> None:
 
 def _protocol(c: LayerContext) -> None:
     write = c.write
-    if isinstance(c.layer, ir.Layer) and c.layer.split is not None:
+    if c.split is not None and c.diagonal_shown:
         write_coupling_diagonal(c)
-    elif not c.composed:
+    elif c.diagonal_shown:
         with write.block(f"def jacobian_diagonal(self, x: Tensor{c.optional}) -> Tensor:"):
             write('"""The diagonal of the Jacobian at x, shaped as x."""')
             c.write_batch("x")
             write(f"return unflatten_batch(self.value(x, {c.weights})[1], lead)")
-    if not c.composed:
+    if c.diagonal_shown:
         write()
     with write.block("def effective(self, name: str) -> Tensor:"):
         write('"""The masked, tied and constrained value of a parameter."""')
@@ -286,9 +285,9 @@ def _protocol(c: LayerContext) -> None:
     if c.buffers:
         write()
         write_masks(c)
-    if c.assumed or c.buffers:
+    if c.assuming or c.buffers:
         write()
-        write_loading(write, assuming=bool(c.assumed), masked=bool(c.buffers))
+        write_loading(write, assuming=c.assuming, masked=bool(c.buffers))
 
 
 def _words(text: str) -> list[str]:

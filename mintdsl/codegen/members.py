@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mintdsl.codegen import shapes
-from mintdsl.codegen.constructor import concrete, net_arguments
 from mintdsl.codegen.context import takes_context_shape
 from mintdsl.codegen.emit import Writer
+from mintdsl.codegen.inner import concrete, net_arguments
 from mintdsl.codegen.naming import Names
 from mintdsl.core import ir
 from mintdsl.core.flow_moves import entries

@@ -15,7 +15,7 @@ from mintdsl.core import ir
 LOCALS = frozenset(
     "l O I drawn blocks part parts self x w s y z rests diagonal slope lead log_det sign value context term tol "
     "max_iter fixed scale shift log_scale "
-    "widths heights slopes log_slope positions position memory place results x_now apart".split()
+    "change widths heights slopes log_slope positions position memory place results x_now apart".split()
 )
 # arguments and variables of the generated constructors
 ARGUMENTS = frozenset("self shape context_shape device dtype factory kept differences".split())

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from heapq import heappop, heappush
 
 from mintdsl.codegen import shapes
-from mintdsl.codegen.constructor import channels
 from mintdsl.codegen.context import LayerContext, via
+from mintdsl.codegen.inner import channels
 from mintdsl.core import from_data, ir
 from mintdsl.core.nat import Nat
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mintdsl.core import ir
+from mintdsl.core.scope import Entry
 from mintdsl.core.typed import Typed
 from mintdsl.core.values import Values, not_yet
 from mintdsl.diagnostics.model import Fix, Label
@@ -126,6 +127,35 @@ def delay(node: ast.Apply, args: Operands, values: Values) -> Typed | None:
     if arg is None or arg.shape is None:
         return None
     return Typed(ir.Delay(arg.expr, arg.shape, node.span), arg.shape)
+
+
+def pooled(node: ast.Apply, args: Operands, values: Values) -> Typed | None:
+    """The mean of each channel of an image."""
+    if len(args) != 1 or node.args[0].name is not None:
+        values.bag.error("E0210", node.span, "`mean_pool` takes one argument", f"{len(args)} given")
+        return None
+    (arg,) = args
+    if arg is not None and (arg.shape is None or arg.shape.kind != "Image"):
+        values.bag.error("E0304", node.span, "`mean_pool` takes an Image", f"this is {arg.shape or 'a number'}")
+        return None
+    if arg is None or arg.shape is None:
+        return None
+    return Typed(ir.Pool(arg.expr, arg.shape, node.span), ir.Shape("Vec", arg.shape.dims[:1]))
+
+
+def callee(node: ast.Apply, values: Values) -> tuple[Entry, ast.Call] | None:
+    """The layer that `node` applies, with its arguments; None where it applies something else."""
+    match node.fn:
+        case ast.Apply(fn=ast.Name() as name, args=args):
+            pass
+        case ast.Name() as name:
+            args = ()
+        case _:
+            return None
+    entry = values.names.scope.entries.get(name.id)
+    if name.id in values.names.values or entry is None or entry.kind != "layer":
+        return None
+    return entry, ast.Call(name, args, node.fn.span)
 
 
 def concat(node: ast.Apply, args: Operands, values: Values) -> Typed | None:

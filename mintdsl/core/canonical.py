@@ -39,7 +39,7 @@ def reachable(program: ir.Program, key: str) -> list[str]:
         if isinstance(definition, ir.Flow):
             below = dict.fromkeys(use.definition for use in uses(definition.steps))
         else:
-            below = dict.fromkeys(kind.definition for _, kind in ir.net_params(definition))
+            below = dict.fromkeys(kind.definition for kind in ir.used_below(definition))
         stack.extend((name, False) for name in reversed(below) if name not in found)
     return list(found)
 
@@ -170,6 +170,8 @@ class Statement:
             case ir.NetParam():
                 sources, targets = ([_shape(shape) for shape in shapes] for shapes in (kind.sources, kind.targets))
                 return ["net", self.known[kind.definition], self.arguments(kind.args), sources, targets]
+            case ir.LayerParam():
+                return ["layer", self.known[kind.definition], self.arguments(kind.args), _shape(kind.place)]
             case _:
                 assert_never(kind)
 
@@ -215,6 +217,8 @@ class Statement:
                 return ["chain", node.param, node.index, *below]
             case ir.Spline(bins=bins, bound=bound, floor=floor):
                 return ["rq_spline", _nat(bins), bound, floor, *below]
+            case ir.Inline():
+                return ["layer", node.param, *below]
             case ir.Concat():
                 return ["concat", [shape.kind for shape in node.shapes], *below]
             case _:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mintdsl.core import ir
-from mintdsl.core.links import links
+from mintdsl.core.links import beside, links
 from mintdsl.diagnostics.model import Bag, Fix
 
 
@@ -16,7 +16,7 @@ def coupled(layer: ir.Layer, bag: Bag) -> bool:
             _not_yet(bag, param, "a masked map or `normalize` in a layer with `split`")
             return False
     for variable, result in layer.results:
-        _, end = links(layer, variable, result)
+        found, end = links(layer, variable, result)
         if not isinstance(end, ir.Var):
             what = f"`{variable}` under anything but splines, sums, products and quotients with what does not read it"
             bag.error(
@@ -25,6 +25,16 @@ def coupled(layer: ir.Layer, bag: Bag) -> bool:
                 f"{what} is not yet in this version",
                 "proved, but not generated",
                 fixes=(Fix("make this a layer of its own, and compose the two in a flow"),),
+            )
+            return False
+        stray = beside(layer, result, [link.operand for link in found if link.word == "layer" and link.operand])
+        if stray is not None:
+            bag.error(
+                "E0901",
+                stray.span,
+                f"a layer applied to what `{variable}` is changed by is not yet in this version",
+                f"does not act on `{variable}` alone",
+                fixes=(Fix("apply a net there, or compose layers in a flow"),),
             )
             return False
     return True

@@ -95,7 +95,9 @@ class _Elaborator:
             self.bag.error(
                 "E0308",
                 span,
-                f"`{chain[0]}` is a part of itself" if entry.kind == "net" else f"`{chain[0]}` is a step of itself",
+                f"`{chain[0]}` is a part of itself"
+                if entry.kind in ("net", "layer")
+                else f"`{chain[0]}` is a step of itself",
                 f"a {entry.kind} cannot contain itself",
                 notes=(" -> ".join(shortened([*chain, chain[0]])),),
             )

@@ -232,6 +232,17 @@ def _binding(
     return bound
 
 
+def fits(callee: ir.Definition | ir.Net, args: tuple[tuple[str, ir.Argument], ...], shape: ir.Shape) -> bool:
+    """Whether `shape` is one that the callee is on."""
+    wanted = callee.shape
+    if wanted.kind == "Any":
+        return True
+    if wanted.kind != shape.kind:
+        return False
+    bound = _binding(callee, args, shape)
+    return tuple(d.substitute(bound) for d in wanted.dims) == shape.dims
+
+
 def _enters(
     step: ast.Step,
     name: ast.Name,
@@ -240,15 +251,10 @@ def _enters(
     shape: ir.Shape,
     bag: Bag,
 ) -> bool:
-    """Whether `shape` fits the shape that the callee is on."""
-    wanted = callee.shape
-    if wanted.kind == "Any":
+    """Whether `shape` fits the shape that the callee is on; reported if not."""
+    if fits(callee, args, shape):
         return True
-    if wanted.kind == shape.kind:
-        bound = _binding(callee, args, shape)
-        dims = tuple(d.substitute(bound) for d in wanted.dims)
-        if dims == shape.dims:
-            return True
+    wanted = callee.shape
     bag.error(
         "E0301",
         step.span,

@@ -13,7 +13,7 @@ from mintdsl import limits
 from mintdsl.core import calls, ir
 from mintdsl.core.activations import ACTIVATIONS
 from mintdsl.core.nat import Nat
-from mintdsl.core.scope import BUILTIN, article, unknown
+from mintdsl.core.scope import BUILTIN, Entry, article, unknown
 from mintdsl.core.splines import spline
 from mintdsl.core.steps import CONDITIONER_FUNCTIONS, STRUCTURAL
 from mintdsl.core.structure import HANDLED, structural
@@ -26,6 +26,8 @@ from mintdsl.syntax.chains import chain
 
 # The activation of a name and its options. It is handed in: an activation of the program is itself a formula.
 FindAct = Callable[[ast.Name, tuple[ast.Arg, ...], Span, Values], ir.Act | None]
+# A layer, with its arguments, applied to the typed argument of a node. It is handed in: it is elaborated by a formula.
+ApplyLayer = Callable[[ast.Apply, Entry, ast.Call, Typed | None], Typed | None]
 
 
 @dataclass(slots=True)
@@ -42,6 +44,7 @@ class Formula:
     split: ir.Split | None = None
     whole: str = ""  # the variable that is cut into parts
     read: dict[str, Span] = field(default_factory=dict)  # variables, where they are read first
+    layer: ApplyLayer | None = None  # of a layer's formula, which may apply others
     direct: set[str] = field(default_factory=set)  # sums with nothing but linear operations since: they contract
 
     def let(self, item: ast.Let) -> list[Bound | None]:
@@ -312,6 +315,9 @@ class Formula:
         return _MISMATCH
 
     def _apply(self, node: ast.Apply) -> Typed | None:
+        layer = calls.callee(node, self.values)
+        if layer is not None:
+            return self._layer(node, *layer)
         match node.fn:
             case ast.Name() as name:
                 indices: tuple[str, ...] = ()
@@ -333,10 +339,8 @@ class Formula:
             return self._linear(node, name, value, indices)
         if value is None and not self.values.names.silent(name.id):
             entry = self.values.names.scope.entries.get(name.id)
-            if entry is not None and entry.kind == "layer":
-                not_yet(self.values.bag, node.span, "a layer applied in a formula")
             if entry is None and name.id == "mean_pool" and self.net:
-                return self._pool(node)
+                return calls.pooled(node, [self._inside(arg.value) for arg in node.args], self.values)
             if entry is None and name.id == "delay" and self.net:
                 return calls.delay(node, [self._inside(arg.value) for arg in node.args], self.values)
             if entry is None and name.id == "concat":
@@ -363,6 +367,15 @@ class Formula:
         if act is None or argument is None:
             return None
         return Typed(ir.Apply(act, argument.expr, node.span), argument.shape)
+
+    def _layer(self, node: ast.Apply, entry: Entry, call: ast.Call) -> Typed | None:
+        """A layer applied."""
+        if self.layer is None:
+            not_yet(self.values.bag, node.span, "a layer applied in a net or an activation")
+        if self.sums or self.free:
+            not_yet(self.values.bag, node.span, "a layer applied for each value of an index")
+        args = [self._inside(arg.value) for arg in node.args if arg.name is None]
+        return self.layer(node, entry, call, args[0] if args else None)
 
     def _call(self, node: ast.Apply, name: ast.Name, param: ir.Param, indices: tuple[str, ...]) -> list[Typed] | None:
         self.used.add(name.id)
@@ -395,20 +408,6 @@ class Formula:
         result = self.expr(node)
         self.direct = outer
         return result
-
-    def _pool(self, node: ast.Apply) -> Typed | None:
-        if len(node.args) != 1 or node.args[0].name is not None:
-            self.values.bag.error("E0210", node.span, "`mean_pool` takes one argument", f"{len(node.args)} given")
-            return None
-        inner = self.expr(node.args[0].value)
-        if inner is None:
-            return None
-        if inner.shape is None or inner.shape.kind != "Image":
-            self.values.bag.error(
-                "E0304", node.span, "`mean_pool` takes an Image", f"this is {inner.shape or 'a number'}"
-            )
-            return None
-        return Typed(ir.Pool(inner.expr, inner.shape, node.span), ir.Shape("Vec", inner.shape.dims[:1]))
 
     def _arguments(self, node: ast.Apply) -> None:
         for arg in node.args:

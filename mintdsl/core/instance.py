@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import accumulate
 from math import prod
-from typing import NamedTuple
 
 from mintdsl import limits
 from mintdsl.core import ir
 from mintdsl.core.counts import Counts, Sizes, count, prior_counts
+from mintdsl.core.known_sizes import bind_sizes, left_sizes
 from mintdsl.core.live import at_positions, live_conv
 from mintdsl.core.nat import Nat
 from mintdsl.core.orders import Order
@@ -21,14 +21,6 @@ from mintdsl.core.splines import too_few_or_many
 from mintdsl.core.walks import splines
 from mintdsl.diagnostics.model import Bag, Label
 from mintdsl.source import Span
-
-
-class KnownSizes(NamedTuple):
-    """The sizes of a definition: of its shape, of its Nat formals, of its context if it has one."""
-
-    dims: Sizes
-    nats: dict[str, int]
-    given: Sizes | None = None
 
 
 @dataclass(slots=True)
@@ -63,15 +55,15 @@ class Instances:
             if self.work > limits.INSTANCES.most:
                 self._too_much(use)
                 return None
-            values = {**nats, **_bind(definition.shape, dims)}
+            values = {**nats, **bind_sizes(definition.shape, dims)}
             context = None if isinstance(definition, ir.Net) else definition.given
             if context is not None and given is not None:
-                values = {**_bind(context.shape, given), **values}
+                values = {**bind_sizes(context.shape, given), **values}
                 if self._dims(context.shape, dims, values, context.span, use) is None:
                     return None
             if isinstance(definition, ir.Net):
                 for pattern, sizes in zip(definition.places, places, strict=False):
-                    values |= _bind(pattern, sizes)
+                    values |= bind_sizes(pattern, sizes)
             if definition.shape.dims and self._dims(definition.shape, dims, values, definition.shape_span, use) is None:
                 return None
             if isinstance(definition, (ir.Layer, ir.Net)):
@@ -208,6 +200,8 @@ class Instances:
         """The numbers of one member of a family, of a layer or of the net `owner`."""
         if isinstance(param.kind, ir.NetParam):
             return self._net(param.kind, dims, values, orders, param.span, use)
+        if isinstance(param.kind, ir.LayerParam):
+            return self._applied(param, param.kind, dims, values, orders, use)
         source = self._dims(param.source, dims, values, param.span, use)
         target = self._dims(param.target, dims, values, param.span, use)
         if source is None or target is None:
@@ -248,6 +242,23 @@ class Instances:
             return None
         inner = self.of(kind.definition, known[0], *arguments, span, known)
         return inner and inner._replace(modules=0)
+
+    def _applied(
+        self,
+        param: ir.Param,
+        kind: ir.LayerParam,
+        dims: Sizes,
+        values: Mapping[str, int],
+        orders: Mapping[str, Order],
+        use: Span,
+    ) -> Counts | None:
+        """The numbers of a layer that a formula applies; it is a layer of its own."""
+        place = self._dims(kind.place, dims, values, param.span, use)
+        least = {f.name: f.least for f in kind.layer.formals}
+        arguments = self._arguments(kind.args, values, orders, param.span, least)
+        if place is None or arguments is None:
+            return None
+        return self.of(kind.definition, place, *arguments, param.span)
 
     def _between(self, param: ir.Param, owner: ir.Net, data: int, source: int, target: int, use: Span) -> Counts | None:
         """A masked matrix to or from hidden units; each position of the data needs one, or a dependency is lost."""
@@ -395,59 +406,3 @@ class Instances:
         least = {f.name: f.least for f in self.program.callable(use.definition).formals}
         arguments = self._arguments(use.args, values, orders, step.span, least)
         return None if arguments is None else self.of(use.definition, dims, *arguments, step.span, given=given)
-
-
-def left_sizes(step: ir.Step) -> tuple[Nat, ...]:
-    """The sizes that have to be whole numbers for a step to leave its result."""
-    if isinstance(step.op, ir.Patches):  # the product of two quotients may be whole where they are not
-        return (*tiles(step.shape, step.op.size), *step.result.dims)
-    return step.result.dims
-
-
-def tiles(image: ir.Shape, size: int) -> tuple[Nat, Nat]:
-    """How many rows and columns of tiles of `size` x `size` pixels an image has."""
-    _, h, w = image.dims
-    return h.over(size), w.over(size)
-
-
-def known_sizes(definition: ir.Definition, sizes: Mapping[str, int]) -> KnownSizes | None:
-    """The sizes of the shape, of the formals and of the context, where all are known."""
-    nats = _nats(definition, sizes)
-    dims = _dims(definition.shape, nats) if nats is not None else None
-    if nats is None or dims is None:
-        return None
-    if definition.given is None:
-        return KnownSizes(dims, nats)
-    given = _dims(definition.given.shape, {**nats, **_bind(definition.shape, dims)})
-    return None if given is None else KnownSizes(dims, nats, given)
-
-
-def _nats(definition: ir.Definition, sizes: Mapping[str, int]) -> dict[str, int] | None:
-    values = {}
-    for formal in definition.formals:
-        if formal.type != "Nat":
-            continue
-        default = formal.default.constant if isinstance(formal.default, Nat) else None
-        value = sizes.get(formal.name, default)
-        if value is None:
-            return None
-        values[formal.name] = value
-    return values
-
-
-def _dims(shape: ir.Shape, nats: Mapping[str, int]) -> tuple[int, ...] | None:
-    if shape.kind == "Any" or not all(d.symbols <= set(nats) for d in shape.dims):
-        return None
-    ratios = [d.evaluate(nats) for d in shape.dims]
-    return tuple(r.top for r in ratios) if all(r.bottom == 1 for r in ratios) else None
-
-
-def _bind(shape: ir.Shape, dims: Sizes) -> dict[str, int]:
-    """Values of the symbols that a shape binds."""
-    bound = {}
-    for pattern, size in zip(shape.dims, dims, strict=False):
-        if len(pattern.terms) == 1 and len(pattern.symbols) == 1:
-            symbol = next(iter(pattern.symbols))
-            if pattern == Nat.symbol(symbol):
-                bound[symbol] = size
-    return bound

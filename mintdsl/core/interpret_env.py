@@ -167,6 +167,11 @@ def bind_net(kind: ir.NetParam, place: Env) -> Env:
     return env
 
 
+def bind_layer(kind: ir.LayerParam, place: Env) -> Env:
+    """The environment of a layer that a formula applies; names in its arguments and shape are those of `place`."""
+    return bind(kind.layer, place.shape(kind.place), dict(kind.args), place)
+
+
 def symbols(shape: ir.Shape, dims: Sequence[int]) -> dict[str, int]:
     """Values of the symbols that are sizes of the shape."""
     bound: dict[str, int] = {}

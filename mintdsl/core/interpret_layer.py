@@ -137,6 +137,11 @@ class _Formula:
                 return [combine((1 / pixels, a) for a in place) for place in places]
             case ir.Call():
                 return self._call(node, at)[node.output]
+            case ir.Inline():
+                weights, value = self.weights_at(), self.expr(node.arg, at)
+                inside = weights.inside(weights.layer.param(node.param), ())
+                size = prod(inside.env.dims)
+                return apply_weights(inside, value * size if len(value) == 1 else value, self.watch)
             case ir.Chain(param=name, index=index, arg=arg):
                 value = self.expr(arg, at)
                 weights = self.weights_at()
@@ -232,7 +237,7 @@ class _Formula:
                 return [argument[k] for k in sources(ir.Permute(axis, seed), source)]
             case ir.Elementwise():
                 raise ValueError(f"`{node.param}` is a {param.kind.kind}, it cannot be applied")
-            case ir.NetParam() | ir.LayerNorm() | ir.Attention():
+            case ir.NetParam() | ir.LayerParam() | ir.LayerNorm() | ir.Attention():
                 raise ValueError(f"`{node.param}` is no linear map")
             case other:
                 assert_never(other)

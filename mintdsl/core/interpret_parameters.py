@@ -9,7 +9,7 @@ from math import prod
 from typing import NamedTuple, TypeAlias, assert_never
 
 from mintdsl.core import ir
-from mintdsl.core.interpret_env import Argument, Env, Given, bind, bind_net, evaluate_size
+from mintdsl.core.interpret_env import Argument, Env, Given, bind, bind_layer, bind_net, evaluate_size
 from mintdsl.core.interpret_layer import parts_of
 from mintdsl.core.interpret_moves import halves, leaves
 from mintdsl.core.interpret_weights import channels_of, extents, order_shape, param_shape, sign_shape
@@ -43,10 +43,10 @@ def parameters(
 
 
 def _tensors(layer: ir.Layer | ir.Net, env: Env, prefix: str) -> dict[str, tuple[int, ...]]:
-    """The raw tensors of a layer or net, then those of its nets."""
+    """The raw tensors of a layer or net, then those of its nets; a layer that it applies is a layer of its own."""
     found: dict[str, tuple[int, ...]] = {}
     for param in layer.params:
-        if isinstance(param.kind, (ir.NetParam, ir.LayerNorm, ir.Attention)):
+        if isinstance(param.kind, (ir.NetParam, ir.LayerParam, ir.LayerNorm, ir.Attention)):
             found |= {f"{prefix}{param.name}.{name}": shape for name, shape in parts_of(param, env).items()}
             continue
         if isinstance(param.kind, ir.Perm):
@@ -120,7 +120,10 @@ def path_of(prefix: str, step: ir.Step, copies: tuple[int, ...]) -> str:
 
 
 def layers(program: ir.Program, definition: ir.Definition, env: Env, prefix: str) -> list[tuple[str, ir.Layer, Env]]:
-    """Every layer below a definition with the prefix of its keys, by steps in the text, then by copies."""
+    """Every layer below a definition with the prefix of its keys, by steps in the text, then by copies.
+
+    After a layer come those that its formula applies.
+    """
     parts, _ = _parts(program, definition, env, prefix)
     return [(place, part, inner) for place, part, inner in parts if isinstance(part, ir.Layer)]
 
@@ -136,8 +139,16 @@ Part: TypeAlias = tuple[str, ir.Layer | ir.Net | ir.StandardizeData, Env]
 def _parts(program: ir.Program, definition: ir.Definition, env: Env, prefix: str) -> tuple[list[Part], tuple[int, ...]]:
     """All below a definition that has tensors of its own, with its keys' prefix; and the sizes that leave."""
     if isinstance(definition, ir.Layer):
-        return [(prefix, definition, env)], env.dims
+        return _with_applied(definition, env, prefix), env.dims
     return _uses(program, definition.steps, env, prefix, [()], env.dims)
+
+
+def _with_applied(layer: ir.Layer, env: Env, prefix: str) -> list[Part]:
+    """A layer, then those that its formula applies."""
+    found: list[Part] = [(prefix, layer, env)]
+    for param, used in ir.applied_layers(layer):
+        found += _with_applied(used.layer, bind_layer(used, env), f"{prefix}{param.name}.")
+    return found
 
 
 def _uses(

@@ -14,7 +14,7 @@ from typing import TypeAlias, assert_never
 
 from mintdsl.core import ir
 from mintdsl.core.constraints import Parametrisation, kept_by
-from mintdsl.core.interpret_env import Argument, Env, bind, bind_net, evaluate_size, symbols
+from mintdsl.core.interpret_env import Argument, Env, bind, bind_layer, bind_net, evaluate_size, symbols
 from mintdsl.core.interpret_factors import factored
 from mintdsl.core.interpret_masks import between, differences
 from mintdsl.core.live import anchor
@@ -58,7 +58,7 @@ def _map_shape(param: ir.Param, env: Env) -> tuple[int, ...]:
             return (channels_of(target),)  # of each statistic
         case ir.Perm():
             return (0,)  # nothing is stored
-        case ir.NetParam() | ir.LayerNorm() | ir.Attention():
+        case ir.NetParam() | ir.LayerParam() | ir.LayerNorm() | ir.Attention():
             raise ValueError(f"`{param.name}` has no one tensor of its own")
         case other:
             assert_never(other)
@@ -154,7 +154,7 @@ class Weights:
                 if kind.direction is None:
                     return raw
                 return self._masked(param, member, kind, self._direction(kind.direction))
-            case ir.NetParam() | ir.LayerNorm() | ir.Attention():
+            case ir.NetParam() | ir.LayerParam() | ir.LayerNorm() | ir.Attention():
                 raise ValueError(f"`{param.name}` has no one tensor of its own")
             case other:
                 assert_never(other)
@@ -174,7 +174,9 @@ class Weights:
         return self._slice(f"{param.name}.{name}", shape, ())
 
     def inside(self, param: ir.Param, member: Member) -> Weights:
-        """The weights of a net that is a parameter, or of one member of a family of nets."""
+        """The weights of a net that is a parameter, of a member of a family of nets, or of a layer that is applied."""
+        if isinstance(param.kind, ir.LayerParam):
+            return Weights(param.kind.layer, bind_layer(param.kind, self.env), self.raw, f"{self.prefix}{param.name}.")
         assert isinstance(param.kind, ir.NetParam)
         path = ".".join([param.name, *map(str, member)])
         return Weights(param.kind.net, bind_net(param.kind, self.env), self.raw, f"{self.prefix}{path}.")
@@ -251,7 +253,7 @@ class Weights:
                 return slot * _map_shape(param, self.env)[1] + slot
             case ir.Normalize() | ir.Perm():
                 raise ValueError(f"`{param.name}` holds no diagonal")
-            case ir.NetParam() | ir.LayerNorm() | ir.Attention():
+            case ir.NetParam() | ir.LayerParam() | ir.LayerNorm() | ir.Attention():
                 raise ValueError(f"`{param.name}` has no diagonal")
             case other:
                 assert_never(other)

@@ -57,6 +57,7 @@ from mintdsl.core.terms import (
     FormalOrder as FormalOrder,
     Given as Given,
     InitCall as InitCall,
+    Inline as Inline,
     Join as Join,
     Let as Let,
     Linear as Linear,
@@ -93,7 +94,20 @@ class NetParam:
     net: Net = field(compare=False, repr=False)
 
 
-Kind: TypeAlias = MapKind | NetParam
+@record
+class LayerParam:
+    """A layer that a formula applies, with parameters of its own: `definition` is its key, `layer` what it means.
+
+    It acts on `place`; `args` are its formals' values.
+    """
+
+    definition: str
+    args: tuple[tuple[str, Argument], ...]
+    place: Shape
+    layer: Layer = field(compare=False, repr=False)
+
+
+Kind: TypeAlias = MapKind | NetParam | LayerParam
 
 
 @record
@@ -203,10 +217,12 @@ class Split:
 class Layer:
     """A layer: parameters, `lets` in order, and the result, as functions of one variable on `shape`.
 
+    The layers that its formula applies are its last parameters, named by callee and ordinal.
+
     With a `split` the formulas read its parts and not the variable, and the result is a `Join`.
     """
 
-    __slots__ = ("splines", "tables", "written")
+    __slots__ = ("nested", "splines", "tables", "written")
     name: str
     formals: tuple[Formal, ...]
     shape: Shape
@@ -287,6 +303,16 @@ def formulas(owner: Layer | Net) -> tuple[Expr, ...]:
 def net_params(owner: Layer | Net) -> tuple[tuple[Param, NetParam], ...]:
     """The parameters that are nets."""
     return tuple((p, p.kind) for p in owner.params if isinstance(p.kind, NetParam))
+
+
+def applied_layers(owner: Layer | Net) -> tuple[tuple[Param, LayerParam], ...]:
+    """The parameters that are layers which the formula applies, one for each application."""
+    return tuple((p, p.kind) for p in owner.params if isinstance(p.kind, LayerParam))
+
+
+def used_below(owner: Layer | Net) -> tuple[NetParam | LayerParam, ...]:
+    """The nets and layers among the parameters."""
+    return tuple(p.kind for p in owner.params if isinstance(p.kind, (NetParam, LayerParam)))
 
 
 def _tables(owner: Layer | Net) -> tuple[dict[str, Param], dict[str, Let]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from mintdsl import limits
 from mintdsl.core import ir, ties
 from mintdsl.core.acts import act_item, find_act
+from mintdsl.core.applied import Applied
 from mintdsl.core.claim_words import CLAIMS
 from mintdsl.core.flow_uses import Resolve
 from mintdsl.core.formals import bind_formals
@@ -20,7 +21,7 @@ from mintdsl.core.scope import Locals, Scope
 from mintdsl.core.structure import is_join, join
 from mintdsl.core.typed import Typed
 from mintdsl.core.values import IndexName, Stop, Values, Variable, not_yet, too_many
-from mintdsl.core.walks import layer_written, too_much
+from mintdsl.core.walks import layer_written, too_deep, too_much
 from mintdsl.diagnostics.model import Bag, Fix, Label, Severity
 from mintdsl.records import replace
 from mintdsl.source import Span
@@ -69,7 +70,8 @@ class Elaboration:
         check_inits(solved, self.bag)
         if given is not None:
             values.names.define(item.given[0].name, Variable(given.shape, given=True), self.bag)
-        formula = Formula(values, find_act)
+        layers = Applied(values, self.resolve)
+        formula = Formula(values, find_act, layer=layers.apply)
         lets, result = self._body(formula, shape)
         self.unused(solved, formula)
         if given is not None and given.name not in formula.used:
@@ -78,6 +80,9 @@ class Elaboration:
             if isinstance(param.kind, ir.Perm) or param.factored:
                 not_yet(self.bag, param.span, "`perm`, or a constraint on `det`, in a layer with `split`")
         if result is None or order is None or (formula.split is None) == isinstance(result.expr, ir.Join):
+            return None
+        applied = tuple(layers.params.values())
+        if too_many(len(solved) + len(applied), limits.PARAMS, item.name.span, self.bag):
             return None
         layer = ir.Layer(
             name=item.name.id,
@@ -89,7 +94,8 @@ class Elaboration:
             params=tuple(
                 replace(p, summed=tuple(i for i in p.indices if i in formula.summed.get(p.name, ())))
                 for p in solved.values()
-            ),
+            )
+            + applied,
             variable=item.body.args[0].id,
             lets=tuple(lets),
             result=result.expr,
@@ -100,7 +106,9 @@ class Elaboration:
             name_span=item.name.span,
             shape_span=item.shape.span,
         )
-        if too_much(layer_written(layer), limits.OPERATIONS, item.name, self.bag):
+        if too_deep(layer, item.name, self.bag) or too_much(
+            layer_written(layer), limits.OPERATIONS, item.name, self.bag
+        ):
             return None
         check_from_data(layer, self.bag)
         return layer

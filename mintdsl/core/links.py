@@ -6,16 +6,19 @@ inverted from its end.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from mintdsl.core import ir
-from mintdsl.core.postorder import operands, postorder
+from mintdsl.core.postorder import below, operands, postorder
+from mintdsl.core.walks import needed_lets
 
 
 class Link(NamedTuple):
     """`word` is what becomes of a value v: `v + e`, `v - e`, `e - v` (word `from`), `v * e`, `v / e`, `-v` (neg).
 
-    Or, word `spline`, the operand with v as its argument.
+    Or, word `spline`, the operand with v as its argument; of a layer that is applied (word `layer`) the operand is the
+    application itself.
     """
 
     word: str
@@ -24,7 +27,7 @@ class Link(NamedTuple):
     @property
     def taken(self) -> tuple[ir.Expr, ...]:
         """The formulas that it takes from elsewhere."""
-        if self.operand is None:
+        if self.operand is None or self.word == "layer":
             return ()
         return operands(self.operand)[1:] if self.word == "spline" else (self.operand,)
 
@@ -60,9 +63,20 @@ def links(layer: ir.Layer, variable: str, root: ir.Expr) -> tuple[list[Link], ir
                     found.append(Link("from" if op == "-" else op, left))
                     node = right
                     continue
+            case ir.Inline(arg=arg) if moved[id(node)]:
+                found.append(Link("layer", node))
+                node = arg
+                continue
             case _:
                 pass
         return found[::-1], node
+
+
+def beside(layer: ir.Layer, root: ir.Expr, taken: Sequence[ir.Expr]) -> ir.Inline | None:
+    """A layer that a formula applies, through lets too, and that is not one of the links `taken`."""
+    known = {id(node) for node in taken}
+    formulas = (root, *(item.value for item in needed_lets(root, layer)))
+    return next((node for node in below(*formulas) if isinstance(node, ir.Inline) and id(node) not in known), None)
 
 
 def _reading(layer: ir.Layer, variable: str, root: ir.Expr) -> dict[int, bool]:

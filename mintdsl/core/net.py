@@ -17,7 +17,7 @@ from mintdsl.core.scope import Locals, Scope
 from mintdsl.core.steps import SHAPES
 from mintdsl.core.typed import Typed
 from mintdsl.core.values import IndexName, Stop, Values, Variable, not_yet
-from mintdsl.core.walks import layer_written, nested, too_much
+from mintdsl.core.walks import layer_written, too_deep, too_much
 from mintdsl.diagnostics.model import Bag, Label
 from mintdsl.syntax import ast
 
@@ -96,9 +96,7 @@ def _net(item: ast.Net, run: Elaboration) -> ir.Net | None:
         item.name.span,
         item.inputs[0].span,
     )
-    if nested(net) > limits.NETS.most:
-        title = f"`{item.name.id}` is nested too deeply: its nets lie {nested(net)} deep in each other"
-        bag.error("E0107", item.name.span, title, f"more than {limits.NETS.shown}")
+    if too_deep(net, item.name, bag):
         return None
     return None if too_much(layer_written(net), limits.OPERATIONS, item.name, bag) else net
 

@@ -20,7 +20,17 @@ def operands(expr: ir.Expr) -> tuple[ir.Expr, ...]:
     match expr:
         case ir.Var() | ir.Given() | ir.Scalar() | ir.Value() | ir.Ref():
             return ()
-        case ir.Linear() | ir.Apply() | ir.Neg() | ir.Pool() | ir.Chain() | ir.Delay() | ir.Spread() | ir.Pick():
+        case (
+            ir.Linear()
+            | ir.Apply()
+            | ir.Neg()
+            | ir.Pool()
+            | ir.Chain()
+            | ir.Delay()
+            | ir.Spread()
+            | ir.Pick()
+            | ir.Inline()
+        ):
             return (expr.arg,)
         case ir.Join():
             return expr.parts

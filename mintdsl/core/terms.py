@@ -266,6 +266,15 @@ class Chain:
 
 
 @record
+class Inline:
+    """A layer applied: `Mint(K = 4)(e)`. The parameter holds which, and its parameters are its own at each use."""
+
+    param: str
+    arg: Expr
+    span: Span = field(compare=False, repr=False)
+
+
+@record
 class Concat:
     """`concat(a, b, ...)`, of these `shapes`: channels stacked; a Vec is repeated at each pixel or token."""
 
@@ -302,7 +311,7 @@ class Spline:
 
 
 Formula: TypeAlias = Var | Given | Scalar | Value | Linear | Apply | Neg | Binary | Sum | Ref
-Expr: TypeAlias = Formula | Join | Spread | Pick | Delay | Call | Chain | Concat | Pool | Spline
+Expr: TypeAlias = Formula | Join | Spread | Pick | Delay | Call | Chain | Inline | Concat | Pool | Spline
 
 
 @record

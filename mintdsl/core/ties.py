@@ -155,7 +155,7 @@ def _no_diagonal(param: ir.Param) -> str:
     match param.kind:
         case ir.Normalize() | ir.Perm():
             return "it is not weighted"
-        case ir.NetParam() | ir.LayerNorm() | ir.Attention():
+        case ir.NetParam() | ir.LayerParam() | ir.LayerNorm() | ir.Attention():
             return "nothing is claimed of it"
         case ir.Elementwise(kind="bias"):
             return "a bias is added"
@@ -181,7 +181,7 @@ def carried(param: ir.Param) -> frozenset[str]:
             return frozenset({"c"}) if param.target.kind == "Image" else frozenset(param.target.coordinates[-1:])
         case ir.Dense():
             return frozenset(param.target.coordinates[-1:])
-        case ir.NetParam() | ir.LayerNorm() | ir.Attention():
+        case ir.NetParam() | ir.LayerParam() | ir.LayerNorm() | ir.Attention():
             raise AssertionError("a net has no diagonal")
 
 

@@ -142,7 +142,7 @@ def act_written(act: ir.DefinedAct) -> Written:
 
 
 def layer_written(layer: ir.Layer | ir.Net) -> Written:
-    """The formulas of a layer or net, activations and nets written out."""
+    """The formulas of a layer or net, activations, nets and layers that it applies written out."""
     return derived(layer, "written", _layer_written)
 
 
@@ -155,14 +155,42 @@ def _layer_written(layer: ir.Layer | ir.Net) -> Written:
         for index in param.indices:
             copies *= extents[index].constant or 1
         size += copies * layer_written(kind.net).size
+    size += sum(layer_written(kind.layer).size for _, kind in ir.applied_layers(layer))
     return Written(size, own.depth)
 
 
 def nested(owner: ir.Layer | ir.Net) -> int:
-    """How deep nets lie in each other, the owner included; those inside were counted before."""
-    if isinstance(owner, ir.Layer):
-        return max((nested(kind.net) for _, kind in ir.net_params(owner)), default=0)
-    return derived(owner, "nested", lambda own: 1 + max((nested(k.net) for _, k in ir.net_params(own)), default=0))
+    """How deep nets, and layers that are applied, lie in each other, the owner included if it is a net.
+
+    Those inside were counted before.
+    """
+    return derived(owner, "nested", _nested)
+
+
+def _nested(owner: ir.Layer | ir.Net) -> int:
+    below = (nested(one) + isinstance(one, ir.Layer) for one in inside(owner))
+    return isinstance(owner, ir.Net) + max(below, default=0)
+
+
+def inside(owner: ir.Layer | ir.Net) -> list[ir.Layer | ir.Net]:
+    """The nets and layers among the parameters of one."""
+    return [kind.net if isinstance(kind, ir.NetParam) else kind.layer for kind in ir.used_below(owner)]
+
+
+def with_applied(layer: ir.Layer) -> Iterator[ir.Layer]:
+    """A layer, and those that formulas apply in it."""
+    yield layer
+    for _, kind in ir.applied_layers(layer):
+        yield from with_applied(kind.layer)
+
+
+def too_deep(owner: ir.Layer | ir.Net, name: ast.Name, bag: Bag) -> bool:
+    """Whether too many nets and layers lie in each other; reported if so."""
+    depth = nested(owner)
+    if depth > limits.NETS.most:
+        title = f"`{name.id}` is nested too deeply: {depth} nets, or layers that are applied, lie in each other"
+        bag.error("E0107", name.span, title, f"more than {limits.NETS.shown}")
+    return depth > limits.NETS.most
 
 
 def written_out(formulas: Iterable[ir.Expr]) -> Written:

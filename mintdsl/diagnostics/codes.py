@@ -57,7 +57,7 @@ CODES: dict[str, Code] = _all(
     ("E0305", "a size is too small or too large", ""),
     ("E0306", "a size or anchor of a kernel that does not fit", ""),
     ("E0307", "the network is too large", ""),
-    ("E0308", "a flow contains itself", ""),
+    ("E0308", "a flow, layer or net contains itself", ""),
     ("E0401", "the diagonal of the Jacobian may vanish", "I-TRI"),
     ("E0402", "lower and upper triangular maps are mixed", "COMP"),
     ("E0403", "terms of a sum have diagonals of opposite sign", "ADD"),

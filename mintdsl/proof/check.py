@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import assert_never
 
 from mintdsl.core import ir
 from mintdsl.core.activations import ACTIVATIONS
 from mintdsl.core.bijections import spline_slope
-from mintdsl.core.claim_words import CLOSED, EXACT, ITERATIVE
+from mintdsl.core.claim_words import INVERSES, weakest
 from mintdsl.core.constraints import Parametrisation, kept_by
 from mintdsl.core.coupled import coupled
 from mintdsl.core.interval import NONNEGATIVE, REAL, ZERO, Interval
@@ -40,11 +41,13 @@ from mintdsl.proof.jacobian import (
     constant,
     family,
 )
+from mintdsl.proof.layer_proof import Bindings as Bindings, LayerProof as LayerProof
 from mintdsl.proof.links import links
 from mintdsl.proof.orders import Working, fitting_order, resolved_order, working_order
 from mintdsl.proof.reads import Scope, alike, net_reads, positional, scope_of
 from mintdsl.proof.rules import algebra, modules, nets, splines
 from mintdsl.proof.rules.algebra import ActFacts
+from mintdsl.proof.rules.apply import apply_layer, whole_chain
 from mintdsl.proof.rules.chain import composed, permuted
 from mintdsl.proof.rules.flows import Bijection, triangular
 from mintdsl.proof.rules.parts import Part, joined, placed
@@ -52,74 +55,17 @@ from mintdsl.proof.undefined import Undefined, divides_by_zero
 from mintdsl.records import record, replace
 from mintdsl.source import NOWHERE, Span
 
-Bindings = Mapping[str, ir.Argument]
 
+def check_layer(
+    layer: ir.Layer, bindings: Bindings, applied: Mapping[str, LayerProof] = MappingProxyType({})
+) -> LayerProof:
+    """Prove what the formula gives, then compare with the claims.
 
-@record
-class LayerProof:
-    """What is proved of a layer. `bijection` is None when not even injectivity follows.
-
-    `order` is the one in which the Jacobian is triangular, `found` when it is not the declared one. `assumptions` are
-    what the proof takes for granted and the module tests. `acts` are the derivations of activations that the program
-    defines, in the order in which they were needed. `links`, of a composition, stand from the variable outwards.
+    `applied` has the proofs of the layers that it applies, by the names of its parameters.
     """
-
-    layer: ir.Layer
-    jacobian: Jacobian
-    bijection: Bijection | None
-    derivation: Derivation
-    diagnostics: tuple[Diagnostic, ...]
-    blame: Diagnostic | None
-    working: Working = Working(None)
-    assumptions: tuple[str, ...] = ()
-    acts: tuple[tuple[ir.DefinedAct, Derivation], ...] = ()
-    inverse: str = ITERATIVE
-    parts: tuple[Part, ...] = ()
-    links: tuple[ir.Expr, ...] = ()
-
-    @property
-    def preserving(self) -> bool:
-        """Whether volumes are preserved."""
-        if self.parts:
-            return self.bijection is not None and all(part.jacobian.unit for part in self.parts)
-        return self.jacobian.unit
-
-    @property
-    def proved(self) -> bool:
-        """Whether every claim holds."""
-        return not self.diagnostics
-
-    @property
-    def order(self) -> Order | None:
-        """The order in which the Jacobian is triangular; None where a formal decides."""
-        return self.working.order
-
-    @property
-    def evaluation_only(self) -> bool:
-        """Whether it holds for frozen statistics, that is in evaluation mode, only (rule BN)."""
-        return any(isinstance(p.kind, ir.Normalize) for p in self.layer.params)
-
-    @property
-    def closed_form(self) -> bool:
-        """Whether the layer is affine in each element alone, so that its inverse is a formula."""
-        return self.inverse == CLOSED and not self.composed
-
-    @property
-    def composed(self) -> bool:
-        """Whether it is a bijection by composition only (rule CHAIN): inverted link by link, its Jacobian dense."""
-        return self.jacobian.chain is not Chain.NONE
-
-    @property
-    def log_det(self) -> str:
-        """The kind of the log-determinant."""
-        return EXACT
-
-
-def check_layer(layer: ir.Layer, bindings: Bindings) -> LayerProof:
-    """Prove what the formula gives, then compare with the claims."""
     declared = resolved_order(layer, bindings)
     working = working_order(layer, declared, tuple(moving_maps(layer)))
-    walk = _Walk(layer, layer.variable, bindings, working, {}, {}, {})
+    walk = _Walk(layer, layer.variable, bindings, working, {}, {}, {}, applied)
     parts: list[Part] = []
     try:
         fitting_order(layer, declared)
@@ -146,7 +92,9 @@ def check_layer(layer: ir.Layer, bindings: Bindings) -> LayerProof:
         blame = blame_of(layer, jacobian, bijection)
     else:
         jacobian, bijection, blame = joined(parts)
-    kind = inverse_of(jacobian, [part.jacobian for part in parts])
+    kind = weakest(
+        INVERSES, inverse_of(jacobian, [part.jacobian for part in parts]), *(p.inverse for p in applied.values())
+    )
     units = all(part.jacobian.unit for part in parts)
     preserving = units and bijection is not None if parts else jacobian.unit
     bag = Bag()
@@ -158,7 +106,8 @@ def check_layer(layer: ir.Layer, bindings: Bindings) -> LayerProof:
         failed_claim = check_claim(layer, claim, proved, blame)
         if failed_claim is not None:
             bag.add(failed_claim)
-    taken = links(layer) if jacobian.chain is not Chain.NONE else ()
+    linked = not parts and bijection is not None and (jacobian.chain is not Chain.NONE or applied)
+    taken = links(layer) if linked else ()
     if isinstance(taken, Diagnostic):
         bag.add(taken)
         taken = ()
@@ -168,10 +117,12 @@ def check_layer(layer: ir.Layer, bindings: Bindings) -> LayerProof:
     note = f"in the order {found}, found from the taps" if triangle else ""
     whole = Derivation(rule, layer.name_span, conclusion, premises, note, title=f"layer {layer.name}")
     raw = [p for p in layer.params if p.bound is not None and _via(p.bound).assumed]
-    assumed = tuple(f"{p.bound.quantity}({family(p.name, p.indices)}) != 0 of {layer.name}" for p in raw if p.bound)
+    stored = [f"{p.bound.quantity}({family(p.name, p.indices)}) != 0 of {layer.name}" for p in raw if p.bound]
+    assumed = tuple(dict.fromkeys([*stored, *(a for proof in applied.values() for a in proof.assumptions)]))
     acts = tuple(walk.acts.values())
+    below = tuple(applied.items())
     return LayerProof(
-        layer, jacobian, bijection, whole, bag.sorted(), blame, working, assumed, acts, kind, tuple(parts), taken
+        layer, jacobian, bijection, whole, bag.sorted(), blame, working, assumed, acts, kind, tuple(parts), taken, below
     )
 
 
@@ -197,6 +148,7 @@ class _Walk:
     lets: dict[str, Jacobian]
     acts: dict[int, tuple[ir.DefinedAct, Derivation]]
     diagonals: dict[str, Signed]
+    applied: Mapping[str, LayerProof] = MappingProxyType({})
 
     def let(self, item: ir.Let) -> Derivation:
         jacobian, derivation = self.formula(item.value)
@@ -252,6 +204,8 @@ class _Walk:
                 arguments, strict = [jacobian for jacobian, _ in below], self._strict(node)
                 result = nets.apply_net(arguments, name=what, span=node.span, strict=strict)
                 return self._node("NET", node.span, result, below)
+            case ir.Inline():
+                return self._applied(node, below[0])
             case ir.Sum():
                 result = algebra.total(below[0][0], node.indices, span=node.span)
                 return self._node("SUM", node.span, result, below, f"over {', '.join(node.indices)}")
@@ -361,6 +315,24 @@ class _Walk:
             way = next(iter(reads), "") if len(reads) < 2 else None
             found.append("" if way == "" else way if fits and way not in ("=", "*", None) else None)
         return found
+
+    def _applied(self, node: ir.Inline, below: Proof) -> Proof:
+        """A layer applied: by its own proof, and in its direction where that is one of the order at hand."""
+        assert self.layer is not None
+        kind, proof = self.layer.param(node.param).kind, self.applied[node.param]
+        assert isinstance(kind, ir.LayerParam)
+        inner, way = proof.jacobian, DENSE
+        if not proof.parts and not inner.diag.monomial:
+            given = str(dict(kind.args).get(inner.off, inner.off))  # a formal direction has the value of the use
+            way = given if inner.off == NONE or alike(proof.order, self.working.order) else DENSE
+        if proof.parts:  # of a layer in parts only what it is as a whole
+            inner = replace(inner, smooth=Smooth.KINKS)
+        if proof.bijection is None:
+            inner = replace(inner, range=Signed(PLUS, REAL))
+        whole = whole_chain(proof.bijection, preserving=proof.preserving)
+        name, blame = proof.layer.name, proof.blame
+        result = apply_layer(below[0], inner, way, whole, name=name, span=node.span, blame=blame)
+        return self._node("APPLY", node.span, result, [below], f"{name}: {proof.derivation.conclusion}")
 
     def _apply(self, node: ir.Apply, below: Proof) -> Proof:
         facts = self.act_facts(node.act, below[0].range.forget().interval, node.span)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mintdsl.core import ir
+from mintdsl.core.links import beside
 from mintdsl.core.walks import constant
 from mintdsl.diagnostics.model import Diagnostic, Fix, Label
 from mintdsl.source import Span
@@ -28,6 +29,9 @@ def links(layer: ir.Layer) -> tuple[ir.Expr, ...] | Diagnostic:
         if not isinstance(node, ir.Ref):
             found.append(node)
         node = inner
+    stray = beside(layer, layer.result, found)
+    if stray is not None:
+        return _not_yet(stray.span, "a layer applied to what does not read the variable")
     return tuple(reversed(found))
 
 
@@ -37,6 +41,8 @@ def _inner(layer: ir.Layer, node: ir.Expr, fixed: dict[str, bool]) -> ir.Expr | 
         case ir.Ref(name=name, indices=()):
             return layer.let(name).value
         case ir.Neg(arg=arg):
+            return arg
+        case ir.Inline(arg=arg):
             return arg
         case ir.Linear(param=name, arg=arg):
             kind = layer.param(name).kind
@@ -60,6 +66,6 @@ def _not_yet(span: Span, what: str) -> Diagnostic:
         "E0901",
         f"{what} inside of a composition is not yet in this version",
         (Label(span, "proved, but not generated", primary=True),),
-        ("a layer inverts a composition link by link, each in closed form",),
+        ("a layer inverts a composition link by link, each by a formula or by the layer that it applies",),
         (Fix("make it a layer of its own and compose the layers in a flow"),),
     )

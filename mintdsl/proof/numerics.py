@@ -245,6 +245,8 @@ def layer_numerics(proof: LayerProof, bindings: Bindings, sizes: Mapping[str, in
     is inverted as (z - f(0)) / slope, anything else by a solve.
     """
     layer, jacobian = proof.layer, proof.jacobian
+    if proof.applied:
+        return _applying(proof)
     if proof.parts:
         return _coupling(proof)
     if jacobian.off != NONE:
@@ -274,6 +276,17 @@ def _coupled(layer: ir.Layer, shape: str) -> Numerics:
     weights = f"nothing bounds the weights of `{free[0]}` off the diagonal" if free else "its off-diagonal part is free"
     why = f"`{layer.name}` is {shape} and {weights}; a bound on them would give one, which this version cannot state"
     none = math.inf
+    return Numerics(1, none, none, none, none, none, False, why, why, why)
+
+
+def _applying(proof: LayerProof) -> Numerics:
+    """A layer whose formula applies others."""
+    names = ", ".join(dict.fromkeys(f"`{inner.layer.name}`" for _, inner in proof.applied))
+    none = math.inf
+    why = (
+        f"`{proof.layer.name}` applies {names} in its formula, and this version bounds compositions of the steps of a "
+        "flow only"
+    )
     return Numerics(1, none, none, none, none, none, False, why, why, why)
 
 

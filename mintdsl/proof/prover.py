@@ -106,10 +106,19 @@ class Prover:
         if place not in self.done:
             definition = self.program.definitions[key]
             if isinstance(definition, ir.Layer):
-                self.done[place] = check_layer(definition, bindings)
+                self.done[place] = self.check(definition, bindings)
             else:
                 self.done[place] = _FlowWalk(self, definition, bindings).run()
         return self.done[place]
+
+    def check(self, layer: ir.Layer, bindings: Bindings) -> LayerProof:
+        """The proof of a layer with those of the layers that its formula applies."""
+        applied: dict[str, LayerProof] = {}
+        for param, use in ir.applied_layers(layer):
+            proof = self.prove(use.definition, self.bindings_of(use, bindings))
+            assert isinstance(proof, LayerProof)
+            applied[param.name] = proof
+        return check_layer(layer, bindings, applied)
 
     def used(self, keys: Sequence[str]) -> list[Proved]:
         """`keys` with the defaults of their formals and what they use, each distinct proof once, those used first."""
@@ -119,15 +128,14 @@ class Prover:
             key, bindings, ready = stack.pop()
             proof = self.prove(key, bindings)
             definition = self.program.definitions[key]
-            if ready or isinstance(definition, ir.Layer):
+            if ready:
                 found.setdefault(id(proof), Proved(key, bindings, proof))
             elif id(proof) not in found:
                 stack.append((key, bindings, True))
                 fresh: dict[int, tuple[str, Bindings]] = {}
-                for use in uses(definition.steps):
-                    if isinstance(use, ir.Use):
-                        inner = self.bindings_of(use, bindings)
-                        fresh.setdefault(id(self.prove(use.definition, inner)), (use.definition, inner))
+                for use in used_layers(definition):
+                    inner = self.bindings_of(use, bindings)
+                    fresh.setdefault(id(self.prove(use.definition, inner)), (use.definition, inner))
                 stack.extend((k, b, False) for place, (k, b) in reversed(fresh.items()) if place not in found)
         return list(found.values())
 
@@ -142,7 +150,7 @@ class Prover:
             bindings[formal.name] = formal.default
         return bindings
 
-    def bindings_of(self, use: ir.Use, outer: Bindings) -> Bindings:
+    def bindings_of(self, use: ir.Use | ir.LayerParam, outer: Bindings) -> Bindings:
         """The bindings inside a used definition: its arguments, formals of the user replaced by their values."""
         types = {f.name: f.type for f in self.program.definitions[use.definition].formals}
         bindings: dict[str, ir.Argument] = {}
@@ -153,6 +161,13 @@ class Prover:
                 value = outer[value.name]
             bindings[name] = value
         return bindings
+
+
+def used_layers(definition: ir.Definition) -> list[ir.Use | ir.LayerParam]:
+    """The layers and flows that the steps of a flow use, or the layers that the formula of a layer applies."""
+    if isinstance(definition, ir.Layer):
+        return [use for _, use in ir.applied_layers(definition)]
+    return [use for use in uses(definition.steps) if isinstance(use, ir.Use)]
 
 
 @dataclass(slots=True)

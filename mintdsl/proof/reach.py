@@ -13,10 +13,11 @@ from typing import assert_never
 
 from mintdsl.core import ir
 from mintdsl.core.counts import Sizes
-from mintdsl.core.interpret_env import Argument, Env
+from mintdsl.core.interpret_env import Argument, Env, bind_layer
 from mintdsl.core.live import anchor
 from mintdsl.core.orders import Order
 from mintdsl.core.postorder import operands
+from mintdsl.core.walks import with_applied
 from mintdsl.diagnostics.model import Diagnostic, Fix, Label, Severity
 from mintdsl.proof.stages import Append, Apply, Beyond, Copies, Leave, Move, Network, Pair, Stage, network
 from mintdsl.records import record
@@ -106,7 +107,7 @@ def _layers(stages: Sequence[Stage]) -> Iterator[ir.Layer]:
     for stage in stages:
         match stage:
             case Apply(layer=layer):
-                yield layer
+                yield from with_applied(layer)
             case Copies(stages=inner) | Pair(stages=inner):
                 yield from _layers(inner)
             case Move() | Append():
@@ -202,6 +203,10 @@ def _reach(layer: ir.Layer, env: Env) -> Window:
                 return inner.moved(_kernel(kind, env.shape(param.source)[0], env.shape(param.target)[0], layer, env))
             case ir.Apply() | ir.Neg() | ir.Pool() | ir.Delay() | ir.Spread() | ir.Pick():
                 return of(node.arg)
+            case ir.Inline():
+                inner, applied = of(node.arg), layer.param(node.param).kind
+                assert isinstance(applied, ir.LayerParam)
+                return inner and inner.moved(_reach(applied.layer, bind_layer(applied, env)))
             case ir.Join() | ir.Spline():
                 known = [window for window in map(of, operands(node)) if window is not None]
                 return reduce(Window.united, known) if known else None

@@ -20,7 +20,7 @@ from typing import assert_never
 from mintdsl.core import ir
 from mintdsl.core.calls import concatenated
 from mintdsl.core.counts import Sizes
-from mintdsl.core.interpret_env import Env, evaluate_size
+from mintdsl.core.interpret_env import Env, bind_layer, evaluate_size
 from mintdsl.core.nat import Nat
 from mintdsl.core.orders import ORDERS, Order
 from mintdsl.core.places import part_places
@@ -262,6 +262,11 @@ class _Formula:
                     word = self.together(at, kind.targets[node.output if isinstance(node, ir.Call) else 0])
                     args = node.args if isinstance(node, ir.Call) else (node.arg,)
                     stack += [(a, self.everywhere(word, s)) for a, s in zip(args, kind.sources, strict=True)]
+                case ir.Inline():
+                    applied = self.layer.param(node.param).kind
+                    assert isinstance(applied, ir.LayerParam)
+                    inner = _through(applied.layer, bind_layer(applied, self.env), at, self.width)
+                    stack.append((node.arg, inner))
                 case ir.Concat():
                     whole = concatenated(node.shapes)
                     assert whole is not None
@@ -328,7 +333,7 @@ class _Formula:
                 if len(source) != 1:
                     raise ValueError(f"`{param.name}` is a linear map on sizes {list(source)}; only Vec is followed")
                 return mixed(cells, dense, target[0], source[0], *self.order(dense, param), self.width)
-            case ir.Elementwise() | ir.NetParam() | ir.LayerNorm() | ir.Attention():
+            case ir.Elementwise() | ir.NetParam() | ir.LayerParam() | ir.LayerNorm() | ir.Attention():
                 raise AssertionError("this is no linear map")
             case other:
                 assert_never(other)

@@ -283,13 +283,15 @@ class _Build:
         kind = {NONE: "diagonal", DENSE: "composed", "upper": "upper", "lower": "lower"}.get(direction, "triangular")
         known = direction if direction in ("lower", "upper") else f"{direction}-triangular"
         what = f"diagonal in {jacobian.diag}" if direction == NONE else f"{known}, diagonal in {jacobian.diag}"
-        what = ("a composition of bijections" if proof.composed else what) + mode
+        if direction == DENSE:
+            what = "block triangular in its parts" if proof.parts else "a bijection by composition"
+        what += mode
         if bijection.codomain is None:
             what = f"injective only; {what}"
         elif bijection.codomain != REAL:
             what = f"onto {bijection.codomain}^D; {what}"
         return Block(
-            title, kind, what, "0" if jacobian.unit else "exact", INVERSES[proof.inverse], shape, shape, counts
+            title, kind, what, "0" if proof.preserving else "exact", INVERSES[proof.inverse], shape, shape, counts
         )
 
 

@@ -83,6 +83,8 @@ def kind_of(param: ir.Param) -> str:
             return "attention"
         case ir.NetParam(net=net):
             return f"net {net.name}"
+        case ir.LayerParam(layer=layer):
+            return f"layer {layer.name}"
         case _:
             return str(type(param.kind).__name__).lower()
 

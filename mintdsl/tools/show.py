@@ -106,7 +106,8 @@ def class_of(proof: LayerProof, order: str = "") -> str:
     """`lower triangular in raster (h, w, c), diagonal in [1, 2]`."""
     jacobian = proof.jacobian
     if jacobian.off == DENSE:
-        return "dense"
+        blocks = proof.parts and proof.bijection is not None  # else the parts may read each other in a circle
+        return f"block triangular in its parts {', '.join(part.name for part in proof.parts)}" if blocks else "dense"
     if jacobian.off == NONE:
         return f"diagonal Jacobian with entries in {jacobian.diag}"
     if proof.parts:

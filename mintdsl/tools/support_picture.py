@@ -9,6 +9,7 @@ from math import ceil, prod
 
 from mintdsl.core import ir
 from mintdsl.core.counts import Sizes
+from mintdsl.core.walks import with_applied
 from mintdsl.proof.stages import Apply, Beyond, Network, Pair, Stage, behind, centre, entered_from, pairs, unrolled
 from mintdsl.proof.support import Support, support
 from mintdsl.tools.scene import Path2D, Rect, Scene, Shape, Words, fitted, text_width
@@ -83,7 +84,8 @@ def _mixes(stage: Stage) -> bool:
     if isinstance(stage, Beyond):
         return _mixes(stage.stage)
     if isinstance(stage, Apply):
-        return any(isinstance(p.kind, (ir.Conv, ir.Dense)) for p in stage.layer.params)
+        params = (p for layer in with_applied(stage.layer) for p in layer.params)
+        return any(isinstance(p.kind, (ir.Conv, ir.Dense)) for p in params)
     return isinstance(stage, Pair)
 
 

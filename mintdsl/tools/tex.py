@@ -259,8 +259,9 @@ def _typeset(node: Node, parts: Sequence[Typeset], source: str) -> Typeset:
         case ir.Value() | ir.Ref():
             word = node.expr.param if isinstance(node.expr, ir.Value) else node.expr.name
             return Typeset(family(word, node.expr.indices), _ATOM, len(word) + 2 * len(node.expr.indices))
-        case ir.Linear(param=param, indices=indices):
+        case ir.Linear() | ir.Inline():
             (part,) = parts
+            param, indices = node.expr.param, node.expr.indices if isinstance(node.expr, ir.Linear) else ()
             inner = rf"\,{part.tex}" if part.binds == _ATOM else f"({part.tex})"
             return Typeset(family(param, indices) + inner, _ATOM, part.width + len(param) + 2 * len(indices) + 1)
         case ir.Apply(act=act):

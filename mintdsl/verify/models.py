@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from mintdsl.core import ir
-from mintdsl.core.interpret_env import Argument, Env, Given, any_context, bind, bind_net
+from mintdsl.core.interpret_env import Argument, Env, Given, any_context, bind, bind_layer, bind_net
 from mintdsl.core.interpret_weights import extents, param_shape
 from mintdsl.core.interval import REAL, Interval
 from mintdsl.core.live import anchor
@@ -108,6 +108,9 @@ def whole(layer: ir.Layer, env: Env) -> None:
         if isinstance(param.kind, ir.NetParam):
             bind_net(param.kind, env)
             continue
+        if isinstance(param.kind, ir.LayerParam):
+            whole(param.kind.layer, bind_layer(param.kind, env))
+            continue
         param_shape(layer, param, env.dims, env.sizes)
         env.shape(param.source)
     for part in layer.split.shapes if layer.split is not None else ():
@@ -140,7 +143,7 @@ def build(cls: type[nn.Module], definition: ir.Definition, env: Env, like: nn.Mo
 
 
 def layers(model: nn.Module) -> list[nn.Module]:
-    """The layers of a flow in its order, without the nets of heads."""
+    """The layers of a flow in its order, after each those that it applies, without the nets of heads."""
     return [m for m in model.modules() if hasattr(m, "set_effective")]
 
 

@@ -27,7 +27,7 @@ from mintdsl.core.interval import REAL
 from mintdsl.core.orders import DEFAULT_ORDER
 from mintdsl.core.places import part_places
 from mintdsl.driver import Program
-from mintdsl.proof.check import LayerProof, check_layer
+from mintdsl.proof.check import LayerProof
 from mintdsl.proof.jacobian import DENSE, NONE
 from mintdsl.proof.prover import FlowProof, Prover
 from mintdsl.verify import models
@@ -193,7 +193,7 @@ class _Run:
     def layer(self, layer: ir.Layer, env: Env, like: nn.Module | None) -> None:
         """Three draws of weights at the sizes of `env`; `like` is the module where the flow uses it."""
         acts = {name: bound.act for name, bound in env.acts.items()}
-        proof = check_layer(layer, {**env.numbers, **env.orders, **acts})
+        proof = Prover(self.core).check(layer, {**env.numbers, **env.orders, **acts})
         module = models.build(self.cls if like is None else type(like), layer, env, like).eval()
         for kind in ("initial", "normal", "adversarial"):
             models.draw(module, kind, self.seed, models.inside(REAL, (BATCH, *env.dims), self.seed))
@@ -215,7 +215,9 @@ class _Run:
         row = partial(self.row, where)
         x, raw = models.inside(REAL, (2, *env.dims), self.seed), models.raw(module, "")
         weights, worst = Weights(layer, env, raw), 0.0
-        for param in (p for p in layer.params if not isinstance(p.kind, (ir.Normalize, ir.Perm, ir.NetParam))):
+        for param in (
+            p for p in layer.params if not isinstance(p.kind, (ir.Normalize, ir.Perm, ir.NetParam, ir.LayerParam))
+        ):
             found = cast("Callable[[str], Tensor]", module.effective)(param.name)
             wanted = [v for m in weights.members(param.indices) for v in weights.of(param.name, m)]
             worst = max(worst, _relative(found.flatten(), _wide(wanted)))
@@ -229,14 +231,14 @@ class _Run:
         keys = _keys(proof, env)
         outside = torch.maximum(dense.abs(), expected.abs())[:, ~_allowed(proof, env, keys)]
         row("structure", float(outside.max()) if outside.numel() else 0.0, NOTHING)
-        if not proof.composed:
+        if not proof.linked:
             diagonal = cast("Callable[[Tensor], Tensor]", module.jacobian_diagonal)(x).detach().flatten(1)
             row("jacobian_diagonal", _relative(diagonal, dense.diagonal(dim1=1, dim2=2)), TIGHT)
             row("diagonal in its proved interval", _excess(proof, diagonal), NOTHING)
         places = torch.tensor(sorted(range(len(keys)), key=keys.__getitem__))
         exact = _wide([_log_abs_det(d[places][:, places].tolist()) for d in dense])
         # in the order of the proof a triangular matrix has its determinant on the diagonal, whatever its condition
-        row("log_det", _relative(log_det, exact), _digits(dense) if proof.composed else LOOSE)
+        row("log_det", _relative(log_det, exact), _digits(dense) if proof.linked else LOOSE)
         self.round_trip(module, x, where)
 
     def round_trip(self, module: nn.Module, x: Tensor, where: str) -> None:
@@ -289,8 +291,9 @@ def _allowed(proof: LayerProof, env: Env, keys: Sequence[tuple[int, ...]]) -> Te
     if split is not None:
         places = part_places(split, evaluate_size(split.start, env.sizes, 0), env.dims)
         owner = {place: part for part, own in zip(proof.parts, places, strict=True) for place in own}
+        mixed = {part.name: {*part.reads, *([part.name] if part.jacobian.off != NONE else [])} for part in proof.parts}
         cells = range(len(owner))
-        return torch.tensor([[p == q or owner[q].name in owner[p].reads for q in cells] for p in cells])
+        return torch.tensor([[p == q or owner[q].name in mixed[owner[p].name] for q in cells] for p in cells])
     off = proof.jacobian.off
     sign = 0 if off == NONE else 1 if env.directions.get(off, off) == "lower" else -1
     rows = [[p == q or sign * ((a > b) - (a < b)) > 0 for q, b in enumerate(keys)] for p, a in enumerate(keys)]

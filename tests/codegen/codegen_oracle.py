@@ -16,7 +16,7 @@ import mintdsl
 from mintdsl.codegen.naming import class_name
 from mintdsl.core import ir
 from mintdsl.core.interpret import evaluate_flow, parameters
-from mintdsl.core.interpret_env import Env, Given, any_context, bind, evaluate_size
+from mintdsl.core.interpret_env import Env, Given, any_context, bind, bind_layer, evaluate_size
 from mintdsl.core.interpret_moves import leaves
 from mintdsl.core.interpret_weights import Weights
 from mintdsl.runtime.loading import load_class
@@ -157,6 +157,10 @@ def path_key(at: Compiled, prefix: str) -> list[tuple[int, int]]:
         if part.isdigit():
             key.append((0, int(part)))
             continue
+        if isinstance(definition, ir.Layer):
+            key.append((1, [param.name for param, _ in ir.applied_layers(definition)].index(part)))
+            definition = next(use.layer for param, use in ir.applied_layers(definition) if param.name == part)
+            continue
         assert isinstance(definition, ir.Flow)
         steps = list(flat(definition.steps))
         place = next(k for k, step in enumerate(steps) if step.name == part)
@@ -243,7 +247,9 @@ def expected_weights(at: Compiled, model: nn.Module) -> dict[str, list[float]]:
     definition = at.core.definitions[at.key]
     for prefix, layer, env in layers(at.core, definition, bind(definition, at.shape, {}, given=at.given), ""):
         weights = Weights(layer, env, raw, prefix)
-        for p in (p for p in layer.params if not isinstance(p.kind, ir.Normalize | ir.Perm | ir.NetParam)):
+        for p in (
+            p for p in layer.params if not isinstance(p.kind, ir.Normalize | ir.Perm | ir.NetParam | ir.LayerParam)
+        ):
             found[prefix + p.name] = [v for m in weights.members(p.indices) for v in weights.of(p.name, m)]
     return found
 
@@ -252,6 +258,8 @@ def layers(core: ir.Program, definition: ir.Definition, env: Env, prefix: str) -
     """Every layer below a definition that keeps its shape, with the prefix of its keys."""
     if isinstance(definition, ir.Layer):
         yield prefix, definition, env
+        for param, used in ir.applied_layers(definition):
+            yield from layers(core, used.layer, bind_layer(used, env), f"{prefix}{param.name}.")
         return
     dims = env.dims
 

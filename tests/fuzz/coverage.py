@@ -52,7 +52,7 @@ def _layer(layer: ir.Layer) -> Iterator[str]:
         yield from _argument(layer.order)
     for param in layer.params:
         yield f"shape:{param.target.kind}"
-        if isinstance(param.kind, ir.NetParam):
+        if isinstance(param.kind, ir.NetParam | ir.LayerParam):
             continue
         yield from _argument(param.init)
         match param.kind:
@@ -95,7 +95,7 @@ def _expression(node: ir.Expr) -> Iterator[str]:
         case ir.Join(parts=parts):
             for part in parts:
                 yield from _expression(part)
-        case ir.Pick(arg=inner):
+        case ir.Pick(arg=inner) | ir.Inline(arg=inner):
             yield from _expression(inner)
         case _:
             pass

@@ -94,7 +94,8 @@ def _names(used: Used, module: nn.Module) -> dict[str, str]:
     """Attribute of a module for each key of its parameters, the prefix left out."""
     members = dict(zip(module.names, module.members, strict=True))  # type: ignore[arg-type,call-overload]
     there = {name for name, _ in (*module.named_parameters(), *module.named_buffers())}
-    found = {name: name for name in there if "." in name}  # of nets inside of it
+    layers = tuple(f"{path}." for path, m in module.named_modules() if path and hasattr(m, "set_effective"))
+    found = {name: name for name in there if "." in name and not name.startswith(layers)}  # of nets inside of it
     for param in used.layer.params:
         attribute = members.get(param.name, param.name)  # statistics are no members
         found |= {param.name + s: attribute + s for s in ENDINGS if attribute + s in there}

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from mintdsl.core import ir
-from mintdsl.core.interpret_env import BoundAct, Env, bind, bind_net, evaluate_size
+from mintdsl.core.interpret_env import BoundAct, Env, bind, bind_layer, bind_net, evaluate_size
 from mintdsl.core.interpret_weights import extents
 from mintdsl.core.nat import Nat
 from mintdsl.core.orders import DEFAULT_ORDER, Order
@@ -443,6 +443,14 @@ class Formula:
                 assert isinstance(kind, ir.NetParam) and kind.sources == kind.targets
                 inside = Weights(kind.net, bind_net(kind, self.env), self.weights.raw, f"{self.weights.prefix}{name}.")
                 return Formula(inside.env, self._full(self.expr(arg, at)), inside).layer()
+            case ir.Inline(param=name):
+                assert self.weights is not None
+                used = self.weights.layer.param(name).kind
+                assert isinstance(used, ir.LayerParam)
+                inner = Weights(
+                    used.layer, bind_layer(used, self.env), self.weights.raw, f"{self.weights.prefix}{name}."
+                )
+                return Formula(inner.env, self.expr(node.arg, at), inner).layer()
             case _:
                 raise AssertionError(node)
 
@@ -520,17 +528,24 @@ def part_of_each(split: ir.Split, env: Env) -> list[int]:
 
 @dataclass(frozen=True)
 class Used:
-    """A layer of a flow: the prefix of its keys, its definition, its environment."""
+    """A layer of a flow: the prefix of its keys, its definition, its environment, and the program that it is of."""
 
     prefix: str
     layer: ir.Layer
     env: Env
+    program: ir.Program = field(repr=False)
 
 
 def uses(program: ir.Program, definition: ir.Definition, env: Env, prefix: str = "") -> list[Used]:
-    """Every layer below a definition: steps as in the text, copies of a step side by side."""
+    """Every layer below a definition: steps as in the text, copies of a step side by side.
+
+    After a layer come those that its formula applies.
+    """
     if isinstance(definition, ir.Layer):
-        return [Used(prefix, definition, env)]
+        own = [Used(prefix, definition, env, program)]
+        for param, use in ir.applied_layers(definition):
+            own += uses(program, use.layer, bind_layer(use, env), f"{prefix}{param.name}.")
+        return own
     found: list[Used] = []
     _walk(program, definition.steps, env, prefix, [()], env.dims, found)
     return found

@@ -17,8 +17,10 @@ from mintdsl.core import interpret, ir
 from mintdsl.core.interval import REAL, Interval
 from mintdsl.proof.certificate import certificate
 from mintdsl.proof.check import LayerProof
+from mintdsl.proof.jacobian import NONE
 from mintdsl.proof.kernel import Refused as Disproved, recheck
 from mintdsl.proof.prover import Prover
+from mintdsl.proof.rules.parts import Part
 from mintdsl.records import replace
 
 from . import tensors
@@ -133,7 +135,7 @@ class _Trial:
         for used, module in zip(self.subject.uses, layers_of(model), strict=True):
             weights = Weights(used.layer, used.env, self.raw, used.prefix)
             for param in used.layer.params:
-                if isinstance(param.kind, ir.Normalize | ir.Perm | ir.NetParam):
+                if isinstance(param.kind, ir.Normalize | ir.Perm | ir.NetParam | ir.LayerParam):
                     continue
                 got = cast("Callable[[str], Tensor]", module.effective)(param.name).detach()
                 for member in weights.members(param.indices):
@@ -194,7 +196,9 @@ class _Trial:
             allowed = torch.eye(jacobian.shape[-1], dtype=torch.bool)
             if used.layer.split is not None:
                 own = part_of_each(used.layer.split, used.env)
-                read = [{used.layer.split.parts.index(name) for name in part.reads} for part in proof.parts]
+                names = used.layer.split.parts
+                seen = [(*part.reads, *([part.name] if _mixes(part) else [])) for part in proof.parts]
+                read = [{names.index(name) for name in part} for part in seen]
                 allowed = allowed | torch.tensor([[q in read[p] for q in own] for p in own])
             elif proof.jacobian.off != "<diagonal>":
                 later = _later(weights, proof)
@@ -348,7 +352,7 @@ class _Trial:
         for used, module in zip(subject.uses, layers_of(model), strict=True):
             weights = Weights(used.layer, used.env, self.raw, used.prefix)
             for param in used.layer.params:
-                if isinstance(param.kind, ir.Normalize | ir.Perm | ir.NetParam):
+                if isinstance(param.kind, ir.Normalize | ir.Perm | ir.NetParam | ir.LayerParam):
                     continue
                 if param.factored:  # a product may overflow, its factors may not
                     place = cast("tuple[str, ...]", module.names).index(param.name)
@@ -475,4 +479,16 @@ def examine(subject: Subject, seed: str) -> Verdict:
 
 def _later(weights: Weights, proof: LayerProof) -> Tensor:
     """Which places come after which, in the order in which the proof says that the Jacobian is triangular."""
-    return weights.later(proof.order if proof.working.found else None)
+    later = weights.later(proof.order if proof.working.found else None)
+    split = proof.layer.split
+    if split is None:
+        return later
+    # what happens inside of a part is not followed: its places count as before and after each other
+    own = part_of_each(split, weights.env)
+    inside = [[p == q and _mixes(proof.parts[p]) for q in own] for p in own] if proof.parts else []
+    return later | torch.tensor(inside) if inside else later
+
+
+def _mixes(part: Part) -> bool:
+    """Whether entries of a part read others of it."""
+    return part.jacobian.off != NONE

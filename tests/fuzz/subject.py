@@ -17,7 +17,7 @@ from mintdsl.codegen.naming import class_name
 from mintdsl.core import ir
 from mintdsl.core.interpret_env import Argument, BoundAct, Env, Given, any_context, bind
 from mintdsl.driver import Report, SpecError
-from mintdsl.proof.check import LayerProof, check_layer
+from mintdsl.proof.check import LayerProof
 from mintdsl.proof.prover import Proof, Prover
 
 from .draft import SHAPES
@@ -128,7 +128,7 @@ def _closed(bound: BoundAct) -> ir.Act:
 
 def layer_proof(used: Used, layer: ir.Layer | None = None) -> LayerProof:
     """What is proved of a layer as it is used here."""
-    return check_layer(used.layer if layer is None else layer, bindings_of(used))
+    return Prover(used.program).check(used.layer if layer is None else layer, bindings_of(used))
 
 
 # ---------------------------------------------------------------- modules

@@ -151,7 +151,7 @@ def linear(matrix: Tensor, a: Field) -> Field:
     value = torch.einsum("red,rbd->rbe", matrix, a.value)
     spread = torch.einsum("red,rbd->rbe", size, a.error + matrix.shape[-1] * EPS * a.value.abs())
     jacobian = torch.einsum("red,rjdk->rjek", matrix, a.jacobian)
-    square = matrix.shape[-1] == matrix.shape[-2] == a.jacobian.shape[-1]
+    square = matrix.shape[-1] == matrix.shape[-2] == a.steep.shape[-1]
     steep = times(size.diagonal(dim1=-2, dim2=-1).unsqueeze(1), a.steep) if square else torch.zeros(jacobian.shape[:3])
     return Field(value, spread, jacobian, steep.to(value.dtype), a.rough, size.sum(-1).amax(-1, keepdim=True) * a.gain)
 

@@ -55,6 +55,25 @@ def nets(n: int) -> str:
     return f"mint 1\nnet N0 from Vec[D] to Vec[D] {{ map x -> x }}\n{inner}{layer}"
 
 
+def applied(n: int) -> str:
+    """Layers that apply each other, the last one with n inside."""
+    first = "layer A0 on Vec[D] ensures diag > 0, invertible { param s : scale with diag > 0 map x -> s * x }\n"
+    return f"mint 1\n{first}" + "".join(
+        f"layer A{k} on Vec[D] ensures diag > 0, invertible {{ map x -> 2 * A{k - 1}(x) }}\n" for k in range(1, n + 1)
+    )
+
+
+def applied_twice(n: int) -> str:
+    """A layer with n operations, those that it applies written out, each of which applies the one before twice."""
+    text, size = "layer A0 on Vec[D] { map x -> x + 1 }\n", 3
+    k = 0
+    while 2 * size + 3 + 2 < n:
+        k += 1
+        text, size = f"{text}layer A{k} on Vec[D] {{ map x -> A{k - 1}(A{k - 1}(x)) }}\n", 2 * size + 3
+    odd, pairs = (" + -1", (n - size - 5) // 2) if (n - size) % 2 else ("", (n - size - 2) // 2)
+    return f"mint 1\n{text}layer A on Vec[D] {{ map x -> A{k}(x){' + 1' * pairs}{odd} }}\n"
+
+
 def loops(n: int) -> str:
     return flow("repeat 1 { " * n + "A" + " }" * n)
 
@@ -222,11 +241,11 @@ CASES: dict[str, tuple[Callable[[int], str], ...]] = {
     "BLOCKS": (blocks,),
     "LOOPS": (loops,),
     "WRITTEN_OUT": (written_out,),
-    "OPERATIONS": (operations,),
+    "OPERATIONS": (operations, applied_twice),
     "FORMALS": (formals,),
     "PARAMS": (params,),
     "INDICES": (indices,),
-    "NETS": (nets,),
+    "NETS": (nets, applied),
     "KEYS": (keys,),
     "BOUND": (bound,),
     "TIES": (ties,),

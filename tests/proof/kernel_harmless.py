@@ -141,13 +141,24 @@ def map_implied(stated: Json, by: Json) -> bool:
     return near and stated["from"][2:] == by["from"][2:]
 
 
+def proved_of(param: Json, changed: Json) -> Json:
+    """The fact of a layer that a formula applies, where it is one formula without free signs, proved once."""
+    if param["kind"][0] != "layer":
+        return {}
+    proofs = [p for p in changed["proofs"] if p["definition"] == param["kind"][1]]
+    if len(proofs) != 1 or len(proofs[0]["formulas"]) != 1:
+        return {}
+    fact = proofs[0]["formulas"][0]["result"][-1][1]
+    return {} if fact["diag"][0] or fact["range"][0] else {"proved": fact}
+
+
 def proof_implied(stated: Json, by: Json, changed: Json) -> bool:
     """Whether all that a proof states follows from another proof of the same definition."""
     if set(stated) != set(by):
         return False
     statement = changed["statement"]
     definition = next(d for d in statement["definitions"] if d["name"] == stated["definition"])
-    params = {p["name"]: p for p in definition.get("params", [])}
+    params = {p["name"]: p | proved_of(p, changed) for p in definition.get("params", [])}
     for name, value in stated.items():
         match name:
             case "formulas":

@@ -231,6 +231,9 @@ def at_node(node: Json, rule: str, operands: list[Json], params: dict[str, Json]
             root = DIGITS.sqrt(DIGITS.divide(Decimal(eps.denominator), Decimal(eps.numerator)))
             steep = Box(Fraction(0), outer(root)[1], True, False)
             return Bounds(products(a.diag, steep), REAL, times(a.lip, steep.hi))
+        case "APPLY", [a] if "proved" in params[node[1]]:
+            inner = bounds(params[node[1]]["proved"])
+            return Bounds(products(a.diag, inner.diag), inner.range, times(a.lip, inner.lip))
         case "NET", _ if all(
             fact["off"] == "<diagonal>" and bound.diag.zero for fact, bound in zip(operands, found, strict=True)
         ):

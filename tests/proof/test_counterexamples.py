@@ -258,8 +258,9 @@ def test_by_hand(name: str) -> None:
 def test_what_is_found() -> None:
     found, missed = set(), set()
     for path in REFUSED:
-        if any(words in path.read_text(encoding="utf-8") for words in (" : net ", "norm = weight")):
-            # the numbers of a net, and weights by length and direction, are not tried
+        unseen = any(words in path.read_text(encoding="utf-8") for words in (" : net ", "norm = weight"))
+        if unseen or path.stem.startswith("apply_"):
+            # the numbers of a net or of a layer that is applied, and weights by length and direction, are not tried
             assert all(d.example is None for d in refusals(path))
             continue
         for d in refusals(path):

@@ -52,6 +52,7 @@ TERMS = {
         "rq_spline(x, widths = w, heights = 3 * k, slopes = -l, bound = 10) + P(x)",
         "-rq_spline(n * rq_spline(x, widths = k, heights = w, slopes = l), widths = w, heights = w, slopes = l)",
     ),
+    "APPLY": ("Low(2 * Low(x))", "Box(A(x)) + c", "x + Low(P(x))", "x + Last(Low(x))", "Box(c) * x", "Mix(Low(x))"),
     "NET": ("x + g(c)", "t * g(c)", "x * exp(tanh(g(g(c)))) + concat(e, f)"),
 }
 """For each rule of formulas, layers on a vector in which it is applied."""
@@ -64,11 +65,17 @@ EXTRA = {
     "ACT-P": "  param w, k : bias on Vec[3 * D]\n  param l : bias on Vec[2 * D]\n",
     "NET": "  param g : net G\n  param e : bias on Vec[1]\n  param f : bias on Vec[D - 1]\n",
 }
+APPLIED = (
+    "layer Low on Vec[D] {\n  param W : linear lower with diag > 0\n  map x -> W(x) + tanh(x)\n}\n"
+    "layer Box on Vec[D] {\n  map x -> sigmoid(2 * x)\n}\n"
+    "layer Last on Vec[D] {\n  param W : linear strict lower\n  map x -> W(x)\n}\n"
+    "layer Mix on Vec[D] {\n  param P : perm\n  map x -> P(x)\n}\n"
+)
 NETS = "net G from Vec[D] to Vec[D] {\n  param V : linear\n  param b : bias\n  map x -> V(sin(x)) + b * b\n}\n"
 
 
 def one_layer(rule: str, term: str) -> mintdsl.driver.Program:
-    nets, formals = NETS if rule == "NET" else "", "(K: Nat = 2)" if rule == "SUM" else ""
+    nets, formals = {"NET": NETS, "APPLY": APPLIED}.get(rule, ""), "(K: Nat = 2)" if rule == "SUM" else ""
     return mintdsl.loads(
         f"mint 1\n{nets}layer L{formals} on Vec[D] {{\n{PARAMS}{EXTRA.get(rule, '')}  map x -> {term}\n}}\n"
     )
@@ -86,7 +93,7 @@ def draws(
     for scale in (0.5, 3.0, 40.0):
         raw: Raw = {key: [generator.gauss(0, scale) for _ in range(math.prod(n))] for key, n in inside.items()}
         for param in layer.params:
-            if isinstance(param.kind, ir.NetParam):
+            if isinstance(param.kind, ir.NetParam | ir.LayerParam):
                 continue
             count = math.prod(interpret.param_shape(layer, param, dims, sizes))
             if isinstance(param.kind, ir.Normalize):
@@ -109,7 +116,7 @@ def test_rules_of_formulas(rule: str, term: str) -> None:
     program = one_layer(rule, term)
     core, bag = program.core()
     assert not bag.has_errors, bag.sorted()
-    (key,) = core.main
+    key = core.main[-1]
     proof = Prover(core).prove(key, {})
     assert isinstance(proof, LayerProof)
     used = {node.rule for node in proof.derivation.nodes()} | {
@@ -299,7 +306,7 @@ def tensors(core: ir.Program, key: str, dims: tuple[int, ...]) -> list[tuple[str
     found = []
     definition = core.definitions[key]
     for prefix, layer, env in interpret.layers(core, definition, interpret.bind(definition, dims, {}), ""):
-        for param in layer.params:
+        for param in (p for p in layer.params if not isinstance(p.kind, ir.LayerParam)):
             found.append((prefix + param.name, math.prod(interpret.param_shape(layer, param, env.dims, env.sizes))))
             signs = sign_shape(layer, param, env.dims, env.sizes)
             if signs is not None:

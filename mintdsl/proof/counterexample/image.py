@@ -170,7 +170,17 @@ class _Closed:
                 members = self.weights.members(indices)
                 terms = [self.expr(body, {**at, **dict(zip(indices, member, strict=True))}) for member in members]
                 return reduce(lambda a, b: _binary("+", a, b), terms)
-            case ir.Pool() | ir.Delay() | ir.Call() | ir.Chain() | ir.Concat() | ir.Spread() | ir.Pick() | ir.Join():
+            case (
+                ir.Pool()
+                | ir.Delay()
+                | ir.Call()
+                | ir.Chain()
+                | ir.Concat()
+                | ir.Inline()
+                | ir.Spread()
+                | ir.Pick()
+                | ir.Join()
+            ):
                 raise _Unlike
             case ir.Given() | ir.Spline():
                 raise _Unlike

@@ -166,6 +166,7 @@ def _diagonal(param: ir.Param, shape: tuple[int, ...], env: Env) -> dict[int, in
             | ir.Normalize()
             | ir.Perm()
             | ir.NetParam()
+            | ir.LayerParam()
             | ir.LayerNorm()
             | ir.Attention()
         ):

@@ -100,8 +100,8 @@ def settings(program: ir.Program, key: str, bindings: Mapping[str, ir.Argument])
     """The smallest sizes at which the definition makes sense, each with all directions."""
     definition = program.definitions[key]
     inside = isinstance(definition, ir.Flow) and bool(definition.normal)
-    if inside or any(ir.net_params(used) for used in _layers(program, key)):
-        return  # the numbers of a net are not tried
+    if inside or any(ir.used_below(used) for used in _layers(program, key)):
+        return  # the numbers of a net, or of a layer inside of another, are not tried
     coupled = not isinstance(definition, ir.Layer) or any(
         isinstance(e, ir.Linear | ir.Join) for e in expressions(definition)
     )

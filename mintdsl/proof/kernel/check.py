@@ -47,7 +47,7 @@ def _recheck(certificate: Json, statement: Json) -> list[str]:
         if set(proof) != (LAYER if layer else FLOW) or place in flows.done:
             raise Refused(f"{name}: a second proof, or one with other parts than it should have")
         if layer:
-            known = check_layer(definition, statement["acts"], proof, flows.definitions)
+            known = check_layer(definition, statement["acts"], proof, flows)
         else:
             known = (flows.flow(definition["steps"], bindings) or IDENTITY)._replace(fact=None, order=None, parts=())
         if not concludes(proof, known):

@@ -7,10 +7,10 @@ from fractions import Fraction
 from math import inf
 from typing import NamedTuple
 
-from mintdsl.proof.kernel.exact import ONE, REAL, Number, Span, above, times
+from mintdsl.proof.kernel.exact import ANY, ONE, PLUS, REAL, Number, Signed, Span, above, times
 from mintdsl.proof.kernel.facts import INVERSES, LOG_DETS
 from mintdsl.proof.kernel.reading import Json, Refused, read_size, text
-from mintdsl.proof.kernel.rules import DENSE, NONE, Fact
+from mintdsl.proof.kernel.rules import DENSE, NONE, ONTO, Fact, constant
 
 
 class Known(NamedTuple):
@@ -85,10 +85,27 @@ def triangular(fact: Fact, closed: Sequence[str] = ("affine",)) -> Known:
     )
 
 
-def whole(fact: Fact) -> Known:
+def applied(f: Fact, inner: Known, way: str) -> Fact:
+    """Rule APPLY: a layer after f, triangular in the direction `way` of the order at hand unless that is DENSE."""
+    fact = inner.fact
+    values = ANY if inner.domain is None else Signed(PLUS, inner.inside if fact is None else fact.values.forgotten)
+    if f.constant:
+        return constant(values)
+    lip, off = times(f.lip, inner.lip), f.off if way == NONE else way if f.off in (NONE, way) else DENSE
+    if fact is None or off == DENSE:
+        one = inner.domain is not None and inner.onto and inner.inside == REAL
+        chain = min(f.chained, 1 + inner.preserving) if one else 0
+        smooth = 0 if fact is None else min(f.smooth, fact.smooth)
+        return Fact(DENSE, ANY, "unknown", None, values, lip, smooth, chain)
+    own, image = (fact.own, fact.image) if f.own in ONTO else ("unknown", None)
+    own = f.own if own == "affine" else own
+    return Fact(off, fact.diag.times(f.diag), own, image, values, lip, min(f.smooth, fact.smooth)).settled()
+
+
+def whole(fact: Fact, closed: Sequence[str] = ("affine",)) -> Known:
     """What follows for a layer whose result has this fact: by rule CHAIN if it is dense, else by I-TRI."""
     if fact.off != DENSE or not fact.chain:
-        return triangular(fact)
+        return triangular(fact, closed)
     return Known(REAL, REAL, True, fact.lip, preserving=fact.chain == 2, fact=fact)
 
 
@@ -155,13 +172,20 @@ class Flows(NamedTuple):
                 raise Refused(f"no rule for a step {word!r}")
 
     def use(self, name: str, args: Json, bindings: Json) -> Known:
-        """What is known of a definition with the values that a step gives its formals."""
+        """What is known of a definition that a step uses."""
         if name in self.halved:
             raise Refused(f"{name} has a factor, which only the outermost flow may have")
+        known = self.known(name, args, bindings)
+        if known.domain is None:
+            raise Refused(f"nothing is proved of {name} with these arguments")
+        return known
+
+    def known(self, name: str, args: Json, bindings: Json) -> Known:
+        """What is known of a definition with the values that a use gives its formals."""
         types = {formal: kind for formal, kind, _ in self.definitions[name]["formals"]}
         inner = {n: bindings[v["formal"]] if "formal" in v else v for n, v in args if types[n] in BOUND}
         place = text([name, inner])
-        if place not in self.done or self.done[place].domain is None:
+        if place not in self.done:
             raise Refused(f"nothing is proved of {name} with these arguments")
         self.used.add(place)
         return self.done[place]

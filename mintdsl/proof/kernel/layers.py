@@ -11,10 +11,12 @@ from typing import NamedTuple
 
 from mintdsl.proof.kernel.exact import ANY, NONNEGATIVE, PLUS, REAL, ZERO, Signed, Span, point
 from mintdsl.proof.kernel.facts import ASSUMED, INVERSES, Elementwise, constrained, registered
-from mintdsl.proof.kernel.flows import Known, triangular, whole
+from mintdsl.proof.kernel.flows import Flows, Known, applied, whole
 from mintdsl.proof.kernel.nets import order_of, read_by
 from mintdsl.proof.kernel.reading import Json, Refused, read_size, text
 from mintdsl.proof.kernel.rules import (
+    DENSE,
+    NONE,
     VARIABLE,
     Fact,
     activate,
@@ -51,6 +53,8 @@ class Scope(NamedTuple):
     used: set[str]
     nets: Mapping[str, Json]
     place: Json  # the shape, and the order where that is the declared one
+    order: Json
+    layers: Mapping[str, Known]  # that the formula applies
 
     def formula(self, nodes: Json, steps: Json, where: str) -> Fact:
         """The fact stated for the last node, each checked against those of its operands."""
@@ -101,6 +105,8 @@ class Scope(NamedTuple):
                 return "NET", network([facts[arg]], self.strict(name, 0))
             case "concat", [_, *args]:
                 return "NET", network([facts[arg] for arg in args], [None] * len(args))
+            case "layer", [name, arg]:
+                return "APPLY", applied(facts[arg], self.layers[name], self.way(name))
             case "sum", [indices, arg]:
                 return "SUM", total(facts[arg], indices)
             case ("spread", [arg]) | ("pick", [_, arg]):
@@ -124,6 +130,15 @@ class Scope(NamedTuple):
         direction = self.directions[name]
         diagonal = ANY if direction is None else self.diagonal(name, indices)
         return "BASIC" if f == VARIABLE else "COMP", mapped(f, direction, diagonal)
+
+    def way(self, name: str) -> str:
+        """The direction in the order at hand of a layer that is applied, DENSE where it has none there."""
+        inner, args = self.layers[name], dict(self.params[name]["kind"][2])
+        if inner.fact is None or inner.fact.diag.signs:
+            return DENSE
+        off = inner.fact.off
+        same = off == NONE or text(inner.order) == text(self.order)
+        return str(args[off]["direction"] if off in args else off) if same else DENSE
 
     def strict(self, name: str, output: int) -> list[str | None]:
         """For each argument of a net the one direction in which it is read, "" where it is not; None: not known."""
@@ -188,7 +203,7 @@ def diagonals(params: Mapping[str, Json]) -> dict[str, Signed]:
     return found
 
 
-def check_layer(layer: Json, acts: Json, proof: Json, nets: Mapping[str, Json]) -> Known:
+def check_layer(layer: Json, acts: Json, proof: Json, others: Flows) -> Known:
     """What is proved of a layer; each formula must be proved node by node."""
     params = {p["name"]: p for p in layer["params"]}
     written = {name: (indices, nodes) for name, indices, nodes in layer["lets"]}
@@ -209,7 +224,10 @@ def check_layer(layer: Json, acts: Json, proof: Json, nets: Mapping[str, Json]) 
             follows(proof["order"], order, params[name])
         order, directions = proof["order"], directions | dict.fromkeys(masked, "lower")
     place = [layer["on"], ordered if proof["order"] is None else None]
-    scope = Scope(bindings, params, diagonals(params), directions, "", {}, {}, set(), nets, place)
+    uses = {name: p["kind"] for name, p in params.items() if p["kind"][0] == "layer"}
+    below = {name: others.known(callee, args, bindings) for name, (_, callee, args, _) in uses.items()}
+    made, nets = diagonals(params), others.definitions
+    scope = Scope(bindings, params, made, directions, "", {}, {}, set(), nets, place, order, below)
     for place, steps in sorted(proof["acts"].items(), key=lambda item: int(item[0])):
         body = acts[int(place)][1]
         argument = next((node[1] for node in body if node[0] == "var"), "")
@@ -228,7 +246,7 @@ def check_layer(layer: Json, acts: Json, proof: Json, nets: Mapping[str, Json]) 
         read = {
             node[1] for body in (nodes, *(written[name][1] for name in part.lets)) for node in body if node[0] == "var"
         }
-        found.append(whole(fact) if layer["split"] is None else triangular(fact, ("affine", "formula")))
+        found.append(whole(fact) if layer["split"] is None else whole(fact, ("affine", "formula")))
         reads[variable] = read - {variable}
     if scope.used != set(proof["acts"]):
         raise Refused(f"{layer['name']}: facts of activations that nothing uses")
@@ -239,7 +257,13 @@ def check_layer(layer: Json, acts: Json, proof: Json, nets: Mapping[str, Json]) 
     pairs = zip(what, places, strict=True)
     assumes = tuple(f"{word}({place}) != 0 of {layer['name'].partition('#')[0]}" for word, place in pairs)
     known = found[0] if layer["split"] is None else joined(found, reads)
-    return known._replace(evaluation=evaluation, assumes=assumes, order=order)
+    inner = list(below.values())
+    return known._replace(
+        inverse=max((known.inverse, *(one.inverse for one in inner)), key=INVERSES.index),
+        evaluation=evaluation or any(one.evaluation for one in inner),
+        assumes=tuple(dict.fromkeys((*assumes, *(a for one in inner for a in one.assumes)))),
+        order=order,
+    )
 
 
 def joined(found: Sequence[Known], reads: Mapping[str, set[str]]) -> Known:

@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
-from mintdsl.proof.rules import algebra, chain, flows, modules, nets, parts, splines
+from mintdsl.proof.rules import algebra, apply, chain, flows, modules, nets, parts, splines
 from mintdsl.proof.rules.model import Rule
 
-_ALL = (*modules.RULES, *algebra.RULES, *splines.RULES, *chain.RULES, *nets.RULES, *parts.RULES, *flows.RULES)
+_ALL = (
+    *modules.RULES,
+    *algebra.RULES,
+    *splines.RULES,
+    *chain.RULES,
+    *apply.RULES,
+    *nets.RULES,
+    *parts.RULES,
+    *flows.RULES,
+)
 RULES: dict[str, Rule] = {rule.name: rule for rule in _ALL}

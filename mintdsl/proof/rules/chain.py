@@ -59,7 +59,7 @@ def broken(result: Jacobian, below: Sequence[Jacobian], span: Span, label: str) 
             (Label(span, label, primary=True),),
             (
                 "rule CHAIN: a permutation, a map with `det != 0` or `diag != 0`, a constant shift or factor != 0, "
-                "or a strictly monotone function onto R may follow; nothing else",
+                "a layer that is a bijection, or a strictly monotone function onto R may follow; nothing else",
             ),
             (Fix("make two layers and compose them in a flow, or keep to such links"),),
         )
@@ -80,7 +80,8 @@ _TOP = "mint 1\nlayer Example on Vec[D] ensures invertible {\n"
 CHAIN = Rule(
     "CHAIN",
     "e : bijection of R^D;  g a permutation, a map with det != 0, a triangular map (of any order) with diag != 0, a "
-    "constant shift or factor != 0, a strictly monotone function onto R   =>   g(e) : bijection of R^D, log-dets add",
+    "constant shift or factor != 0, a layer that is a bijection (rule APPLY), a strictly monotone function onto R   =>"
+    "   g(e) : bijection of R^D, log-dets add",
     "every link is onto R^D; a sum of two terms that both read the variable is no link",
     "composition of functions; chain rule; for P L U Kingma, Dhariwal, Glow, NeurIPS 2018, arXiv:1807.03039, "
     "section 3.2",

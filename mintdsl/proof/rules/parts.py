@@ -10,6 +10,7 @@ from mintdsl.core.interval import REAL, ZERO, Interval
 from mintdsl.diagnostics.model import Diagnostic, Fix, Label
 from mintdsl.proof.derivation import Derivation
 from mintdsl.proof.jacobian import DENSE, NONE, PARTS, PLUS, Chain, Fibre, Jacobian, Signed, Smooth, constant
+from mintdsl.proof.rules.chain import composed
 from mintdsl.proof.rules.flows import Bijection, triangular
 from mintdsl.proof.rules.model import Rule
 from mintdsl.records import record, replace
@@ -53,7 +54,7 @@ def joined(parts: Sequence[Part]) -> tuple[Jacobian, Bijection | None, Diagnosti
         dense_why=dense_why,
         sign_why=next((j.sign_why for j in own if j.sign_why is not None), None),
     )
-    bijections = [triangular(j) for j in own]
+    bijections = [composed(j) if j.off == DENSE else triangular(j) for j in own]
     for part, one in zip(parts, bijections, strict=True):
         if one is None:
             return whole, None, _own_map(part)
@@ -118,7 +119,7 @@ def _own_map(part: Part) -> Diagnostic:
             ("rule JOIN needs a map of each part that is one to one, the other parts held fixed",),
             (Fix(f"put what becomes of `{part.name}` there; a part that stays as it is is written by its name"),),
         )
-    cause = jacobian.dense_why if jacobian.off == DENSE else jacobian.sign_why
+    cause = jacobian.sign_why or (jacobian.dense_why if jacobian.off == DENSE else None)
     if cause is not None:
         return cause
     return Diagnostic(

@@ -2,6 +2,7 @@
 
 from . import (
     acts,
+    applied,
     arithmetic,
     chains,
     data,
@@ -21,6 +22,7 @@ from . import (
 
 __all__ = [
     "acts",
+    "applied",
     "arithmetic",
     "chains",
     "data",

@@ -1,0 +1,5 @@
+# error: [E0308] A
+mint 1
+layer A on Vec[D] ensures invertible {
+  map x -> 2 * A(x)
+}
