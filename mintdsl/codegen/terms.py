@@ -106,9 +106,13 @@ def _stands_alone(code: Code, lowering: Lowering) -> bool:
 
 def _bases(link: Link) -> tuple[str, ...]:
     """What the terms of a link are called."""
-    if link.word == "spline":
-        return ("widths", "heights", "slopes")
-    return () if link.operand is None else ("scale" if link.word in SCALES else "shift",)
+    match link.word:
+        case "neg" | "layer":
+            return ()
+        case "spline":
+            return ("widths", "heights", "slopes")
+        case word:
+            return ("scale" if word in SCALES else "shift",)
 
 
 def _term(base: str, names: Sequence[str], c: LayerContext) -> str:
