@@ -21,6 +21,7 @@ import mintdsl
 from mintdsl.core import ir
 from mintdsl.core.constraints import CONSTRAINTS
 from mintdsl.core.interpret import Argument, effective, evaluate_flow, evaluate_layer
+from mintdsl.core.interpret_env import any_context
 from mintdsl.diagnostics.model import Diagnostic, Example, Tensor
 from mintdsl.diagnostics.render import numbers, render
 from mintdsl.driver import Program, Report
@@ -93,7 +94,8 @@ class Again:
 
     def value(self, x: Sequence[float]) -> list[float]:
         evaluate = evaluate_layer if isinstance(self.definition, ir.Layer) else evaluate_flow
-        return list(evaluate(self.core, self.key, x, self.shape, self.args, self.raw).value)
+        given = any_context(self.definition, self.shape, self.args)
+        return list(evaluate(self.core, self.key, x, self.shape, self.args, self.raw, given=given).value)
 
     def slopes(self, x: Sequence[float], step: float = 2.0**-18) -> np.ndarray:
         """The Jacobian by differences of values."""
