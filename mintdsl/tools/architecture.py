@@ -54,7 +54,10 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Architecture:
-    """The whole: a title, what is proved, and the blocks in order."""
+    """The whole: a title, what is proved, and the blocks in order.
+
+    `given` is the context's name and shape, or empty.
+    """
 
     name: str
     conclusion: str
@@ -64,6 +67,7 @@ class Architecture:
     result: str
     counts: Counts | None
     blocks: tuple[Block, ...]
+    given: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +101,11 @@ def architecture(program: ir.Program, key: str, sizes: Mapping[str, int]) -> Arc
         counts = build.counts(key, definition.shape, nats, orders, place, definition)
         shape = result = build.shape(definition.shape, place)
         blocks = (build.layer(definition.name, proof, shape, counts, {}),)
-    return Architecture(definition.name, said.conclusion, said.log_det, said.inverse, shape, result, counts, blocks)
+    context = definition.given
+    given = "" if context is None else f"{context.name}: {build.shape(context.shape, place)}"
+    return Architecture(
+        definition.name, said.conclusion, said.log_det, said.inverse, shape, result, counts, blocks, given
+    )
 
 
 def _total(blocks: Sequence[Block]) -> Counts | None:
@@ -237,6 +245,8 @@ class _Build:
         counts = self.counts(use.definition, step.shape, nats, orders, place, definition)
         title = self.title(definition, use, place, words)
         before, after = self.shape(step.shape, place), self.shape(step.result, place)
+        if definition.given is not None:
+            title = f"{title} given {definition.given.name}"
         if isinstance(definition, ir.Layer):
             return self.layer(title, proof, before, counts, words)
         bound = dict(nats)

@@ -111,7 +111,8 @@ def digraph(found: Architecture) -> Digraph:
     import graphviz
 
     graph = graphviz.Digraph(found.name)
-    graph.attr(label=f"{found.name}: {found.conclusion}", labelloc="t", fontname="Helvetica", fontsize="16")
+    given = f" (given {found.given})" if found.given else ""
+    graph.attr(label=f"{found.name}{given}: {found.conclusion}", labelloc="t", fontname="Helvetica", fontsize="16")
     graph.attr("node", shape="box", style="filled,rounded", fontname="Helvetica", fontsize="11", margin="0.15,0.07")
     graph.attr("edge", fontname="Helvetica", fontsize="10", color="#5a6372")
     numbers = iter(range(10**6))

@@ -76,7 +76,7 @@ class _Page:
 
     def draw(self, found: Architecture) -> Scene:
         self.y = top = 148.0
-        self.shape(found.shape)
+        self.shape(f"{found.shape}   given {found.given}" if found.given else found.shape)
         self.steps(found.blocks, inside=False)
         if found.blocks and found.blocks[-1].kind != "prior":
             self.arrow(20)

@@ -14,6 +14,7 @@ from mintdsl.core.claim_words import CLOSED, INVERSES
 from mintdsl.resources import resource
 from mintdsl.tools.architecture import Architecture, architecture
 from mintdsl.tools.cli import cli
+from mintdsl.tools.draw import digraph
 from mintdsl.tools.layout import glyph, layout
 from mintdsl.tools.scene import Rect, Words, bounds, fitted, pieces, svg, text_width
 
@@ -70,6 +71,22 @@ def test_blocks_of_the_small_network() -> None:
     assert first.copies == "2" and first.pair and first.title == "MintPair(K = 16): pair"
     assert [p.kind for p in first.parts] == ["lower", "upper"]
     assert [b.shape for b in found.blocks][3:5] == ["Image[1, 28, 28]", "Image[4, 14, 14]"]
+
+
+CONDITIONAL = """mint 1
+layer Shift on Vec[D] given h: Vec[D] ensures invertible { map x { return x + h } }
+layer Plain on Vec[D] ensures invertible { map x { return 2 * x } }
+flow F on Vec[3] given h: Vec[3] ensures invertible { Shift  Plain  prior normal }
+"""
+
+
+def test_the_context_is_shown_where_it_enters() -> None:
+    found = drawn(CONDITIONAL, "F")
+    assert found.given == "h: Vec[3]"
+    assert [b.title for b in found.blocks] == ["Shift given h", "Plain", "prior normal"]
+    assert "given h: Vec[3]" in svg(layout(found))
+    assert "given h: Vec[3]" in digraph(found).source
+    assert small().given == ""
 
 
 def test_steps_that_move_entries_are_drawn_as_they_are_written() -> None:
@@ -204,7 +221,7 @@ def test_too_many_steps(tmp_path: Path) -> None:
 def test_a_dense_layer_is_a_composition() -> None:
     text = "layer A on Image[C, H, W] { param W : conv 1x1 with det != 0  map x -> W(x) }\n"
     found = drawn(f"mint 1\n{text}flow F on Image[2, 4, 4] {{ A }}\n", "F").blocks[0]
-    assert (found.kind, found.proof) == ("composed", "a composition of bijections")
+    assert (found.kind, found.proof) == ("composed", "a bijection by composition")
     assert glyph("composed", 0, 0, 20)
 
 
