@@ -251,7 +251,8 @@ class _Run:
             # how much farther x moves than z, relative to their sizes: 1e10 times as much loses every digit
             gain = math.inf if moved is None else _relative(moved[0], x) / 1e-10
             if found is None:
-                gain = max(float(1.0 / torch.linalg.svdvals(_dense(module, v)).amin()) for v in x)
+                dense = torch.stack([_dense(module, v) for v in x])
+                gain = float(1.0 / torch.linalg.svdvals(dense).amin()) if torch.isfinite(dense).all() else 0.0
                 self.notes.append("an inverse may miss its tolerance where it is ill-conditioned; it said so there")
                 row("residual", math.inf if gain < 1e10 else 0.0, TIGHT)
                 return
@@ -270,6 +271,8 @@ def _digits(dense: Tensor) -> float:
 
     inf where a matrix is singular to within rounding: then no digit of its log-determinant is left to compare.
     """
+    if not torch.isfinite(dense).all():
+        return LOOSE  # an entry overflowed: the comparison itself fails
     spread = torch.linalg.svdvals(dense)
     found = max(LOOSE, 1e-15 * len(dense[0]) * float((spread.amax(1) / spread.amin(1)).max()))
     return found if found < 1 else math.inf
@@ -356,7 +359,12 @@ def _dense(module: nn.Module, x: Tensor) -> Tensor:
 
 
 def _log_abs_det(matrix: Sequence[Sequence[float]]) -> float:
-    """log |det| by elimination with exact fractions: right however near 0 a diagonal is. Zeros cost nothing."""
+    """log |det| by elimination with exact fractions: right however near 0 a diagonal is. Zeros cost nothing.
+
+    nan where an entry overflowed.
+    """
+    if not all(math.isfinite(v) for row in matrix for v in row):
+        return math.nan
     rows = [{k: Fraction(v) for k, v in enumerate(row) if v} for row in matrix]
     total = 0.0
     for column in range(len(rows)):

@@ -158,3 +158,11 @@ def test_tampered_modules_fail(case: str) -> None:
 def test_small_mintnet() -> None:
     found = verify(mintdsl.load(resource("specs") / "mintnet/mnist_small.mint"))
     assert not failures(found)
+
+
+def test_numbers_too_large_for_a_float_fail_the_checks_and_not_the_verification() -> None:
+    steep = "map x { let (a, b) = split(x, halves)  return join(a, b * exp(100000 * a)) }"
+    layer = f"layer Steep on Vec[D] ensures invertible {{ {steep} }}"
+    program = mintdsl.loads(f"mint 1\n{layer}\nflow F on Vec[4] ensures invertible {{ Steep  prior normal }}\n")
+    found = verify(program, "F")
+    assert {"value", "log_det"} <= {row.check for row in found.rows if not row.ok}
