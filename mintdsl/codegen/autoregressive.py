@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from mintdsl.codegen.by_position import ByPosition, write_begin
 from mintdsl.codegen.context import LayerContext
 from mintdsl.codegen.coupling import write_inverse
+from mintdsl.codegen.emit import Writer
 from mintdsl.codegen.reading import Followed, Reading, Unfit, follow
-from mintdsl.codegen.terms import SCALES, Chain, applied, chain_of, log_of, undone, write_terms
+from mintdsl.codegen.terms import SCALES, Chain, applied, chain_of, in_short, log_of, undone, write_terms
 from mintdsl.core import ir
 from mintdsl.core.links import links
 from mintdsl.core.orders import Order
@@ -89,7 +90,7 @@ def _forward(c: LayerContext, chain: Chain) -> None:
         c.write_no_context()
         c.write_batch("x")
         write(f"{_terms(chain)} = self.terms_x(x{f', {c.weights}' if c.carried else ''})")
-        write(f"y = {_moved(chain, 'x')}")
+        write(f"y = {_moved(write, chain, 'x', 'y')}")
         log_det = f"log_det_term({log_of(chain)}, x)" if chain.log_scale is not None else "zero_log_det(x)"
         write(f"return unflatten_batch(y, lead), unflatten_batch({log_det}, lead)")
 
@@ -98,13 +99,13 @@ def _terms(chain: Chain) -> str:
     return ", ".join(chain.names) if len(chain.names) > 1 else f"({chain.names[0]},)"
 
 
-def _moved(chain: Chain, value: str) -> str:
+def _moved(write: Writer, chain: Chain, value: str, at: str) -> str:
     for word, term in chain.steps:
-        value = applied(value, word, term)
+        value = in_short(write, applied(value, word, term), at)
     return value
 
 
-def _slope(chain: Chain, like: str) -> str:
+def _slope(write: Writer, chain: Chain, like: str) -> str:
     """The slope of each element in itself."""
     value = f"torch.ones_like({like})"
     for word, term in chain.steps:
@@ -112,6 +113,7 @@ def _slope(chain: Chain, like: str) -> str:
             value = applied(value, word, term)
         elif word in ("neg", "from"):
             value = f"-({value})"
+        value = in_short(write, value, "slope")
     return value
 
 
@@ -134,7 +136,8 @@ def _solver(c: LayerContext, chain: Chain) -> None:
         used = {term for _, term in chain.steps}
         names = [name if name in used else "_" for name in chain.names]
         write(f"{', '.join(names) if len(names) > 1 else f'({names[0]},)'} = rests")
-        write(f"return {_moved(chain, 's')}, {_slope(chain, 's')}")
+        slope = _slope(write, chain, "s")
+        write(f"return {_moved(write, chain, 's', 's')}, {slope}")
     write()
     with write.block(f"def slope_bound(self, {weights}) -> Tensor | None:"):
         write('"""Supremum of |diagonal| over all x, per element: there is none, and none is needed."""')

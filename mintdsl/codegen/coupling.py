@@ -12,7 +12,7 @@ from graphlib import TopologicalSorter
 from mintdsl.codegen import shapes
 from mintdsl.codegen.chain import applied_lines
 from mintdsl.codegen.context import LayerContext
-from mintdsl.codegen.terms import SCALES, Chain, applied, coupling_parts, log_of, undone, write_terms
+from mintdsl.codegen.terms import SCALES, Chain, applied, coupling_parts, in_short, log_of, undone, write_terms
 from mintdsl.core import ir
 
 INVERSE = (
@@ -124,7 +124,7 @@ def _stepped(c: LayerContext, chain: Chain, at: str, *, inverse: bool) -> None:
             helper = "rq_spline_inverse" if inverse else "rq_spline"
             value = _bent(c, chain, at, helper, [value, *term.split(", ")])
         else:
-            value = undone(value, word, term) if inverse else applied(value, word, term)
+            value = in_short(c.write, undone(value, word, term) if inverse else applied(value, word, term), at)
     if value != at:
         c.write(f"{at} = {value}")
 
@@ -217,9 +217,11 @@ def write_coupling_diagonal(c: LayerContext) -> None:
                     write(f"slope_{chain.name} = ({slope}) * log_slope.exp()")
                     value, slope = f"y_{chain.name}", f"slope_{chain.name}"
                     continue
-                value = applied(value, word, term) if k < last else value
+                if k < last:
+                    value = in_short(write, applied(value, word, term), f"y_{chain.name}")
                 slope = applied(slope, word, term) if word in SCALES else slope
                 slope = f"-({slope})" if word in ("neg", "from") else slope
+                slope = in_short(write, slope, f"slope_{chain.name}")
             if slope != f"slope_{chain.name}":
                 write(f"slope_{chain.name} = {slope}")
         whole = _joined(c, [f"slope_{chain.name}" for chain in chains])

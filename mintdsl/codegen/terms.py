@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterator, Sequence
 
 from mintdsl.codegen.context import LayerContext
+from mintdsl.codegen.emit import Writer
 from mintdsl.codegen.lower.code import Code, rank_of
 from mintdsl.codegen.lower.formula import Lowering
 from mintdsl.codegen.lower.splines import options
@@ -72,6 +73,7 @@ def chain_of(c: LayerContext, variable: str, result: ir.Expr) -> Chain:
     steps: list[tuple[str, str]] = []
     terms: list[Code] = []
     names: list[str] = []
+    used = set(c.names.local.values())
     for link in found:
         if isinstance(link.operand, ir.Inline):
             steps.append((link.word, c.member(link.operand.param)))
@@ -82,8 +84,9 @@ def chain_of(c: LayerContext, variable: str, result: ir.Expr) -> Chain:
             if _stands_alone(value, lowering):
                 written.append(value.wrapped)
                 continue
-            term = value.text if value.text.isidentifier() else _term(base, names, c)
+            term = value.text if value.text.isidentifier() else _term(base, used)
             if term not in names:
+                used.add(term)
                 names.append(term)
                 terms.append(value)
             written.append(term)
@@ -115,9 +118,9 @@ def _bases(link: Link) -> tuple[str, ...]:
             return ("scale" if word in SCALES else "shift",)
 
 
-def _term(base: str, names: Sequence[str], c: LayerContext) -> str:
+def _term(base: str, used: set[str]) -> str:
     name, number = base, 2
-    while name in names or name in c.names.local.values():
+    while name in used:
         name, number = f"{base}_{number}", number + 1
     return name
 
@@ -255,6 +258,14 @@ def applied(value: str, word: str, term: str) -> str:
 def undone(value: str, word: str, term: str) -> str:
     opposite = {"+": "-", "-": "+", "*": "/", "/": "*"}
     return applied(value, opposite.get(word, word), term)
+
+
+def in_short(write: Writer, value: str, at: str) -> str:
+    """`value`, or where that gets long `at`, which a line of its own gives it: Python nests 200 brackets at most."""
+    if len(value) <= 80:
+        return value
+    write(f"{at} = {value}")
+    return at
 
 
 def _words(text: str) -> list[str]:

@@ -47,3 +47,34 @@ def test_lets_that_double_are_no_larger_than_their_text() -> None:
 
     once, twice, thrice = size(10), size(20), size(30)
     assert thrice - twice <= 2 * (twice - once)
+
+
+TWICE = coupling("    let c = bent(bent(a))\n", "b * exp(c) + bent(bent(n(a)))").replace(
+    HEAD, HEAD + "act bent(u) = 0.3 * u + tanh(u) + sigmoid(u)\n"
+)
+TWICE_BY_POSITION = (
+    f"{HEAD}act bent(u) = 0.3 * u + 0.2 * sigmoid(u) - 0.1 * exp(-abs(u))\n"
+    "layer C on Vec[D] ensures lower, diag > 0 {\n  param S : linear strict lower\n"
+    "  map x -> x * (1.33 + sigmoid(S(bent(bent(x)))))\n}\n"
+)
+
+
+@pytest.mark.parametrize("text", [TWICE, TWICE_BY_POSITION], ids=["coupling", "autoregressive"])
+def test_an_activation_of_the_program_applied_twice(text: str) -> None:
+    """What stands in its body has another value at each call."""
+    result = verify(mintdsl.loads(text), "C")
+    assert result.ok, [row for row in result.rows if not row.ok]
+
+
+@pytest.mark.parametrize("operator", ["*", "-"])
+def test_many_terms_nest_no_brackets(operator: str) -> None:
+    terms = "".join(f" {operator} exp(n(a + {k}))" for k in range(250))
+    split = coupling("", f"b{terms}")
+    by_position = (
+        f"{HEAD}layer C on Vec[D] ensures lower, diag > 0 {{\n  param S : linear strict lower\n"
+        f"  map x -> x{terms.replace('n(a', 'S(x')}\n}}\n"
+    )
+    for text in (split, by_position):
+        module = mintdsl.loads(text).compile("C")((4,))
+        z, _ = module(torch.randn(2, 4))
+        assert z.shape == (2, 4)

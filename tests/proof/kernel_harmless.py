@@ -166,10 +166,9 @@ def proof_implied(stated: Json, by: Json, changed: Json) -> bool:
                 results = [nodes for _, nodes in definition["results"]]
                 good = len(value) == len(by[name]) == len(results) and all(
                     set(one) == {"lets", "result"}
-                    and [let for let, _ in one["lets"]] == [let for let, _ in other["lets"]]
+                    and sorted(let for let, _ in one["lets"]) == sorted(let for let, _ in other["lets"])
                     and all(
-                        formula_implied(a, b, written[let], params)
-                        for (let, a), (_, b) in zip(one["lets"], other["lets"], strict=True)
+                        formula_implied(a, dict(other["lets"])[let], written[let], params) for let, a in one["lets"]
                     )
                     and formula_implied(one["result"], other["result"], nodes, params)
                     for one, other, nodes in zip(value, by[name], results, strict=True)

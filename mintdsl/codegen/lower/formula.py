@@ -321,8 +321,9 @@ class Lowering:
         """An activation of the program is written out: its formula in the place of its name."""
         argument = self.name(f"{self.at}_in", argument)
         outer, self.variable = self.variable, argument
+        around, self.named = self.named, {}  # the body has other values at each call
         value, slope = self.expr(act.body)
-        self.variable = outer
+        self.variable, self.named = outer, around
         if value.rank == 0:
             value = replace(argument, text=f"torch.full_like({argument.text}, {value.text})", atom=True)
         return value, ZERO if diagonal == ZERO else self.mul(slope, diagonal)

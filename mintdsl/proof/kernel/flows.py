@@ -98,7 +98,7 @@ def applied(f: Fact, inner: Known, way: str) -> Fact:
         smooth = 0 if fact is None else min(f.smooth, fact.smooth)
         return Fact(DENSE, ANY, "unknown", None, values, lip, smooth, chain)
     own, image = (fact.own, fact.image) if f.own in ONTO else ("unknown", None)
-    own = f.own if own == "affine" else own
+    own = f.own if own == "affine" or (own, f.own) == ("formula", "onto") else own
     return Fact(off, fact.diag.times(f.diag), own, image, values, lip, min(f.smooth, fact.smooth)).settled()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mintdsl.core.interval import REAL, Interval, product_above
 from mintdsl.diagnostics.model import Diagnostic, Fix, Label
-from mintdsl.proof.jacobian import DENSE, NONE, PLUS, Chain, Fibre, Jacobian, Signed, constant, settled
+from mintdsl.proof.jacobian import DENSE, NONE, ONTO, PLUS, Chain, Fibre, Jacobian, Signed, constant, settled
 from mintdsl.proof.rules.chain import broken, chained
 from mintdsl.proof.rules.flows import Bijection
 from mintdsl.proof.rules.model import Rule
@@ -59,10 +59,12 @@ def _fibre(argument: Jacobian, inner: Jacobian) -> tuple[Fibre, Interval]:
     """The own-coordinate kind of a composition: where the argument takes all values of R, that of the layer."""
     if argument.strict or inner.strict:
         return Fibre.CONST, REAL
-    if argument.fibre not in (Fibre.AFFINE, Fibre.ONTO):
+    if argument.fibre not in ONTO:
         return Fibre.UNKNOWN, REAL
     if inner.fibre is Fibre.AFFINE:
         return argument.fibre, REAL
+    if inner.fibre is Fibre.FORMULA and argument.fibre is Fibre.ONTO:
+        return Fibre.ONTO, REAL
     return inner.fibre, inner.image
 
 
