@@ -37,8 +37,10 @@ net Made(width: Nat) from Vec[D] to (Vec[D], Vec[D]) {
   param V1     : linear lower        from Vec[D] to Hid
   param V2     : linear lower        on Hid
   param Vm, Va : linear strict lower from Hid to Vec[D]
-  param b1, b2 : bias on Hid
-  param bm, ba : bias on Vec[D]
+  param b1 : bias on Hid init fan_in_uniform(of = V1)
+  param b2 : bias on Hid init fan_in_uniform(of = V2)
+  param bm : bias on Vec[D] init fan_in_uniform(of = Vm)
+  param ba : bias on Vec[D] init fan_in_uniform(of = Va)
   map x {
     let u = relu(V1(x) + b1)
     let v = relu(V2(u) + b2)
@@ -70,8 +72,9 @@ class Zuko(nn.Module):
 
 
 def ours(size: int, hidden: int) -> nn.Module:
-    """The generated flow; its weights start as PyTorch's linear layers do, whose masked entries count as well."""
-    text = TEXT.replace("DIM", str(size)).replace("LAYERS", str(LAYERS)).replace("WIDTH", str(hidden))
+    """The generated flow; weights and biases start as PyTorch's linear layers do."""
+    width = round(hidden * size / (size - 1))  # one unit in `size` reads all coordinates, so no output may read it
+    text = TEXT.replace("DIM", str(size)).replace("LAYERS", str(LAYERS)).replace("WIDTH", str(width))
     return mintdsl.loads(text).compile()()
 
 
