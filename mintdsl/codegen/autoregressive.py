@@ -154,10 +154,7 @@ def _substituted(c: LayerContext, reading: Reading, chain: Chain) -> None:
     lines, values = by.emitted(roots, x)
     puts = by.puts(x)
     terms = iter(values)
-    value = "apart[place]"
     texts = [(word, "" if word == "neg" else next(terms).wrapped) for word, _ in chain.steps]
-    for word, text in reversed(texts):
-        value = undone(value, word, text)
     with write.block("def substituted(self, z: Tensor, w: tuple[Tensor, ...]) -> Tensor:"):
         write('"""x [B, *event_shape] with f(x) = z, one position after the other: what it reads is known by then."""')
         write(f"positions = Positions(self.event_shape[0], {_ascending(c, reading)})")
@@ -167,13 +164,10 @@ def _substituted(c: LayerContext, reading: Reading, chain: Chain) -> None:
         with write.block("for position, place in enumerate(positions.places):"):
             for line in lines:
                 write(line)
-            if len(value) <= 80:
-                write(f"x[place] = x_now = {value}")
-            else:  # a link a line
-                write("x_now = apart[place]")
-                for word, text in reversed(texts):
-                    write(f"x_now = {undone('x_now', word, text)}")
-                write("x[place] = x_now")
+            value = "apart[place]"
+            for word, text in reversed(texts):
+                value = in_short(write, undone(value, word, text), "x_now")
+            write(f"x[place] = x_now = {value}" if value != "x_now" else "x[place] = x_now")
             for line in puts:
                 write(line)
         write(f"return torch.{together}(x, 1)")
