@@ -24,7 +24,7 @@ types: $(READY)  ## mypy, strict
 	@printf 'types: ' && $(PY) -m mypy --no-error-summary && echo ok
 
 unit: $(READY)  ## the tests alone; make unit ARGS="-k proof"
-	@$(PY) -m pytest -q -m "not slow" --durations=10 $(ARGS)
+	@$(PY) -m pytest -q -m "not slow" -n auto --maxprocesses 8 --durations=10 $(ARGS)
 
 slow: $(READY)  ## the heavy tests: wheel, demo, full-size models, many generated programs
 	@$(PY) -m pytest -q -m slow --durations=10 $(ARGS)

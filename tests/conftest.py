@@ -44,8 +44,9 @@ def one_thread() -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def empty_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """No test sees the settings or cached data of whoever runs it."""
+    """No test sees the settings, the cached data or the width of the terminal of whoever runs it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
         patch.delenv("XDG_CACHE_HOME", raising=False)
+        patch.delenv("COLUMNS", raising=False)  # of the terminal that runs the tests
         yield

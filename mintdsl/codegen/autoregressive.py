@@ -159,7 +159,7 @@ def _substituted(c: LayerContext, reading: Reading, chain: Chain) -> None:
         write('"""x [B, *event_shape] with f(x) = z, one position after the other: what it reads is known by then."""')
         write(f"positions = Positions(self.event_shape[0], {_ascending(c, reading)})")
         write_begin(c, by)
-        apart, together = ("unbind(1)", "stack") if reading.tokens else ("split(1, 1)", "cat")
+        apart, together = ("unbind(1)", "stack(x, 1)") if reading.tokens else ("T.contiguous().split(1)", "cat(x).T")
         write(f"apart, x = z.{apart}, [z] * positions.number")
         with write.block("for position, place in enumerate(positions.places):"):
             for line in lines:
@@ -170,7 +170,7 @@ def _substituted(c: LayerContext, reading: Reading, chain: Chain) -> None:
             write(f"x[place] = x_now = {value}" if value != "x_now" else "x[place] = x_now")
             for line in puts:
                 write(line)
-        write(f"return torch.{together}(x, 1)")
+        write(f"return torch.{together}")
 
 
 def _ascending(c: LayerContext, reading: Reading) -> str:

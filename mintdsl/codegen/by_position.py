@@ -112,7 +112,7 @@ class ByPosition:
                     return self.remembered(id(node), local, made)
                 assert isinstance(param.kind, ir.Dense)
                 units = f"({self.units_of(param.target)}, {self.units_of(param.source)})"
-                made = f"MaskedRows({local}, {units}, {param.kind.strict}, {self.like})"
+                made = f"MaskedRows({local}, {units}, {self.like})"
                 return self.remembered(id(node), local, made)
             case ir.Delay(shape=shape):
                 channels = size(shape.dims[-1], self.c.members)
@@ -356,7 +356,7 @@ def write_begin(c: LayerContext, by: ByPosition) -> None:
     texts = [memory.text for memory in by.memories.values()]
     used = words([*_pruned(by.start.lines, words(texts)), *texts])
     if isinstance(c.layer, ir.Net) and c.params:
-        c.write(f"w = as_wide_as({by.like}, self.make_weights())")
+        c.write(f"w = as_wide_as({by.like}, self.effective_weights())")
     unpacked = [name if name in used else "_" for name in c.carried]
     if set(unpacked) - {"_"}:
         c.write(f"{', '.join(unpacked)} = w" if len(unpacked) > 1 else f"({unpacked[0]},) = w")

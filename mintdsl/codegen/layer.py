@@ -107,7 +107,7 @@ def write_net(c: LayerContext) -> None:
             values = lowering.run()
             lines = [f"{y} = {whole(lowering, v, s)}" for y, v, s in zip(results, values, net.targets, strict=True)]
             if c.params:
-                write("w = as_wide_as(x, self.make_weights())")
+                write("w = as_wide_as(x, self.effective_weights())")
             _statements(c, lowering, lines)
             for line in lines:
                 write(line)

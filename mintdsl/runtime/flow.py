@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution, Transform, TransformedDistribution, constraints
 
 from mintdsl.runtime.layer import narrowed_by_autocast
-from mintdsl.runtime.protocols import FlowLike, LayerLike, MapLike
+from mintdsl.runtime.protocols import FlowLike, MapLike
 from mintdsl.runtime.statistics import frozen_statistics
 from mintdsl.runtime.steps import dequantize, quantize
 
@@ -129,29 +127,6 @@ def trace_flow(model: nn.Module, x: Tensor, context: Tensor | None = None) -> li
         for hook in hooks:
             hook.remove()
     return found
-
-
-@contextmanager
-def frozen_weights(model: nn.Module) -> Iterator[nn.Module]:
-    """Inside, masked and tied weights are computed once and kept. Parameter gradients are refused meanwhile."""
-    layers: list[LayerLike] = [m for m in model.modules() if hasattr(m, "make_weights")]  # type: ignore[misc]
-    try:
-        with torch.no_grad():
-            for layer in layers:
-                layer.kept_weights = tuple(t.detach() for t in layer.make_weights())
-        yield model
-    finally:
-        for layer in layers:
-            layer.kept_weights = None
-
-
-def layer_weights(layer: LayerLike) -> tuple[Tensor, ...]:
-    """The effective weights of a layer, computed now or kept by frozen_weights."""
-    if layer.kept_weights is None:
-        return layer.make_weights()
-    if torch.is_grad_enabled() and layer.training and any(p.requires_grad for p in layer.parameters()):
-        raise RuntimeError("inside frozen() weights have no gradients: call eval(), or use torch.no_grad()")
-    return layer.kept_weights
 
 
 def name_paths(model: nn.Module) -> None:

@@ -63,9 +63,11 @@ class InversionError(RuntimeError):
 
 
 class Search(NamedTuple):
-    """State of a search: best iterate and residual of each sample, which samples met NaN or inf, steps taken."""
+    """State of a search: best iterate of each sample, its slopes (the diagonal there), its residual, which samples met
+    NaN or inf, steps taken."""
 
     x: Tensor
+    slopes: Tensor
     residual: Tensor
     broken: Tensor
     steps: int
@@ -95,7 +97,8 @@ def refine(
     evaluation), after `patience` steps without a new minimum, and, from step `until` on, when f is not finite or an
     iterate does not move. Samples that left cost nothing more. At most `limit` steps.
     """
-    best, residual, broken = search.x.clone(), search.residual.clone(), torch.zeros_like(search.broken)
+    best, slopes, residual = search.x.clone(), search.slopes.clone(), search.residual.clone()
+    broken = torch.zeros_like(search.broken)
     rows = (residual > (0.0 if after else tol)).nonzero().flatten()
     part, x, target = rows_of(layer, rows), best[rows], z[rows]
     waited, moved, count = torch.zeros_like(rows), torch.ones_like(rows, dtype=torch.bool), 0
@@ -103,7 +106,8 @@ def refine(
         y, diagonal = part.value(x)
         before, now = residual[rows], relative_residual(y, target)
         lower = now < before
-        best[rows] = torch.where(lower.reshape(-1, *[1] * (x.dim() - 1)), x, best[rows])
+        better = lower.reshape(-1, *[1] * (x.dim() - 1))
+        best[rows], slopes[rows] = torch.where(better, x, best[rows]), torch.where(better, diagonal, slopes[rows])
         residual[rows] = torch.where(lower, now, before)
         broken[rows] = torch.isinf(now)
         waited = torch.where(lower, 0, waited + 1)
@@ -121,7 +125,7 @@ def refine(
         following = step(part, x, y, diagonal, target, count)
         moved = (following != x).flatten(1).any(1)
         x, count = following, count + 1
-    return Search(best, residual, broken, search.steps + count)
+    return Search(best, slopes, residual, broken, search.steps + count)
 
 
 def rows_of(layer: TriangularMap, rows: Tensor) -> TriangularMap:
@@ -177,12 +181,13 @@ def invert_triangular(
     max_iter: int | None = None,
     newton: bool = True,
     start: Tensor | None = None,
-) -> tuple[Tensor, InverseInfo]:
-    """Solve f(x) = z for a lower or upper triangular layer: (x shaped as z, how it went).
+) -> tuple[Tensor, Tensor, InverseInfo]:
+    """Solve f(x) = z for a lower or upper triangular layer: (x and the diagonal of the Jacobian there, shaped as z;
+    how it went).
 
-    1. Algorithm 1 of MintNet, x <- x - alpha (f(x) - z) / diagonal, from `start` or z, until `tol` is met or P + 20
-       steps bring no new minimum (residuals may rise during the first P). Exact after P steps if alpha = 1 and f is
-       affine in each own coordinate.
+    1. Algorithm 1 of MintNet, x <- x - alpha (f(x) - z) / diagonal, from `start` or z, until `tol` is met (and, from z,
+       one step more) or P + 20 steps bring no new minimum (residuals may rise during the first P). Exact after P steps
+       if alpha = 1 and f is affine in each own coordinate.
     2. Fibre sweeps, P of them, exact from any start; then front by front, each solved once and kept, for samples that
        overflowed or whose rounding errors never settle.
     3. Where the slopes along each fibre are bounded by h: steps x <- x - (f(x) - z) / (h (1 + 1e-6)), at most 200.
@@ -208,7 +213,8 @@ def invert_triangular(
         dtypes = [first, torch.float64] if tol >= 32.0 * torch.finfo(first).eps else [torch.float64]
     residual = torch.full((z.shape[0],), math.inf, dtype=dtypes[0], device=device)
     begin = z if start is None else torch.where(torch.isfinite(start), start, 0.0)
-    search = Search(begin.to(dtypes[0]), residual, torch.zeros_like(residual, dtype=torch.bool), 0)
+    begin, broken = begin.to(dtypes[0]), torch.zeros_like(residual, dtype=torch.bool)
+    search = Search(begin, torch.full_like(begin, math.nan), residual, broken, 0)
 
     def left(bound: int) -> int:
         return bound if max_iter is None else max(0, min(bound, max_iter - search.steps))
@@ -232,12 +238,13 @@ def invert_triangular(
             z = z.to(work)
             # a residual of the lower precision stands where it met tol and is forgotten elsewhere
             residual = torch.where(search.residual <= tol, search.residual, math.inf).to(work)
-            search = search._replace(x=search.x.to(work), residual=residual)
+            search = search._replace(x=search.x.to(work), slopes=search.slopes.to(work), residual=residual)
             for _ in range(2 if newton else 0):
                 if not bool((search.residual > tol).any()):
                     break
                 limit = left(100 + 4 * fronts)
-                search = refine(layer, z, search, newton_step, tol=tol, patience=fronts + 20, limit=limit)
+                patience, after = fronts + 20, start is None  # a start that is good is not refined
+                search = refine(layer, z, search, newton_step, tol=tol, patience=patience, limit=limit, after=after)
                 lost = torch.isinf(search.residual)
                 if not bool(lost.any()):
                     break
@@ -258,7 +265,7 @@ def invert_triangular(
             search = refine(layer, z, search, beta_step, tol=tol, patience=200, limit=left(200))
         if bool((search.residual > tol).any()):
             raise missed_tolerance(layer, z, search, direction, numbers, tol, name, stage)
-    return search.x.to(dtype), InverseInfo(search.residual, search.steps, stage)
+    return search.x.to(dtype), search.slopes, InverseInfo(search.residual, search.steps, stage)
 
 
 def invert_elementwise(
@@ -269,7 +276,7 @@ def invert_elementwise(
     sign: Tensor | float = 1.0,
     tol: float | None = None,
     promote: Callable[[torch.dtype], Callable[[Tensor], tuple[Tensor, Tensor]]] | None = None,
-) -> tuple[Tensor, InverseInfo]:
+) -> tuple[Tensor, Tensor, InverseInfo]:
     """Solve fibre(s) = z for an elementwise monotone map, fibre(s) -> (value, slope): one fibre sweep.
 
     Arguments, returns and errors as for invert_triangular.

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mintdsl.runtime.implicit import implicit_gradient
 from mintdsl.runtime.inverse import TriangularMap, authors_inversion, invert_triangular
@@ -38,6 +39,42 @@ def log_det_of(diagonal: Tensor) -> Tensor:
 def log_abs_det(diagonal: Tensor) -> Tensor:
     """log |det| [B], where the diagonal may be negative."""
     return log_det_of(diagonal.abs())
+
+
+@contextmanager
+def frozen_weights(model: nn.Module) -> Iterator[nn.Module]:
+    """Inside, masked and tied weights are computed once and kept. Parameter gradients are refused meanwhile."""
+    with kept_weights(with_weights(model)):
+        yield model
+
+
+def with_weights(model: nn.Module | LayerLike) -> list[LayerLike]:
+    """The layers and nets in a model, itself first if it is one."""
+    return [m for m in model.modules() if hasattr(m, "make_weights")]  # type: ignore[misc]
+
+
+@contextmanager
+def kept_weights(layers: Sequence[LayerLike]) -> Iterator[None]:
+    """Inside, these layers and nets have the weights that they have now, without gradients."""
+    before = [layer.kept_weights for layer in layers]
+    try:
+        with torch.no_grad():
+            for layer, kept in zip(layers, before, strict=True):
+                layer.kept_weights = tuple(t.detach() for t in layer.make_weights()) if kept is None else kept
+        yield
+    finally:
+        for layer, kept in zip(layers, before, strict=True):
+            layer.kept_weights = kept
+
+
+def layer_weights(layer: LayerLike) -> tuple[Tensor, ...]:
+    """The effective weights of a layer, computed now or kept by frozen_weights."""
+    kept = layer.kept_weights
+    if kept is None:
+        return layer.make_weights()
+    if torch.is_grad_enabled() and layer.training and any(p.requires_grad for p in layer.parameters()):
+        raise RuntimeError("inside frozen() weights have no gradients: call eval(), or use torch.no_grad()")
+    return kept
 
 
 def triangular_map(layer: LayerLike, weights: tuple[Tensor, ...], context: Tensor | None = None) -> TriangularMap:
@@ -80,36 +117,43 @@ def invert_layer(
     `sign` is the sign of the diagonal, None where the weights decide it. `start` gives the x to begin with, of z and of
     the weights and context, in float32 at least; it is z without one. Raises InversionError.
     """
-    w = layer.effective_weights()
-    fixed = triangular_map(layer, tuple(t.detach() for t in w), None if context is None else context.detach())
-    signs: Tensor | float = 1.0 if sign is None else sign
-    if sign is None and z.shape[0]:
-        with torch.no_grad():  # the context does not change the signs: it is constant to the proof
-            one = with_context(w, None if context is None else context[:1])
-            signs = layer.value(torch.zeros_like(z[:1]), one)[1].sign()[0]
-    if start is not None and z.shape[0] and bool(torch.isfinite(z).all()):
-        with torch.no_grad(), torch.autocast(z.device.type, enabled=False):
-            wide = torch.promote_types(z.dtype, torch.float32)
-            given = with_context(w, context)
-            first = start(z.detach().to(wide), tuple(t.detach().to(wide) for t in given))
-    else:
-        first = None
-    x, info = invert_triangular(
-        fixed,
-        z.detach(),
-        start=first,
-        fronts=layer.fronts,
-        name=layer.path or type(layer).__name__,
-        sign=signs,
-        front_of=lambda: front_numbers(layer.functional, layer.event_shape, z.device),
-        tol=tol,
-        max_iter=max_iter,
-        newton=layer.fronts > 1,
-    )
-    layer.last_inverse = info
-    name = layer.path or type(layer).__name__
-    x = implicit_gradient(triangular_map(layer, w, context), x, z, fronts=layer.fronts, name=name)
-    return x, -log_abs_det(layer.value(x, with_context(w, context))[1])
+    w, name = layer.effective_weights(), layer.path or type(layer).__name__
+    with torch.no_grad(), kept_weights(with_weights(layer)[1:]):  # those of its nets; its own are w
+        x, diagonal, layer.last_inverse = invert_triangular(
+            triangular_map(layer, w, context),
+            z,
+            start=None if start is None else started(start, z, with_context(w, context)),
+            fronts=layer.fronts,
+            name=name,
+            sign=signs_of(layer, z, w, context) if sign is None else sign,
+            front_of=lambda: front_numbers(layer.functional, layer.event_shape, z.device),
+            tol=tol,
+            max_iter=max_iter,
+            newton=layer.fronts > 1,
+        )
+    if torch.is_grad_enabled() or not bool(torch.isfinite(layer.last_inverse.residual).all()):
+        x = implicit_gradient(triangular_map(layer, w, context), x, z, fronts=layer.fronts, name=name)
+        return x, -log_abs_det(layer.value(x, with_context(w, context))[1])
+    return x, -log_abs_det(diagonal).to(torch.float32 if narrowed_by_autocast(z) else z.dtype)
+
+
+def started(
+    start: Callable[[Tensor, tuple[Tensor, ...]], Tensor], z: Tensor, given: tuple[Tensor, ...]
+) -> Tensor | None:
+    """The x that a solver begins with, in float32 at least; None where there is nothing to solve."""
+    if not z.shape[0] or not bool(torch.isfinite(z).all()):
+        return None
+    with torch.autocast(z.device.type, enabled=False):
+        wide = torch.promote_types(z.dtype, torch.float32)
+        return start(z.to(wide), tuple(t.to(wide) for t in given))
+
+
+def signs_of(layer: LayerLike, z: Tensor, w: tuple[Tensor, ...], context: Tensor | None) -> Tensor | float:
+    """The signs of the diagonal [*event]; the context does not change them: they are constant to the proof."""
+    if not z.shape[0]:
+        return 1.0
+    one = with_context(w, None if context is None else context[:1])
+    return layer.value(torch.zeros_like(z[:1]), one)[1].sign()[0]
 
 
 def invert_affine(layer: LayerLike, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:

@@ -39,33 +39,46 @@ class Positions(NamedTuple):
 
     def units(self, size: int, like: Tensor, *, hidden: bool) -> Units:
         """`size` elements of the data, one a position, or hidden units: unit k has degree 1 + k mod (number - 1)."""
-        ranks = [k % max(self.number - 1, 1) for k in range(size)] if hidden else list(self.places)
-        order = sorted(range(size), key=ranks.__getitem__)
-        sizes = [0] * self.number
-        for rank in ranks:
-            sizes[rank] += 1
-        return Units(torch.tensor(order, device=like.device), sizes, (0, *itertools.accumulate(sizes)))
+        ranks = torch.arange(size, device=like.device) % max(self.number - 1, 1)
+        if not hidden:
+            ranks = ranks.new_tensor(list(self.places))
+        sizes: list[int] = ranks.bincount(minlength=self.number).tolist()
+        return Units(ranks.argsort(stable=True), sizes, (0, *itertools.accumulate(sizes)))
+
+
+BLOCK = 8  # positions that share a product with all before them
 
 
 class MaskedRows:
-    """A masked matrix [out, in], applied at one position after the other."""
+    """A masked matrix [out, in], applied at one position after the other; values at a position are [its units, B].
 
-    def __init__(self, weight: Tensor, units: tuple[Units, Units], strict: bool, like: Tensor) -> None:
-        outputs, inputs = units
-        ordered = weight.index_select(0, outputs.order).index_select(1, inputs.order)
-        self.rows = torch.split(ordered, outputs.sizes)
-        self.known = like.new_zeros((like.shape[0], weight.shape[1]))
-        self.parts = torch.split(self.known, inputs.sizes, 1)  # views: what is put into one is known
-        self.seen = inputs.ends if strict else inputs.ends[1:]
+    A block of positions starts with one product for all that was known before it, which is fast; what the positions of
+    a block add to each other is small. In the product of a position, entries of positions that are not known yet are 0.
+    """
+
+    def __init__(self, weight: Tensor, units: tuple[Units, Units], like: Tensor) -> None:
+        self.outputs, self.inputs = units
+        self.weight = weight.index_select(0, self.outputs.order).index_select(1, self.inputs.order)
+        self.known = like.new_zeros((weight.shape[1], like.shape[0]))
+        self.parts = torch.split(self.known, self.inputs.sizes)  # views: what is put into one is known
+        self.block = self.known
+        self.rows: tuple[Tensor, ...] = ()
+        self.before: tuple[Tensor, ...] = ()
 
     def put(self, k: int, value: Tensor) -> None:
-        """The argument [B, its units] at the k-th position."""
+        """The argument at the k-th position."""
         self.parts[k].copy_(value)
 
     def at(self, k: int) -> Tensor:
-        """The result [B, its units] there, of what was put before it, and at it unless the mask is strict."""
-        seen = self.seen[k]
-        return nn.functional.linear(self.known.narrow(1, 0, seen), self.rows[k].narrow(1, 0, seen))
+        """The result there, of what was put so far; positions come in their order."""
+        place = k % BLOCK
+        if place == 0:
+            sizes = self.outputs.sizes[k : k + BLOCK]
+            start, end = self.inputs.ends[k], self.inputs.ends[min(k + BLOCK, len(self.inputs.sizes))]
+            rows = self.weight[self.outputs.ends[k] : self.outputs.ends[k + len(sizes)]]
+            self.before = torch.split(rows[:, :start] @ self.known[:start], sizes)
+            self.rows, self.block = torch.split(rows[:, start:end], sizes), self.known[start:end]
+        return torch.addmm(self.before[place], self.rows[place], self.block)
 
     def through(self, k: int, value: Tensor) -> Tensor:
         """Put the argument, and give the result."""
@@ -74,10 +87,11 @@ class MaskedRows:
 
 
 class FixedUnits:
-    """What does not depend on the variable, [n] or [B, n], at one position after the other."""
+    """What does not depend on the variable, [n] or [B, n], at one position after the other: [its units, 1 or B]."""
 
     def __init__(self, value: Tensor, units: Units) -> None:
-        self.parts = torch.split(value.index_select(-1, units.order), units.sizes, -1)
+        ordered = value.index_select(-1, units.order)
+        self.parts = torch.split(ordered.T if value.dim() > 1 else ordered[:, None], units.sizes)
 
     def at(self, k: int) -> Tensor:
         """Its units there."""

@@ -362,6 +362,17 @@ def test_large_programs_are_left_alone() -> None:
     assert found[0].example is not None
 
 
+def test_formulas_that_multiply_are_left_alone() -> None:
+    """Found by random programs: written out, the formula of the coordinates has more than 10^18 nodes."""
+    text = (
+        "mint 1\nact f(u) = u + 0.1 * tanh(u)\nlayer A on S ensures injective { map x -> sigmoid(x) }\n"
+        "layer B on S { index i : 3  map x -> sum[i](f(x) + f(x)) }\n"
+        "flow F on Image[1, 2, 2] ensures invertible { repeat 12 { B  B } A }\n"
+    )
+    (found,) = mintdsl.loads(text).check().diagnostics
+    assert found.code == "E0602"
+
+
 def test_a_large_flow_shows_its_step() -> None:
     text = (
         "mint 1\nlayer A on S ensures injective { map x -> sigmoid(x) }\n"

@@ -12,7 +12,7 @@ from mintdsl.runtime.inverse import InversionError, invert_triangular
 
 def inverse(layer: MintLayer, raw: dict[str, Tensor], z: Tensor) -> Tensor:
     m = layer.map(z.dtype, raw)
-    x, _ = invert_triangular(m, z, fronts=layer.fronts, front_of=lambda: layer.front)
+    x, _, _ = invert_triangular(m, z, fronts=layer.fronts, front_of=lambda: layer.front)
     return implicit_gradient(m, x, z, fronts=layer.fronts)
 
 
@@ -100,7 +100,7 @@ def test_quiet_cases() -> None:
     layer = MintLayer((1, 2, 2), 1, 0.3, 1.0)
     m = layer.map()
     z = torch.randn(2, 1, 2, 2, dtype=torch.float64)
-    x, _ = invert_triangular(m, z, fronts=layer.fronts)
+    x, _, _ = invert_triangular(m, z, fronts=layer.fronts)
     assert not implicit_gradient(m, x, z, fronts=layer.fronts).requires_grad
     with torch.no_grad():
         assert implicit_gradient(m, x, z.requires_grad_(), fronts=layer.fronts) is x

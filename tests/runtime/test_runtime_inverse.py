@@ -27,7 +27,18 @@ def points(layer: MintLayer, batch: int = 3, dtype: torch.dtype = torch.float64)
 
 
 def solve(layer: MintLayer, map_: TriangularMap, z: Tensor, **kw: float) -> tuple[Tensor, InverseInfo]:
-    return invert_triangular(map_, z, fronts=layer.fronts, front_of=lambda: layer.front, name="mint", **kw)  # type: ignore[arg-type]
+    """The x found, whose diagonal is tested, and how it went."""
+    x, diagonal, info = invert_triangular(
+        map_,
+        z,
+        fronts=layer.fronts,
+        front_of=lambda: layer.front,
+        name="mint",
+        **kw,  # type: ignore[arg-type]
+    )
+    if x.dtype != torch.bfloat16:
+        assert torch.allclose(diagonal.to(x.dtype), map_.value(x)[1], rtol=1e-3)
+    return x, info
 
 
 def cycling(v: Tensor) -> tuple[Tensor, Tensor]:
@@ -116,7 +127,7 @@ def test_cycle_of_algorithm_one(gain: float) -> None:
     assert (cycle[0, 0] + 2).abs().item() == pytest.approx(100.0)
     x = torch.tensor([[-2.0, -1.5, 0.3], [-2.5, 5.0, -2.0]], dtype=torch.float64)
     z = m.value(x)[0]
-    again, info = invert_triangular(m, z, fronts=3)
+    again, _, info = invert_triangular(m, z, fronts=3)
     assert (again - x).abs().max() < 1e-6 and (info.residual <= 1e-11).all() and info.stage == "fibre sweeps"
     s, solved = solve_fibres(cycling, zero[0], zero[0])
     assert solved.all() and (s + 2).abs().max() < 1e-15
@@ -133,7 +144,7 @@ def test_decreasing_and_mixed_signs() -> None:
     x = 3.0 * torch.randn(5, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
     z = m.value(x)[0]
     for newton in (True, False):
-        again, _ = invert_triangular(m, z, fronts=3, sign=sign, newton=newton)
+        again, _, _ = invert_triangular(m, z, fronts=3, sign=sign, newton=newton)
         assert (again - x).abs().max() < 1e-6
     with pytest.raises(InversionError):
         invert_triangular(m, z, fronts=3, sign=-sign, newton=False)
@@ -151,7 +162,7 @@ def test_front_by_front_where_sweeps_overflow() -> None:
     m = TriangularMap(lambda x: fibre(x, rests(x)), rests, fibre, lambda: None)
     x = torch.tensor([[10.0, 9.0, 11.0, 8.0]], dtype=torch.float64)
     z = m.value(x)[0]
-    again, info = invert_triangular(m, z, fronts=4, front_of=lambda: torch.arange(1, 5), newton=False)
+    again, _, info = invert_triangular(m, z, fronts=4, front_of=lambda: torch.arange(1, 5), newton=False)
     assert info.stage == "fibre sweeps front by front" and (again - x).abs().max() < 1e-9
     with pytest.raises(InversionError):
         invert_triangular(m, z, fronts=4, newton=False)
@@ -160,7 +171,7 @@ def test_front_by_front_where_sweeps_overflow() -> None:
 def test_start_at_zero_where_f_overflows_at_z() -> None:
     m = chain_map(lambda v: (v + v.sinh(), 1 + v.cosh()), 0.5)
     z = torch.tensor([[1e3, -1e5]], dtype=torch.float64)
-    x, _ = invert_triangular(m, z, fronts=2)
+    x, _, _ = invert_triangular(m, z, fronts=2)
     assert (m.value(x)[0] - z).abs().max() < 1e-11 * 1e5
 
 
@@ -168,7 +179,7 @@ def test_beta_steps_where_sweeps_are_not_allowed_to_finish() -> None:
     """With P understated the sweeps stop early, and the bounded slope lets the last stage finish."""
     m = chain_map(lambda v: (v + 0.5 * v.clamp(-1, 1), 1 + 0.5 * (v.abs() < 1).to(v.dtype)), 1.0, 1.5)
     z = torch.randn(2, 12, dtype=torch.float64)
-    x, info = invert_triangular(m, z, fronts=0, newton=False)
+    x, _, info = invert_triangular(m, z, fronts=0, newton=False)
     assert info.stage == "beta steps" and (m.value(x)[0] - z).abs().max() < 1e-10
 
 
@@ -213,7 +224,7 @@ def test_only_failing_samples_cost_and_context_follows_its_sample() -> None:
 
     m = with_context(shift)
     x = torch.tensor([[0.5], [-2.0], [70.0], [-2.1]], dtype=torch.float64)
-    again, _ = invert_triangular(m, m.value(x)[0], fronts=1)
+    again, _, _ = invert_triangular(m, m.value(x)[0], fronts=1)
     torch.testing.assert_close(again, x, rtol=1e-9, atol=1e-9)
     assert max(sizes) < 4
 
@@ -318,7 +329,7 @@ def test_elementwise(dtype: torch.dtype) -> None:
         return v.sinh() - 2.0, v.cosh()
 
     z = torch.linspace(-1e6, 1e6, 21, dtype=dtype).reshape(7, 3)
-    x, info = invert_elementwise(scalar, z, promote=lambda d: scalar)
+    x, _, info = invert_elementwise(scalar, z, promote=lambda d: scalar)
     torch.testing.assert_close(x, torch.asinh(z + 2.0), rtol=1e-5 if dtype == torch.float32 else 1e-10, atol=1e-5)
     assert info.steps <= 2
     with pytest.raises(InversionError, match="not in the image"):

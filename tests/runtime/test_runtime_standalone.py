@@ -57,5 +57,5 @@ def test_sliced_text_is_complete_and_runs() -> None:
     assert globals_read(code) <= known
     invert = namespace["invert_elementwise"]
     assert callable(invert)
-    x, _ = invert(lambda s: (s.sinh(), s.cosh()), torch.linspace(-9, 9, 7, dtype=torch.float64)[None])
+    x, _, _ = invert(lambda s: (s.sinh(), s.cosh()), torch.linspace(-9, 9, 7, dtype=torch.float64)[None])
     torch.testing.assert_close(x[0], torch.asinh(torch.linspace(-9, 9, 7, dtype=torch.float64)))

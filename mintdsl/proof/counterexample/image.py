@@ -23,7 +23,7 @@ from mintdsl.proof.counterexample.points import Budget, Made
 from mintdsl.records import replace
 from mintdsl.source import NOWHERE
 
-LONGEST = 400  # nodes of a formula of one variable
+LONGEST = 2000  # nodes of a formula of one variable, written out: what stands twice counts twice
 
 
 class _Unlike(Exception):
@@ -95,6 +95,7 @@ class _Formula:
         self.env = bind(setting.definition, setting.dims, setting.args, given=setting.given)
         self.weights = {weights.prefix: weights for weights in made.weights}
         self.result: ir.Expr = ir.Var("x", NOWHERE)
+        self.size = 1  # nodes of the result
 
     def run(self, definition: ir.Definition) -> ir.Expr:
         """The formula of `definition`."""
@@ -133,19 +134,24 @@ class _Formula:
 
     def layer(self, prefix: str) -> None:
         weights = self.weights[prefix]
-        self.result = _Closed(weights, self.result).expr(ir.formulas(weights.layer)[-1], {})
+        closed = _Closed(weights, self.result, self.size)
+        self.result, self.size = closed.expr(ir.formulas(weights.layer)[-1], {}), closed.nodes
 
 
 class _Closed:
-    """A layer's formula with numbers for its parameters, applied to `argument`; a family is written out."""
+    """A layer's formula with numbers for its parameters, applied to `argument`; a family is written out.
 
-    def __init__(self, weights: Weights, argument: ir.Expr, nodes: int = 0) -> None:
+    `size` is the number of nodes of the argument, which may stand many times in the result; `nodes` counts them all.
+    """
+
+    def __init__(self, weights: Weights, argument: ir.Expr, size: int, nodes: int = 0) -> None:
         self.weights = weights
         self.argument = argument
+        self.size = size
         self.nodes = nodes
 
     def expr(self, node: ir.Expr, at: Mapping[str, int]) -> ir.Expr:
-        self.nodes += 1
+        self.nodes += self.size if isinstance(node, ir.Var) else 1
         if self.nodes > LONGEST:
             raise _Unlike
         match node:
@@ -161,7 +167,9 @@ class _Closed:
             case ir.Linear():
                 return self.linear(node, self.expr(node.arg, at), tuple(at[i] for i in node.indices))
             case ir.Apply(act=act, arg=arg):
-                return self.apply(BoundAct(act, self.weights.env), self.expr(arg, at))
+                before = self.nodes
+                argument = self.expr(arg, at)
+                return self.apply(BoundAct(act, self.weights.env), argument, self.nodes - before)
             case ir.Neg(arg=arg):
                 return ir.Neg(self.expr(arg, at), NOWHERE)
             case ir.Binary(op=op, left=left, right=right):
@@ -213,17 +221,20 @@ class _Closed:
             raise _Unlike  # it reads other coordinates
         return _binary("*", _scalar(_common([sum(row, 0.0) for row in kept])), argument)
 
-    def apply(self, bound: BoundAct, argument: ir.Expr) -> ir.Expr:
+    def apply(self, bound: BoundAct, argument: ir.Expr, size: int) -> ir.Expr:
         act, env = bound
         match act:
             case ir.FormalAct():
-                return self.apply(env.look(env.acts, act.name), argument)
+                return self.apply(env.look(env.acts, act.name), argument, size)
             case ir.BuiltinAct(name=name, options=options):
                 numbers = tuple(self.number(option, env) for option in options)
                 return ir.Apply(ir.BuiltinAct(name, numbers), argument, NOWHERE)
             case ir.DefinedAct():
                 inside = Weights(replace(self.weights.layer, lets=()), env, {})
-                return _Closed(inside, argument, self.nodes).expr(act.body, {})
+                closed = _Closed(inside, argument, size, self.nodes)
+                result = closed.expr(act.body, {})
+                self.nodes = closed.nodes
+                return result
             case other:
                 assert_never(other)
 
