@@ -17,6 +17,7 @@ from mintdsl.codegen.lower.calls import result_name, whole
 from mintdsl.codegen.lower.code import ZERO, Code, act_functions
 from mintdsl.codegen.lower.formula import Lowering
 from mintdsl.codegen.naming import LOCALS
+from mintdsl.codegen.position_rows import shifted, stacks
 from mintdsl.codegen.reading import Followed, Reading, Roots, variables_of
 from mintdsl.codegen.shapes import size
 from mintdsl.core import ir
@@ -46,6 +47,13 @@ class ByPosition:
         for item in self.owner.lets:
             if not reading.lets[item.name] and not item.indices:
                 self.start.let(item)
+        self.stacks = stacks(reading, self.stricts)
+        self.sums: dict[int, ir.Linear] = {}  # of a matrix and of what does not move
+        self.added: dict[int, str] = {}  # the latter, by the matrix
+        for key, (matrix, fixed) in shifted(reading, roots, self.stricts).items():
+            code, _ = self.start.expr(fixed)
+            if code.rank == 1 and not code.families:
+                self.sums[key], self.added[id(matrix)] = matrix, code.text
 
     def _lowering(self) -> Lowering:
         c = self.c
@@ -110,10 +118,13 @@ class ByPosition:
                 if isinstance(param.kind, ir.Attention):
                     made = f"AttentionRows({self.c.member(name)}, positions, {self.like})"
                     return self.remembered(id(node), local, made)
-                assert isinstance(param.kind, ir.Dense)
                 units = f"({self.units_of(param.target)}, {self.units_of(param.source)})"
-                made = f"MaskedRows({local}, {units}, {self.like})"
-                return self.remembered(id(node), local, made)
+                stack = self.stacks.get(id(node), (node,))
+                weights = listed([self.c.names.local[one.param] for one in stack])
+                added = listed([self.added.get(id(one), "None") for one in stack])
+                made = f"MaskedRows({weights}, {added}, {units}, {self.like})"
+                local = "_".join(self.c.names.local[one.param] for one in stack)
+                return self.remembered(tuple(map(id, stack)), local, made)
             case ir.Delay(shape=shape):
                 channels = size(shape.dims[-1], self.c.members)
                 return self.remembered(id(node), "before", f"DelayedRows({channels}, {self.like})")
@@ -194,7 +205,7 @@ class _Step:
             node = nodes[place].expr
             if needed[place] and reading.moves(node) and not reading.strict(node):
                 for k in nodes[place].operands:
-                    needed[k] = True
+                    needed[k] = id(node) not in self.by.sums or nodes[k].expr is self.by.sums[id(node)]
         shapes: list[ir.Shape | None] = []
         done: list[Code] = []
         for place, one in enumerate(nodes):
@@ -248,7 +259,7 @@ class _Step:
         if by.reading.strict(node):
             if isinstance(node, ir.Call):
                 return Code(self._results(node, [])[node.output], (), True, 1)
-            return Code(f"{by.rows(node)}.at(position)", (), True, 1)
+            return Code(self._stacked(node), (), True, 1)
         match node:
             case ir.Var(name=name):
                 return Code(self.variables[name], (), True, 1)
@@ -256,6 +267,8 @@ class _Step:
                 return Code(lowering.local[name], (), True, 1)
             case ir.Neg():
                 return lowering.algebra.neg(below[0])
+            case ir.Binary(left=left) if id(node) in by.sums:
+                return below[0] if left is by.sums[id(node)] else below[1]
             case ir.Binary(op=op):
                 return lowering.algebra.binary(op, *below)
             case ir.Apply(act=act):
@@ -284,6 +297,16 @@ class _Step:
             local = by.c.names.local[param.name]
             return f"nn.functional.linear({argument}, {by.remembered((param.name,), local, local)})"
         return f"{by.rows(node)}.through(position, {argument})"
+
+    def _stacked(self, node: ir.Expr) -> str:
+        """A strict matrix or a delay; matrices that are made together have variables."""
+        stack, name = self.by.stacks.get(id(node), (node,)), self.by.rows(node)
+        if len(stack) == 1:
+            return f"{name}.at(position)"
+        if name not in self.called:
+            self.called[name] = [self.lowering.fresh(f"y_{self.by.c.names.local[one.param]}") for one in stack]
+            self.lowering.lines.append(f"{', '.join(self.called[name])} = {name}.each(position)")
+        return self.called[name][next(k for k, one in enumerate(stack) if one is node)]
 
     def _results(self, node: ir.Call, moving: Sequence[str]) -> list[str]:
         """The variables of the results of a net, which is called once."""

@@ -50,17 +50,32 @@ BLOCK = 8  # positions that share a product with all before them
 
 
 class MaskedRows:
-    """A masked matrix [out, in], applied at one position after the other; values at a position are [its units, B].
+    """Masked matrices [out, in] of one argument, applied at one position after the other; what is added, [out] or
+    [B, out], starts their sums. Values at a position are [its units, B].
 
     A block of positions starts with one product for all that was known before it, which is fast; what the positions of
     a block add to each other is small. In the product of a position, entries of positions that are not known yet are 0.
     """
 
-    def __init__(self, weight: Tensor, units: tuple[Units, Units], like: Tensor) -> None:
-        self.outputs, self.inputs = units
-        self.weight = weight.index_select(0, self.outputs.order).index_select(1, self.inputs.order)
-        self.known = like.new_zeros((weight.shape[1], like.shape[0]))
-        self.parts = torch.split(self.known, self.inputs.sizes)  # views: what is put into one is known
+    def __init__(
+        self, weights: Sequence[Tensor], added: Sequence[Tensor | None], units: tuple[Units, Units], like: Tensor
+    ) -> None:
+        outputs, inputs = units
+        self.stack = len(weights)
+        rows = [w.index_select(0, outputs.order).index_select(1, inputs.order) for w in weights]
+        more = [
+            rows[0].new_zeros(len(outputs.order)) if a is None else a.index_select(-1, outputs.order) for a in added
+        ]
+        size = max(a.dim() for a in more)  # 2 where a context is in what is added
+        starts = [a.T if a.dim() > 1 else a[:, None].expand(-1, len(like) if size > 1 else 1) for a in more]
+        places, sizes = (outputs.order.new_tensor(t) for t in (range(len(outputs.sizes)), outputs.sizes))
+        together = places.repeat_interleave(sizes).repeat(self.stack).argsort(stable=True)  # by position
+        self.weight, self.added = (t[0] if len(t) == 1 else torch.cat(t)[together] for t in (rows, starts))
+        self.sizes = [self.stack * size for size in outputs.sizes]
+        self.ends = [self.stack * end for end in outputs.ends]
+        self.inputs = inputs
+        self.known = like.new_zeros((len(inputs.order), len(like)))
+        self.parts = torch.split(self.known, inputs.sizes)  # views: what is put into one is known
         self.block = self.known
         self.rows: tuple[Tensor, ...] = ()
         self.before: tuple[Tensor, ...] = ()
@@ -73,12 +88,17 @@ class MaskedRows:
         """The result there, of what was put so far; positions come in their order."""
         place = k % BLOCK
         if place == 0:
-            sizes = self.outputs.sizes[k : k + BLOCK]
-            start, end = self.inputs.ends[k], self.inputs.ends[min(k + BLOCK, len(self.inputs.sizes))]
-            rows = self.weight[self.outputs.ends[k] : self.outputs.ends[k + len(sizes)]]
-            self.before = torch.split(rows[:, :start] @ self.known[:start], sizes)
+            sizes = self.sizes[k : k + BLOCK]
+            start, end = self.inputs.ends[k], self.inputs.ends[k + len(sizes)]
+            some = slice(self.ends[k], self.ends[k + len(sizes)])
+            rows = self.weight[some]
+            self.before = torch.split(torch.addmm(self.added[some], rows[:, :start], self.known[:start]), sizes)
             self.rows, self.block = torch.split(rows[:, start:end], sizes), self.known[start:end]
         return torch.addmm(self.before[place], self.rows[place], self.block)
+
+    def each(self, k: int) -> tuple[Tensor, ...]:
+        """The same where there are several matrices, for each of them."""
+        return self.at(k).tensor_split(self.stack)
 
     def through(self, k: int, value: Tensor) -> Tensor:
         """Put the argument, and give the result."""

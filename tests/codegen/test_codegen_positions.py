@@ -212,3 +212,35 @@ def test_a_net_that_is_read_in_two_ways_keeps_the_solver() -> None:
     torch.manual_seed(1)
     x = torch.randn(2, 4, dtype=torch.float64)
     assert worst(model.inverse(model(x)[0])[0], x) < 1e-11
+
+
+def test_matrices_together_with_what_a_context_adds() -> None:
+    text = """mint 1
+net N from Vec[D], Vec[M] to (Vec[D], Vec[D], Vec[D]) {
+  space Hid = Vec[37]
+  param V : linear lower from Vec[D] to Hid
+  param A, B, E : linear strict lower from Hid to Vec[D]
+  param U : linear from Vec[M] to Vec[D]
+  param u : linear from Vec[M] to Hid
+  param b : bias on Vec[D] init normal(std = 0.3)
+  map x, c {
+    let v = tanh(u(c) + V(x))
+    return (A(v) + U(c), b + B(v), E(v))
+  }
+}
+layer L on Vec[D] given c : Vec[M] ensures lower, diag > 0, invertible {
+  param n : net N from Vec[D], Vec[M] to (Vec[D], Vec[D], Vec[D])
+  map x {
+    let (m, a, e) = n(x, c)
+    return (x + m) * exp(a) - e
+  }
+}
+flow F on Vec[19] given c : Vec[2] ensures invertible { L }"""
+    assert "MaskedRows((A, B, E), (" in source(text)
+    model = near_initial(compile_text(text).build(), 4, 0.3)
+    torch.manual_seed(2)
+    x, context = torch.randn(3, 19, dtype=torch.float64), torch.randn(3, 2, dtype=torch.float64)
+    with torch.no_grad():
+        back, _ = model.inverse(model(x, context)[0], context)
+    (layer,) = layers_of(model)
+    assert worst(back, x) < 1e-12 and layer.last_inverse.steps == 0

@@ -90,7 +90,7 @@ def program(kind: str, seed: int) -> str:
     )
 
 
-@pytest.mark.parametrize(("kind", "seed"), product(("Vec", "Seq"), range(60)))
+@pytest.mark.parametrize(("kind", "seed"), list(product(("Vec", "Seq"), range(60))))
 def test_random_nets(kind: str, seed: int) -> None:
     core, bag = mintdsl.loads(program(kind, seed)).core()
     assert not bag.has_errors, bag.sorted()
