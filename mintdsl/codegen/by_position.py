@@ -99,8 +99,9 @@ class ByPosition:
         code, _ = self.start.expr(node)
         assert not code.families  # a sum that moves is not followed
         if code.rank == 0:
-            if self.like not in words([code.text]):
-                return code
+            made = words([line.partition(" = ")[0] for line in self.start.lines])
+            if not words([code.text]) & {self.like, *made}:
+                return code  # a number
             return Code(self.remembered(id(node), f"{self.start.at}_fixed", code.text))
         if self.reading.tokens:
             text = f"FixedTokens({code.text}, positions)"

@@ -244,3 +244,25 @@ flow F on Vec[19] given c : Vec[2] ensures invertible { L }"""
         back, _ = model.inverse(model(x, context)[0], context)
     (layer,) = layers_of(model)
     assert worst(back, x) < 1e-12 and layer.last_inverse.steps == 0
+
+
+def test_functions_of_sizes_are_remembered() -> None:
+    """Found by random programs."""
+    text = """mint 1
+net N from Vec[D] to Vec[D] {
+  param S : linear strict lower
+  map x -> S(x) * (0.2 + softplus(D)) - sigmoid(D)
+}
+layer L on Vec[D] ensures lower, diag > 0, invertible {
+  param n : net N from Vec[D] to Vec[D]
+  param S : linear strict lower
+  map x -> x / (0.15 + sigmoid(D)) * (0.872 + softplus(D)) + S(tanh(x)) + n(x)
+}
+flow F on Vec[6] ensures invertible { L }"""
+    assert "substituted" in source(text)
+    model = near_initial(compile_text(text).build(), 4, 0.3)
+    torch.manual_seed(2)
+    x = torch.randn(3, 6, dtype=torch.float64)
+    with torch.no_grad():
+        assert worst(model.inverse(model(x)[0])[0], x) < 1e-12
+    assert layers_of(model)[0].last_inverse.steps == 0
