@@ -103,8 +103,9 @@ def chain_of(c: LayerContext, variable: str, result: ir.Expr) -> Chain:
 
 
 def _stands_alone(code: Code, lowering: Lowering) -> bool:
-    """Whether forward and inverse can write a number themselves: nothing in it was named on the way."""
-    return code.rank == 0 and not (lowering.taken - LOCALS).intersection(_words(code.text))
+    """Whether forward and inverse can write a number themselves: it names no tensor, and nothing made on the way."""
+    named = (lowering.taken - LOCALS) | {lowering.around}
+    return code.rank == 0 and not named.intersection(_words(code.text))
 
 
 def _bases(link: Link) -> tuple[str, ...]:
@@ -201,8 +202,11 @@ class _Logs:
             case _:
                 pass
         value = lowering.expr(node)[0]
-        if value.rank == 0:
+        if _stands_alone(value, lowering):
             return Code(f"math.log(abs({value.text}))")
+        if value.rank == 0:
+            like = f"dtype={lowering.around}.dtype, device={lowering.around}.device"
+            return replace(value, text=f"torch.as_tensor({value.text}, {like}).abs().log()", atom=True)
         return replace(value, text=f"{value.wrapped}.abs().log()", atom=True)
 
 

@@ -266,3 +266,26 @@ flow F on Vec[6] ensures invertible { L }"""
     with torch.no_grad():
         assert worst(model.inverse(model(x)[0])[0], x) < 1e-12
     assert layers_of(model)[0].last_inverse.steps == 0
+
+
+@pytest.mark.parametrize("conv", ["conv 3x3 strict lower", "linear strict lower"])
+def test_functions_of_numbers_in_a_chain(conv: str) -> None:
+    """Found by random programs."""
+    shape = "Image[2, 2, 3]" if conv.startswith("conv") else "Vec[6]"
+    text = f"""mint 1
+layer L on {shape} ensures lower, diag > 0, invertible {{
+  param S : {conv}
+  map x -> (x + 0.682 * silu(2)) / (0.1 + sigmoid(2)) * softplus(0.5) + S(tanh(x))
+}}
+flow F on {shape} ensures invertible {{ L }}"""
+    at = compile_text(text)
+    model = near_initial(at.build(), 4, 0.3)
+    torch.manual_seed(2)
+    x = torch.randn(3, *at.shape, dtype=torch.float64)
+    known = reference(at, model, x)
+    with torch.no_grad():
+        z, log_det = model(x)
+        back, minus = model.inverse(z)
+    assert worst(z.flatten(1), known.value) < 1e-12 and worst(log_det, known.log_det) < 1e-11
+    assert worst(back, x) < 1e-11 and worst(minus, -log_det) < 1e-11
+    assert worst(torch.compile(model, backend="eager", fullgraph=True)(x)[1], log_det) == 0

@@ -95,7 +95,10 @@ def _names(used: Used, module: nn.Module) -> dict[str, str]:
     members = dict(zip(module.names, module.members, strict=True))  # type: ignore[arg-type,call-overload]
     there = {name for name, _ in (*module.named_parameters(), *module.named_buffers())}
     layers = tuple(f"{path}." for path, m in module.named_modules() if path and hasattr(m, "set_effective"))
-    found = {name: name for name in there if "." in name and not name.startswith(layers)}  # of nets inside of it
+    kept = module.state_dict()  # no masks
+    found = {
+        name: name for name in there if "." in name and name in kept and not name.startswith(layers)
+    }  # of its nets
     for param in used.layer.params:
         attribute = members.get(param.name, param.name)  # statistics are no members
         found |= {param.name + s: attribute + s for s in ENDINGS if attribute + s in there}

@@ -286,10 +286,28 @@ class Weights:
         full = self.expanded(param, self.factored(param) if param.factored else self.stored(param.name, member))
         if kind.direction is None:
             return full
+        if isinstance(self.layer, ir.Net):
+            return full.masked_fill(~self.read(param, kind), 0.0)
         later = self.later()
         kept = later if self.direction(kind.direction) == "lower" else later.T
         full = full.masked_fill(~kept, 0.0)
         return full if kind.strict else full + torch.diag_embed(self.diagonal(param.name, member))
+
+    def read(self, param: ir.Param, kind: ir.Dense | ir.Conv) -> Tensor:
+        """Which units [target, source] a masked matrix of a net reads: unit k of a hidden space has the degree
+        1 + k mod (n - 1), as in MADE; reversed for upper.
+        """
+        assert kind.direction is not None
+        n, mirrored = self.env.dims[0], self.direction(kind.direction) == "upper"
+
+        def places(shape: ir.Shape) -> list[int]:
+            count = self.env.shape(shape)[0]
+            if shape == self.layer.shape:
+                return [n - 1 - k if mirrored else k for k in range(count)]
+            return [k % max(n - 1, 1) for k in range(count)]
+
+        targets, sources = places(param.target), places(param.source)
+        return torch.tensor([[p > q or (p == q and not kind.strict) for q in sources] for p in targets])
 
     def expanded(self, param: ir.Param, raw: Tensor) -> Tensor:
         """The stored numbers of a map, without its mask, as a dense matrix."""
@@ -437,12 +455,14 @@ class Formula:
                 bent = self.expr(arg, at)
                 full = tensors.constant(torch.zeros((1, 1, math.prod(dims)), dtype=bent.value.dtype), bent)
                 return splined(tensors.add(bent, full), raw, dims, bound, floor)
-            case ir.Call(param=name, args=(arg,)):
+            case ir.Call(param=name, args=args):
                 assert self.weights is not None
                 kind = self.weights.layer.param(name).kind
-                assert isinstance(kind, ir.NetParam) and kind.sources == kind.targets
+                assert isinstance(kind, ir.NetParam) and {*kind.sources, *kind.targets} == {kind.sources[0]}
                 inside = Weights(kind.net, bind_net(kind, self.env), self.weights.raw, f"{self.weights.prefix}{name}.")
-                return Formula(inside.env, self._full(self.expr(arg, at)), inside).layer()
+                given = [self._full(self.expr(arg, at)) for arg in args]
+                inputs = {own: field for (own, _), field in zip(kind.net.inputs, given, strict=True)}
+                return Formula(inside.env, given[0], inside, parts=inputs).results()[node.output]
             case ir.Inline(param=name):
                 assert self.weights is not None
                 used = self.weights.layer.param(name).kind
