@@ -18,7 +18,7 @@ def coupled(layer: ir.Layer, bag: Bag) -> bool:
     for variable, result in layer.results:
         found, end = links(layer, variable, result)
         if not isinstance(end, ir.Var):
-            what = f"`{variable}` under anything but splines, sums, products and quotients with what does not read it"
+            what = f"`{variable}` under anything but elementwise bijections, sums, products and quotients with what does not read it"
             bag.error(
                 "E0901",
                 end.span,
