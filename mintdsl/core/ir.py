@@ -43,6 +43,7 @@ from mintdsl.core.terms import (
     Act as Act,
     Apply as Apply,
     Argument as Argument,
+    Bend as Bend,
     Binary as Binary,
     BuiltinAct as BuiltinAct,
     Call as Call,

@@ -112,7 +112,7 @@ def narrow_fibres(
         trial_error, trial_slope = error_at(trial)
         low = torch.where(~done & (trial_error <= 0), trial, low)
         high = torch.where(~done & (trial_error >= 0), trial, high)
-        halved = ~by_newton | (trial_error.abs() <= 0.5 * error.abs())
+        halved = torch.where(done, halved, ~by_newton | (trial_error.abs() <= 0.5 * error.abs()))
         nearer = trial_error.abs() < error.abs()
         best, error = torch.where(nearer, trial, best), torch.where(nearer, trial_error, error)
         slope = torch.where(nearer, trial_slope, slope)
