@@ -10,9 +10,9 @@ from collections.abc import Container, Iterator, Sequence
 
 from mintdsl.codegen.context import LayerContext
 from mintdsl.codegen.emit import Writer
+from mintdsl.codegen.lower.bends import options
 from mintdsl.codegen.lower.code import Code, rank_of
 from mintdsl.codegen.lower.formula import Lowering
-from mintdsl.codegen.lower.bends import options
 from mintdsl.codegen.naming import LOCALS
 from mintdsl.core import ir, walks
 from mintdsl.core.bijections import BIJECTIONS

@@ -64,7 +64,10 @@ def _given(node: ast.Apply, info: Bijection, values: Values) -> list[ast.Arg] | 
             unknown(arg.name, words, values.bag, f"`{info.name}`", code="E0209", what=f"argument of `{info.name}`:")
             good = False
         elif (arg.name is None and position) or arg.cmp not in (None, "="):
-            title, pair = f"the parameters of `{info.name}` are given by name", f"{info.parameters[0]} = {info.letters[0]}"
+            title, pair = (
+                f"the parameters of `{info.name}` are given by name",
+                f"{info.parameters[0]} = {info.letters[0]}",
+            )
             values.bag.error("E0209", arg.span, title, f"`{pair}`")
             good = False
         elif name in found:

@@ -15,7 +15,7 @@ BOUNDS = (1e-3, 1e6)
 
 @record
 class Bijection:
-    """`parameters` are formulas, given by name: each has `count` values for an element, or `fewer` less, at least `least`.
+    """`parameters` are formulas, given by name: each has `count` values, from `least` on, for an element, or `fewer`.
 
     `limits` are those of the options, `letters` stand for the parameters in messages. `slope` bounds the slope for all
     parameters, from the values of the options. `formula`: whether the inverse is one, or solves an equation for each

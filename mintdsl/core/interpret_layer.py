@@ -15,9 +15,9 @@ from typing import TypeAlias, assert_never
 from mintdsl.core import ir, walks
 from mintdsl.core.activations import ACTIVATIONS, Activation
 from mintdsl.core.dual import Dual, chain, combine, constant, divide, multiply
+from mintdsl.core.interpret_bends import bent
 from mintdsl.core.interpret_env import BoundAct, Env, evaluate_size
 from mintdsl.core.interpret_moves import sources
-from mintdsl.core.interpret_bends import bent
 from mintdsl.core.interpret_weights import Member, Raw, Weights, channel_of
 from mintdsl.core.interval import Interval
 from mintdsl.core.live import anchor

@@ -18,8 +18,8 @@ from mintdsl.core.walks import needed_lets
 class Link(NamedTuple):
     """`word` is what becomes of a value v: `v + e`, `v - e`, `e - v` (word `from`), `v * e`, `v / e`, `-v` (neg).
 
-    Or, word the name of a bijection (`rq_spline`), the operand with v as its argument; of a layer that is applied (word `layer`) the operand is the
-    application itself.
+    Or, word the name of a bijection (`rq_spline`), the operand with v as its argument; of a layer that is applied
+    (word `layer`) the operand is the application itself.
     """
 
     word: str

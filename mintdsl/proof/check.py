@@ -20,7 +20,7 @@ from mintdsl.core.coupled import coupled
 from mintdsl.core.interval import NONNEGATIVE, REAL, ZERO, Interval
 from mintdsl.core.nat import Nat
 from mintdsl.core.orders import Order
-from mintdsl.core.postorder import operands, postorder
+from mintdsl.core.postorder import postorder
 from mintdsl.core.walks import moving_maps, needed_lets, variables
 from mintdsl.diagnostics.model import Bag, Diagnostic
 from mintdsl.proof.acts import defined_facts, registered_facts

@@ -354,7 +354,9 @@ def _vanishing(layer: ir.Layer, bindings: Bindings) -> str:
         return f"the slope of `{act}` in `{layer.name}` comes near 0; a term `t * x`, t with `diag >= m`, gives a floor"
     bend = _bend(layer, lambda slope: slope.lo <= 0)
     if bend is not None:
-        return f"the slope of `{bend}` in `{layer.name}` comes near 0; a term `t * x`, t with `diag >= m`, gives a floor"
+        return (
+            f"the slope of `{bend}` in `{layer.name}` comes near 0; a term `t * x`, t with `diag >= m`, gives a floor"
+        )
     return f"the slope of `{layer.name}` has no lower bound away from 0"
 
 

@@ -77,9 +77,7 @@ def mixture_root(y: Tensor, mixture: Mixture) -> Tensor:
     return narrow_fibres(error_at, y, (low, high, start, *error_at(start)), ~torch.isnan(start))
 
 
-def mix_logistic(
-    x: Tensor, logits: Tensor, means: Tensor, log_scales: Tensor, *, axis: int
-) -> tuple[Tensor, Tensor]:
+def mix_logistic(x: Tensor, logits: Tensor, means: Tensor, log_scales: Tensor, *, axis: int) -> tuple[Tensor, Tensor]:
     """g(x) and log g'(x), both shaped as x."""
     held = x.to(bend_dtype(x))
     return bend_results(x, *mixture_at(held, mixture_of(held, (logits, means, log_scales), axis)))

@@ -1,4 +1,4 @@
-"""Elementwise bijections with parameters as tensor statements: the arguments of the runtime's helpers, value and diagonal."""
+"""Elementwise bijections with parameters as tensor statements: the arguments of helpers, value and diagonal."""
 
 from __future__ import annotations
 

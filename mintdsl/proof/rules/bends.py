@@ -81,11 +81,11 @@ def _slope(name: str) -> str:
 
 ACT_P = Rule(
     "ACT-P",
-    "e : diag in m D;  w, k, d constant   =>   h(e; w, k, d) : diag in m D S, each fibre onto R where that of e is; of "
-    f"rq_spline S = {_slope('rq_spline')}, C1, of mix_logistic S = {_slope('mix_logistic')}, analytic",
-    "w, k and d do not read what e reads. Splines: 0 < floor, bins floor < 1, at least two bins; shares of the interval "
-    "are at least floor, slopes at knots from floor to 1 / floor, and 1 at the ends, where the identity goes on. "
-    "Mixtures: weights and scales > 0",
+    "e : diag in m D;  w, k, d constant   =>   h(e; w, k, d) : diag in m D S, each fibre onto R where that of e is; "
+    f"of rq_spline S = {_slope('rq_spline')}, C1, of mix_logistic S = {_slope('mix_logistic')}, analytic",
+    "w, k and d do not read what e reads. Splines: 0 < floor, bins floor < 1, at least two bins; shares of the "
+    "interval are at least floor, slopes at knots from floor to 1 / floor, and 1 at the ends, where the identity goes "
+    "on. Mixtures: weights and scales > 0",
     "Durkan, Bekasov, Murray, Papamakarios, Neural Spline Flows, NeurIPS 2019, arXiv:1906.04032, equations 4 to 8; "
     "Gregory, Delbourgo, Piecewise rational quadratic interpolation to monotonic data, IMA J. Numer. Anal. 2, 1982; "
     "Ho, Chen, Srinivas, Duan, Abbeel, Flow++, ICML 2019, arXiv:1902.00275, equations 11 to 13",
