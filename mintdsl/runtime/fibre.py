@@ -113,7 +113,7 @@ def narrow_fibres(
         low = torch.where(~done & (trial_error <= 0), trial, low)
         high = torch.where(~done & (trial_error >= 0), trial, high)
         halved = torch.where(done, halved, ~by_newton | (trial_error.abs() <= 0.5 * error.abs()))
-        nearer = trial_error.abs() < error.abs()
+        nearer = trial_error.abs() <= error.abs()  # on a flat piece best goes along with the bracket
         best, error = torch.where(nearer, trial, best), torch.where(nearer, trial_error, error)
         slope = torch.where(nearer, trial_slope, slope)
     return best

@@ -6,12 +6,11 @@ softmax(logits)_k sigmoid((x - means_k) exp(-log_scales_k)).
 
 F and 1 - F are kept as logarithms, each a sum of its own, so both tails are exact to rounding; the published code
 takes F from one of them and clamps it. Log-scales are held between -16 and 16 (the published code: from -7 on), so that
-|x|, |y| and |means| up to 1e30 overflow nowhere in float32; farther out distances saturate. No finite numbers make NaN.
+|x|, |y| and |means| up to 1e30 overflow nowhere in float32; farther out z saturates. No finite numbers make NaN.
 """
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import torch
@@ -34,8 +33,7 @@ class Mixture(NamedTuple):
 def mixture_of(values: Tensor, raw: tuple[Tensor, Tensor, Tensor], axis: int) -> Mixture:
     """The components for each element of `values`, from raw tensors with n values a channel."""
     logits, means, log_scales = bend_numbers(values, raw, axis)
-    least = -torch.finfo(values.dtype).max / 4
-    weights = logits.log_softmax(-1).clamp(min=least)
+    weights = logits.log_softmax(-1).clamp(min=-torch.finfo(values.dtype).max / 4)
     return Mixture(weights, means, log_scales.clamp(-WIDEST_LOG_SCALE, WIDEST_LOG_SCALE))
 
 
@@ -44,17 +42,17 @@ def mixture_at(x: Tensor, mixture: Mixture) -> tuple[Tensor, Tensor]:
 
     dy/dx = F' / (F (1 - F)), F' the sum of w_k sigmoid(z_k) sigmoid(-z_k) / s_k. In the upper half that is the mean of
     sigmoid(z_k) / s_k with weights w_k sigmoid(-z_k) / (1 - F), over F; in the lower half the same, turned round. So no
-    large logarithms are subtracted from each other but inside of the weights, where they belong to one number.
+    large logarithms are subtracted from each other but by softmax, which keeps the sum of the weights at 1.
     """
-    farthest = torch.finfo(x.dtype).max / 4 * math.exp(-WIDEST_LOG_SCALE)
-    away = (x.unsqueeze(-1) - mixture.means).clamp(-farthest, farthest)
-    z = away * torch.exp(-mixture.log_scales)
+    most = torch.finfo(x.dtype).max / 4
+    away = (x.unsqueeze(-1) - mixture.means).clamp(-most, most)  # finite, or gradients were 0 times inf
+    z = (away * torch.exp(-mixture.log_scales)).clamp(-most, most)
     below = mixture.log_weights + nn.functional.logsigmoid(z)
     above = mixture.log_weights + nn.functional.logsigmoid(-z)
     log_below, log_above = below.logsumexp(-1), above.logsumexp(-1)
     upper = log_below >= log_above
     rising = upper.unsqueeze(-1)
-    shares = torch.where(rising, above - log_above.unsqueeze(-1), below - log_below.unsqueeze(-1))
+    shares = torch.where(rising, above, below).log_softmax(-1)
     inner = shares + nn.functional.logsigmoid(torch.where(rising, z, -z)) - mixture.log_scales
     return log_below - log_above, inner.logsumexp(-1) - torch.where(upper, log_below, log_above)
 
@@ -88,6 +86,8 @@ def mix_logistic_inverse(
 ) -> tuple[Tensor, Tensor]:
     """x with g(x) = y, and log g'(x), both shaped as y; first derivatives by the implicit function theorem."""
     held = y.to(bend_dtype(y))
+    most = torch.finfo(held.dtype).max
+    held = held.clamp(-most / 2, most / 2)  # g takes no more
     mixture = mixture_of(held, (logits, means, log_scales), axis)
     with torch.no_grad():
         x = mixture_root(held, mixture)
@@ -96,7 +96,7 @@ def mix_logistic_inverse(
     if shift.requires_grad:
         # x moves as shift / g'(x) does, shift at fixed x; it counts as 0, and leads to y and to every parameter
         shift.register_hook(first_derivatives_only)  # type: ignore[no-untyped-call]
-        gain = torch.exp(-log_slope.detach()).clamp(max=torch.finfo(held.dtype).max)
+        gain = torch.exp(-log_slope.detach()).clamp(max=most**0.5)  # beyond, they would overflow
         x = x + (shift - shift.detach()) * gain
         _, log_slope = mixture_at(x, mixture)
     return bend_results(y, x, log_slope)
