@@ -18,6 +18,7 @@ PROVED = {
     "cinc/conv",
     "cinc/quad",
     "emerging/pair",
+    "flowpp/flowpp",
     "glow/glow",
     "glow/imagenet32",
     "glow/mnist",
@@ -53,6 +54,7 @@ COUNTS = {
     ("mintnet/mnist_small", "MnistSmall"): (61_716, 36_660, 12),
     ("mintnet/mnist_classifier", "MnistClassifier"): (26_684_618, 13_600_106, 77),
     ("mintnet/cifar10_classifier", "Cifar10Classifier"): (26_830_538, 13_746_026, 77),
+    ("flowpp/flowpp", "FlowppCifar10"): (14_289_564, 14_289_564, 27),
     ("nsf/nsf", "NsfCifar10"): (11_769_534, 11_769_534, 63),
 }
 """Parameters stored, parameters that a mask lets through, layers."""

@@ -14,7 +14,7 @@ from mintdsl.codegen.naming import Names
 from mintdsl.core import ir
 from mintdsl.core.nat import Nat
 from mintdsl.core.orders import Order
-from mintdsl.core.walks import moving_maps, moving_nets, splines
+from mintdsl.core.walks import bends, moving_maps, moving_nets
 from mintdsl.proof.jacobian import NONE
 
 TYPES = {
@@ -166,11 +166,12 @@ def write_constructor(c: LayerContext) -> None:
     sizes += [d for p in layer.params for s in _sides(p) if s != layer.shape for d in s.dims]
     split = layer.split if isinstance(layer, ir.Layer) else None
     sizes += [d for shape in (() if split is None else split.shapes) for d in shape.dims]
-    sizes += [node.bins for node in splines(layer)]
+    sizes += [node.count for node in bends(layer)]
     write_checked_sizes(sizes, names, layer.name, write)
-    for node in splines(layer):
-        if node.bins.constant is None:
-            write(f'check_bins("{layer.name}", {shapes.size(node.bins, names.argument)}, {node.floor!r})')
+    for node in bends(layer):
+        if node.bijection == "rq_spline" and node.count.constant is None:
+            floor = node.options[-1]
+            write(f'check_bins("{layer.name}", {shapes.size(node.count, names.argument)}, {floor!r})')
     if layer.indices:
         pairs = ", ".join(f'"{n}": {shapes.size(e, names.argument)}' for n, e in layer.indices)
         write(f"self.extents = {{{pairs}}}")

@@ -14,6 +14,7 @@ from mintdsl.codegen.chain import applied_lines
 from mintdsl.codegen.context import LayerContext
 from mintdsl.codegen.terms import SCALES, Chain, applied, coupling_parts, in_short, log_of, undone, write_terms
 from mintdsl.core import ir
+from mintdsl.core.bijections import BIJECTIONS
 
 INVERSE = (
     "self",
@@ -120,8 +121,8 @@ def _stepped(c: LayerContext, chain: Chain, at: str, *, inverse: bool) -> None:
             for line in applied_lines(term, at, value, inverse=inverse):
                 c.write(line)
             value = at
-        elif word == "spline":
-            helper = "rq_spline_inverse" if inverse else "rq_spline"
+        elif word in BIJECTIONS:
+            helper = f"{word}_inverse" if inverse else word
             value = _bent(c, chain, at, helper, [value, *term.split(", ")])
         else:
             value = in_short(c.write, undone(value, word, term) if inverse else applied(value, word, term), at)
@@ -183,7 +184,7 @@ def _log_det(c: LayerContext, chain: Chain, sign: str) -> None:
 
 
 def _bent(c: LayerContext, chain: Chain, name: str, helper: str, arguments: Sequence[str]) -> str:
-    """A spline, whose slope depends on the value that it meets."""
+    """An elementwise bijection, whose slope depends on the value that it meets."""
     c.write.call(f"{name}, log_slope = {helper}", arguments, "")
     sign = "-" if helper.endswith("inverse") else "+"
     c.write(f"log_det = log_det {sign} log_det_term(log_slope, {chain.name}{_kept(c, chain)})")
@@ -209,11 +210,11 @@ def write_coupling_diagonal(c: LayerContext) -> None:
         for chain in chains:
             if chain.terms and any(word not in "+-" for word, _ in chain.steps):
                 _call(c, chain)
-            last = max((k for k, (word, _) in enumerate(chain.steps) if word == "spline"), default=-1)
+            last = max((k for k, (word, _) in enumerate(chain.steps) if word in BIJECTIONS), default=-1)
             value, slope = chain.name, f"torch.ones_like({chain.name})"
             for k, (word, term) in enumerate(chain.steps):
-                if word == "spline":
-                    write.call(f"y_{chain.name}, log_slope = rq_spline", [value, *term.split(", ")], "")
+                if word in BIJECTIONS:
+                    write.call(f"y_{chain.name}, log_slope = {word}", [value, *term.split(", ")], "")
                     write(f"slope_{chain.name} = ({slope}) * log_slope.exp()")
                     value, slope = f"y_{chain.name}", f"slope_{chain.name}"
                     continue

@@ -10,11 +10,12 @@ from collections.abc import Container, Iterator, Sequence
 
 from mintdsl.codegen.context import LayerContext
 from mintdsl.codegen.emit import Writer
+from mintdsl.codegen.lower.bends import options
 from mintdsl.codegen.lower.code import Code, rank_of
 from mintdsl.codegen.lower.formula import Lowering
-from mintdsl.codegen.lower.splines import options
 from mintdsl.codegen.naming import LOCALS
 from mintdsl.core import ir, walks
+from mintdsl.core.bijections import BIJECTIONS
 from mintdsl.core.links import Link, links
 from mintdsl.core.walks import needed_lets, variables
 from mintdsl.records import record, replace
@@ -90,7 +91,7 @@ def chain_of(c: LayerContext, variable: str, result: ir.Expr) -> Chain:
                 names.append(term)
                 terms.append(value)
             written.append(term)
-        if isinstance(link.operand, ir.Spline) and link.word == "spline":
+        if isinstance(link.operand, ir.Bend) and link.word in BIJECTIONS:
             written.append(options(link.operand))
         steps.append((link.word, ", ".join(written)))
     log_scale = _log_scale(layer, found, lowering)
@@ -113,8 +114,8 @@ def _bases(link: Link) -> tuple[str, ...]:
     match link.word:
         case "neg" | "layer":
             return ()
-        case "spline":
-            return ("widths", "heights", "slopes")
+        case word if word in BIJECTIONS:
+            return BIJECTIONS[word].parameters
         case word:
             return ("scale" if word in SCALES else "shift",)
 

@@ -215,8 +215,8 @@ class Statement:
                 return ["net", node.param, list(node.indices), node.output, *below]
             case ir.Chain():
                 return ["chain", node.param, node.index, *below]
-            case ir.Spline(bins=bins, bound=bound, floor=floor):
-                return ["rq_spline", _nat(bins), bound, floor, *below]
+            case ir.Bend(bijection=name, count=count, options=options):
+                return [name, _nat(count), *options, *below]
             case ir.Inline():
                 return ["layer", node.param, *below]
             case ir.Concat():

@@ -18,11 +18,11 @@ def coupled(layer: ir.Layer, bag: Bag) -> bool:
     for variable, result in layer.results:
         found, end = links(layer, variable, result)
         if not isinstance(end, ir.Var):
-            what = f"`{variable}` under anything but splines, sums, products and quotients with what does not read it"
+            known = "elementwise bijections, sums, products and quotients with what does not read it"
             bag.error(
                 "E0901",
                 end.span,
-                f"{what} is not yet in this version",
+                f"`{variable}` under anything but {known} is not yet in this version",
                 "proved, but not generated",
                 fixes=(Fix("make this a layer of its own, and compose the two in a flow"),),
             )

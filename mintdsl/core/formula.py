@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from mintdsl import limits
 from mintdsl.core import calls, ir
 from mintdsl.core.activations import ACTIVATIONS
+from mintdsl.core.bends import bend
+from mintdsl.core.bijections import BIJECTIONS
 from mintdsl.core.nat import Nat
 from mintdsl.core.scope import BUILTIN, Entry, article, unknown
-from mintdsl.core.splines import spline
 from mintdsl.core.steps import CONDITIONER_FUNCTIONS, STRUCTURAL
 from mintdsl.core.structure import HANDLED, structural
 from mintdsl.core.typed import Bound, Typed
@@ -347,8 +348,8 @@ class Formula:
                 return calls.concat(node, [self._inside(arg.value) for arg in node.args], self.values)
             if entry is None and name.id in HANDLED and not self.net:
                 return structural(node, name.id, self.split, self.expr, self.values)
-            if entry is None and name.id == "rq_spline":
-                return spline(node, self._inside, self.values)
+            if entry is None and name.id in BIJECTIONS:
+                return bend(node, BIJECTIONS[name.id], self._inside, self.values)
             if entry is None and name.id in (*STRUCTURAL, *CONDITIONER_FUNCTIONS):
                 not_yet(self.values.bag, node.span, f"the function `{name.id}`")
         if value is None and self.values.names.silent(name.id):

@@ -12,13 +12,14 @@ from math import prod
 
 from mintdsl import limits
 from mintdsl.core import ir
+from mintdsl.core.bends import too_few_or_many
+from mintdsl.core.bijections import BIJECTIONS
 from mintdsl.core.counts import Counts, Sizes, count, prior_counts
 from mintdsl.core.known_sizes import bind_sizes, left_sizes
 from mintdsl.core.live import at_positions, live_conv
 from mintdsl.core.nat import Nat
 from mintdsl.core.orders import Order
-from mintdsl.core.splines import too_few_or_many
-from mintdsl.core.walks import splines
+from mintdsl.core.walks import bends
 from mintdsl.diagnostics.model import Bag, Label
 from mintdsl.source import Span
 
@@ -126,7 +127,7 @@ class Instances:
             cut = [self._dims(shape, dims, values, layer.split.span, use) for shape in layer.split.shapes]
             if None in cut or self._empty(layer, layer.split, dims, values, use):
                 return None
-        if not self._splines(layer, values, use):
+        if not self._bends(layer, values, use):
             return None
         for param in layer.params:
             copies = 1
@@ -175,15 +176,16 @@ class Instances:
             self.bag.error("E0305", split.span, title, "an empty part", also=also)
         return bool(missing)
 
-    def _splines(self, owner: ir.Layer | ir.Net, values: Mapping[str, int], use: Span) -> bool:
-        """Whether every spline has enough bins and not too many; reported if not."""
-        for node in splines(owner):
-            bins = self.size(node.bins, values, node.span, use, "the number of bins")
-            problem = None if bins is None else too_few_or_many(bins, node.floor)
+    def _bends(self, owner: ir.Layer | ir.Net, values: Mapping[str, int], use: Span) -> bool:
+        """Whether every elementwise bijection has numbers enough and not too many; reported if not."""
+        for node in bends(owner):
+            what = f"the number of {BIJECTIONS[node.bijection].count}"
+            count = self.size(node.count, values, node.span, use, what)
+            problem = None if count is None else too_few_or_many(node.bijection, count, node.options)
             if problem is not None:
                 also = (Label(use, "at this use"),) if use not in (node.span, Span("", 0, 0)) else ()
                 self.bag.error("E0305", node.span, *problem, also=also)
-            if bins is None or problem is not None:
+            if count is None or problem is not None:
                 return False
         return True
 

@@ -15,9 +15,9 @@ from typing import TypeAlias, assert_never
 from mintdsl.core import ir, walks
 from mintdsl.core.activations import ACTIVATIONS, Activation
 from mintdsl.core.dual import Dual, chain, combine, constant, divide, multiply
+from mintdsl.core.interpret_bends import bent
 from mintdsl.core.interpret_env import BoundAct, Env, evaluate_size
 from mintdsl.core.interpret_moves import sources
-from mintdsl.core.interpret_splines import splined
 from mintdsl.core.interpret_weights import Member, Raw, Weights, channel_of
 from mintdsl.core.interval import Interval
 from mintdsl.core.live import anchor
@@ -150,10 +150,9 @@ class _Formula:
                 return value
             case ir.Concat():
                 return self._concat(node, at)
-            case ir.Spline():
-                params = (node.widths, node.heights, node.slopes)
-                bent, *raw = (self.expr(one, at) for one in (node.arg, *params))
-                return splined(bent, raw, self.env.shape(node.shape), node.bound, node.floor)
+            case ir.Bend():
+                argument, *raw = (self.expr(one, at) for one in (node.arg, *node.params))
+                return bent(node.bijection, argument, raw, self.env.shape(node.shape), node.options)
             case ir.Delay():
                 value, width = self.expr(node.arg, at), self.env.shape(node.shape)[-1]
                 return [constant(0.0)] * width + value[: len(value) - width]

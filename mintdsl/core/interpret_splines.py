@@ -12,25 +12,6 @@ from mintdsl.core.dual import Dual, chain, combine, constant, divide, multiply
 
 
 def splined(
-    values: Sequence[Dual], raw: Sequence[Sequence[Dual]], dims: Sequence[int], bound: float, floor: float
-) -> list[Dual]:
-    """Each element of `values`, of sizes `dims`, bent by the widths, heights and slopes `raw` of its own.
-
-    Bin k of channel c is channel c * bins + k of the raw numbers.
-    """
-    pixels = dims[1] * dims[2] if len(dims) == 3 else 1
-    found = []
-    for place in range(math.prod(dims)):
-        channel, pixel = divmod(place, pixels)
-        own = []
-        for numbers in raw:
-            bins = len(numbers) // math.prod(dims)
-            own.append([numbers[(channel * bins + k) * pixels + pixel] for k in range(bins)])
-        found.append(_bent(values[place % len(values)], own[0], own[1], own[2], bound, floor))
-    return found
-
-
-def _bent(
     x: Dual, widths: Sequence[Dual], heights: Sequence[Dual], slopes: Sequence[Dual], bound: float, floor: float
 ) -> Dual:
     """The spline at x: the identity outside of [-bound, bound]."""

@@ -43,6 +43,7 @@ from mintdsl.core.terms import (
     Act as Act,
     Apply as Apply,
     Argument as Argument,
+    Bend as Bend,
     Binary as Binary,
     BuiltinAct as BuiltinAct,
     Call as Call,
@@ -67,7 +68,6 @@ from mintdsl.core.terms import (
     Ref as Ref,
     Scalar as Scalar,
     Shape as Shape,
-    Spline as Spline,
     Spread as Spread,
     Sum as Sum,
     Value as Value,
@@ -222,7 +222,7 @@ class Layer:
     With a `split` the formulas read its parts and not the variable, and the result is a `Join`.
     """
 
-    __slots__ = ("nested", "splines", "tables", "written")
+    __slots__ = ("bends", "nested", "tables", "written")
     name: str
     formals: tuple[Formal, ...]
     shape: Shape
@@ -261,7 +261,7 @@ class Layer:
 class Net:
     """A net: parameters, lets, and `results`, each in a shape of `targets`, of its `inputs`. It claims nothing."""
 
-    __slots__ = ("nested", "splines", "tables", "written")
+    __slots__ = ("bends", "nested", "tables", "written")
     name: str
     formals: tuple[Formal, ...]
     inputs: tuple[tuple[str, Shape], ...]

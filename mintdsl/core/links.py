@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from mintdsl.core import ir
+from mintdsl.core.bijections import BIJECTIONS
 from mintdsl.core.postorder import below, operands, postorder
 from mintdsl.core.walks import needed_lets
 
@@ -17,8 +18,8 @@ from mintdsl.core.walks import needed_lets
 class Link(NamedTuple):
     """`word` is what becomes of a value v: `v + e`, `v - e`, `e - v` (word `from`), `v * e`, `v / e`, `-v` (neg).
 
-    Or, word `spline`, the operand with v as its argument; of a layer that is applied (word `layer`) the operand is the
-    application itself.
+    Or, word the name of a bijection (`rq_spline`), the operand with v as its argument; of a layer that is applied
+    (word `layer`) the operand is the application itself.
     """
 
     word: str
@@ -29,7 +30,7 @@ class Link(NamedTuple):
         """The formulas that it takes from elsewhere."""
         if self.operand is None or self.word == "layer":
             return ()
-        return operands(self.operand)[1:] if self.word == "spline" else (self.operand,)
+        return operands(self.operand)[1:] if self.word in BIJECTIONS else (self.operand,)
 
 
 def links(layer: ir.Layer, variable: str, root: ir.Expr) -> tuple[list[Link], ir.Expr]:
@@ -49,8 +50,8 @@ def links(layer: ir.Layer, variable: str, root: ir.Expr) -> tuple[list[Link], ir
                 found.append(Link("neg", None))
                 node = arg
                 continue
-            case ir.Spline(arg=arg) if not any(moved[id(one)] for one in operands(node)[1:]):
-                found.append(Link("spline", node))
+            case ir.Bend(bijection=name, arg=arg, params=params) if not any(moved[id(one)] for one in params):
+                found.append(Link(name, node))
                 node = arg
                 continue
             case ir.Binary(op=op, left=left, right=right):

@@ -40,8 +40,8 @@ def operands(expr: ir.Expr) -> tuple[ir.Expr, ...]:
             return (expr.left, expr.right)
         case ir.Call() | ir.Concat():
             return expr.args
-        case ir.Spline():
-            return (expr.arg, expr.widths, expr.heights, expr.slopes)
+        case ir.Bend():
+            return (expr.arg, *expr.params)
         case _:
             assert_never(expr)
 

@@ -293,25 +293,24 @@ class Delay:
 
 
 @record
-class Spline:
-    """`rq_spline(e, widths = w, heights = k, slopes = d)`: elementwise on `shape`, `bins` pieces to each element.
+class Bend:
+    """`rq_spline(e, widths = w, heights = k, slopes = d)`: the elementwise `bijection` of that name on `shape`.
 
-    Channel c * bins + k of widths and heights is bin k of channel c of e; slopes have bins - 1, one to each inner knot.
+    `params` and `options` stand in the order of the registry. Channel c * count + k of a parameter is number k of
+    channel c of e, `count` for each element; of some parameters there are fewer.
     """
 
+    bijection: str
     arg: Expr
-    widths: Expr
-    heights: Expr
-    slopes: Expr
-    bins: Nat
-    bound: float
-    floor: float
+    params: tuple[Expr, ...]
+    count: Nat
+    options: tuple[float, ...]
     shape: Shape
     span: Span = field(compare=False, repr=False)
 
 
 Formula: TypeAlias = Var | Given | Scalar | Value | Linear | Apply | Neg | Binary | Sum | Ref
-Expr: TypeAlias = Formula | Join | Spread | Pick | Delay | Call | Chain | Inline | Concat | Pool | Spline
+Expr: TypeAlias = Formula | Join | Spread | Pick | Delay | Call | Chain | Inline | Concat | Pool | Bend
 
 
 @record

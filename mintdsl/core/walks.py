@@ -104,14 +104,14 @@ def _moving(layer: ir.Layer | ir.Net) -> list[ir.Expr]:
     return found
 
 
-def splines(owner: ir.Layer | ir.Net) -> tuple[ir.Spline, ...]:
-    """The splines of a layer's or net's formulas, one for each number of bins and floor."""
+def bends(owner: ir.Layer | ir.Net) -> tuple[ir.Bend, ...]:
+    """The elementwise bijections with parameters in formulas, one for each of their kinds, numbers and options."""
 
-    def found(own: ir.Layer | ir.Net) -> tuple[ir.Spline, ...]:
-        nodes = (node for node in below(*ir.formulas(own)) if isinstance(node, ir.Spline))
-        return tuple({(node.bins, node.floor): node for node in nodes}.values())
+    def found(own: ir.Layer | ir.Net) -> tuple[ir.Bend, ...]:
+        nodes = (node for node in below(*ir.formulas(own)) if isinstance(node, ir.Bend))
+        return tuple({(node.bijection, node.count, node.options): node for node in nodes}.values())
 
-    return derived(owner, "splines", found)
+    return derived(owner, "bends", found)
 
 
 def uses(steps: Sequence[ir.Step]) -> Iterator[ir.Use | ir.Classify | ir.NetParam]:

@@ -72,7 +72,7 @@ CODES: dict[str, Code] = _all(
     ("E0412", "parts read each other in a circle", "JOIN"),
     ("E0413", "a part is lost", "JOIN"),
     ("E0414", "a bijection by composition is lost", "CHAIN"),
-    ("E0415", "a spline whose parameters read what it bends", "ACT-P"),
+    ("E0415", "an elementwise bijection whose parameters read what it bends", "ACT-P"),
     ("E0601", "a claim is not proved", "I-TRI"),
     ("E0602", "injective, but not onto", "I-TRI"),
     ("E0603", "a pair takes one lower and one upper layer", "PAIR"),

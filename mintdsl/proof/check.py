@@ -13,14 +13,14 @@ from typing import assert_never
 
 from mintdsl.core import ir
 from mintdsl.core.activations import ACTIVATIONS
-from mintdsl.core.bijections import spline_slope
+from mintdsl.core.bijections import BIJECTIONS
 from mintdsl.core.claim_words import INVERSES, weakest
 from mintdsl.core.constraints import Parametrisation, kept_by
 from mintdsl.core.coupled import coupled
 from mintdsl.core.interval import NONNEGATIVE, REAL, ZERO, Interval
 from mintdsl.core.nat import Nat
 from mintdsl.core.orders import Order
-from mintdsl.core.postorder import operands, postorder
+from mintdsl.core.postorder import postorder
 from mintdsl.core.walks import moving_maps, needed_lets, variables
 from mintdsl.diagnostics.model import Bag, Diagnostic
 from mintdsl.proof.acts import defined_facts, registered_facts
@@ -45,7 +45,7 @@ from mintdsl.proof.layer_proof import Bindings as Bindings, LayerProof as LayerP
 from mintdsl.proof.links import links
 from mintdsl.proof.orders import Working, fitting_order, resolved_order, working_order
 from mintdsl.proof.reads import Scope, alike, net_reads, positional, scope_of
-from mintdsl.proof.rules import algebra, modules, nets, splines
+from mintdsl.proof.rules import algebra, bends, modules, nets
 from mintdsl.proof.rules.algebra import ActFacts
 from mintdsl.proof.rules.apply import apply_layer, whole_chain
 from mintdsl.proof.rules.chain import composed, permuted
@@ -193,10 +193,11 @@ class _Walk:
                 return self._node("PICK", node.span, placed(below[0][0], node.span, spread=spread), below)
             case ir.Join():
                 raise AssertionError("a join is no formula of one variable")
-            case ir.Spline(floor=floor):
-                params, spans = [fact for fact, _ in below[1:]], [one.span for one in operands(node)[1:]]
-                result = splines.bend(below[0][0], params, floor, span=node.span, spans=spans)
-                return self._node("ACT-P", node.span, result, below, f"slope in {spline_slope(floor)}")
+            case ir.Bend():
+                info, (argument, *params) = BIJECTIONS[node.bijection], [fact for fact, _ in below]
+                spans = [one.span for one in node.params]
+                result = bends.bend(argument, params, info, node.options, span=node.span, spans=spans)
+                return self._node("ACT-P", node.span, result, below, f"slope in {info.slope(*node.options)}")
             case ir.Pool() | ir.Delay():
                 raise AssertionError("these stand in nets, and nothing is proved of nets")
             case ir.Call() | ir.Chain() | ir.Concat():

@@ -21,10 +21,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import assert_never
 
 from mintdsl.core import ir
+from mintdsl.core.bijections import BIJECTIONS
 from mintdsl.core.interval import Interval
 from mintdsl.core.links import links
 from mintdsl.core.nat import Nat
-from mintdsl.core.walks import expressions, splines
+from mintdsl.core.walks import bends, expressions
 from mintdsl.proof.check import Bindings, LayerProof, act_slope
 from mintdsl.proof.jacobian import NONE
 from mintdsl.proof.prover import Prover
@@ -259,7 +260,7 @@ def layer_numerics(proof: LayerProof, bindings: Bindings, sizes: Mapping[str, in
     count = sum(
         4.0 if isinstance(n, (ir.Apply, ir.Linear)) else 1.0 for n in expressions(layer) if not isinstance(n, LEAVES)
     )
-    if ir.net_params(layer) or splines(layer):
+    if ir.net_params(layer) or bends(layer):
         count = math.inf  # nothing bounds what rounding does in a net, or to the knots of narrow bins
     for _, extent in layer.indices:
         count = times(count, float(_number(extent, sizes) or math.inf))
@@ -302,7 +303,9 @@ def _coupling(proof: LayerProof) -> Numerics:
     words = {link.word for v, result in proof.layer.results if v == part for link in links(proof.layer, v, result)[0]}
     if not moving:
         why = f"`{name}` adds what nothing bounds the slope of; an additive coupling of bounded slope has a bound"
-    elif "spline" in words and not words & {"*", "/"}:
+    elif "mix_logistic" in words:
+        why = f"`{name}` bends `{part}` by mixtures, whose slopes have no bound away from 0"
+    elif "rq_spline" in words and not words & {"*", "/"}:
         why = (
             f"`{name}` bends `{part}` by splines, and nothing bounds the slope of what makes their bins; with a bound "
             "on that there would be one, since splines end in the identity"
@@ -326,6 +329,9 @@ def _unbounded(layer: ir.Layer, bindings: Bindings) -> str:
     act = _act(layer, bindings, lambda slope: math.isinf(slope.hi) or math.isinf(slope.lo))
     if act is not None:
         return f"the slope of `{act}` in `{layer.name}` has no upper bound; an activation of bounded slope has one"
+    bend = _bend(layer, lambda slope: math.isinf(slope.hi))
+    if bend is not None:
+        return f"the slope of `{bend}` in `{layer.name}` has no upper bound"
     total = next((node for node in expressions(layer) if isinstance(node, ir.Sum)), None)
     if total is not None:
         names = ", ".join(total.indices)
@@ -346,6 +352,11 @@ def _vanishing(layer: ir.Layer, bindings: Bindings) -> str:
     act = _act(layer, bindings, lambda slope: slope.lo <= 0 <= slope.hi)
     if act is not None:
         return f"the slope of `{act}` in `{layer.name}` comes near 0; a term `t * x`, t with `diag >= m`, gives a floor"
+    bend = _bend(layer, lambda slope: slope.lo <= 0)
+    if bend is not None:
+        return (
+            f"the slope of `{bend}` in `{layer.name}` comes near 0; a term `t * x`, t with `diag >= m`, gives a floor"
+        )
     return f"the slope of `{layer.name}` has no lower bound away from 0"
 
 
@@ -368,3 +379,8 @@ def _act(layer: ir.Layer, bindings: Bindings, loose: Callable[[Interval], bool])
                 if slope is not None and loose(slope):
                     return str(act)
     return None
+
+
+def _bend(layer: ir.Layer, loose: Callable[[Interval], bool]) -> str | None:
+    """The first elementwise bijection with parameters whose slope is loose."""
+    return next((n.bijection for n in bends(layer) if loose(BIJECTIONS[n.bijection].slope(*n.options))), None)

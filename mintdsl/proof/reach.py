@@ -207,7 +207,7 @@ def _reach(layer: ir.Layer, env: Env) -> Window:
                 inner, applied = of(node.arg), layer.param(node.param).kind
                 assert isinstance(applied, ir.LayerParam)
                 return inner and inner.moved(_reach(applied.layer, bind_layer(applied, env)))
-            case ir.Join() | ir.Spline():
+            case ir.Join() | ir.Bend():
                 known = [window for window in map(of, operands(node)) if window is not None]
                 return reduce(Window.united, known) if known else None
             case ir.Call() | ir.Chain() | ir.Concat():

@@ -18,6 +18,7 @@ from math import prod
 from typing import assert_never
 
 from mintdsl.core import ir
+from mintdsl.core.bijections import BIJECTIONS
 from mintdsl.core.calls import concatenated
 from mintdsl.core.counts import Sizes
 from mintdsl.core.interpret_env import Env, bind_layer, evaluate_size
@@ -249,11 +250,10 @@ class _Formula:
                     stack += [(node.left, at), (node.right, at)]
                 case ir.Spread() | ir.Pick():
                     stack.append((node.arg, at))
-                case ir.Spline(arg=arg, bins=bins):
-                    fewer = bins - Nat.of(1)
-                    stack += [(arg, at), (node.widths, self.bins(at, node.shape, bins))]
-                    stack += [(node.heights, self.bins(at, node.shape, bins))]
-                    stack += [(node.slopes, self.bins(at, node.shape, fewer))]
+                case ir.Bend(bijection=name, params=params, count=count):
+                    stack.append((node.arg, at))
+                    for param, less in zip(params, BIJECTIONS[name].fewer, strict=True):
+                        stack.append((param, self.numbers(at, node.shape, count - Nat.of(less))))
                 case ir.Join():
                     stack += [(part, self.part(name, at)) for name, part in zip(self.places, node.parts, strict=True)]
                 case ir.Call() | ir.Chain():
@@ -302,9 +302,9 @@ class _Formula:
             first = last + 1
         return found
 
-    def bins(self, cells: int, shape: ir.Shape, bins: Nat) -> int:
-        """The cells of the parameters of a spline: `bins` copies of each channel's, side by side."""
-        dims, count = self.env.shape(shape), evaluate_size(bins, self.env.sizes)
+    def numbers(self, cells: int, shape: ir.Shape, each: Nat) -> int:
+        """The cells of a parameter of a bijection: `each` copies of each channel's, side by side."""
+        dims, count = self.env.shape(shape), evaluate_size(each, self.env.sizes)
         block = self.width // 8 * (dims[1] * dims[2] if len(dims) == 3 else 1)
         data = cells.to_bytes(prod(dims) * self.width // 8, "little")
         copies = (data[k : k + block] * count for k in range(0, len(data), block))

@@ -69,11 +69,8 @@ def solve_fibres(
     """Solve fibre(s) = z for every element at once: (s, solved), both shaped as z.
 
     `fibre(s)` gives each element's own scalar function, strictly monotone with the direction `sign` (+1 or -1), and its
-    slope. Newton steps are taken inside a bracket that only shrinks. After a step that did not halve the error, and
-    every fourth time, the bracket is halved instead: 300 evaluations are the worst case, five to ten the usual one.
-    Ends at machine precision. `solved` is False, and s is start, where no finite numbers enclose the solution.
+    slope. `solved` is False, and s is start, where no finite numbers enclose the solution.
     """
-    eps = torch.finfo(z.dtype).eps
 
     def error_at(s: Tensor) -> tuple[Tensor, Tensor]:
         value, slope = fibre(s)
@@ -82,11 +79,29 @@ def solve_fibres(
     low, high, best, error, slope = bracket_fibres(error_at, start)
     solved = torch.isfinite(low) & torch.isfinite(high)
     low, high = torch.where(solved, low, best), torch.where(solved, high, best)
-    halved = torch.ones_like(solved)
+    found = narrow_fibres(error_at, z, (low, high, best, error, slope), solved)
+    return torch.where(solved, found, start), solved
+
+
+def narrow_fibres(
+    error_at: Callable[[Tensor], tuple[Tensor, Tensor]],
+    z: Tensor,
+    bracket: tuple[Tensor, Tensor, Tensor, Tensor, Tensor],
+    wanted: Tensor,
+) -> Tensor:
+    """The zero of each element's increasing function error_at(s) -> (error, slope), to machine precision of values z.
+
+    `bracket` is (low, high, best, its error, its slope), as of `bracket_fibres`. Newton steps are taken inside the
+    bracket, which only shrinks. After a step that did not halve the error, and every fourth time, it is halved
+    instead: 300 evaluations are the worst case, five to ten the usual one. Elements that are not `wanted` stay.
+    """
+    eps = torch.finfo(z.dtype).eps
+    low, high, best, error, slope = bracket
+    halved = torch.ones_like(wanted)
     for count in range(1, 300):
         newton = best - error / torch.where(torch.isinf(slope), math.nan, slope)
         middle = middle_of(low, high)
-        done = ~solved | (error.abs() <= eps * z.abs()) | ((newton - best).abs() <= eps * (best.abs() + eps))
+        done = ~wanted | (error.abs() <= eps * z.abs()) | ((newton - best).abs() <= eps * (best.abs() + eps))
         done = done | (middle <= low) | (middle >= high)
         # rounding noise: the error is small and the last step did not help
         done = done | (~halved & (error.abs() <= 16.0 * eps * (1.0 + z.abs())))
@@ -97,8 +112,8 @@ def solve_fibres(
         trial_error, trial_slope = error_at(trial)
         low = torch.where(~done & (trial_error <= 0), trial, low)
         high = torch.where(~done & (trial_error >= 0), trial, high)
-        halved = ~by_newton | (trial_error.abs() <= 0.5 * error.abs())
-        nearer = trial_error.abs() < error.abs()
+        halved = torch.where(done, halved, ~by_newton | (trial_error.abs() <= 0.5 * error.abs()))
+        nearer = trial_error.abs() <= error.abs()  # on a flat piece best goes along with the bracket
         best, error = torch.where(nearer, trial, best), torch.where(nearer, trial_error, error)
         slope = torch.where(nearer, trial_slope, slope)
-    return torch.where(solved, best, start), solved
+    return best

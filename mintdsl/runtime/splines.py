@@ -12,7 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from mintdsl.runtime.layer import narrowed_by_autocast
+from mintdsl.runtime.bends import bend_dtype, bend_numbers, bend_results
 
 
 class SplineBins(NamedTuple):
@@ -55,13 +55,8 @@ def spline_slopes(raw: Tensor, floor: float) -> Tensor:
 def spline_bins(
     values: Tensor, raw: tuple[Tensor, ...], axis: int, bound: float, floor: float, inverse: bool
 ) -> SplineBins:
-    """The bins of x values, or of y values for the inverse; raw widths, heights, slopes have n values a channel.
-
-    Channel c * n + k of the raw tensors, along `axis`, is bin k of channel c.
-    """
-    channels = values.shape[axis]
-    shapes = [(*t.shape[:axis], channels, t.shape[axis] // channels, *t.shape[axis:][1:]) for t in raw]
-    apart = [t.to(values.dtype).reshape(shape).movedim(axis, -1) for t, shape in zip(raw, shapes, strict=True)]
+    """The bins of x values, or of y values for the inverse; raw widths, heights, slopes have n values a channel."""
+    apart = bend_numbers(values, raw, axis)
     across, up = (spline_knots(t, bound, floor) for t in apart[:2])
     slopes = spline_slopes(apart[2], floor)
     sought = up if inverse else across
@@ -83,16 +78,10 @@ def spline_log_slope(t: Tensor, bins: SplineBins) -> Tensor:
     return 2 * (steep.log() - bottom.log()) + top.log()
 
 
-def spline_dtype(x: Tensor) -> torch.dtype:
-    """Knots need more than 16 bits."""
-    return torch.float32 if x.dtype in (torch.float16, torch.bfloat16) else x.dtype
-
-
 def spline_ends(x: Tensor, bent: Tensor, log_slope: Tensor, inside: Tensor) -> tuple[Tensor, Tensor]:
-    """x outside of the bins, where the slope is 1; in the dtype of x, the logarithm in float32 under autocast."""
-    if not narrowed_by_autocast(x):
-        log_slope = log_slope.to(x.dtype)
-    return torch.where(inside, bent.to(x.dtype), x), torch.where(inside, log_slope, 0.0)
+    """x outside of the bins, where the slope is 1."""
+    bent, log_slope = bend_results(x, bent, log_slope)
+    return torch.where(inside, bent, x), torch.where(inside, log_slope, 0.0)
 
 
 def rq_spline(
@@ -100,7 +89,7 @@ def rq_spline(
 ) -> tuple[Tensor, Tensor]:
     """g(x) and log g'(x), both shaped as x: the spline inside of (-bound, bound), the identity outside."""
     inside = x.abs() < bound
-    held = torch.where(inside, x, 0.0).to(spline_dtype(x))
+    held = torch.where(inside, x, 0.0).to(bend_dtype(x))
     bins = spline_bins(held, (widths, heights, slopes), axis, bound, floor, inverse=False)
     t = (held - bins.x) / bins.width
     steep, u = bins.height / bins.width, 1 - t
@@ -114,7 +103,7 @@ def rq_spline_inverse(
 ) -> tuple[Tensor, Tensor]:
     """x with g(x) = y, and log g'(x): the root in [0, 1] of a quadratic, in the form without cancellation."""
     inside = y.abs() < bound
-    held = torch.where(inside, y, 0.0).to(spline_dtype(y))
+    held = torch.where(inside, y, 0.0).to(bend_dtype(y))
     bins = spline_bins(held, (widths, heights, slopes), axis, bound, floor, inverse=True)
     steep, rise = bins.height / bins.width, (held - bins.y) / bins.height
     turn = rise * (bins.left + bins.right - 2 * steep)

@@ -59,7 +59,7 @@ def _bijections() -> Listing:
     rows = []
     for b in BIJECTIONS.values():
         given = ", ".join(f"{name} ({count})" for name, count in zip(b.parameters, b.per, strict=True))
-        rows.append((b.name, b.slope, given, _options(b.options), b.summary))
+        rows.append((b.name, b.slope_text, given, _options(b.options), b.summary))
     return Listing(
         ("bijection", "slope", "parameters, and values for each element", "options", "what it is"), tuple(rows)
     )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import product
 from typing import cast
@@ -12,10 +13,12 @@ import torch
 from torch import Tensor, nn
 
 from mintdsl.core import ir
+from mintdsl.core.bijections import BIJECTIONS
 from mintdsl.core.interpret_env import Argument, Env, Given, any_context, bind, bind_layer, bind_net
 from mintdsl.core.interpret_weights import extents, param_shape
 from mintdsl.core.interval import REAL, Interval
 from mintdsl.core.live import anchor
+from mintdsl.core.walks import bends
 
 SHAPES: Mapping[str, tuple[tuple[int, ...], ...]] = {  # the preferred one first
     "Image": ((2, 3, 4), (1, 3, 4), (1, 4, 4), (4, 2, 3), (3, 4, 4), (4, 4, 4), (1, 8, 8), (8, 2, 2), (16, 2, 2)),
@@ -200,6 +203,12 @@ def draw(model: nn.Module, kind: str, seed: int, batch: Tensor, std: float = 1.0
             b.copy_(torch.randn(b.shape, dtype=torch.float64))
         elif name.rpartition(".")[2] == "pending":
             b.fill_(False)
+
+
+def spread(layers: Iterable[ir.Layer], most: float) -> float:
+    """The deviation of weights to draw: less where slopes have no bound, and could leave what floats hold."""
+    found = (BIJECTIONS[node.bijection].slope(*node.options) for layer in layers for node in bends(layer))
+    return 0.1 * most if any(math.isinf(slope.hi) for slope in found) else most
 
 
 @torch.no_grad()

@@ -132,8 +132,9 @@ class _Run:
         assert isinstance(proof, FlowProof) and proof.bijection is not None
         x = models.inside(proof.bijection.domain, (2, *env.dims), self.seed)
         if count <= WHOLE and work * count <= INTERPRETED:
+            std = models.spread((layer for _, layer, _ in uses), 0.5)
             for kind in ("initial", "normal"):
-                models.draw(model, kind, self.seed, self.batch(proof, model), 0.5)
+                models.draw(model, kind, self.seed, self.batch(proof, model), std)
                 raw = {
                     k: v
                     for u, m in zip(uses, models.layers(model), strict=True)
@@ -195,8 +196,9 @@ class _Run:
         acts = {name: bound.act for name, bound in env.acts.items()}
         proof = Prover(self.core).check(layer, {**env.numbers, **env.orders, **acts})
         module = models.build(self.cls if like is None else type(like), layer, env, like).eval()
+        std = models.spread([layer], 1.0)
         for kind in ("initial", "normal", "adversarial"):
-            models.draw(module, kind, self.seed, models.inside(REAL, (BATCH, *env.dims), self.seed))
+            models.draw(module, kind, self.seed, models.inside(REAL, (BATCH, *env.dims), self.seed), std)
             if kind == "adversarial":
                 models.to_the_ends(layer, env, module, self.seed)
             with _one_thread():

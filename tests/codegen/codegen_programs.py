@@ -1833,8 +1833,77 @@ layer A on Vec[D] ensures invertible {
 }""",
 }
 
+MIXTURES = {
+    "mixture_coupling": """
+net Mixture(n: Nat) from Vec[D] to (Vec[n * D], Vec[n * D], Vec[n * D]) {
+  param L, M, S : linear from Vec[D] to Vec[n * D]
+  map a -> (L(a), M(a), tanh(S(a)))
+}
+layer A(n: Nat = 4) on Vec[D] ensures lower, diag > 0, invertible, inverse elementwise {
+  param k : net Mixture(n = n) from Vec[D / 2] to (Vec[n * D / 2], Vec[n * D / 2], Vec[n * D / 2])
+  map x {
+    let (a, b) = split(x, halves)
+    let (l, m, s) = k(a)
+    return join(a, mix_logistic(b, logits = l, means = m, log_scales = s) * exp(tanh(a)) + a)
+  }
+}""",
+    "mixture_of_images": """
+layer A on Image[C, H, W] ensures invertible {
+  param V : conv 3x3 from Image[C, H, W] to Image[2 * C, H, W]
+  param w : bias on Image[2 * C, H, W]
+  map x {
+    let (a, b) = split(x, checkerboard, start = 1)
+    let u = spread(a)
+    return join(a, mix_logistic(b, logits = V(u), means = w, log_scales = tanh(V(-u))) - pick(u, b))
+  }
+}""",
+    "mixture_and_spline": """
+layer A on Seq[T, D] ensures invertible {
+  param s, l : bias on Seq[T, D / 2]
+  map x {
+    let (a, b) = split(x, channel)
+    let u = rq_spline(a, widths = concat(b, -b, s), heights = concat(s, b, b), slopes = concat(b, s))
+    return join(-mix_logistic(u - b, logits = concat(b, s), means = concat(s, -s), log_scales = concat(l, s)), b)
+  }
+}
+flow F on Seq[3, 4] ensures invertible { A }""",
+    "mixture_of_parameters": """
+layer A on Image[C, H, W] ensures diagonal, diag > 0, invertible {
+  param t : scale (per = channel) with diag > 0
+  param l, m : bias on Image[3 * C, H, W]
+  param s : bias (per = element) on Image[3 * C, H, W]
+  map x -> mix_logistic(t * x, logits = 3 * l, means = m, log_scales = s) + tanh(x)
+}""",
+    "mixture_after_a_mask": """
+layer A(K: Nat = 2) on Vec[D] ensures lower, diag > 0, invertible {
+  index i : K
+  param V[i] : linear lower with diag >= 0.5
+  param l, m : bias on Vec[2 * D]
+  param s[i] : bias on Vec[2 * D]
+  map x -> sum[i](mix_logistic(V[i](x), logits = l, means = m, log_scales = s[i])) + x
+}""",
+    "mixture_in_a_net": """
+net N from Vec[D] to Vec[D] {
+  param V : linear
+  param W : linear from Vec[D] to Vec[2 * D]
+  param q : bias on Vec[2 * D]
+  map x {
+    let u = V(x)
+    return mix_logistic(u, logits = q, means = W(u), log_scales = W(x)) + u
+  }
+}
+layer A on Vec[D] ensures lower, diag > 0, invertible {
+  param S : linear strict lower
+  param t : scale with diag >= 0.5
+  param w : bias on Vec[2 * D]
+  param n : net N
+  param b : bias (per = element)
+  map x -> t * x + n(b) + mix_logistic(S(x), logits = w, means = -w, log_scales = w)
+}""",
+}
+
 GROUPS = (PARAMETRISATIONS, CONV_DIAGONALS, MAPS, TIES, FAMILIES, FORMULAS, ACTS, NAMES, DATA, FLOWS, NETS)
-GROUPS += (FACTORS, CHAINS, SPLINES, APPLIED)
+GROUPS += (FACTORS, CHAINS, SPLINES, MIXTURES, APPLIED)
 PROGRAMS: dict[str, str] = {name: HEAD + text for group in GROUPS for name, text in group.items()}
 """Program text by name."""
 

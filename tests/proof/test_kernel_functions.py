@@ -14,7 +14,7 @@ from fractions import Fraction
 from math import inf
 from typing import NamedTuple
 
-from mintdsl.proof.kernel.exact import ANY, PLUS, REAL, UNIT, Signed, Span, times
+from mintdsl.proof.kernel.exact import ANY, PLUS, POSITIVE, REAL, UNIT, Signed, Span, times
 from mintdsl.proof.kernel.facts import Elementwise
 from mintdsl.proof.kernel.flows import whole
 from mintdsl.proof.kernel.rules import (
@@ -252,7 +252,17 @@ class Builder:
         return Case(lambda x, i: a.function(x, i)[::-1], permuted(a.fact), a.indices)
 
     def bent(self, a: Case) -> Case:
-        """A rational-quadratic spline on [-2, 2], with the most uneven bins and slopes that its floor lets through."""
+        """A rational-quadratic spline on [-2, 2], with the most uneven bins and slopes that its floor lets through.
+
+        Or the logit of the distribution function of one logistic.
+        """
+        params = [constant(ANY)] * 3
+        if self.random.random() < 0.3:  # a mixture of one logistic
+            mean, inverse_scale = fraction(self.random), Fraction(self.random.choice((1, 7, 900)), 30)
+            fact = bent(a.fact, params, POSITIVE, 2, solved=False)
+            return a._replace(
+                function=lambda x, i: each(lambda v: inverse_scale * (v - mean), a.function(x, i)), fact=fact
+            )
         floor, n = Fraction(1, self.random.choice((4, 8, 50))), self.random.choice((2, 3))
 
         def knots() -> list[Fraction]:
@@ -266,7 +276,8 @@ class Builder:
             *(self.random.choice((floor, 1 / floor, Fraction(1))) for _ in range(n - 1)),
             Fraction(1),
         ]
-        params = [constant(ANY)] * 3
+
+        steep = Span(floor**3 / 2, 4 / floor)
 
         def h(x: Fraction) -> Fraction:
             if not -2 < x < 2:
@@ -277,7 +288,9 @@ class Builder:
             top = height * (steep * t * t + slopes[k] * t * (1 - t))
             return up[k] + top / (steep + (slopes[k + 1] + slopes[k] - 2 * steep) * t * (1 - t))
 
-        return a._replace(function=lambda x, i: each(h, a.function(x, i)), fact=bent(a.fact, params, floor))
+        return a._replace(
+            function=lambda x, i: each(h, a.function(x, i)), fact=bent(a.fact, params, steep, 1, solved=True)
+        )
 
 
 def each(h: Callable[[Fraction], Fraction], values: Point) -> Point:

@@ -18,6 +18,7 @@ from kernel_harmless import fact_implied, order_holds
 
 from mintdsl.core import ir
 from mintdsl.core.activations import ACTIVATIONS
+from mintdsl.core.bijections import BIJECTIONS
 from mintdsl.core.constraints import CONSTRAINTS
 from mintdsl.core.interval import POSITIVE, REAL as EVERYTHING, Interval
 from mintdsl.core.nat import Nat
@@ -29,7 +30,7 @@ from mintdsl.proof.kernel import exact, facts, flows, layers, rules
 from mintdsl.proof.kernel.exact import Signed, Span
 from mintdsl.proof.kernel.reading import Refused, read_size
 from mintdsl.proof.kernel.rules import Fact
-from mintdsl.proof.rules import algebra, flows as flow_rules, modules, splines
+from mintdsl.proof.rules import algebra, bends, flows as flow_rules, modules
 from mintdsl.proof.rules.chain import composed, permuted
 from mintdsl.proof.undefined import Undefined, divides_by_zero
 from mintdsl.source import NOWHERE
@@ -180,9 +181,12 @@ def random_rule(name: str, generator: random.Random) -> Pair:
             params = [random_fact(generator) for _ in range(3)]
             params = [j.constant(one.range) if fixed else one for one in params]
             floor, others = generator.choice((1e-5, 1e-3, 0.1, 1 / 3, 0.4999)), [read(one) for one in params]
+            info = generator.choice(list(BIJECTIONS.values()))
+            options = (3.0, floor)[: len(info.options)]
+            steep = exact.Span(Fraction(floor) ** 3 / 2, 4 / Fraction(floor)) if options else exact.POSITIVE
             return (
-                lambda: splines.bend(a, params, floor, span=NOWHERE, spans=[NOWHERE] * 3),
-                lambda: rules.bent(p, others, Fraction(floor)),
+                lambda: bends.bend(a, params, info, options, span=NOWHERE, spans=[NOWHERE] * 3),
+                lambda: rules.bent(p, others, steep, 2 - len(options) // 2, solved=info.formula),
             )
         case "PERM":
             return lambda: permuted(a, WHY), lambda: rules.permuted(p)

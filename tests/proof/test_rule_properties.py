@@ -50,6 +50,8 @@ TERMS = {
     "ACT-P": (
         "rq_spline(A(x), widths = w, heights = k, slopes = l, floor = 0.05)",
         "rq_spline(x, widths = w, heights = 3 * k, slopes = -l, bound = 10) + P(x)",
+        "mix_logistic(A(x), logits = w, means = k, log_scales = w) + x",
+        "-mix_logistic(n * x, logits = l, means = 2 * l, log_scales = -l)",
         "-rq_spline(n * rq_spline(x, widths = k, heights = w, slopes = l), widths = w, heights = w, slopes = l)",
     ),
     "APPLY": ("Low(2 * Low(x))", "Box(A(x)) + c", "x + Low(P(x))", "x + Last(Low(x))", "Box(c) * x", "Mix(Low(x))"),

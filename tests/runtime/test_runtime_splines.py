@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from mintdsl.core.bijections import spline_slope
+from mintdsl.core.bijections import BIJECTIONS
 from mintdsl.core.dual import constant, variables
-from mintdsl.core.interpret_splines import splined
+from mintdsl.core.interpret_bends import bent
 from mintdsl.runtime.splines import check_bins, rq_spline, rq_spline_inverse, spline_knots
 
 torch.set_num_threads(1)
@@ -45,7 +45,7 @@ def test_against_the_definition(dims: tuple[int, ...], axis: int, bins: int, bou
     y, log_slope = rq_spline(x, *raw, axis=axis, bound=bound, floor=floor)
     for row in range(3):
         own = [[constant(float(v)) for v in t[row].flatten()] for t in raw]
-        expected = splined(variables(x[row].flatten().tolist()), own, dims, bound, floor)
+        expected = bent("rq_spline", variables(x[row].flatten().tolist()), own, dims, (bound, floor))
         for k, (one, found, slope) in enumerate(zip(expected, y[row].flatten(), log_slope[row].flatten(), strict=True)):
             assert float(found) == pytest.approx(one.value, rel=1e-11, abs=1e-11)
             assert float(slope) == pytest.approx(math.log(one.gradient[k]), rel=1e-9, abs=1e-9)
@@ -101,7 +101,7 @@ def test_extremes(dtype: torch.dtype) -> None:
         chosen = [torch.randint(0, len(values), (60, 4 * n), generator=made) for n in (bins, bins, bins - 1)]
         raw = [values[c].requires_grad_() for c in chosen]
         x = points((60, 4), 3.0, 9, torch.float32).clamp(-6e4, 6e4).to(dtype).requires_grad_()
-        bounds = spline_slope(floor)
+        bounds = BIJECTIONS["rq_spline"].slope(3.0, floor)
         for function in (rq_spline, rq_spline_inverse):
             y, log_slope = function(x, *raw, axis=-1, bound=3.0, floor=floor)
             assert y.dtype == log_slope.dtype == dtype and torch.isfinite(y).all() and torch.isfinite(log_slope).all()
@@ -128,7 +128,7 @@ def test_slopes_come_near_their_bounds() -> None:
     wide, narrow, steep = torch.tensor([[40.0, -40.0]]), torch.tensor([[-40.0, 40.0]]), torch.tensor([[1e4]])
     _, low = rq_spline(x, wide.double(), narrow.double(), steep.double(), axis=-1, bound=3.0, floor=floor)
     _, high = rq_spline(x, narrow.double(), wide.double(), -steep.double(), axis=-1, bound=3.0, floor=floor)
-    bounds = spline_slope(floor)
+    bounds = BIJECTIONS["rq_spline"].slope(3.0, floor)
     assert bounds.lo <= low.exp().min() <= 5 * bounds.lo
     assert bounds.hi / 5 <= high.exp().max() <= bounds.hi
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from mintdsl.codegen.lower import calls, splines
+from mintdsl.codegen.lower import bends, calls
 from mintdsl.codegen.lower.code import ONE, ZERO, Algebra, Code, act_functions, letters, moved, rank_of, shown
 from mintdsl.codegen.lower.maps import map_of
 from mintdsl.codegen.naming import LOCALS
@@ -195,8 +195,8 @@ class Lowering:
                 return calls.call(self, node) if isinstance(node, ir.Call) else calls.chained(self, node), ZERO
             case ir.Concat() | ir.Delay() | ir.Pool():
                 return calls.rearranged(self, node), ZERO
-            case ir.Spline():
-                return splines.lowered(self, node)
+            case ir.Bend():
+                return bends.lowered(self, node)
 
     def _plain(self, node: ir.Expr) -> Code:
         """The value of a node that does not contain the variable, in mode bound, where values are not tracked."""

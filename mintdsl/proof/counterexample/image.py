@@ -190,7 +190,7 @@ class _Closed:
                 | ir.Join()
             ):
                 raise _Unlike
-            case ir.Given() | ir.Spline():
+            case ir.Given() | ir.Bend():
                 raise _Unlike
             case other:
                 assert_never(other)

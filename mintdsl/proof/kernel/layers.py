@@ -9,7 +9,7 @@ from itertools import product
 from math import floor, inf
 from typing import NamedTuple
 
-from mintdsl.proof.kernel.exact import ANY, NONNEGATIVE, PLUS, REAL, ZERO, Signed, Span, point
+from mintdsl.proof.kernel.exact import ANY, NONNEGATIVE, PLUS, POSITIVE, REAL, ZERO, Signed, Span, point
 from mintdsl.proof.kernel.facts import ASSUMED, INVERSES, Elementwise, constrained, registered
 from mintdsl.proof.kernel.flows import Flows, Known, applied, whole
 from mintdsl.proof.kernel.nets import order_of, read_by
@@ -93,7 +93,12 @@ class Scope(NamedTuple):
             case "rq_spline", [bins, bound, floor, arg, *params]:
                 if len(params) != 3 or not bound > 0 or not 0 < Fraction(floor) * read_size(bins).lo < 1:
                     raise Refused("a spline of another form than it should have")
-                return "ACT-P", bent(facts[arg], [facts[param] for param in params], Fraction(floor))
+                slope = Span(Fraction(floor) ** 3 / 2, 4 / Fraction(floor))
+                return "ACT-P", bent(facts[arg], [facts[param] for param in params], slope, 1, solved=True)
+            case "mix_logistic", [count, arg, *params]:
+                if len(params) != 3 or not read_size(count).lo > 0:
+                    raise Refused("a mixture of another form than it should have")
+                return "ACT-P", bent(facts[arg], [facts[param] for param in params], POSITIVE, 2, solved=False)
             case "neg", [arg]:
                 return "NEG", negated(facts[arg])
             case "+" | "-" | "*" | "/", [a, b]:

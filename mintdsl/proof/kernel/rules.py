@@ -187,12 +187,13 @@ def activate(f: Fact, h: Elementwise) -> Fact:
     return Fact(f.off, diag, own, image, values, times(f.lip, h.slope.most), min(f.smooth, h.smooth), chain).settled()
 
 
-def bent(f: Fact, params: Sequence[Fact], floor: Fraction) -> Fact:
-    """Rule ACT-P: a spline of f whose parameters do not depend on x; sections of bins and knot slopes >= floor."""
+def bent(f: Fact, params: Sequence[Fact], slope: Span, smooth: int, *, solved: bool) -> Fact:
+    """Rule ACT-P: a bijection of each f_p whose parameters do not depend on x; `solved`, its inverse is a formula."""
     if all(p.constant for p in params):
-        found = activate(f, Elementwise(Span(floor**3 / 2, 4 / floor), REAL, REAL, REAL, 1))
-        return found._replace(own="formula") if found.own == "onto" and f.own in ("affine", "formula") else found
-    return Fact(DENSE, ANY, "unknown", None, ANY, inf, min(1, *(p.smooth for p in params))).settled()
+        found = activate(f, Elementwise(slope, REAL, REAL, REAL, smooth))
+        kept = solved and found.own == "onto" and f.own in ("affine", "formula")
+        return found._replace(own="formula") if kept else found
+    return Fact(DENSE, ANY, "unknown", None, ANY, inf, 0).settled()
 
 
 def normalized(f: Fact, eps: Fraction) -> Fact:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from mintdsl.proof.rules import algebra, apply, chain, flows, modules, nets, parts, splines
+from mintdsl.proof.rules import algebra, apply, bends, chain, flows, modules, nets, parts
 from mintdsl.proof.rules.model import Rule
 
 _ALL = (
     *modules.RULES,
     *algebra.RULES,
-    *splines.RULES,
+    *bends.RULES,
     *chain.RULES,
     *apply.RULES,
     *nets.RULES,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mintdsl.core.bijections import spline_slope
+from mintdsl.core.bijections import BIJECTIONS, Bijection
 from mintdsl.core.interval import REAL
 from mintdsl.diagnostics.model import Diagnostic, Fix, Label
 from mintdsl.proof.jacobian import DENSE, PLUS, Fibre, Jacobian, Signed, Smooth
@@ -14,10 +14,18 @@ from mintdsl.records import replace
 from mintdsl.source import Span
 
 
-def bend(e: Jacobian, params: Sequence[Jacobian], floor: float, *, span: Span, spans: Sequence[Span]) -> Jacobian:
-    """Rule ACT-P: the class of a spline of e; `spans` are those of its parameters.
+def bend(
+    e: Jacobian,
+    params: Sequence[Jacobian],
+    info: Bijection,
+    options: Sequence[float],
+    *,
+    span: Span,
+    spans: Sequence[Span],
+) -> Jacobian:
+    """Rule ACT-P: the class of a bijection of each element of e; `spans` are those of its parameters.
 
-    The bounds of its slope. Let s be the height of a bin over its width, t the place in it, p and q the slopes at its
+    A spline. Let s be the height of a bin over its width, t the place in it, p and q the slopes at its
     ends, f the floor. Bins are shares of at least f, and so s is from f to 1 / f, as p and q are. With u = 1 - t the
     slope is
 
@@ -27,26 +35,30 @@ def bend(e: Jacobian, params: Sequence[Jacobian], floor: float, *, span: Span, s
     s u / b) with a^2 = q, b^2 = p, so B^2 <= A C with C = (a u + s t / a)^2 + (b t + s u / b)^2 (Cauchy, Schwarz).
     These are squares of means: C <= u q + t s^2 / q + t p + u s^2 / p <= (1 + s^2) / f. So the slope is at least
     f s^2 / (1 + s^2) >= f^3 / (1 + f^2) >= f^3 / 2. Outside of the bins it is 1.
+
+    A mixture. F, a mean with weights > 0 of distribution functions of logistics, has a derivative > 0 everywhere and
+    takes each value of (0, 1), as the logit does of R; both are analytic. With one logistic the slope is exp(-s), and
+    between two that lie far apart it comes as near to 0 as one likes.
     """
     if all(param.constant for param in params):
-        facts = ActFacts("rq_spline", spline_slope(floor), REAL, REAL, REAL, Smooth.C1)
+        smooth = Smooth.ANALYTIC if info.analytic else Smooth.C1
+        facts = ActFacts(info.name, info.slope(*options), REAL, REAL, REAL, smooth)
         found = activate(e, facts, span=span, declared=None)
-        solved = e.fibre in (Fibre.AFFINE, Fibre.FORMULA) and found.fibre is Fibre.ONTO
+        solved = info.formula and e.fibre in (Fibre.AFFINE, Fibre.FORMULA) and found.fibre is Fibre.ONTO
         return replace(found, fibre=Fibre.FORMULA) if solved else found
     reading = next(where for where, param in zip(spans, params, strict=True) if not param.constant)
-    smooth = min([Smooth.C1, *(param.smooth for param in params)])
     unknown = Signed(PLUS, REAL)
-    return Jacobian(DENSE, unknown, Fibre.UNKNOWN, unknown, smooth=smooth, dense_why=_reads(span, reading))
+    return Jacobian(DENSE, unknown, Fibre.UNKNOWN, unknown, smooth=Smooth.KINKS, dense_why=_reads(info, span, reading))
 
 
-def _reads(span: Span, reading: Span) -> Diagnostic:
+def _reads(info: Bijection, span: Span, reading: Span) -> Diagnostic:
     return Diagnostic(
         "E0415",
-        "the parameters of this spline read what it bends",
+        f"the parameters of this `{info.name}` read what it bends",
         (Label(reading, "depends on the variable", primary=True), Label(span, "bent here")),
         (
-            "rule ACT-P: each element is bent by a spline of its own, which must not change with that element",
-            "parameters that read earlier elements only (autoregressive splines) are not followed in this version",
+            "rule ACT-P: each element is bent by a bijection of its own, which must not change with that element",
+            "parameters that read earlier elements only (autoregressive ones) are not followed in this version",
         ),
         (Fix("split the variable, and let a net make the parameters of one part from the others"),),
     )
@@ -63,14 +75,20 @@ def _example(parameters: str) -> str:
     return f"mint 1\n{net}{layer}"
 
 
+def _slope(name: str) -> str:
+    return BIJECTIONS[name].slope_text
+
+
 ACT_P = Rule(
     "ACT-P",
-    "e : diag in m D;  w, k, d constant   =>   rq_spline(e; w, k, d) : diag in m D [floor^3 / 2, 4 / floor], each "
-    "fibre onto R where that of e is, C1",
-    "w, k and d do not read what e reads; 0 < floor, bins floor < 1, at least two bins; shares of the interval are at "
-    "least floor, slopes at knots from floor to 1 / floor, and 1 at the ends, where the identity goes on",
+    "e : diag in m D;  w, k, d constant   =>   h(e; w, k, d) : diag in m D S, each fibre onto R where that of e is; "
+    f"of rq_spline S = {_slope('rq_spline')}, C1, of mix_logistic S = {_slope('mix_logistic')}, analytic",
+    "w, k and d do not read what e reads. Splines: 0 < floor, bins floor < 1, at least two bins; shares of the "
+    "interval are at least floor, slopes at knots from floor to 1 / floor, and 1 at the ends, where the identity goes "
+    "on. Mixtures: weights and scales > 0",
     "Durkan, Bekasov, Murray, Papamakarios, Neural Spline Flows, NeurIPS 2019, arXiv:1906.04032, equations 4 to 8; "
-    "Gregory, Delbourgo, Piecewise rational quadratic interpolation to monotonic data, IMA J. Numer. Anal. 2, 1982",
+    "Gregory, Delbourgo, Piecewise rational quadratic interpolation to monotonic data, IMA J. Numer. Anal. 2, 1982; "
+    "Ho, Chen, Srinivas, Duan, Abbeel, Flow++, ICML 2019, arXiv:1902.00275, equations 11 to 13",
     bend,
     _example("a"),
     _example("b"),
