@@ -45,10 +45,15 @@ def at_positions(units: int, data: int, own: bool) -> list[int]:
 
 def live_conv(conv: ir.Conv, channels: int, order: Order) -> int:
     """Entries that a mask keeps: of each tap the channel differences whose key is later, and the diagonal."""
-    row, column = anchor(conv, "lower" if conv.direction != "upper" else "upper")
     sign = -1 if conv.direction == "upper" else 1
-    taps = ((row - u, column - v) for u in range(conv.size[0]) for v in range(conv.size[1]))
+    taps = differences(conv, "lower" if conv.direction != "upper" else "upper")
     return (0 if conv.strict else channels) + sum(later(order, sign, *tap, channels) for tap in taps)
+
+
+def differences(conv: ir.Conv, direction: str) -> list[tuple[int, int]]:
+    """Rows and columns from the pixel that a tap reads to the one that it writes, tap by tap, row-major."""
+    (row, column), (down, right) = anchor(conv, direction), conv.dilation
+    return [((row - u) * down, (column - v) * right) for u in range(conv.size[0]) for v in range(conv.size[1])]
 
 
 def anchor(conv: ir.Conv, direction: str) -> tuple[int, int]:

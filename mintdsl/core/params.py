@@ -11,6 +11,7 @@ from mintdsl.core.bounds import bind_bound
 from mintdsl.core.formals import find_direction
 from mintdsl.core.kinds import KINDS, Kind
 from mintdsl.core.nat import Nat
+from mintdsl.core.options import OptionValue
 from mintdsl.core.option_values import bind_options
 from mintdsl.core.scope import unknown
 from mintdsl.core.values import IndexName, Values, not_yet, too_many
@@ -147,7 +148,21 @@ def _kind(node: ast.KindMap, values: Values) -> tuple[Kind, ir.MapKind] | None:
         return info, ir.Dense(direction, node.strict, norm)
     assert node.size is not None
     made = _conv(node, info, str(options["anchor"]), direction, values.bag)
-    return made if made is None else (info, replace(made[1], norm=norm))
+    dilation = _dilation(node, options["dilation"], values.bag)
+    if made is None or dilation is None:
+        return None
+    return info, replace(made[1], norm=norm, dilation=dilation)
+
+
+def _dilation(node: ast.KindMap, value: OptionValue, bag: Bag) -> tuple[int, int] | None:
+    """The spacing of the taps of a kernel, of rows and of columns."""
+    rows, columns = value if isinstance(value, tuple) else (value, value)
+    assert isinstance(rows, int) and isinstance(columns, int)
+    if not (1 <= min(rows, columns) and max(rows, columns) <= limits.DILATION.most):
+        title = f"a dilation of {rows} rows and {columns} columns"
+        bag.error("E0306", node.span, title, f"1 to {limits.DILATION.shown}")
+        return None
+    return rows, columns
 
 
 def _conv(node: ast.KindMap, info: Kind, anchor: str, direction: str | None, bag: Bag) -> tuple[Kind, ir.Conv] | None:
