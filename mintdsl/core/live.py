@@ -56,6 +56,16 @@ def differences(conv: ir.Conv, direction: str) -> list[tuple[int, int]]:
     return [((row - u) * down, (column - v) * right) for u in range(conv.size[0]) for v in range(conv.size[1])]
 
 
+def half_plane(conv: ir.Conv) -> tuple[int, int] | None:
+    """A functional of rows and columns that is positive on the differences of all taps but the anchor; None: none is.
+
+    Taps fill a rectangle, so where any functional is, one of the four diagonals is: the anchor is a corner.
+    """
+    taps = [tap for tap in differences(conv, "lower" if conv.direction != "upper" else "upper") if tap != (0, 0)]
+    diagonals = ((a, b) for a in (1, -1) for b in (1, -1))
+    return next(((a, b) for a, b in diagonals if all(a * dh + b * dw > 0 for dh, dw in taps)), None)
+
+
 def anchor(conv: ir.Conv, direction: str) -> tuple[int, int]:
     """The tap (row, column) that meets the pixel itself."""
     rows, columns = conv.size

@@ -11,8 +11,8 @@ from mintdsl.core.bounds import bind_bound
 from mintdsl.core.formals import find_direction
 from mintdsl.core.kinds import KINDS, Kind
 from mintdsl.core.nat import Nat
-from mintdsl.core.options import OptionValue
 from mintdsl.core.option_values import bind_options
+from mintdsl.core.options import OptionValue
 from mintdsl.core.scope import unknown
 from mintdsl.core.values import IndexName, Values, not_yet, too_many
 from mintdsl.diagnostics.model import Bag, Edit, Fix, Label, Safety

@@ -1,7 +1,7 @@
 """Convolutions whose other taps lie to one side of the anchor: applied and inverted, front by front.
 
-The anchor is a corner of the kernel, so pixels that lie on one diagonal (one front) do not read each other and all those
-that they read lie on earlier ones: the Jacobian is block triangular with the anchor's matrix A on its diagonal, and
+The anchor is a corner of the kernel, so pixels on one diagonal (one front) do not read each other, and what they read
+lies on earlier ones: the Jacobian is block triangular with the anchor's matrix A on its diagonal, and
 log |det| = H W log |det A|.
 """
 
@@ -51,9 +51,7 @@ class FrontSolve(torch.autograd.Function):
         return g_z, g_kernel, None, None
 
 
-def kernel_gradient(
-    x: Tensor, g: Tensor, kernel: Tensor, anchor: tuple[int, int], dilation: tuple[int, int]
-) -> Tensor:
+def kernel_gradient(x: Tensor, g: Tensor, kernel: Tensor, anchor: tuple[int, int], dilation: tuple[int, int]) -> Tensor:
     """The sum over pixels of g [B, C, H, W] at what a tap writes times x [B, C, H, W] at what it reads, as kernel."""
     (row, column), (rows, columns), (down, right) = anchor, kernel.shape[-2:], dilation
     around = (column * right, (columns - 1 - column) * right, row * down, (rows - 1 - row) * down)
@@ -75,7 +73,8 @@ def solve_by_fronts(z: Tensor, kernel: Tensor, anchor: tuple[int, int], dilation
     # the anchor to the bottom right, so that earlier pixels lie above and to the left
     flipped = [axis for axis, last, at in ((-2, rows, anchor[0]), (-1, columns, anchor[1])) if at != last - 1]
     taps: Tensor = torch.linalg.solve(own, kernel.reshape(channels, -1)).reshape(kernel.shape).flip(flipped)
-    z = torch.linalg.solve(own, z.flip(flipped).movedim(1, 0).reshape(channels, -1)).reshape(channels, -1, height, width)
+    z = z.flip(flipped).movedim(1, 0)
+    z = torch.linalg.solve(own, z.reshape(channels, -1)).reshape(z.shape)
     taps = taps.flatten(2)[..., :-1].movedim(-1, 1).reshape(channels, -1)
     down, right = dilation
     top, left = (rows - 1) * down, (columns - 1) * right
@@ -128,7 +127,7 @@ def solve_kernel(
     dilation: tuple[int, int] = (1, 1),
     order: Tensor | None = None,
 ) -> Tensor:
-    """x with apply_kernel(x) = z: A^-1 is taken of z and of the other taps by the factors, then 1 stands at the anchor."""
+    """x with apply_kernel(x) = z: the factors take A^-1 of z and of the other taps, so that 1 is left at the anchor."""
     own = matrix_of(kernel, anchor)
     folded = solve_factors(form, own, without_tap(kernel, anchor).transpose(0, 1), order).transpose(0, 1)
     unit = torch.eye(own.shape[-1], dtype=folded.dtype, device=folded.device)
