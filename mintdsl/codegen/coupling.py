@@ -154,11 +154,13 @@ def _begin(c: LayerContext, chains: Sequence[Chain], whole: str) -> None:
     else:
         c.write(f"{' = '.join(chain.name for chain in chains)} = {whole}  # each counts at its own places only")
     used = [c.names.local[term] for chain in chains for word, term in chain.steps if word == "det"]
-    if c.carried and (used or any(chain.terms for chain in chains)):
+    terms = any(chain.terms for chain in chains)
+    if c.carried and terms:
         c.write(f"w = {c.weights}")
     if used:
         kept = [name if name in used else "_" for name in c.carried]
-        c.write(f"{', '.join(kept)} = w" if len(kept) > 1 else f"({kept[0]},) = w")
+        unpacked = ", ".join(kept) if len(kept) > 1 else f"({kept[0]},)"
+        c.write(f"{unpacked} = {'w' if terms else c.weights}")
     c.write(f"log_det = zero_log_det({whole})")
 
 
