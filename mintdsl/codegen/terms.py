@@ -78,7 +78,7 @@ def chain_of(c: LayerContext, variable: str, result: ir.Expr) -> Chain:
         if isinstance(link.operand, ir.Inline):
             steps.append((link.word, c.member(link.operand.param)))
             continue
-        if isinstance(link.operand, ir.Linear):
+        if isinstance(link.operand, ir.Linear) and link.word == "det":
             steps.append((link.word, link.operand.param))
             continue
         written: list[str] = []

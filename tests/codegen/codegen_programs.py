@@ -1852,8 +1852,8 @@ KERNELS = {
 KERNELS_APPLIED = {
     "kernel_chain": """
 layer A on Image[C, H, W] ensures invertible {
-  param W : conv 2x2 (anchor = bottom_right) with det != 0
-  param V : conv 3x2 (anchor = top_left) with det == 1 via householder
+  param W : conv 2x2 (anchor = bottom_right) with det != 0 init near_identity
+  param V : conv 3x2 (anchor = top_left) with det == 1 via householder init near_identity
   param L : conv 1x1 upper with diag != 0
   param P : perm (axis = all, seed = 2)
   param b : bias
@@ -1862,12 +1862,22 @@ layer A on Image[C, H, W] ensures invertible {
     "kernels_in_parts": """
 layer A on Image[4, 2, 3] ensures invertible {
   space Q = Image[2, 2, 3]
-  param W, U : conv 2x2 (anchor = top_right) on Q with det != 0
-  param V : conv 3x3 (anchor = bottom_left, dilation = (1, 2)) on Q with det == 1
+  param W, U : conv 2x2 (anchor = top_right) on Q with det != 0 init near_identity
+  param V : conv 3x3 (anchor = bottom_left, dilation = (1, 2)) on Q with det == 1 init near_identity
   param s : bias on Q
   map x {
     let (a, b) = split(x, channel)
     return join(V(a * exp(s)) + U(s), s - W(exp(tanh(U(a))) * V(W(b)) + a))
+  }
+}""",
+    "kernels_in_corners": """
+layer A on Image[4, 2, 3] ensures invertible, inverse closed_form {
+  space Q = Image[2, 2, 3]
+  param W : conv 2x2 (anchor = bottom_right) on Q with det == 1 init near_identity
+  param V : conv 3x3 (anchor = top_left) on Q with det != 0 init near_identity
+  map x {
+    let (a, b) = split(x, channel)
+    return join(W(a), V(W(b)))
   }
 }""",
     "matrices_in_parts": """
