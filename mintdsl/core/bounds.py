@@ -5,7 +5,6 @@ from __future__ import annotations
 from mintdsl.core import ir
 from mintdsl.core.constraints import CONSTRAINTS, Constraint
 from mintdsl.core.kinds import Kind
-from mintdsl.core.live import half_plane
 from mintdsl.core.scope import unknown
 from mintdsl.core.values import Values, not_yet
 from mintdsl.diagnostics.model import Bag, Fix
@@ -83,21 +82,6 @@ def _determinant(
     if kind.norm:
         title = f"`det` and `norm = weight` of one {info.name}: both say how it is stored"
         values.bag.error("E0701", span, title, "the factors that keep it have no lengths", fixes=(REMOVE,))
-        return None
-    if isinstance(kind, ir.Conv) and half_plane(kind) is None:
-        rows, columns = kind.size
-        values.bag.error(
-            "E0701",
-            span,
-            f"`det` of this {rows}x{columns} kernel decides nothing: its taps lie on both sides of the anchor",
-            f"the anchor is the {kind.anchor}",
-            notes=(
-                "pixels then read each other in circles, and whether the map is invertible depends on the size of the "
-                "image: a row kernel of three ones is singular at width 2",
-                "rule HALF-PLANE: with all other taps on one side, det J = det(A)^(H W), A the matrix at the anchor",
-            ),
-            fixes=(Fix("put the anchor into a corner: `(anchor = bottom_right)`, or another one"),),
-        )
         return None
     found = _registered("det", nodes, span, values)
     return None if found is None else _via(found[0], (), nodes, span, values.bag)

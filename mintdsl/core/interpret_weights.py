@@ -203,7 +203,7 @@ class Weights:
         return result
 
     def _factored(self, param: ir.Param, member: Member, raw: list[float]) -> list[float]:
-        """A square matrix, or a kernel with one at its anchor, whose determinant is constrained, from stored factors."""
+        """A square matrix, or a kernel with one at its anchor, whose determinant is kept, from stored factors."""
         assert param.bound is not None
         via, n = param.bound.via, _map_shape(param, self.env)[0]
         at = [[self._entry(param, i, j) for j in range(n)] for i in range(n)]

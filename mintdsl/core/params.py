@@ -10,6 +10,7 @@ from mintdsl.core.acts import find_init
 from mintdsl.core.bounds import bind_bound
 from mintdsl.core.formals import find_direction
 from mintdsl.core.kinds import KINDS, Kind
+from mintdsl.core.live import half_plane
 from mintdsl.core.nat import Nat
 from mintdsl.core.option_values import bind_options
 from mintdsl.core.options import OptionValue
@@ -42,6 +43,7 @@ def declare(
         if isinstance(kind, ir.Perm) and node.init is not None:
             values.bag.error("E0211", node.init.span, "`perm` is drawn from its seed, it has no `init`", "`seed = 0`")
         good = good and _square(bound, source, target, place_span(node), values.bag)
+        good = good and _one_sided(bound, written, kind, values.bag)
         if isinstance(kind, ir.LayerNorm) and node.init is not None:
             values.bag.error(
                 "E0211", node.init.span, "`layer_norm` has no `init`", "its scale is 1, its shift 0 at first"
@@ -224,6 +226,26 @@ def _square(bound: ir.Bound | None, source: ir.Shape, target: ir.Shape, place: S
     if bound is None or bound.quantity != "det" or source == target:
         return True
     bag.error("E0701", place, f"`det` needs a square matrix: `{source}` to `{target}` is none", "sizes differ")
+    return False
+
+
+def _one_sided(bound: ir.Bound | None, node: ast.KindMap, kind: ir.MapKind, bag: Bag) -> bool:
+    """The determinant at the anchor of a kernel decides only where its other taps lie to one side."""
+    if bound is None or bound.quantity != "det" or not isinstance(kind, ir.Conv) or half_plane(kind) is not None:
+        return True
+    rows, columns = kind.size
+    bag.error(
+        "E0701",
+        bound.span,
+        f"`det` of this {rows}x{columns} kernel decides nothing: its taps lie on both sides of the anchor",
+        f"the anchor is the {kind.anchor}",
+        notes=(
+            "pixels then read each other in circles, and whether the map is invertible depends on the size of the "
+            "image: a row kernel of three ones is singular at width 2",
+            "rule HALF-PLANE: with all other taps on one side, det J = det(A)^(H W), A the matrix at the anchor",
+        ),
+        fixes=(_anchored(node, "bottom_right"),),
+    )
     return False
 
 
