@@ -19,6 +19,7 @@ PROVED = {
     "cinc/quad",
     "emerging/pair",
     "flowpp/flowpp",
+    "finc/unit",
     "glow/glow",
     "glow/imagenet32",
     "glow/mnist",
@@ -87,7 +88,7 @@ REASONS: dict[str, tuple[str, str]] = {
     "sign_difference": ("E0403", "W(x)"),
     "sign_no_tie": ("E0404", "sum[j](W2[i, j](h(W1[j](x))))"),
     "squeeze_odd": ("E0302", "squeeze 2"),
-    "two_sided_convolution": (LATER, ""),
+    "two_sided_convolution": ("E0701", "det != 0"),
     "unknown_name": ("E0201", "shfit"),
     "use_of_a_net": ("E0208", "ConvNet"),
 }

@@ -191,15 +191,16 @@ class _Links:
             self.log_det("+", f"scaling_log_det({scale}, {at})", inverse=inverse)
             return
         if param.factored:
-            form, order = c.form(param)
-            self.step(f"{'solve' if inverse else 'apply'}_factors({form}, {name}, {at}{order})")
+            value, log_det = c.moved_by(param, at, inverse=inverse)
+            self.step(value)
         else:
             assert isinstance(kind, (ir.Conv, ir.Dense)) and kind.direction is not None
-            form, matrix = '"triangle"', f"matrix_of({name})" if isinstance(kind, ir.Conv) else name
+            matrix = f"matrix_of({name})" if isinstance(kind, ir.Conv) else name
             upper = self.upper(kind.direction)
             solved = f"solve_triangle({matrix}, {at}, upper={upper})"
             self.step(solved if inverse else f"times_matrix({matrix}, {at})")
-        self.log_det("+", f"factors_log_det({form}, {name}, {at})", inverse=inverse)
+            log_det = f'factors_log_det("triangle", {name}, {at})'
+        self.log_det("+", log_det, inverse=inverse)
 
     def upper(self, direction: str) -> str:
         """Whether the matrix of a direction has its entries above the diagonal: known, or asked of the module."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from math import lcm
 
 from mintdsl.codegen import shapes
-from mintdsl.codegen.context import LayerContext, context_shape, places, takes_context_shape, via
+from mintdsl.codegen.context import LayerContext, context_shape, is_kernel, places, takes_context_shape, via
 from mintdsl.codegen.emit import Writer
 from mintdsl.codegen.inner import channels, concrete, write_applied, write_inner_net, write_ready
 from mintdsl.codegen.naming import Names
@@ -154,7 +154,8 @@ def write_constructor(c: LayerContext) -> None:
     else:
         write.tuple("self.members = ", kept)
     if c.factored:
-        write.braces("self.forms = ", [f'"{p.name}": {c.form(p)[0]}' for p in c.factored])
+        forms = [f'"{p.name}": ({c.form(p)[0]}, {c.anchors[p.name] or "()"})' for p in c.factored]
+        write.braces("self.forms: dict[str, tuple[str, tuple[int, ...]]] = ", forms)
     write_sizes(layer.shape, layer.formals, names, layer.name, write, more)
     if late:
         write(f"self.context_shape = {context_shape(layer, names.argument)}")
@@ -266,7 +267,7 @@ def _corners(c: LayerContext) -> None:
 def _tap(c: LayerContext, param: ir.Param) -> str:
     """Where the diagonal of a parameter is, as the helpers of assumptions want it."""
     if param.factored:
-        return '"det"'
+        return f"DetAt(*{c.anchors[param.name]})" if is_kernel(param) else '"det"'
     return "None" if isinstance(param.kind, ir.Elementwise) else c.anchors[param.name] or "()"
 
 
@@ -331,6 +332,7 @@ def write_masks(c: LayerContext) -> None:
             args = [c.order, c.direction(kind.direction), str(kind.strict), f"({channels})"]
             if isinstance(kind, ir.Conv):
                 args += [str(kind.size), c.anchors[param.name]]
+                args += [] if kind.dilation == (1, 1) else [f"dilation={kind.dilation}"]
             elif isinstance(c.layer, ir.Net) and (param.source, param.target) != (c.layer.shape, c.layer.shape):
                 sides = (param.target, param.source)
                 write.call("places = ", [_positions(c, side, args[1]) for side in sides], "")
@@ -380,15 +382,17 @@ def _fronts(c: LayerContext) -> None:
         kind = param.kind
         if isinstance(kind, (ir.Conv, ir.Dense)) and kind.direction is not None:
             size = str(kind.size) if isinstance(kind, ir.Conv) else "()"
-            masks[c.order, c.direction(kind.direction), size, c.anchors[param.name] or "()"] = None
+            apart = f"dilation={kind.dilation}" if isinstance(kind, ir.Conv) and kind.dilation != (1, 1) else ""
+            way, tap = c.direction(kind.direction), c.anchors[param.name] or "()"
+            masks[c.order, way, size, tap, "self.event_shape", apart] = None
     if moving_nets(c.layer):
         way = c.direction(c.proofs[0].jacobian.off)  # a net that reads the variable is strict, so all go this way
         if c.layer.shape.kind == "Seq":
             c.write(f"differences = token_differences({way}, self.event_shape)")
         else:
-            masks[c.order, way, "()", "()"] = None
+            masks[c.order, way, "()", "()", "self.event_shape"] = None
     started = bool(moving_nets(c.layer)) and c.layer.shape.kind == "Seq"
     for position, mask in enumerate(masks, int(started)):
-        c.write.call(f"differences {'|=' if position else '='} kept_differences", [*mask, "self.event_shape"], "")
+        c.write.call(f"differences {'|=' if position else '='} kept_differences", [*filter(None, mask)], "")
     c.write("self.functional = front_functional(differences, self.event_shape)")
     c.write("self.fronts = front_count(self.functional, self.event_shape)  # no dependency path is longer")

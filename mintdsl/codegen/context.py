@@ -206,14 +206,35 @@ class LayerContext:
         name = param.bound.via
         return [f'"{name}"', f", {self.member(param.name)}_order" if name == "plu" else ""]
 
+    def tap(self, param: ir.Param, keyword: str = "") -> str:
+        """A last argument of the helpers of factors: the anchor, where it is not that of a 1x1 kernel or a matrix."""
+        if not is_kernel(param):
+            return ""
+        return f", {keyword}{self.anchors[param.name]}"
+
+    def kernel(self, param: ir.Param) -> str:
+        """The anchor and the dilation, as last arguments of the helpers of kernels whose anchor is kept as factors."""
+        assert isinstance(param.kind, ir.Conv)
+        return f", {self.anchors[param.name]}, {param.kind.dilation}"
+
     @property
     def dense(self) -> dict[str, str]:
         """The matrices of parameters that are kept as factors, for maps of constants."""
         found = {}
         for param in self.factored:
             form, order = self.form(param)
-            found[param.name] = f"dense_factors({form}, {self.names.local[param.name]}{order})"
+            tap = self.tap(param, "tap=")
+            found[param.name] = f"dense_factors({form}, {self.names.local[param.name]}{order}{tap})"
         return found
+
+    def moved_by(self, param: ir.Param, at: str, *, inverse: bool) -> tuple[str, str]:
+        """What a map whose determinant is kept, or its inverse, makes of `at`, and its log |det|."""
+        (form, order), name = self.form(param), self.names.local[param.name]
+        verb = "solve" if inverse else "apply"
+        log_det = f"factors_log_det({form}, {name}, {at}{self.tap(param)})"
+        if is_kernel(param):
+            return f"{verb}_kernel({form}, {name}, {at}{self.kernel(param)}{order})", log_det
+        return f"{verb}_factors({form}, {name}, {at}{order})", log_det
 
     def directed(self, param: ir.Param) -> bool:
         """Whether a map is masked."""
@@ -234,7 +255,8 @@ class LayerContext:
         kind = param.kind
         assert isinstance(kind, (ir.Conv, ir.Dense))
         size = kind.size if isinstance(kind, ir.Conv) else ()
-        key = (size, self.anchors[param.name], kind.direction, kind.strict, param.source, param.target)
+        apart = kind.dilation if isinstance(kind, ir.Conv) else ()
+        key = (size, self.anchors[param.name], apart, kind.direction, kind.strict, param.source, param.target)
         return self.masks.setdefault(key, "kept" if not self.masks else f"kept_{len(self.masks) + 1}")
 
     def diagonal(self, param: ir.Param, name: str) -> str:
@@ -287,6 +309,11 @@ def places(owner: ir.Layer | ir.Net | ir.Flow) -> list[tuple[str, ir.Shape]]:
 def _bound(shape: ir.Shape) -> list[str]:
     """The sizes that a shape names alone."""
     return [symbol for dim in shape.dims for symbol in dim.symbols if dim == Nat.symbol(symbol)]
+
+
+def is_kernel(param: ir.Param) -> bool:
+    """Whether it is a convolution larger than 1x1."""
+    return isinstance(param.kind, ir.Conv) and param.kind.size != (1, 1)
 
 
 def via(bound: ir.Bound) -> Parametrisation:

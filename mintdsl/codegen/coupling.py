@@ -7,6 +7,7 @@ inverse apply and undo the links with these terms, so they cannot disagree.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from graphlib import TopologicalSorter
 
 from mintdsl.codegen import shapes
@@ -121,6 +122,9 @@ def _stepped(c: LayerContext, chain: Chain, at: str, *, inverse: bool) -> None:
             for line in applied_lines(term, at, value, inverse=inverse):
                 c.write(line)
             value = at
+        elif word == "det":
+            _matrix(c, c.layer.param(term), at, value, inverse=inverse)
+            value = at
         elif word in BIJECTIONS:
             helper = f"{word}_inverse" if inverse else word
             value = _bent(c, chain, at, helper, [value, *term.split(", ")])
@@ -128,6 +132,17 @@ def _stepped(c: LayerContext, chain: Chain, at: str, *, inverse: bool) -> None:
             value = in_short(c.write, undone(value, word, term) if inverse else applied(value, word, term), at)
     if value != at:
         c.write(f"{at} = {value}")
+
+
+def _matrix(c: LayerContext, param: ir.Param, at: str, value: str, *, inverse: bool) -> None:
+    """A map whose determinant is kept, with its log-det; it is undone without rounding to 16 bits."""
+    if not value.isidentifier():
+        c.write(f"{at} = {value}")
+        value = at
+    moved, log_det = c.moved_by(param, value, inverse=inverse)
+    with c.write.block(f"with exactly({value}):") if inverse else nullcontext():
+        c.write(f"log_det = log_det {'-' if inverse else '+'} {log_det}")
+        c.write(f"{at} = {moved}")
 
 
 def _begin(c: LayerContext, chains: Sequence[Chain], whole: str) -> None:
@@ -139,8 +154,14 @@ def _begin(c: LayerContext, chains: Sequence[Chain], whole: str) -> None:
         c.write(f"{names} = split_{how}({whole}, {_axis(c)}, {count}{start})")
     else:
         c.write(f"{' = '.join(chain.name for chain in chains)} = {whole}  # each counts at its own places only")
-    if c.carried and any(chain.terms for chain in chains):
+    used = [c.names.local[term] for chain in chains for word, term in chain.steps if word == "det"]
+    terms = any(chain.terms for chain in chains)
+    if c.carried and terms:
         c.write(f"w = {c.weights}")
+    if used:
+        kept = [name if name in used else "_" for name in c.carried]
+        unpacked = ", ".join(kept) if len(kept) > 1 else f"({kept[0]},)"
+        c.write(f"{unpacked} = {'w' if terms else c.weights}")
     c.write(f"log_det = zero_log_det({whole})")
 
 

@@ -20,6 +20,7 @@ FILES = (
     "activations",
     "parametrise",
     "factors",
+    "conv_inverse",
     "masks",
     "inits",
     "batch",

@@ -58,7 +58,7 @@ def chain_of(c: LayerContext, variable: str, result: ir.Expr) -> Chain:
     reads = tuple(local for v, local in parts.items() if v in read)
     attributes = {p.name: c.member(p.name) for p in layer.params}
     lowering = Lowering(layer, "plain", c.names.local, c.members, attributes, c.anchors, c.steepest)
-    lowering.around = reads[0] if reads else name
+    lowering.around, lowering.dense = reads[0] if reads else name, c.dense
     rank = rank_of(layer.shape)
     lowering.variables = {v: Code(local, (), True, rank) for v, local in parts.items()}
     lowering.begin()
@@ -78,6 +78,9 @@ def chain_of(c: LayerContext, variable: str, result: ir.Expr) -> Chain:
     for link in found:
         if isinstance(link.operand, ir.Inline):
             steps.append((link.word, c.member(link.operand.param)))
+            continue
+        if isinstance(link.operand, ir.Linear) and link.word == "det":
+            steps.append((link.word, link.operand.param))
             continue
         written: list[str] = []
         for base, operand in zip(_bases(link), link.taken, strict=True):
@@ -112,7 +115,7 @@ def _stands_alone(code: Code, lowering: Lowering) -> bool:
 def _bases(link: Link) -> tuple[str, ...]:
     """What the terms of a link are called."""
     match link.word:
-        case "neg" | "layer":
+        case "neg" | "layer" | "det":
             return ()
         case word if word in BIJECTIONS:
             return BIJECTIONS[word].parameters

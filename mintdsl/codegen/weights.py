@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from heapq import heappop, heappush
 
 from mintdsl.codegen import shapes
-from mintdsl.codegen.context import LayerContext, via
+from mintdsl.codegen.context import LayerContext, is_kernel, via
 from mintdsl.codegen.inner import channels
 from mintdsl.core import from_data, ir
 from mintdsl.core.nat import Nat
@@ -95,7 +95,10 @@ def _constrained(c: LayerContext, param: ir.Param, raw: str) -> str:
 
 
 def _kept(param: ir.Param) -> str:
-    return f" by the diagonal of its factors ({param.bound.via})" if param.factored and param.bound is not None else ""
+    if not param.factored or param.bound is None:
+        return ""
+    where = " at the anchor" if is_kernel(param) else ""
+    return f"{where} by the diagonal of its factors ({param.bound.via})"
 
 
 def _numbers(bound: ir.Bound) -> str:
@@ -173,7 +176,7 @@ def _initialise(c: LayerContext, param: ir.Param) -> None:
     write(f"value = torch.empty_like({raw})")
     write(f"{function}(value, {place})")
     if param.factored:
-        write(f"stored, sign, order = factorise({c.form(param)[0]}, value)")
+        write(f"stored, sign, order = factorise({c.form(param)[0]}, value{c.tap(param)})")
         for key, found in {raw: "stored", **factor_buffers(c, param)}.items():
             write(f"{key}.copy_({found})")
         return
@@ -277,9 +280,10 @@ def _raw_factors(c: LayerContext, param: ir.Param) -> None:
     write, key = c.write, c.names.member[param.name]
     assert param.bound is not None
     if via(param.bound).assumed:
-        write('assume_nonzero(self.path or type(self).__name__, name, regularity(value), "given", "det")')
+        regular = f"regularity(value{c.tap(param)})"
+        write(f'assume_nonzero(self.path or type(self).__name__, name, {regular}, "given", "det")')
         write(f'return {{"{key}": value}}')
         return
-    write(f"stored, sign, order = factorise({c.form(param)[0]}, value)")
+    write(f"stored, sign, order = factorise({c.form(param)[0]}, value{c.tap(param)})")
     parts = {f"self.{key}": "stored", **factor_buffers(c, param)}
     write("return {" + ", ".join(f'"{k.removeprefix("self.")}": {v}' for k, v in parts.items()) + "}")

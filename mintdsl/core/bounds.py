@@ -68,7 +68,7 @@ def bind_bound(nodes: tuple[ast.Constraint, ...], kind: ir.MapKind, info: Kind, 
 def _determinant(
     nodes: tuple[ast.Constraint, ...], kind: ir.Kind, info: Kind, values: Values, span: Span
 ) -> ir.Bound | None:
-    """`det != 0` or `det == 1` of a matrix: `linear`, or `conv 1x1`, without a direction."""
+    """`det != 0` or `det == 1` of a matrix, `linear`, or of that at the anchor of a kernel, without a direction."""
     if not isinstance(kind, (ir.Conv, ir.Dense)):
         what = f"`det` of a {info.name} means nothing: it is no matrix"
         values.bag.error("E0701", span, what, "no determinant to constrain", fixes=(REMOVE,))
@@ -83,8 +83,6 @@ def _determinant(
         title = f"`det` and `norm = weight` of one {info.name}: both say how it is stored"
         values.bag.error("E0701", span, title, "the factors that keep it have no lengths", fixes=(REMOVE,))
         return None
-    if isinstance(kind, ir.Conv) and kind.size != (1, 1):
-        not_yet(values.bag, span, "`det` of a convolution larger than 1x1")
     found = _registered("det", nodes, span, values)
     return None if found is None else _via(found[0], (), nodes, span, values.bag)
 

@@ -156,7 +156,8 @@ class Statement:
             case ir.Elementwise():
                 return [kind.kind, kind.per]
             case ir.Conv():
-                return ["conv", list(kind.size), kind.anchor, kind.direction, kind.strict]
+                apart: list[Json] = [] if kind.dilation == (1, 1) else [list(kind.dilation)]
+                return ["conv", list(kind.size), kind.anchor, *apart, kind.direction, kind.strict]
             case ir.Dense():
                 return ["linear", kind.direction, kind.strict]
             case ir.LayerNorm():

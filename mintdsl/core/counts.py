@@ -76,9 +76,10 @@ def _free(param: ir.Param, n: int, stored: int) -> int:
     """Of `stored` numbers of an unmasked map those that count; triangles and reflections leave some of n n unused."""
     if not param.factored or param.bound is None:
         return stored
-    half = n * (n - 1) // 2
+    half, others = n * (n - 1) // 2, stored - n * n  # those of other taps are free
     unit = {"unit_lower": half, "unit_upper": half, "householder": half}
-    return unit.get(param.bound.via, half + n if param.bound.via in ("lower", "upper") else stored)
+    used = unit.get(param.bound.via, half + n if param.bound.via in ("lower", "upper") else n * n)
+    return others + used
 
 
 def _fixed(param: ir.Param, diagonal: int) -> int:

@@ -221,7 +221,7 @@ class _Formula:
             case ir.Conv() as conv:
                 word = conv.direction or "lower"  # unmasked kernels name their anchor, so this does not matter
                 direction = word if word in ("lower", "upper") else self.env.look(self.env.directions, word)
-                return _convolve(values, conv.size, anchor(conv, direction), argument, source, target)
+                return _convolve(values, conv, anchor(conv, direction), argument, source, target)
             case ir.Dense():
                 return _matrix(values, source[-1], argument)
             case ir.Normalize(eps=eps):
@@ -335,20 +335,21 @@ _OPERATORS: dict[str, Callable[[Dual, Dual], Dual]] = {
 
 def _convolve(
     kernel: Sequence[float],
-    size: tuple[int, int],
+    conv: ir.Conv,
     centre: tuple[int, int],
     x: Tensor,
     source: tuple[int, ...],
     target: tuple[int, ...],
 ) -> Tensor:
-    """y[o, h, w] = sum of kernel[o, i, u, v] x[i, h + u - row, w + v - column], x zero outside.
+    """y[o, h, w] = sum of kernel[o, i, u, v] x[i, h + (u - row) down, w + (v - column) right], x zero outside.
 
-    (row, column) = centre.
+    (row, column) = centre, (down, right) the dilation.
     """
     channels, height, width = source
+    size, (down, right) = conv.size, conv.dilation
     taps = [
         [
-            (weight, i, u - centre[0], v - centre[1])
+            (weight, i, (u - centre[0]) * down, (v - centre[1]) * right)
             for i, u, v in product(range(channels), range(size[0]), range(size[1]))
             if (weight := kernel[((o * channels + i) * size[0] + u) * size[1] + v])  # a masked weight is no dependency
         ]

@@ -32,4 +32,5 @@ def differences(kind: ir.Conv | ir.Dense, shape: tuple[int, ...], direction: str
     if isinstance(kind, ir.Dense):
         return ((o - i,) for o, i in product(*map(range, shape)))
     row, column = anchor(kind, direction)
-    return ((o - i, row - u, column - v) for o, i, u, v in product(*map(range, shape)))
+    down, right = kind.dilation
+    return ((o - i, (row - u) * down, (column - v) * right) for o, i, u, v in product(*map(range, shape)))

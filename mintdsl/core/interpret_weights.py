@@ -203,16 +203,21 @@ class Weights:
         return result
 
     def _factored(self, param: ir.Param, member: Member, raw: list[float]) -> list[float]:
-        """A square matrix whose determinant is constrained, from its stored factors."""
+        """A square matrix, or a kernel with one at its anchor, whose determinant is kept, from stored factors."""
         assert param.bound is not None
         via, n = param.bound.via, _map_shape(param, self.env)[0]
-        how, stored = parametrisation(param), [raw[n * i : n * i + n] for i in range(n)]
+        at = [[self._entry(param, i, j) for j in range(n)] for i in range(n)]
+        how, stored = parametrisation(param), [[raw[k] for k in row] for row in at]
         assert how is not None
         signs = self._signs(param, member) if how.signed else [1.0] * n
         diagonal = [sign * how.value(stored[i][i]) for i, sign in enumerate(signs)]
         shape = order_shape(self.layer, param, self.env.dims, self.env.sizes)
         order = [] if shape is None else [int(k) for k in self._slice(f"{param.name}_order", shape, member)]
-        return [value for row in factored(via, stored, diagonal, order) for value in row]
+        made = list(raw)
+        for places, row in zip(at, factored(via, stored, diagonal, order), strict=True):
+            for k, value in zip(places, row, strict=True):
+                made[k] = value
+        return made
 
     def _direction(self, direction: ir.Direction) -> str:
         return direction if direction in ("lower", "upper") else self.env.look(self.env.directions, direction)
@@ -245,18 +250,23 @@ class Weights:
         match param.kind:
             case ir.Elementwise():
                 return slot
-            case ir.Conv(direction=direction) as conv:
-                _, sources, rows, columns = _map_shape(param, self.env)
-                row, column = anchor(conv, self._direction(direction or "lower"))
-                return ((slot * sources + slot) * rows + row) * columns + column
-            case ir.Dense():
-                return slot * _map_shape(param, self.env)[1] + slot
+            case ir.Conv() | ir.Dense():
+                return self._entry(param, slot, slot)
             case ir.Normalize() | ir.Perm():
                 raise ValueError(f"`{param.name}` holds no diagonal")
             case ir.NetParam() | ir.LayerParam() | ir.LayerNorm() | ir.Attention():
                 raise ValueError(f"`{param.name}` has no diagonal")
             case other:
                 assert_never(other)
+
+    def _entry(self, param: ir.Param, output: int, source: int) -> int:
+        """The flat index of an entry of a matrix, or of that at the anchor of a kernel."""
+        shape = _map_shape(param, self.env)
+        if not isinstance(param.kind, ir.Conv):
+            return output * shape[1] + source
+        _, sources, rows, columns = shape
+        row, column = anchor(param.kind, self._direction(param.kind.direction or "lower"))
+        return ((output * sources + source) * rows + row) * columns + column
 
     # ------------------------------------------------------------ stored tensors
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mintdsl.core.options import Option, choice, nat, real
+from mintdsl.core.options import Option, choice, nat, pair, real
 from mintdsl.records import record
 
 
@@ -32,7 +32,7 @@ _ALL = (
         "convolution with zero padding and stride 1; with a direction it is masked by the layer's order",
         "fan_in_uniform",
         True,
-        (choice("anchor", *ANCHORS), choice("norm", "none", "weight")),
+        (choice("anchor", *ANCHORS), choice("norm", "none", "weight"), pair("dilation", 1)),
         spaces=("Image",),
         sized=True,
         directed=True,

@@ -19,7 +19,7 @@ class Link(NamedTuple):
     """`word` is what becomes of a value v: `v + e`, `v - e`, `e - v` (word `from`), `v * e`, `v / e`, `-v` (neg).
 
     Or, word the name of a bijection (`rq_spline`), the operand with v as its argument; of a layer that is applied
-    (word `layer`) the operand is the application itself.
+    (word `layer`), and of a map whose determinant is kept (word `det`), the operand is the application itself.
     """
 
     word: str
@@ -28,7 +28,7 @@ class Link(NamedTuple):
     @property
     def taken(self) -> tuple[ir.Expr, ...]:
         """The formulas that it takes from elsewhere."""
-        if self.operand is None or self.word == "layer":
+        if self.operand is None or self.word in ("layer", "det"):
             return ()
         return operands(self.operand)[1:] if self.word in BIJECTIONS else (self.operand,)
 
@@ -66,6 +66,10 @@ def links(layer: ir.Layer, variable: str, root: ir.Expr) -> tuple[list[Link], ir
                     continue
             case ir.Inline(arg=arg) if moved[id(node)]:
                 found.append(Link("layer", node))
+                node = arg
+                continue
+            case ir.Linear(param=name, arg=arg) if layer.param(name).factored and moved[id(node)]:
+                found.append(Link("det", node))
                 node = arg
                 continue
             case _:

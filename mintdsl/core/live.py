@@ -45,10 +45,25 @@ def at_positions(units: int, data: int, own: bool) -> list[int]:
 
 def live_conv(conv: ir.Conv, channels: int, order: Order) -> int:
     """Entries that a mask keeps: of each tap the channel differences whose key is later, and the diagonal."""
-    row, column = anchor(conv, "lower" if conv.direction != "upper" else "upper")
     sign = -1 if conv.direction == "upper" else 1
-    taps = ((row - u, column - v) for u in range(conv.size[0]) for v in range(conv.size[1]))
+    taps = differences(conv, "lower" if conv.direction != "upper" else "upper")
     return (0 if conv.strict else channels) + sum(later(order, sign, *tap, channels) for tap in taps)
+
+
+def differences(conv: ir.Conv, direction: str) -> list[tuple[int, int]]:
+    """Rows and columns from the pixel that a tap reads to the one that it writes, tap by tap, row-major."""
+    (row, column), (down, right) = anchor(conv, direction), conv.dilation
+    return [((row - u) * down, (column - v) * right) for u in range(conv.size[0]) for v in range(conv.size[1])]
+
+
+def half_plane(conv: ir.Conv) -> tuple[int, int] | None:
+    """A functional of rows and columns that is positive on the differences of all taps but the anchor; None: none is.
+
+    Taps fill a rectangle, so where any functional is, one of the four diagonals is: the anchor is a corner.
+    """
+    taps = [tap for tap in differences(conv, "lower" if conv.direction != "upper" else "upper") if tap != (0, 0)]
+    diagonals = ((a, b) for a in (1, -1) for b in (1, -1))
+    return next(((a, b) for a, b in diagonals if all(a * dh + b * dw > 0 for dh, dw in taps)), None)
 
 
 def anchor(conv: ir.Conv, direction: str) -> tuple[int, int]:

@@ -21,7 +21,8 @@ class Elementwise:
 class Conv:
     """`size` (rows, columns), `anchor` the word of the option, `direction` None when unmasked.
 
-    `norm`: the weight of each output channel is a length of its own times a direction.
+    `norm`: the weight of each output channel is a length of its own times a direction. `dilation`: how many rows and
+    columns lie between neighbouring taps.
     """
 
     size: tuple[int, int]
@@ -29,6 +30,7 @@ class Conv:
     direction: Direction | None
     strict: bool
     norm: bool = False
+    dilation: tuple[int, int] = (1, 1)
 
 
 @record

@@ -66,7 +66,13 @@ def _option(option: Option, expr: ast.Expr, values: Values) -> OptionValue | Non
     if option.type == "net":
         values.bag.error("E0209", expr.span, f"a net is given by name: `{option.name} = NET`", "no name here")
         return None
-    if option.type == "nat":
+    if option.type == "pair" and isinstance(expr, ast.Tuple):
+        if len(expr.items) != 2:
+            values.bag.error("E0209", expr.span, f"`{option.name}` takes one number, or two", "rows, columns")
+            return None
+        both = [values.whole(item) for item in expr.items]
+        return None if None in both else tuple(n for n in both if n is not None)
+    if option.type in ("nat", "pair"):
         return values.whole(expr)
     if option.type == "size":
         return values.nat(expr)

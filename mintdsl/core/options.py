@@ -13,7 +13,8 @@ OptionValue = int | float | str | Nat | tuple[float, ...]
 
 @record
 class Option:
-    """One option: `type` is "nat", "size" (with formals), "real", "choice", "param" (the name of a parameter) or "net".
+    """One option. `type` is "nat", "pair" (one whole number or two), "size" (with formals), "real", "choice",
+    "param" (the name of a parameter) or "net".
 
     `default` None means that a value must be given. `choices` are the words a choice may be; the first is the default.
     """
@@ -44,6 +45,11 @@ def real(name: str, default: float | None = None, *, positive: bool = False) -> 
 def net(name: str) -> Option:
     """An option that is a net and may be left out; the step that has it looks it up."""
     return Option(name, "net", "")
+
+
+def pair(name: str, default: int) -> Option:
+    """An option that is two whole numbers, of rows and of columns, or one for both."""
+    return Option(name, "pair", default)
 
 
 def nat(name: str, default: int | None = None) -> Option:

@@ -10,8 +10,10 @@ from mintdsl.core.acts import find_init
 from mintdsl.core.bounds import bind_bound
 from mintdsl.core.formals import find_direction
 from mintdsl.core.kinds import KINDS, Kind
+from mintdsl.core.live import half_plane
 from mintdsl.core.nat import Nat
 from mintdsl.core.option_values import bind_options
+from mintdsl.core.options import OptionValue
 from mintdsl.core.scope import unknown
 from mintdsl.core.values import IndexName, Values, not_yet, too_many
 from mintdsl.diagnostics.model import Bag, Edit, Fix, Label, Safety
@@ -41,6 +43,7 @@ def declare(
         if isinstance(kind, ir.Perm) and node.init is not None:
             values.bag.error("E0211", node.init.span, "`perm` is drawn from its seed, it has no `init`", "`seed = 0`")
         good = good and _square(bound, source, target, place_span(node), values.bag)
+        good = good and _one_sided(bound, written, kind, values.bag)
         if isinstance(kind, ir.LayerNorm) and node.init is not None:
             values.bag.error(
                 "E0211", node.init.span, "`layer_norm` has no `init`", "its scale is 1, its shift 0 at first"
@@ -147,7 +150,21 @@ def _kind(node: ast.KindMap, values: Values) -> tuple[Kind, ir.MapKind] | None:
         return info, ir.Dense(direction, node.strict, norm)
     assert node.size is not None
     made = _conv(node, info, str(options["anchor"]), direction, values.bag)
-    return made if made is None else (info, replace(made[1], norm=norm))
+    dilation = _dilation(node, options["dilation"], values.bag)
+    if made is None or dilation is None:
+        return None
+    return info, replace(made[1], norm=norm, dilation=dilation)
+
+
+def _dilation(node: ast.KindMap, value: OptionValue, bag: Bag) -> tuple[int, int] | None:
+    """The spacing of the taps of a kernel, of rows and of columns."""
+    rows, columns = value if isinstance(value, tuple) else (value, value)
+    assert isinstance(rows, int) and isinstance(columns, int)
+    if not (1 <= min(rows, columns) and max(rows, columns) <= limits.DILATION.most):
+        title = f"a dilation of {rows} rows and {columns} columns"
+        bag.error("E0306", node.span, title, f"1 to {limits.DILATION.shown}")
+        return None
+    return rows, columns
 
 
 def _conv(node: ast.KindMap, info: Kind, anchor: str, direction: str | None, bag: Bag) -> tuple[Kind, ir.Conv] | None:
@@ -209,6 +226,26 @@ def _square(bound: ir.Bound | None, source: ir.Shape, target: ir.Shape, place: S
     if bound is None or bound.quantity != "det" or source == target:
         return True
     bag.error("E0701", place, f"`det` needs a square matrix: `{source}` to `{target}` is none", "sizes differ")
+    return False
+
+
+def _one_sided(bound: ir.Bound | None, node: ast.KindMap, kind: ir.MapKind, bag: Bag) -> bool:
+    """The determinant at the anchor of a kernel decides only where its other taps lie to one side."""
+    if bound is None or bound.quantity != "det" or not isinstance(kind, ir.Conv) or half_plane(kind) is not None:
+        return True
+    rows, columns = kind.size
+    bag.error(
+        "E0701",
+        bound.span,
+        f"`det` of this {rows}x{columns} kernel decides nothing: its taps lie on both sides of the anchor",
+        f"the anchor is the {kind.anchor}",
+        notes=(
+            "pixels then read each other in circles, and whether the map is invertible depends on the size of the "
+            "image: a row kernel of three ones is singular at width 2",
+            "rule HALF-PLANE: with all other taps on one side, det J = det(A)^(H W), A the matrix at the anchor",
+        ),
+        fixes=(_anchored(node, "bottom_right"),),
+    )
     return False
 
 

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from itertools import product
 from typing import TypeAlias
 
 from mintdsl.core import ir
 from mintdsl.core.counts import Sizes
-from mintdsl.core.live import anchor
+from mintdsl.core.live import differences
 from mintdsl.core.orders import Order
 
 Tap: TypeAlias = tuple[int, int, int, int]
@@ -22,10 +21,9 @@ Tap: TypeAlias = tuple[int, int, int, int]
 @lru_cache(maxsize=256)
 def taps(conv: ir.Conv, outputs: int, inputs: int, order: Order | None, direction: str) -> tuple[Tap, ...]:
     """The entries that the mask of a convolution keeps, in runs over the channels."""
-    row, column = anchor(conv, direction)
     found: list[Tap] = []
-    for u, v in product(*map(range, conv.size)):
-        down, right = u - row, v - column
+    for dh, dw in differences(conv, direction):
+        down, right = -dh, -dw
         found += ((down, right, *run) for run in _runs(conv, outputs, inputs, order, direction, down, right))
     return tuple(found)
 

@@ -18,6 +18,7 @@ from mintdsl.core.claim_words import INVERSES, weakest
 from mintdsl.core.constraints import Parametrisation, kept_by
 from mintdsl.core.coupled import coupled
 from mintdsl.core.interval import NONNEGATIVE, REAL, ZERO, Interval
+from mintdsl.core.live import half_plane
 from mintdsl.core.nat import Nat
 from mintdsl.core.orders import Order
 from mintdsl.core.postorder import postorder
@@ -277,6 +278,8 @@ class _Walk:
         diagonal = Signed(PLUS, ZERO) if kind.strict else Signed(PLUS, REAL)
         if direction is not None and not kind.strict:
             diagonal = self._diagonal(param, node.indices)
+        fronts = half_plane(kind) if isinstance(kind, ir.Conv) else (0, 0)
+        decided = param.factored and fronts is not None
         result = modules.apply_map(
             argument,
             direction,
@@ -286,13 +289,15 @@ class _Walk:
             span=node.span,
             declared=param.span,
             cycle=self.working.cycle,
-            determinant=param.bound.interval if param.bound is not None and param.factored else None,
+            determinant=param.bound.interval if param.bound is not None and decided else None,
         )
         if param.factored:
             assert param.bound is not None
-            return self._node(
-                "DET", node.span, result, [below], f"dense map, {param.bound.cmp} kept by {param.bound.via}"
-            )
+            kept = f"{param.bound.cmp} kept by {param.bound.via}"
+            if isinstance(kind, ir.Conv) and kind.size != (1, 1):
+                note = f"taps on one side of the anchor: fronts along {fronts}, det {kept} at the anchor"
+                return self._node("HALF-PLANE", node.span, result, [below], note)
+            return self._node("DET", node.span, result, [below], f"dense map, {kept}")
         note = f"{direction or 'dense'} map, " + (
             f"diag({param.name}) in {diagonal}" if direction and not kind.strict else "no diagonal"
         )

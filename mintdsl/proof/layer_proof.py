@@ -78,7 +78,8 @@ class LayerProof:
     @property
     def linked(self) -> bool:
         """Whether the module goes through it link by link, so that it has no diagonal to show."""
-        return self.composed or bool(self.applied)
+        inside = any(part.jacobian.chain is not Chain.NONE for part in self.parts)
+        return self.composed or inside or bool(self.applied)
 
     @property
     def log_det(self) -> str:

@@ -46,7 +46,7 @@ def _inner(layer: ir.Layer, node: ir.Expr, fixed: dict[str, bool]) -> ir.Expr | 
             return arg
         case ir.Linear(param=name, arg=arg):
             kind = layer.param(name).kind
-            if isinstance(kind, ir.Conv) and kind.size != (1, 1):
+            if isinstance(kind, ir.Conv) and kind.size != (1, 1) and not layer.param(name).factored:
                 return _not_yet(node.span, f"the inverse of `{name}`, a triangular convolution larger than 1x1,")
             return arg
         case ir.Binary(op=op, left=left, right=right) if constant(right, fixed):

@@ -12,7 +12,7 @@ from itertools import product
 from math import ceil, floor, gcd
 
 from mintdsl.core import ir
-from mintdsl.core.live import anchor
+from mintdsl.core.live import differences
 from mintdsl.core.orders import Order
 from mintdsl.diagnostics.model import Diagnostic, Label
 from mintdsl.proof.undefined import Undefined
@@ -76,10 +76,8 @@ def kept_families(param: ir.Param, order: Order) -> Iterator[Family]:
     kind = param.kind
     assert isinstance(kind, ir.Conv) and kind.direction is not None
     channels = param.source.dims[0].constant
-    row, column = anchor(kind, kind.direction)
     sign = 1 if kind.direction == "lower" else -1
-    for u, v in product(range(kind.size[0]), range(kind.size[1])):
-        dh, dw = row - u, column - v
+    for dh, dw in differences(kind, kind.direction):
         # along a line of channels the sign of the key changes at most once, where a row of the order is 0
         turns = {-(b * dh + c * dw) / a for a, b, c in order.rows if a}
         near = {n + k for t in turns for n in (floor(t), ceil(t)) for k in (-1, 0, 1)} | {0, -1, 1}

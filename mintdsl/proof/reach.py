@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import reduce
-from itertools import product
 from typing import assert_never
 
 from mintdsl.core import ir
 from mintdsl.core.counts import Sizes
 from mintdsl.core.interpret_env import Argument, Env, bind_layer
-from mintdsl.core.live import anchor
+from mintdsl.core.live import differences
 from mintdsl.core.orders import Order
 from mintdsl.core.postorder import operands
 from mintdsl.core.walks import with_applied
@@ -238,10 +237,9 @@ def _kernel(conv: ir.Conv, inputs: int, outputs: int, layer: ir.Layer, env: Env)
         fixed = conv.direction in ("lower", "upper")
         word = conv.direction if fixed else env.look(env.directions, conv.direction)
         later = 1 if word == "lower" else -1
-    row, column = anchor(conv, word)
     reach = HERE
-    for u, v in product(*map(range, conv.size)):
-        down, right = u - row, v - column
+    for dh, dw in differences(conv, word):
+        down, right = -dh, -dw
         ends = (1 - inputs, outputs - 1)
         if order is None or any(order.compare((channel, -down, -right)) == later for channel in ends):
             reach = reach.united(Window(down, right, down, right))

@@ -22,6 +22,7 @@ from mintdsl.core.bijections import BIJECTIONS
 from mintdsl.core.calls import concatenated
 from mintdsl.core.counts import Sizes
 from mintdsl.core.interpret_env import Env, bind_layer, evaluate_size
+from mintdsl.core.live import half_plane
 from mintdsl.core.nat import Nat
 from mintdsl.core.orders import ORDERS, Order
 from mintdsl.core.places import part_places
@@ -341,8 +342,13 @@ class _Formula:
     def order(self, kind: ir.Conv | ir.Dense, param: ir.Param) -> tuple[Order | None, str]:
         """The order that masks a map, and its direction; no order where it is not masked."""
         if param.factored and param.bound is not None and param.bound.via.removeprefix("unit_") in ("lower", "upper"):
-            space = param.source.kind
-            return ORDERS["channel_major" if space == "Image" else "natural"], param.bound.via.removeprefix("unit_")
+            word = param.bound.via.removeprefix("unit_")
+            if not isinstance(kind, ir.Conv):
+                return ORDERS["natural"], word
+            # at the anchor the triangle, at other taps all: they come first in the order of the fronts
+            sign = 1 if word == "lower" else -1
+            down, right = half_plane(kind) or (0, 0)
+            return Order("fronts", "Image", ((0, sign * down, sign * right), (1, 0, 0))), word
         if kind.direction is None:
             return None, "lower"
         order = self.layer.order

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -37,6 +38,13 @@ class AssumptionError(ValueError):
         )
 
 
+class DetAt(NamedTuple):
+    """In the place of a tap: what is assumed is the determinant of a kernel's matrix there."""
+
+    row: int
+    column: int
+
+
 def assume_nonzero(layer: str, parameter: str, diagonal: Tensor, which: str = "stored", what: str = "diag") -> None:
     """AssumptionError for the entry of `diagonal` that is nearest to 0, or not finite, if one breaks the assumption.
 
@@ -55,11 +63,11 @@ def assume_nonzero(layer: str, parameter: str, diagonal: Tensor, which: str = "s
         raise AssumptionError(layer, parameter, element, float(diagonal.flatten()[worst]), which, what)
 
 
-def regularity(value: Tensor) -> Tensor:
-    """Of matrices, or 1x1 kernels, the least singular value over the largest; 0 where rounding alone may have made it,
-    so that the matrix may be singular, and NaN where an entry is not finite."""
+def regularity(value: Tensor, tap: tuple[int, ...] = (0, 0)) -> Tensor:
+    """Of matrices, or kernels at a tap, the least singular value over the largest; 0 where rounding alone may have made
+    it, so that the matrix may be singular, and NaN where an entry is not finite."""
     matrix = value.detach().double()
-    matrix = matrix[..., 0, 0] if matrix.dim() == 4 else matrix
+    matrix = matrix[..., tap[0], tap[1]] if matrix.dim() == 4 else matrix
     finite = torch.isfinite(matrix).all(-1).all(-1)
     sizes = torch.linalg.svdvals(torch.where(finite[..., None, None], matrix, 0.0))
     ratio = sizes[..., -1] / sizes[..., 0].clamp(min=torch.finfo(torch.float64).tiny)
@@ -69,12 +77,14 @@ def regularity(value: Tensor) -> Tensor:
 
 def word_of(tap: tuple[int, ...] | str | None) -> str:
     """What is assumed not to be 0: the determinant, or the diagonal at this tap."""
-    return tap if isinstance(tap, str) else "diag"
+    return "det" if isinstance(tap, str | DetAt) else "diag"
 
 
 def diagonal_at(value: Tensor, tap: tuple[int, ...] | str | None) -> Tensor:
     """The diagonal of a parameter: of a kernel at its anchor `tap`, of a matrix (), or the value itself (None); for
-    "det" how far from singular it is."""
+    "det", or a DetAt, how far from singular it is."""
+    if isinstance(tap, DetAt):
+        return regularity(value, tap)
     if isinstance(tap, str):
         return regularity(value)
     return value if tap is None else diagonal_of(value, tap)

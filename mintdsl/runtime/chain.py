@@ -29,8 +29,8 @@ def scaling_log_det(scale: Tensor | float, x: Tensor) -> Tensor | float:
 def effective_matrix(layer: LayerLike, name: str) -> Tensor:
     """The effective value of a parameter, factors multiplied. KeyError names the parameters there are."""
     stored = effective_value(layer, name)
-    form = layer.forms.get(name)
-    return stored if form is None else dense_factors(form, stored, order_of(layer, name))
+    form, tap = layer.forms.get(name, ("", ()))
+    return dense_factors(form, stored, order_of(layer, name), tap) if form else stored
 
 
 def order_of(layer: LayerLike, name: str) -> Tensor | None:
@@ -42,7 +42,7 @@ def order_of(layer: LayerLike, name: str) -> Tensor | None:
 @torch.no_grad()
 def set_effective_matrix(layer: LayerLike, name: str, value: Tensor) -> None:
     """Store what gives a parameter this value, all or nothing: ValueError, with the reason, where its form cannot."""
-    form = layer.forms.get(name)
-    if form is None or form == "raw":
+    form, _ = layer.forms.get(name, ("", ()))
+    if form in ("", "raw"):
         return set_effective_value(layer, name, value)
     store_effective(layer, name, value, effective_matrix, functools.partial(refuse_matrix, name, form))

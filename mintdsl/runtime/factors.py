@@ -15,15 +15,25 @@ from __future__ import annotations
 import math
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mintdsl.runtime.families import diagonal_of
 from mintdsl.runtime.parametrise import folded, positive_softplus_inverse
 
 
-def matrix_of(weight: Tensor) -> Tensor:
-    """The matrix [n, n] of a 1x1 kernel [n, n, 1, 1]; a matrix as it is."""
-    return weight[..., 0, 0] if weight.dim() == 4 else weight
+def matrix_of(weight: Tensor, tap: tuple[int, ...] = (0, 0)) -> Tensor:
+    """The matrix [n, n] at a tap of a kernel [n, n, rows, columns]; a matrix as it is."""
+    return weight[..., tap[0], tap[1]] if weight.dim() == 4 else weight
+
+
+def with_matrix(weight: Tensor, matrix: Tensor, tap: tuple[int, ...] = (0, 0)) -> Tensor:
+    """`weight` with another matrix, or with another one at this tap of a kernel."""
+    if weight.dim() < 4 or weight.shape[-2:] == (1, 1):
+        return matrix.reshape(weight.shape)
+    (top, left), (rows, columns) = tap, weight.shape[-2:]
+    around = (left, columns - 1 - left, top, rows - 1 - top)
+    places = nn.functional.pad(torch.ones_like(weight[:1, :1, :1, :1]), around)
+    return torch.where(places > 0, nn.functional.pad(matrix[..., None, None], around), weight)
 
 
 def exactly(x: Tensor) -> torch.autocast:
@@ -122,9 +132,9 @@ def solve_factors(form: str, weight: Tensor, z: Tensor, order: Tensor | None = N
     return solve_triangle(stored, z, upper=form not in ("lower", "unit_lower"))
 
 
-def dense_factors(form: str, weight: Tensor, order: Tensor | None = None) -> Tensor:
-    """A itself, rounded, in the shape of the parameter."""
-    stored = matrix_of(weight)
+def dense_factors(form: str, weight: Tensor, order: Tensor | None = None, tap: tuple[int, ...] = (0, 0)) -> Tensor:
+    """A itself, rounded, in the shape of the parameter: of a kernel at this tap."""
+    stored = matrix_of(weight, tap)
     if form == "plu":
         assert order is not None
         rows = lower_factor(stored) @ torch.triu(stored)
@@ -137,12 +147,12 @@ def dense_factors(form: str, weight: Tensor, order: Tensor | None = None) -> Ten
         product = torch.tril(stored)
     else:
         product = stored if form == "raw" else torch.triu(stored)
-    return product.reshape(weight.shape)
+    return with_matrix(weight, product, tap)
 
 
-def factors_log_det(form: str, weight: Tensor, x: Tensor) -> Tensor:
+def factors_log_det(form: str, weight: Tensor, x: Tensor, tap: tuple[int, ...] = (0, 0)) -> Tensor:
     """log |det| of A at all pixels of x [B, n, *pixels] together: a number, in float32 at least."""
-    stored = matrix_of(weight)
+    stored = matrix_of(weight, tap)
     stored = stored.to(torch.promote_types(stored.dtype, torch.float32))
     pixels = math.prod(x.shape[2:])
     if form == "raw":
@@ -156,13 +166,13 @@ def signs_only(raw: Tensor, sign: Tensor) -> Tensor:
     return sign.expand_as(raw)
 
 
-def factorise(form: str, value: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """(stored, sign, order) of the matrix of this form that is nearest, in spirit, to `value`.
+def factorise(form: str, value: Tensor, tap: tuple[int, ...] = (0, 0)) -> tuple[Tensor, Tensor, Tensor]:
+    """(stored, sign, order) of the matrix of this form that is nearest, in spirit, to `value`, or to that at its tap.
 
     Pivots nearer to 0 than 2^-19 are moved there and what the form cannot hold is left out, so that any finite value
     can be stored as an initial one. In float64 inside. `stored` has raw numbers on its diagonal.
     """
-    given = matrix_of(value).detach()
+    given = matrix_of(value, tap).detach()
     a = given.double()
     n = a.shape[-1]
     places = torch.arange(n, device=a.device).expand(a.shape[:-1])
@@ -194,7 +204,7 @@ def factorise(form: str, value: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     if form == "householder":
         off = torch.tril(a, -1)
     stored = torch.diag_embed(raw) + (off - torch.diag_embed(off.diagonal(dim1=-2, dim2=-1))).to(given.dtype)
-    return stored.reshape(value.shape), sign, order
+    return with_matrix(value.detach(), stored, tap), sign, order
 
 
 def refuse_matrix(name: str, form: str, value: Tensor, got: Tensor) -> None:
@@ -204,6 +214,7 @@ def refuse_matrix(name: str, form: str, value: Tensor, got: Tensor) -> None:
     off = float((got - value).abs().max())
     if off <= slack:
         return
+    place = " at the anchor" if value.dim() == 4 and value.shape[-2:] != (1, 1) else ""
     holds = {
         "plu": "matrices whose pivots are at least 2^-20 in magnitude",
         "qr": "matrices whose R has a diagonal of at least 2^-20 in magnitude",
@@ -213,4 +224,4 @@ def refuse_matrix(name: str, form: str, value: Tensor, got: Tensor) -> None:
         "unit_upper": "upper triangular matrices with 1 on the diagonal",
         "householder": "orthogonal matrices",
     }
-    raise ValueError(f"{name} cannot hold this value: `via {form}` holds {holds[form]} (off by {off:.3g})")
+    raise ValueError(f"{name} cannot hold this value: `via {form}` holds {holds[form]}{place} (off by {off:.3g})")

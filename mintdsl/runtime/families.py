@@ -8,12 +8,20 @@ import torch
 from torch import Tensor, nn
 
 
-def family_conv(x: Tensor, weight: Tensor, anchor: tuple[int, int], inputs: int = 0, shared: int = 0) -> Tensor:
+def family_conv(
+    x: Tensor,
+    weight: Tensor,
+    anchor: tuple[int, int],
+    inputs: int = 0,
+    shared: int = 0,
+    dilation: tuple[int, int] = (1, 1),
+) -> Tensor:
     """Zero-padded convolutions of stride 1, summed over the last `inputs` index axes.
 
     x [B, *rest, *shared, *inputs, I, H, W] and weight [*shared, *outputs, *inputs, O, I, kh, kw] give
     [B, *rest, *shared, *outputs, O, H, W]: summed families become input channels, free ones output channels, shared
-    ones groups. `anchor` is the tap that meets the pixel itself; the padding follows from it.
+    ones groups. `anchor` is the tap that meets the pixel itself; the padding follows from it,
+    and from how many rows and columns lie between neighbouring taps, `dilation`.
     """
     rows, columns = weight.shape[-2:]
     outputs = weight.dim() - 4 - shared - inputs
@@ -25,12 +33,14 @@ def family_conv(x: Tensor, weight: Tensor, anchor: tuple[int, int], inputs: int 
     kernel = weight.movedim(-4, first) if inputs else weight
     kernel = kernel.reshape(-1, math.prod(summed) * weight.shape[-3], rows, columns)
     folded = x.reshape(-1, math.prod(groups) * kernel.shape[1], *x.shape[-2:])
-    top, left = anchor
+    (top, left), (down, right) = anchor, dilation
+    above, before = top * down, left * right
     if rows == 2 * top + 1 and columns == 2 * left + 1:
-        y = nn.functional.conv2d(folded, kernel, padding=(top, left), groups=math.prod(groups))
+        y = nn.functional.conv2d(folded, kernel, padding=(above, before), dilation=dilation, groups=math.prod(groups))
     else:
-        padded = nn.functional.pad(folded, (left, columns - 1 - left, top, rows - 1 - top))
-        y = nn.functional.conv2d(padded, kernel, groups=math.prod(groups))
+        around = (before, (columns - 1 - left) * right, above, (rows - 1 - top) * down)
+        padded = nn.functional.pad(folded, around)
+        y = nn.functional.conv2d(padded, kernel, dilation=dilation, groups=math.prod(groups))
     return y.reshape(x.shape[0], *rest, *groups, *free, out_channels, *x.shape[-2:])
 
 

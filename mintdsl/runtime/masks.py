@@ -15,10 +15,12 @@ def index_differences(
     size: tuple[int, ...],
     anchor: tuple[int, ...],
     positions: tuple[Sequence[int], Sequence[int]] | None = None,
+    dilation: tuple[int, ...] | None = None,
 ) -> Tensor:
     """Index of the output minus index of the input it reads, for each entry: int64 [O, I, *size, 1 + len(size)].
 
-    Entry (o, i, u, v) of a cross-correlation reads channel i at offset (u, v) - anchor from the output pixel.
+    Entry (o, i, u, v) of a cross-correlation reads channel i at offset (u, v) - anchor, times the dilation (default 1),
+    from the output pixel.
     `positions` gives each output and each input channel its coordinate (default: its number); hidden channels
     share the coordinates of the channels they stand for. With `size` and `anchor` empty this is a matrix [O, I].
     """
@@ -29,8 +31,9 @@ def index_differences(
     across = rows[:, None] - columns
     shape = (*channels, *size)
     parts = [across.reshape(*channels, *[1] * rank).expand(shape)]
-    for axis, (extent, centre) in enumerate(zip(size, anchor, strict=True)):
-        parts.append((centre - torch.arange(extent, device="cpu")).reshape(-1, *[1] * (rank - 1 - axis)).expand(shape))
+    for axis, (extent, centre, apart) in enumerate(zip(size, anchor, dilation or (1,) * rank, strict=True)):
+        along = (centre - torch.arange(extent, device="cpu")) * apart
+        parts.append(along.reshape(-1, *[1] * (rank - 1 - axis)).expand(shape))
     return torch.stack(parts, dim=-1)
 
 
@@ -42,6 +45,7 @@ def kept_entries(
     size: tuple[int, ...] = (),
     anchor: tuple[int, ...] = (),
     positions: tuple[Sequence[int], Sequence[int]] | None = None,
+    dilation: tuple[int, ...] | None = None,
 ) -> Tensor:
     """Mask of the entries that the order allows: bool [O, I, *size].
 
@@ -50,7 +54,7 @@ def kept_entries(
     the entry from an index to itself unless `strict`. Different indices with equal keys are not kept: reading a tie
     would make the map triangular in blocks only. `direction` None keeps every entry.
     """
-    differences = index_differences(channels, size, anchor, positions)
+    differences = index_differences(channels, size, anchor, positions, dilation)
     if direction is None:
         return torch.ones(differences.shape[:-1], dtype=torch.bool, device="cpu")
     if direction not in ("lower", "upper"):

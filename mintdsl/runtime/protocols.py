@@ -23,7 +23,7 @@ class LayerLike(Protocol):
     fronts: int
     functional: tuple[int, ...]
     kept_weights: tuple[Tensor, ...] | None
-    forms: dict[str, str]
+    forms: dict[str, tuple[str, tuple[int, ...]]]
     last_inverse: InverseInfo | None
 
     def value(self, x: Tensor, w: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]: ...

@@ -24,6 +24,7 @@ def kept_differences(
     size: tuple[int, ...],
     anchor: tuple[int, ...],
     event_shape: tuple[int, ...],
+    dilation: tuple[int, ...] = (1, 1),
 ) -> frozenset[tuple[int, ...]]:
     """Index of an output minus index of another that it reads, for a map that `order` and `direction` mask.
 
@@ -32,8 +33,9 @@ def kept_differences(
     """
     sign = 1 if direction == "lower" else -1
     taps: list[tuple[int, ...]] = [()]
-    for extent, centre, length in zip(size, anchor, event_shape[1:], strict=False):
-        taps = [(*tap, centre - place) for tap in taps for place in range(extent) if abs(centre - place) < length]
+    for extent, centre, length, apart in zip(size, anchor, event_shape[1:], dilation, strict=False):
+        along = [(centre - place) * apart for place in range(extent)]
+        taps = [(*tap, way) for tap in taps for way in along if abs(way) < length]
 
     def kept(difference: tuple[int, ...]) -> bool:
         keys = (sign * sum(a * b for a, b in zip(row, difference, strict=True)) for row in order)

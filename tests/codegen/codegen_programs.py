@@ -1902,8 +1902,83 @@ layer A on Vec[D] ensures lower, diag > 0, invertible {
 }""",
 }
 
+KERNELS = {
+    f"kernel_{via}": (
+        f"layer A on Image[C, H, W] ensures invertible {{ param W : conv {kind} with {det} via {via} "
+        "init near_identity(std = 0.1) map x -> W(x) }"
+    )
+    for via, det, kind in (
+        ("plu", "det != 0", "2x3 (anchor = top_right, dilation = (2, 1))"),
+        ("qr", "det != 0", "3x3 (anchor = bottom_right)"),
+        ("lower", "det != 0", "2x2 (anchor = bottom_left)"),
+        ("upper", "det != 0", "3x1 (anchor = top_left, dilation = 2)"),
+        ("raw", "det != 0", "3x2 (anchor = bottom_left)"),
+        ("unit_lower", "det == 1", "3x3 (anchor = top_left)"),
+        ("unit_upper", "det == 1", "1x3 (anchor = bottom_left, dilation = (1, 2))"),
+        ("householder", "det == 1", "2x2 (anchor = top_right)"),
+    )
+}
+KERNELS_APPLIED = {
+    "kernel_chain": """
+layer A on Image[C, H, W] ensures invertible {
+  param W : conv 2x2 (anchor = bottom_right) with det != 0 init near_identity
+  param V : conv 3x2 (anchor = top_left) with det == 1 via householder init near_identity
+  param L : conv 1x1 upper with diag != 0
+  param P : perm (axis = all, seed = 2)
+  param b : bias
+  map x -> -P(V(leaky_relu(W(L(x)) + exp(b), 0.5)) - W(V(b)))
+}""",
+    "kernels_in_parts": """
+layer A on Image[4, 2, 3] ensures invertible {
+  space Q = Image[2, 2, 3]
+  param W, U : conv 2x2 (anchor = top_right) on Q with det != 0 init near_identity
+  param V : conv 3x3 (anchor = bottom_left, dilation = (1, 2)) on Q with det == 1 init near_identity
+  param s : bias on Q
+  map x {
+    let (a, b) = split(x, channel)
+    return join(V(a * exp(s)) + U(s), s - W(exp(tanh(U(a))) * V(W(b)) + a))
+  }
+}""",
+    "kernels_in_corners": """
+layer A on Image[4, 2, 3] ensures invertible, inverse closed_form {
+  space Q = Image[2, 2, 3]
+  param W : conv 2x2 (anchor = bottom_right) on Q with det == 1 init near_identity
+  param V : conv 3x3 (anchor = top_left) on Q with det != 0 init near_identity
+  map x {
+    let (a, b) = split(x, channel)
+    return join(W(a), V(W(b)))
+  }
+}""",
+    "matrices_in_parts": """
+layer A on Vec[6] ensures invertible {
+  param W : linear on Vec[2] with det != 0 via qr
+  param V : linear on Vec[2] with det == 1
+  map x {
+    let (a, b, c) = split(x, strided, parts = 3)
+    return join(V(W(a)), b, -W(c) * exp(b))
+  }
+}""",
+    "conv_dilated": """
+layer A on Image[C, H, W] ensures lower, diag > 0, invertible {
+  index i : 2
+  param k : conv 3x3 lower (dilation = 2) with diag > 0
+  param l[i] : conv 2x2 lower (anchor = corner, dilation = (1, 2)) with diag > 0
+  param m : conv 3x3 (dilation = (2, 1))
+  param b : bias
+  map x -> k(elu(sum[i](l[i](x)))) + x + m(b)
+}""",
+    "conv_dilated_mixed": """
+order fronts = (h + 2 * w, c)
+layer A(d: Dir) on Image[C, H, W] ensures d, diag > 0, invertible {
+  order fronts
+  param k : conv 3x2 d (anchor = corner, dilation = (2, 3)) with diag > 0
+  map x -> k(x)
+}
+flow F on Image[2, 3, 4] ensures invertible { A(d = lower) A(d = upper) }""",
+}
+
 GROUPS = (PARAMETRISATIONS, CONV_DIAGONALS, MAPS, TIES, FAMILIES, FORMULAS, ACTS, NAMES, DATA, FLOWS, NETS)
-GROUPS += (FACTORS, CHAINS, SPLINES, MIXTURES, APPLIED)
+GROUPS += (FACTORS, KERNELS, KERNELS_APPLIED, CHAINS, SPLINES, MIXTURES, APPLIED)
 PROGRAMS: dict[str, str] = {name: HEAD + text for group in GROUPS for name, text in group.items()}
 """Program text by name."""
 
@@ -1917,6 +1992,9 @@ SHAPES: dict[str, tuple[int, ...]] = {
     "conv_even": (1, 4, 3),
     "conv_negative_order": (2, 3, 3),
     "conv_cinc": (2, 3, 3),
+    "conv_dilated": (1, 3, 5),
+    "kernel_upper": (2, 5, 1),
+    "kernel_unit_upper": (2, 1, 5),
     "tie_three": (2, 3, 2),
 }
 """Shapes of the compiled definitions that have none of their own, where the usual ones do not show the construct."""

@@ -7,7 +7,7 @@ import random
 import pytest
 import torch
 from codegen_oracle import compile_text, dense_jacobian, draw, source, worst
-from codegen_programs import CHAINS, FACTORS, HEAD
+from codegen_programs import CHAINS, FACTORS, HEAD, KERNELS
 from torch import Tensor, nn
 
 GLOW = (
@@ -25,6 +25,9 @@ layer Mix on Image[C, H, W] ensures invertible {
 RAW = HEAD + "layer A on Image[C, H, W] ensures invertible { param W : conv 1x1 with det != 0 via raw map x -> W(x) }"
 
 
+MATRICES = FACTORS | KERNELS
+
+
 def check(model: nn.Module, x: Tensor) -> None:
     """Against automatic differentiation and elimination, which share nothing with the generator."""
     z, log_det = model(x)
@@ -36,24 +39,26 @@ def check(model: nn.Module, x: Tensor) -> None:
     assert worst(back, x) <= allowed and worst(inverse_log_det, -log_det) <= 1e-10
 
 
-@pytest.mark.parametrize("name", [*FACTORS, "glow"])
+@pytest.mark.parametrize("name", [*MATRICES, "glow"])
 def test_dense_jacobian_log_det_and_inverse_at_random_shapes(name: str) -> None:
-    text = GLOW if name == "glow" else HEAD + FACTORS[name]
+    text = GLOW if name == "glow" else HEAD + MATRICES[name]
     at = compile_text(text)
     made = random.Random(name)
     for seed in range(6):
         image = (made.randint(1, 6), made.randint(1, 3), made.randint(1, 3))
+        if "kernel" in name:
+            image = (made.randint(1, 3), made.randint(1, 5), made.randint(1, 5))
         shape = (made.randint(1, 9),) if "linear" in name else image
         model = draw(at.cls(shape, dtype=torch.float64).eval(), seed, 0.7)
         check(model, torch.randn(2, *shape, dtype=torch.float64))
 
 
-@pytest.mark.parametrize("name", FACTORS)
+@pytest.mark.parametrize("name", MATRICES)
 def test_extremes_of_raw_numbers(name: str) -> None:
     """Whatever finite numbers are stored, the log-det is finite, and in float32 and bfloat16 too."""
     if "raw" in name:
         pytest.skip("stored as it is: an assumption")
-    at = compile_text(HEAD + FACTORS[name])
+    at = compile_text(HEAD + MATRICES[name])
     shape = (4,) if "linear" in name else (4, 1, 2)
     for dtype in (torch.float64, torch.float32, torch.bfloat16):
         for value in (0.0, 80.0, -80.0, 1e4, -1e4, 1e30, -1e30):
@@ -65,9 +70,9 @@ def test_extremes_of_raw_numbers(name: str) -> None:
             assert torch.isfinite(log_det).all() and log_det.dtype == dtype
 
 
-@pytest.mark.parametrize("name", [name for name in FACTORS if "raw" not in name])
+@pytest.mark.parametrize("name", [name for name in MATRICES if "raw" not in name])
 def test_set_effective_is_all_or_nothing(name: str) -> None:
-    at = compile_text(HEAD + FACTORS[name])
+    at = compile_text(HEAD + MATRICES[name])
     layer = draw(at.cls((3,) if "linear" in name else (3, 1, 1), dtype=torch.float64), 3)
     target = draw(at.cls((3,) if "linear" in name else (3, 1, 1), dtype=torch.float64), 4).effective("W").detach()
     layer.set_effective("W", target)
@@ -78,6 +83,31 @@ def test_set_effective_is_all_or_nothing(name: str) -> None:
         with pytest.raises(ValueError, match="W "):
             layer.set_effective("W", value)
         assert all(torch.equal(value, state[key]) for key, value in layer.state_dict().items())
+
+
+def test_a_kernel_that_its_constraint_refuses_is_not_stored() -> None:
+    """Only the matrix at the anchor is constrained; what the other taps hold is free."""
+    layer = compile_text(HEAD + KERNELS["kernel_unit_lower"]).cls((2, 3, 3), dtype=torch.float64)
+    kernel = torch.randn(2, 2, 3, 3, dtype=torch.float64)
+    kernel[..., 0, 0] = torch.tensor([[1.0, 0.0], [-7.0, 1.0]])
+    layer.set_effective("W", kernel)
+    assert torch.equal(layer.effective("W"), kernel)
+    kernel[..., 0, 0] = torch.tensor([[1.0, 0.0], [-7.0, 2.0]])
+    with pytest.raises(ValueError, match="with 1 on the diagonal at the anchor"):
+        layer.set_effective("W", kernel)
+
+
+def test_the_anchor_of_a_kernel_stored_as_it_is_is_tested() -> None:
+    model = compile_text(HEAD + KERNELS["kernel_raw"]).cls((2, 2, 3), dtype=torch.float64)
+    kernel = torch.randn(2, 2, 3, 2, dtype=torch.float64)
+    kernel[..., 2, 0] = torch.tensor([[1.0, 2.0], [2.0, 4.0]])
+    with pytest.raises(ValueError, match=r"det\(W\)"):
+        model.set_effective("W", kernel)
+    with pytest.raises(ValueError, match=r"det\(W\)"):
+        model.load_state_dict({"W": kernel})
+    kernel[..., 2, 0] = torch.eye(2).flip(0)  # regular, though its diagonal is 0
+    model.set_effective("W", kernel)
+    check(model, torch.randn(1, 2, 2, 3, dtype=torch.float64))
 
 
 def test_a_singular_matrix_stored_as_it_is_is_found() -> None:

@@ -71,7 +71,7 @@ EVERYTHING = [
 ]
 EVERYTHING += ["flow_three_scales", "flow_moved"]
 CHAINS = ["chain_by_hand", "chain_plu_conv", "chain_qr_linear", "chain_householder_conv", "chain_raw_conv"]
-EVERYTHING += [*CHAINS, "chain_elementwise", "chain_on_sequences"]
+EVERYTHING += [*CHAINS, "chain_elementwise", "chain_on_sequences", "kernel_plu", "kernel_chain", "kernels_in_corners"]
 
 
 def model_of(name: str, dtype: torch.dtype = torch.float64, seed: int = 0) -> nn.Module:

@@ -58,8 +58,9 @@ def _layer(layer: ir.Layer) -> Iterator[str]:
         match param.kind:
             case ir.Elementwise(kind=word):
                 yield f"kind:{word}"
-            case ir.Conv(anchor=anchor, direction=direction):
+            case ir.Conv(anchor=anchor, direction=direction, dilation=dilation):
                 yield "kind:conv"
+                yield from ["option:dilation"] if dilation != (1, 1) else []
                 yield f"anchor:{anchor}"
                 yield f"direction:{direction}"
             case ir.Dense(direction=direction):

@@ -215,10 +215,9 @@ class Weights:
         return self.made[place]
 
     def factored(self, param: ir.Param) -> Tensor:
-        """The square matrix that stored factors stand for, [R, n, n]."""
+        """The square matrix that stored factors stand for, [R, n, n]; of a kernel that at its anchor."""
         assert param.bound is not None
-        raw = self.stored(param.name, ())
-        raw = raw.reshape(raw.shape[:3])
+        raw = self.at_anchor(param)
         if param.bound.via == "raw":
             return raw
         own = TINY + _softplus(raw.diagonal(dim1=-2, dim2=-1))[0]
@@ -243,11 +242,27 @@ class Weights:
                     found = found - 2 * v @ (v.mT @ found)
                 return found
 
+    def at_anchor(self, param: ir.Param) -> Tensor:
+        """The stored numbers of a square matrix, [R, n, n]; of a kernel those at its anchor."""
+        raw = self.stored(param.name, ())
+        if not isinstance(param.kind, ir.Conv):
+            return raw
+        row, column = self.anchor(param.kind)
+        return raw[..., row, column]
+
+    def around(self, param: ir.Param, matrix: Tensor, other: Tensor) -> Tensor:
+        """`matrix` as the whole of a map: `other` has the other taps of a kernel."""
+        if not isinstance(param.kind, ir.Conv):
+            return matrix
+        row, column = self.anchor(param.kind)
+        whole = other.clone()
+        whole[..., row, column] = matrix
+        return whole
+
     def terms(self, param: ir.Param) -> Tensor:
         """The sizes of the terms that the entries of a matrix of factors are made of, [R, n, n]."""
         assert param.bound is not None
-        raw, own = self.stored(param.name, ()), self.factored(param).abs()
-        raw = raw.reshape(raw.shape[:3]).abs()
+        raw, own = self.at_anchor(param).abs(), self.factored(param).abs()
         n = raw.shape[-1]
         match param.bound.via:
             case "plu":
@@ -283,7 +298,8 @@ class Weights:
         if isinstance(kind, ir.Perm):
             return self.moves(param)
         assert isinstance(kind, (ir.Conv, ir.Dense))
-        full = self.expanded(param, self.factored(param) if param.factored else self.stored(param.name, member))
+        raw = self.stored(param.name, member)
+        full = self.expanded(param, self.around(param, self.factored(param), raw) if param.factored else raw)
         if kind.direction is None:
             return full
         if isinstance(self.layer, ir.Net):
@@ -313,8 +329,6 @@ class Weights:
         """The stored numbers of a map, without its mask, as a dense matrix."""
         kind = param.kind
         assert isinstance(kind, (ir.Conv, ir.Dense))
-        if param.factored and isinstance(kind, ir.Conv):
-            raw = raw[..., None, None]
         targets = list(product(*map(range, self.env.shape(param.target))))
         sources = list(product(*map(range, self.env.shape(param.source))))
         if isinstance(kind, ir.Dense):
@@ -325,8 +339,9 @@ class Weights:
             index, inside = [], []
             for o, h, w in targets:
                 for i, hh, ww in sources:
-                    u, v = hh - h + row, ww - w + column
-                    good = 0 <= u < kind.size[0] and 0 <= v < kind.size[1]
+                    (up, down), (left, right) = divmod(hh - h, kind.dilation[0]), divmod(ww - w, kind.dilation[1])
+                    u, v = up + row, left + column
+                    good = not (down or right) and 0 <= u < kind.size[0] and 0 <= v < kind.size[1]
                     inside.append(good)
                     index.append(((o * raw.shape[2] + i) * kind.size[0] + u) * kind.size[1] + v if good else 0)
             full = raw.flatten(1)[:, index].masked_fill(~torch.tensor(inside), 0.0)
@@ -503,7 +518,8 @@ class Formula:
         result = tensors.linear(self.weights.matrix(node.param, member), argument)
         if not param.factored:
             return result
-        terms = self.weights.expanded(param, self.weights.terms(param))
+        stored = self.weights.stored(param.name, ()).abs()
+        terms = self.weights.expanded(param, self.weights.around(param, self.weights.terms(param), stored))
         rounded = torch.einsum("red,rbd->rbe", terms, argument.value.abs())
         return replace(result, error=result.error + 16 * tensors.EPS * terms.shape[-1] * rounded)
 

@@ -357,7 +357,9 @@ class _Trial:
                 if param.factored:  # a product may overflow, its factors may not
                     place = cast("tuple[str, ...]", module.names).index(param.name)
                     got = cast("Callable[[], tuple[Tensor, ...]]", module.effective_weights)()[place].double()
-                    got = got.reshape(got.shape[:2])
+                    if isinstance(param.kind, ir.Conv):
+                        row, column = weights.anchor(param.kind)
+                        got = got[..., row, column]
                 else:
                     got = cast("Callable[[str], Tensor]", module.effective)(param.name).double()
                 where = f"{param.name} of {used.layer.name}, {dtype}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from random import Random
 
 from mintdsl.core.activations import ACTIVATIONS, Activation
 from mintdsl.core.constraints import CONSTRAINTS, Constraint
@@ -137,6 +138,11 @@ EVEN = ((2, 2), (2, 3), (3, 2), (1, 2), (2, 1))
 CORNERS = ("bottom_right", "bottom_left", "top_right", "top_left")
 
 
+def spaced(rng: Random) -> str:
+    """Now and then a dilation, as a further option."""
+    return rng.choice(("", "", "", ", dilation = 2", ", dilation = (1, 2)", ", dilation = (3, 1)"))
+
+
 def map_kind(draft: Draft, *, strict: bool = False, dense: bool = False) -> str:
     """`conv 3x3 lower (anchor = corner)` or `linear lower`: a map that acts on the layer's shape."""
     direction = draft.direction
@@ -154,5 +160,6 @@ def map_kind(draft: Draft, *, strict: bool = False, dense: bool = False) -> str:
     if not dense:
         anchors += ["corner", "corner"]
     anchor = draft.pick(anchors)
-    options = "" if anchor == "centre" and draft.chance(0.7) else f" (anchor = {anchor})"
+    apart = spaced(draft.rng)
+    options = "" if anchor == "centre" and not apart and draft.chance(0.7) else f" (anchor = {anchor}{apart})"
     return f"conv {rows}x{columns}{words}{options}"

@@ -195,6 +195,11 @@ def taps(n: int) -> str:
     return f"mint 1\nlayer L on Image[C, H, W] {{ param k : conv 1x{n} lower (anchor = corner) map x -> k(x) }}\n"
 
 
+def dilation(n: int) -> str:
+    kind = f"conv 3x3 lower (dilation = (1, {n}))"
+    return f"mint 1\nlayer L on Image[C, H, W] {{ param k : {kind} map x -> k(x) }}\n"
+
+
 def steps(n: int) -> str:
     return flow(f"repeat {n} {{ A }}")
 
@@ -260,6 +265,7 @@ CASES: dict[str, tuple[Callable[[int], str], ...]] = {
     "COEFFICIENT": (coefficient,),
     "SIZE": (size,),
     "TAPS": (taps,),
+    "DILATION": (dilation,),
     "STEPS": (steps,),
     "COPIES": (copies,),
     "PERMUTED": (permuted,),

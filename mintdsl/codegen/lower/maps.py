@@ -46,6 +46,8 @@ def map_of(lowering: Lowering, node: ir.Linear, param: ir.Param, argument: Code,
     if shared:
         extra += f", shared={len(shared)}"
     if isinstance(param.kind, ir.Conv):
+        if param.kind.dilation != (1, 1):
+            extra += f", dilation={param.kind.dilation}"
         text = f"family_conv({argument.text}, {weight.text}, {lowering.anchors[param.name]}{extra})"
     else:
         text = f"family_linear({argument.text}, {weight.text}{extra})"

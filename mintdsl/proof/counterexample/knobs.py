@@ -15,7 +15,7 @@ from mintdsl.core.constraints import Parametrisation
 from mintdsl.core.interpret_env import Env
 from mintdsl.core.interpret_weights import Weights, param_shape, parametrisation, sign_shape
 from mintdsl.core.interval import Interval
-from mintdsl.core.live import anchor
+from mintdsl.core.live import anchor, differences
 from mintdsl.core.orders import DIRECTIONS
 from mintdsl.records import record, replace
 
@@ -149,10 +149,10 @@ def _reaches(param: ir.Param, shape: tuple[int, ...], place: int, env: Env) -> b
     if not isinstance(param.kind, ir.Conv):
         return True
     word = param.kind.direction or "lower"  # without a direction the anchor is named
-    row, column = anchor(param.kind, word if word in DIRECTIONS else env.look(env.directions, word))
+    apart = differences(param.kind, word if word in DIRECTIONS else env.look(env.directions, word))
     _, height, width = env.shape(param.source)
-    across, down = place % shape[-1], place // shape[-1] % shape[-2]
-    return abs(down - row) < height and abs(across - column) < width
+    down, across = apart[place % len(apart)]
+    return abs(down) < height and abs(across) < width
 
 
 def _diagonal(param: ir.Param, shape: tuple[int, ...], env: Env) -> dict[int, int]:

@@ -130,8 +130,8 @@ class Scope(NamedTuple):
             return "BN", normalized(f, Fraction(options[0]))
         if kind == "perm":
             return "PERM", permuted(f)
-        if determinant(self.params[name]):
-            return "DET", mapped(f, None, self.diagonal(name, indices))
+        if rule := determinant(self.params[name]):
+            return rule, mapped(f, None, self.diagonal(name, indices))
         direction = self.directions[name]
         diagonal = ANY if direction is None else self.diagonal(name, indices)
         return "BASIC" if f == VARIABLE else "COMP", mapped(f, direction, diagonal)
@@ -173,15 +173,38 @@ class Scope(NamedTuple):
         return found
 
 
-def determinant(param: Json) -> bool:
-    """Whether the constraint of a parameter is one of its determinant; only a matrix on one shape has one."""
+def determinant(param: Json) -> str:
+    """The rule of a constraint on a determinant, "" without one: of a matrix, or of that at the anchor of a kernel.
+
+    Where the anchor is a corner, every other tap reads a pixel before the one that it writes, along one diagonal.
+    """
     if not param["with"] or not param["with"][0].startswith("det"):
-        return False
-    if param["kind"] not in (["conv", [1, 1], param["kind"][2], None, False], ["linear", None, False]):
-        raise Refused(f"{param['name']} has no determinant")
+        return ""
     if text(param["from"]) != text(param["to"]):
         raise Refused(f"{param['name']} is not square")
-    return True
+    kind = param["kind"]
+    if kind == ["linear", None, False]:
+        return "DET"
+    if kind[0] != "conv" or kind[-2:] != [None, False]:
+        raise Refused(f"{param['name']} has no determinant")
+    taps = differences(param, "")
+    if sorted(taps).count((0, 0)) != 1 or not any(
+        all(a * dh + b * dw > 0 for dh, dw in taps if (dh, dw) != (0, 0)) for a, b in product((1, -1), (1, -1))
+    ):
+        raise Refused(f"{param['name']} has taps on both sides of its anchor")
+    return "DET" if kind[1] == [1, 1] else "HALF-PLANE"
+
+
+def differences(param: Json, corner: str) -> list[tuple[int, int]]:
+    """Rows and columns from the pixel that each tap of a kernel reads to the one that it writes."""
+    word, (height, width), anchor, *dilation, _, _ = param["kind"]
+    [(down, right)] = dilation or [(1, 1)]
+    if word != "conv" or any(type(n) is not int or n < 1 for n in (height, width, down, right)):
+        raise Refused(f"{param['name']} is no kernel")
+    vertical, _, horizontal = (corner if anchor == "corner" else anchor).partition("_")
+    row = {"centre": height // 2, "bottom": height - 1, "top": 0}[vertical]
+    column = {"centre": width // 2, "right": width - 1, "left": 0}[horizontal or vertical]
+    return [((row - u) * down, (column - v) * right) for u, v in product(range(height), range(width))]
 
 
 def renaming(names: Sequence[str], indices: Sequence[str]) -> dict[str, str]:
@@ -299,20 +322,16 @@ def joined(found: Sequence[Known], reads: Mapping[str, set[str]]) -> Known:
 
 def follows(rows: Json, declared: Json, param: Json) -> None:
     """That every tap that a mask of the declared order lets through is later in the order `rows`, for all channels."""
-    word, (height, width), anchor, direction, _ = param["kind"]
-    sign, corner = {"lower": (1, "bottom_right"), "upper": (-1, "top_left")}[direction]
-    if word != "conv" or any(type(factor) is not int for row in rows for factor in row):
+    sign, corner = {"lower": (1, "bottom_right"), "upper": (-1, "top_left")}[param["kind"][-2]]
+    if any(type(factor) is not int for row in rows for factor in row):
         raise Refused("an order of another form than it should have")
-    vertical, _, horizontal = (corner if anchor == "corner" else anchor).partition("_")
-    row = {"centre": height // 2, "bottom": height - 1, "top": 0}[vertical]
-    column = {"centre": width // 2, "right": width - 1, "left": 0}[horizontal or vertical]
     channels = read_size(param["from"][1][0])
     last = int(channels.hi) - 1 if channels.hi < inf else 2**60
-    for u, v in product(range(height), range(width)):
+    for dh, dw in differences(param, corner):
         # along a line of channels the signs of both keys are constant between the places where a row is 0
-        turns = [floor(Fraction(-(b * (row - u) + c * (column - v)), a)) for a, b, c in [*declared, *rows] if a]
+        turns = [floor(Fraction(-(b * dh + c * dw), a)) for a, b, c in [*declared, *rows] if a]
         for dc in {n + k for n in turns for k in (-1, 0, 1, 2)} | {-last, last}:
-            tap = (dc, row - u, column - v)
+            tap = (dc, dh, dw)
             if abs(dc) <= last and key_sign(declared, tap) == sign and key_sign(rows, tap) <= 0:
                 raise Refused(f"a tap of {param['name']} is not later in the order stated")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mintdsl.core.interval import REAL
+from mintdsl.core.live import half_plane
 from mintdsl.diagnostics.model import Diagnostic, Fix, Label
 from mintdsl.proof.jacobian import DENSE, PLUS, Chain, Fibre, Jacobian, Signed, constant
 from mintdsl.proof.rules.flows import Bijection, triangular
@@ -79,9 +80,9 @@ def composed(jacobian: Jacobian) -> Bijection | None:
 _TOP = "mint 1\nlayer Example on Vec[D] ensures invertible {\n"
 CHAIN = Rule(
     "CHAIN",
-    "e : bijection of R^D;  g a permutation, a map with det != 0, a triangular map (of any order) with diag != 0, a "
-    "constant shift or factor != 0, a layer that is a bijection (rule APPLY), a strictly monotone function onto R   =>"
-    "   g(e) : bijection of R^D, log-dets add",
+    "e : bijection of R^D;  g a permutation, a map with det != 0 (rules DET, HALF-PLANE), a triangular map (of any "
+    "order) with diag != 0, a constant shift or factor != 0, a layer that is a bijection (rule APPLY), a strictly "
+    "monotone function onto R   =>   g(e) : bijection of R^D, log-dets add",
     "every link is onto R^D; a sum of two terms that both read the variable is no link",
     "composition of functions; chain rule; for P L U Kingma, Dhariwal, Glow, NeurIPS 2018, arXiv:1807.03039, "
     "section 3.2",
@@ -101,4 +102,18 @@ DET = Rule(
     _TOP + "  param W : linear with det != 0\n  map x -> W(x)\n}\n",
     _TOP + "  param W : linear\n  map x -> W(x)\n}\n",
 )
-RULES = (CHAIN, DET)
+_IMAGE = "mint 1\nlayer Example on Image[C, H, W] ensures invertible {\n"
+HALF_PLANE = Rule(
+    "HALF-PLANE",
+    "e : bijection of R^D;  W a kernel from C channels to C, lambda > 0 on the differences of its other taps, A the "
+    "matrix at its anchor, det(A) != 0   =>   W(e) : bijection of R^D, log|det J| = H W log|det A|",
+    "stride 1, zero padding, anchor at offset 0; a functional lambda of rows and columns is positive on every other "
+    "tap (pixel written minus pixel read): then J is block triangular with blocks A in the order of lambda, for every "
+    "H and W; true of every kernel whose anchor is a corner",
+    "Nagar, Dufraisse, Varma, CInC Flow, 2021, arXiv:2107.01358 (corner padding); Hoogeboom, van den Berg, Welling, "
+    "ICML 2019, arXiv:1901.11137, section 3.1 (autoregressive kernels); determinant of a block triangular matrix",
+    half_plane,
+    _IMAGE + "  param W : conv 3x3 (anchor = bottom_right) with det != 0\n  map x -> W(x)\n}\n",
+    _IMAGE + "  param W : conv 3x3 (anchor = bottom_right)\n  map x -> W(x)\n}\n",
+)
+RULES = (CHAIN, DET, HALF_PLANE)

@@ -10,6 +10,7 @@ from mintdsl.syntax import ast
 
 from ..draft import Sketch
 from ..edit import change_one
+from ..phrases import CORNERS, spaced
 from ..registry import mutant, whole
 
 FORMS = [(c, v) for c in CONSTRAINTS if c.quantity == "det" and c.ready for v in c.via if v.ready]
@@ -58,7 +59,8 @@ class _Chain:
         if via.name == "raw" and not init:
             init = " init orthogonal"
         self.preserving = self.preserving and constraint.cmp == "== 1"
-        self.text = f"{self.param('W', f'{self.matrix} with det {constraint.cmp}{how}{init}')}({self.text})"
+        kind = kernel(rng) if self.space == "Image" and rng.random() < 0.6 else self.matrix
+        self.text = f"{self.param('W', f'{kind} with det {constraint.cmp}{how}{init}')}({self.text})"
 
     def triangular(self) -> None:
         rng = self.sketch.rng
@@ -111,7 +113,13 @@ def _chain(sketch: Sketch, space: str) -> str:
     return chain.layer()
 
 
-@whole({"rule:CHAIN", "rule:DET", "rule:PERM", "kind:perm", "init:orthogonal", *DETS}, weight=2)
+def kernel(rng: Random) -> str:
+    """A convolution whose anchor is a corner."""
+    size = rng.choice(("2x2", "3x3", "2x3", "3x1", "1x2", "1x1"))
+    return f"conv {size} (anchor = {rng.choice(CORNERS)}{spaced(rng)})"
+
+
+@whole({"rule:CHAIN", "rule:DET", "rule:HALF-PLANE", "rule:PERM", "kind:perm", "init:orthogonal", *DETS}, weight=2)
 def composed_layer(sketch: Sketch) -> None:
     """A layer that is a composition of links."""
     _chain(sketch, sketch.rng.choice(("Image", "Image", "Vec", "Vec", "Seq")))
@@ -122,6 +130,24 @@ def flow_of_composed_layers(sketch: Sketch) -> None:
     """A flow of two such layers."""
     names = [_chain(sketch, "Image") for _ in range(2)]
     sketch.items.append(f"flow {sketch.fresh('F')} on Image[3, 1, 2] ensures invertible {{ {'  '.join(names)} }}")
+
+
+@whole({"rule:HALF-PLANE", "rule:JOIN"}, weight=0.7)
+def kernels_in_parts(sketch: Sketch) -> None:
+    """Channel blocks, each with a convolution of its own corner, one of which may read the other."""
+    rng = sketch.rng
+    constraint, via = rng.choice([(c, v) for c, v in FORMS if not v.assumed])
+    members = [
+        f"  param {name} : {kernel(rng)} on Q with det {constraint.cmp} via {via.name} init near_identity"
+        for name in "VW"
+    ]
+    first = rng.choice(("V(a)", "V(W(a))", "-V(a) / 2", "a"))
+    second = rng.choice(("W(b)", "W(V(b)) - a", "W(b * exp(tanh(a)))", "2 * W(b + V(a))"))
+    channels, height = rng.choice((2, 4)), rng.choice((1, 2))
+    lines = [f"layer {sketch.fresh('L')} on Image[{channels}, {height}, 2] ensures invertible {{"]
+    lines += [f"  space Q = Image[{channels // 2}, {height}, 2]", *members, "  map x {"]
+    lines += [f"    let (a, b) = split(x, {rng.choice(('channel', 'strided'))})"]
+    sketch.items.append("\n".join([*lines, f"    return join({first}, {second})", "  }", "}"]))
 
 
 # ---------------------------------------------------------------- mutants
@@ -161,6 +187,20 @@ def free_determinant(module: ast.Module, rng: Random) -> ast.Module | None:
         return replace(found, constraints=()) if kept else None
 
     return change_one(module, rng, ast.Param, free)
+
+
+@mutant({"rule:HALF-PLANE"}, weight=1.5)
+def other_place_of_taps(module: ast.Module, rng: Random) -> ast.Module | None:
+    """A kernel gets its anchor, or its direction, elsewhere: into the middle, or it is masked."""
+
+    def other(found: ast.KindMap) -> ast.KindMap | None:
+        if found.size in (None, (1, 1)) or found.direction is not None:
+            return None
+        if rng.random() < 0.3:
+            return replace(found, direction=ast.Name("lower", found.span))
+        return replace(found, size=rng.choice(((3, 3), (1, 3), (5, 1))), args=())
+
+    return change_one(module, rng, ast.KindMap, other)
 
 
 @mutant({"rule:PERM", "rule:DET"})

@@ -13,7 +13,7 @@ from ..draft import Draft
 from ..edit import change_one
 from ..registry import CONSTANT, FLOOR, FREE, INJECTIVE, ONTO, STRICT, TRIANGULAR, WEAK, mutant, production
 
-KINDS = {"kind:conv", "kind:linear", "rule:BASIC", "rule:COMP", "direction:lower", "direction:upper"}
+KINDS = {"option:dilation", "kind:conv", "kind:linear", "rule:BASIC", "rule:COMP", "direction:lower", "direction:upper"}
 ANCHORED = {f"anchor:{a}" for a in ANCHORS}
 INITS = {"init:identity", "init:near_identity", "init:xavier_normal", "init:fan_in_uniform"}
 
@@ -153,6 +153,21 @@ def other_anchor(module: ast.Module, rng: Random) -> ast.Module | None:
         return replace(found, args=(arg,))
 
     return change_one(module, rng, ast.KindMap, moved)
+
+
+@mutant({"option:dilation"})
+def other_dilation(module: ast.Module, rng: Random) -> ast.Module | None:
+    """Taps elsewhere, or all on one pixel, which is refused."""
+    number = rng.choice((0, 1, 2, 3, 7))
+
+    def apart(found: ast.KindMap) -> ast.KindMap | None:
+        if found.name.id != "conv":
+            return None
+        others = tuple(arg for arg in found.args if arg.name is None or arg.name.id != "dilation")
+        value = ast.Number(number, str(number), found.span)
+        return replace(found, args=(*others, ast.Arg(ast.Name("dilation", found.span), "=", value, found.span)))
+
+    return change_one(module, rng, ast.KindMap, apart)
 
 
 @mutant({"kind:conv"})

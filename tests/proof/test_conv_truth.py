@@ -1,0 +1,205 @@
+"""Convolutions with a determinant, and dilated ones, against dense Jacobians made here entry by entry in float64.
+
+Nothing of the checker's own geometry is used: a half plane is found from angles, a Jacobian from the definition of the
+convolution, a verdict from singular values.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import random
+
+import pytest
+import torch
+from torch import Tensor
+
+import mintdsl
+from mintdsl.core.kinds import ANCHORS
+from mintdsl.core.live import half_plane
+from mintdsl.core.map_kinds import Conv
+from mintdsl.driver import Report
+from mintdsl.proof.kernel.layers import determinant
+from mintdsl.proof.kernel.reading import Refused
+from mintdsl.runtime.conv_inverse import apply_kernel, invert_conv, solve_kernel
+from mintdsl.runtime.families import family_conv
+
+WORDS = [word for word in ANCHORS if word != "corner"]
+Pair = tuple[int, int]
+
+
+def tap_of(word: str, size: Pair) -> Pair:
+    row = {"bottom": size[0] - 1, "top": 0}.get(word.split("_")[0], size[0] // 2)
+    return row, {"right": size[1] - 1, "left": 0}.get(word.split("_")[-1], size[1] // 2)
+
+
+def jacobian(kernel: Tensor, anchor: Pair, dilation: Pair, image: Pair) -> Tensor:
+    """dy/dx [O H W, I H W] of y[o, p] = sum of kernel[o, i, tap] x[i, p + (tap - anchor) * dilation], 0 outside."""
+    outputs, inputs, rows, columns = kernel.shape
+    found = torch.zeros(outputs, *image, inputs, *image, dtype=torch.float64)
+    for h, w, u, v in itertools.product(*map(range, (*image, rows, columns))):
+        down, right = h + (u - anchor[0]) * dilation[0], w + (v - anchor[1]) * dilation[1]
+        if 0 <= down < image[0] and 0 <= right < image[1]:
+            found[:, h, w, :, down, right] += kernel[:, :, u, v]
+    return found.reshape(outputs * math.prod(image), -1)
+
+
+def one_sided(size: Pair, anchor: Pair, dilation: Pair) -> bool:
+    """Whether the directions of all other taps leave a gap of more than half a turn."""
+    places = itertools.product(*map(range, size))
+    steps = [((u - anchor[0]) * dilation[0], (v - anchor[1]) * dilation[1]) for u, v in places if (u, v) != anchor]
+    angles = sorted(math.atan2(*step) for step in steps)
+    gaps = [b - a for a, b in zip(angles, [*angles[1:], *(a + math.tau for a in angles[:1])], strict=True)]
+    return not angles or max(gaps) > math.pi + 1e-9
+
+
+def checked(size: Pair, word: str, dilation: Pair, how: str) -> Report:
+    options = f"anchor = {word}, dilation = ({dilation[0]}, {dilation[1]})"
+    kind = f"conv {size[0]}x{size[1]} ({options}) with det {how}"
+    return mintdsl.loads(
+        f"mint 1\nlayer L on Image[C, H, W] ensures invertible {{\n  param W : {kind}\n  map x -> W(x)\n}}\n"
+    ).check()
+
+
+GEOMETRIES = [
+    (size, word, dilation)
+    for size in itertools.product((1, 2, 3, 5), (1, 2, 3, 4))
+    for word in WORDS
+    for dilation in ((1, 1), (2, 1), (3, 2))
+    if word != "centre" or all(n % 2 for n in size)
+]
+
+
+def test_every_geometry_is_judged_by_the_half_plane_alone() -> None:
+    """Checker, kernel and elaboration accept those that angles let through, and no other."""
+    for size, word, dilation in GEOMETRIES:
+        expected = one_sided(size, tap_of(word, size), dilation)
+        assert (half_plane(Conv(size, word, None, False, dilation=dilation)) is not None) == expected
+        kind = ["conv", list(size), word, *([] if dilation == (1, 1) else [list(dilation)]), None, False]
+        param = {"name": "W", "kind": kind, "with": ["det != 0", [], "plu"], "from": ["Image", []], "to": ["Image", []]}
+        if expected:
+            assert determinant(param) == ("DET" if size == (1, 1) else "HALF-PLANE")
+        else:
+            with pytest.raises(Refused, match="both sides"):
+                determinant(param)
+        report = checked(size, word, dilation, "!= 0")
+        assert report.ok == expected
+        assert expected or [d.code for d in report.diagnostics] == ["E0701"]
+
+
+@pytest.mark.parametrize("dilation", [[0, 1], [1, -1], [1.0, 1], [1, True], [1], [1, 1, 1]])
+def test_the_kernel_takes_no_other_dilation(dilation: list[object]) -> None:
+    """With 0 all taps meet one pixel, and the matrix at the anchor decides nothing."""
+    kind = ["conv", [2, 2], "bottom_right", dilation, None, False]
+    param = {"name": "W", "kind": kind, "with": ["det != 0", [], "plu"], "from": [], "to": []}
+    with pytest.raises((Refused, ValueError)):
+        determinant(param)
+
+
+def test_what_is_accepted_has_the_determinant_of_its_anchor() -> None:
+    """log |det J| = H W log |det A| at random sizes, for anchors with zeros on their diagonal too."""
+    made = random.Random(1)
+    accepted = [g for g in GEOMETRIES if one_sided(g[0], tap_of(g[1], g[0]), g[2])]
+    for number, (size, word, dilation) in enumerate(made.sample(accepted, 60)):
+        torch.manual_seed(number)
+        channels, image = made.randint(1, 3), (made.randint(1, 5), made.randint(1, 5))
+        kernel = torch.randn(channels, channels, *size, dtype=torch.float64)
+        row, column = anchor = tap_of(word, size)
+        if number % 3 == 0:
+            kernel[..., row, column] = torch.eye(channels).roll(1, 0)  # a permutation
+        own, matrix = kernel[..., row, column], jacobian(kernel, anchor, dilation, image)
+        expected = math.prod(image) * float(torch.linalg.slogdet(own)[1])
+        assert abs(float(torch.linalg.slogdet(matrix)[1]) - expected) <= 1e-8 * (1 + abs(expected))
+        x = torch.randn(2, channels, *image, dtype=torch.float64)
+        z = family_conv(x, kernel, anchor, dilation=dilation)
+        assert torch.allclose(z.flatten(1), x.flatten(1) @ matrix.mT, atol=1e-10)
+        # a solve as good as elimination on the whole matrix
+        error = (invert_conv(z, kernel, anchor, dilation) - x).abs().max()
+        assert error <= 1e-14 * torch.linalg.cond(matrix) + 1e-12
+
+
+def test_what_is_refused_is_singular_at_some_size() -> None:
+    """With 1 at the anchor and at two taps opposite each other, two pixels a dilation apart hold [[1, 1], [1, 1]]."""
+    for size, word, dilation in GEOMETRIES:
+        row, column = anchor = tap_of(word, size)
+        if one_sided(size, anchor, dilation):
+            continue
+        kernel = torch.zeros(1, 1, *size, dtype=torch.float64)
+        along = (0, 1) if size[1] > 1 else (1, 0)
+        for step in (-1, 0, 1):
+            kernel[0, 0, row + step * along[0], column + step * along[1]] = 1.0
+        assert kernel[0, 0, row, column] == 1.0  # det A = 1
+        image = (1 + along[0] * dilation[0], 1 + along[1] * dilation[1])
+        assert torch.linalg.svdvals(jacobian(kernel, anchor, dilation, image))[-1] <= 1e-12
+
+
+def test_a_singular_anchor_makes_every_size_singular() -> None:
+    """So det != 0 is needed: entries != 0 on the anchor's diagonal are not enough."""
+    kernel = torch.randn(2, 2, 3, 3, dtype=torch.float64)
+    kernel[..., 2, 2] = 1.0
+    assert torch.linalg.svdvals(jacobian(kernel, (2, 2), (1, 1), (3, 2)))[-1] <= 1e-12
+    base = "mint 1\nlayer L on Image[C, H, W] ensures invertible {\n  param W : conv 3x3 (anchor = bottom_right)"
+    for constraint in ("", " with diag != 0", " with diag == 1"):
+        assert not mintdsl.loads(f"{base}{constraint}\n  map x -> W(x)\n}}\n").check().ok
+
+
+@pytest.mark.parametrize("form", ["plu", "qr", "lower", "upper", "raw", "unit_lower", "unit_upper", "householder"])
+def test_factors_at_the_anchor_and_gradients_of_both_ways(form: str) -> None:
+    """apply_kernel and solve_kernel are inverse to each other, and their gradients are those of finite differences."""
+    torch.manual_seed(3)
+    kernel = 0.3 * torch.randn(3, 3, 2, 3, dtype=torch.float64)
+    own = torch.randn(3, 3, dtype=torch.float64)
+    unit = torch.tensor([1.0, -1.0, 1.0], dtype=torch.float64) if form == "householder" else torch.ones(3)
+    kernel[..., 1, 0] = own - torch.diag(own.diagonal() - unit) if form != "raw" else own
+    order = torch.tensor([2, 0, 1]) if form == "plu" else None
+    x = torch.randn(2, 3, 3, 4, dtype=torch.float64)
+    arguments = ((1, 0), (1, 2), order)
+    z = apply_kernel(form, kernel, x, *arguments)
+    assert (solve_kernel(form, kernel, z, *arguments) - x).abs().max() <= 1e-11
+    for way in (apply_kernel, solve_kernel):
+        inputs = (kernel.clone().requires_grad_(), x[:1, :, :2, :3].clone().requires_grad_())
+        assert torch.autograd.gradcheck(lambda k, v, way=way: way(form, k, v, *arguments), inputs)
+
+
+def test_gradients_of_any_order_and_of_nothing() -> None:
+    kernel = 0.2 * torch.randn(2, 2, 2, 2, dtype=torch.float64)
+    kernel[..., 0, 1] += torch.eye(2)
+    z = torch.randn(1, 2, 2, 3, dtype=torch.float64)
+    inputs = (z.requires_grad_(), kernel.requires_grad_())
+    assert torch.autograd.gradgradcheck(lambda a, k: invert_conv(a, k, (0, 1), (1, 2)), inputs)
+    assert invert_conv(z[:0], kernel, (0, 1)).shape == (0, 2, 2, 3)
+    assert invert_conv(z.bfloat16(), kernel.bfloat16(), (0, 1)).dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize("word", ["lower", "upper"])
+@pytest.mark.parametrize("order", ["raster", "channel_major", "corner", "odd"])
+def test_dilated_masks_are_triangular_in_their_order(word: str, order: str) -> None:
+    """The module's own Jacobian, by automatic differentiation, keeps nothing that is not later in the order."""
+    keys = {
+        "raster": lambda c, h, w: (h, w, c),
+        "channel_major": lambda c, h, w: (c, h, w),
+        "corner": lambda c, h, w: (h + w, c),
+        "odd": lambda c, h, w: (h - 2 * w, -c),
+    }[order]
+    made = random.Random(f"{word} {order}")
+    places = list(itertools.product(range(2), range(3), range(4)))
+    for _ in range(4):
+        size, dilation = (made.choice((1, 2, 3)), made.choice((2, 3))), (made.choice((1, 2)), made.choice((1, 2, 3)))
+        anchor = made.choice(("corner", *WORDS[1:]))
+        text = (
+            f"mint 1\norder odd = (h - 2 * w, -c)\nlayer L on Image[2, 3, 4] ensures {word}, diag > 0, invertible {{\n"
+            f"  order {order}\n  param W : conv {size[0]}x{size[1]} {word} (anchor = {anchor}, "
+            f"dilation = ({dilation[0]}, {dilation[1]})) with diag > 0\n  map x -> W(x)\n}}\n"
+        )
+        module = mintdsl.loads(text).compile("L")(dtype=torch.float64)
+        with torch.no_grad():
+            module.W.copy_(torch.randn_like(module.W))
+        x = torch.randn(1, 2, 3, 4, dtype=torch.float64)
+        dense = torch.autograd.functional.jacobian(lambda v, module=module: module(v)[0], x).reshape(24, 24)
+        for (p, a), (q, b) in itertools.product(enumerate(places), repeat=2):
+            later = keys(*a) > keys(*b) if word == "lower" else keys(*a) < keys(*b)
+            assert p == q or later or dense[p, q] == 0.0
+        tap = tap_of(anchor if anchor != "corner" else {"lower": "bottom_right", "upper": "top_left"}[word], size)
+        assert torch.allclose(dense, jacobian(module.effective("W"), tap, dilation, (3, 4)))
+        assert torch.allclose(module(x)[1], torch.linalg.slogdet(dense)[1])
+        assert (module.inverse(module(x)[0])[0] - x).abs().max() <= 1e-6
