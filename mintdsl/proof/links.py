@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from mintdsl.core import ir
 from mintdsl.core.links import beside
 from mintdsl.core.walks import constant
@@ -29,6 +31,9 @@ def links(layer: ir.Layer) -> tuple[ir.Expr, ...] | Diagnostic:
         if not isinstance(node, ir.Ref):
             found.append(node)
         node = inner
+    if found and is_residual(found[-1], fixed):
+        after = next((one for one in found[:-1] if not _shift(one, fixed)), None)
+        return tuple(reversed(found)) if after is None else _not_yet(after.span, "what follows a residual sum")
     stray = beside(layer, layer.result, found)
     if stray is not None:
         return _not_yet(stray.span, "a layer applied to what does not read the variable")
@@ -53,12 +58,39 @@ def _inner(layer: ir.Layer, node: ir.Expr, fixed: dict[str, bool]) -> ir.Expr | 
             return left
         case ir.Binary(op=op, left=left, right=right) if op != "/" and constant(left, fixed):
             return right
+        case ir.Binary(op="+" | "-" as op, left=left, right=right):  # residual: rule RES
+            own = _shifted(layer, left, fixed) or (_shifted(layer, right, fixed) if op == "+" else None)
+            return own or _not_yet(node.span, "a residual sum whose other term is not the variable itself")
         case ir.Apply(act=act, arg=arg):
             if isinstance(act, ir.BuiltinAct) and act.name in ACTS:
                 return arg
             return _not_yet(node.span, f"the inverse of `{act}`, which is no formula,")
         case _:
             return _not_yet(node.span, "the inverse of this triangular map")
+
+
+def is_residual(node: ir.Expr, fixed: Mapping[str, bool]) -> bool:
+    """Whether both operands of a link read the variable."""
+    return isinstance(node, ir.Binary) and not constant(node.left, fixed) and not constant(node.right, fixed)
+
+
+def _shift(node: ir.Expr, fixed: Mapping[str, bool]) -> bool:
+    """Whether a link only adds a constant."""
+    if not isinstance(node, ir.Binary) or node.op not in "+-":
+        return False
+    return constant(node.right, fixed) or (node.op == "+" and constant(node.left, fixed))
+
+
+def _shifted(layer: ir.Layer, node: ir.Expr, fixed: Mapping[str, bool]) -> ir.Var | None:
+    """The variable, where a node is that up to constants."""
+    while not isinstance(node, ir.Var):
+        if isinstance(node, ir.Ref) and not node.indices:
+            node = layer.let(node.name).value
+        elif isinstance(node, ir.Binary) and _shift(node, fixed):
+            node = node.left if constant(node.right, fixed) else node.right
+        else:
+            return None
+    return node
 
 
 def _not_yet(span: Span, what: str) -> Diagnostic:

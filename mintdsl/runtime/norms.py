@@ -95,32 +95,31 @@ def matrix_norm_inf(matrix: Tensor) -> Tensor:
     return matrix.abs().sum(-1).amax(-1)
 
 
-def scaled_below(raw: Tensor, norm: Tensor, largest: Tensor, limit: float, taps: int, axes: int) -> Tensor:
-    """raw * min(1, limit / norm), so that the norm is at most `limit` after rounding to the dtype of raw as well.
+def largest_entry(raw: Tensor, axes: int) -> Tensor:
+    """The largest absolute value of the last `axes` axes, which stay with size 1, and at least 1e-290. No gradient."""
+    return raw.detach().double().abs().amax(tuple(range(-axes, 0)), keepdim=True).clamp(min=1e-290)
 
-    `norm` [*] is that of raw / largest from above; the last `axes` axes of raw are those of one map.
+
+def scaled_below(raw: Tensor, unit: Tensor, norm: Tensor, limit: float, taps: int, axes: int) -> Tensor:
+    """raw * min(1, limit / its norm), so that the norm is at most `limit` after rounding to the dtype of raw as well.
+
+    `unit` is raw over its largest entry, `norm` [*] an upper bound of the norm of that; the last `axes` axes are those
+    of one map.
     """
     last = tuple(range(-axes, 0))
     info, entries = torch.finfo(raw.dtype), math.prod(raw.shape[-axes:])
-    entry = (raw.double() / largest).square().sum(last).clamp(min=1e-300).sqrt()
-    whole = norm + 2.0 * info.eps * math.sqrt(taps) * entry
+    entry = unit.square().sum(last).clamp(min=1e-300).sqrt()
+    whole = (norm + 2.0 * info.eps * math.sqrt(taps) * entry).reshape(*norm.shape, *[1] * axes)
     lost = info.smallest_normal * info.eps * math.sqrt(taps * entries)  # by numbers too small for the dtype
     room = max(limit - lost, 0.5 * limit)
-    bound = (room / largest).clamp(max=1e300)
-    factor = bound / torch.maximum(whole.reshape(*norm.shape, *[1] * axes), bound)
-    return (raw.double() * factor).to(raw.dtype)
-
-
-def largest_entry(raw: Tensor, axes: int) -> Tensor:
-    """The largest absolute value of the last `axes` axes, which stay with size 1; 1 where all are 0. No gradient."""
-    found = raw.detach().double().abs().amax(tuple(range(-axes, 0)), keepdim=True)
-    return torch.where(found > 0, found, 1.0)
+    scaled = unit * (room / whole.clamp(min=0.5))  # a largest entry of 1 gives a norm of at least 1
+    return torch.where(largest_entry(raw, axes) * whole <= room, raw, scaled.to(raw.dtype))
 
 
 def spectral_matrix(raw: Tensor, limit: float) -> Tensor:
     """Matrices [*, m, n] scaled down to a 2-norm of at most `limit`; those that are within it stay as they are."""
-    largest = largest_entry(raw, 2)
-    return scaled_below(raw, matrix_norm_above(raw.double() / largest), largest, limit, 1, 2)
+    unit = raw.double() / largest_entry(raw, 2)
+    return scaled_below(raw, unit, matrix_norm_above(unit), limit, 1, 2)
 
 
 def spectral_conv(raw: Tensor, limit: float, size: tuple[int, int]) -> Tensor:
@@ -128,9 +127,8 @@ def spectral_conv(raw: Tensor, limit: float, size: tuple[int, int]) -> Tensor:
 
     Zero padding, stride 1, any anchor. Those that are within the limit stay as they are.
     """
-    largest = largest_entry(raw, 4)
-    norm = conv_norm_above(raw.double() / largest, size)
-    return scaled_below(raw, norm, largest, limit, math.prod(raw.shape[-2:]), 4)
+    unit = raw.double() / largest_entry(raw, 4)
+    return scaled_below(raw, unit, conv_norm_above(unit, size), limit, math.prod(raw.shape[-2:]), 4)
 
 
 def spectral_scale(raw: Tensor, limit: float) -> Tensor:

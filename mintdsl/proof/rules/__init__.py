@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mintdsl.proof.rules import algebra, apply, chain, flows, modules, nets, parts, splines
+from mintdsl.proof.rules import algebra, apply, chain, flows, modules, nets, parts, residual, splines
 from mintdsl.proof.rules.model import Rule
 
 _ALL = (
@@ -11,6 +11,7 @@ _ALL = (
     *splines.RULES,
     *chain.RULES,
     *apply.RULES,
+    *residual.RULES,
     *nets.RULES,
     *parts.RULES,
     *flows.RULES,
