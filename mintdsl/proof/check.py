@@ -21,7 +21,6 @@ from mintdsl.core.interval import NONNEGATIVE, REAL, ZERO, Interval, number
 from mintdsl.core.nat import Nat
 from mintdsl.core.orders import Order
 from mintdsl.core.postorder import operands, postorder
-from mintdsl.core.values import not_yet
 from mintdsl.core.walks import moving_maps, needed_lets, variables
 from mintdsl.diagnostics.model import Bag, Diagnostic
 from mintdsl.proof.acts import defined_facts, registered_facts
@@ -43,7 +42,7 @@ from mintdsl.proof.jacobian import (
     family,
 )
 from mintdsl.proof.layer_proof import Bindings as Bindings, LayerProof as LayerProof
-from mintdsl.proof.links import links
+from mintdsl.proof.links import later, links
 from mintdsl.proof.orders import Working, fitting_order, resolved_order, working_order
 from mintdsl.proof.reads import Scope, alike, net_reads, positional, scope_of
 from mintdsl.proof.rules import algebra, modules, nets, residual, splines
@@ -93,7 +92,7 @@ def check_layer(
         blame = blame_of(layer, jacobian, bijection)
     else:
         jacobian, bijection, blame = joined(parts)
-    contracting = any("RES" in premise.rules() for premise in premises)
+    contracting = {node.subject for premise in premises for node in premise.nodes() if node.rule == "RES"}
     own = ITERATIVE if contracting else inverse_of(jacobian, [part.jacobian for part in parts])
     kind = weakest(INVERSES, own, *(p.inverse for p in applied.values()))
     units = all(part.jacobian.unit for part in parts)
@@ -102,10 +101,10 @@ def check_layer(
     if parts and bijection is not None:
         coupled(layer, bag)
     if parts and contracting:
-        not_yet(bag, layer.result.span, "a residual sum in a part of a layer")
+        bag.add(later(next(iter(contracting)), "the inverse of a residual sum in a part"))
     for name, proof in applied.items():
         if proof.contraction is not None:
-            not_yet(bag, layer.param(name).span, f"the layer `{proof.layer.name}`, a residual sum, in a formula")
+            bag.add(later(layer.param(name).span, f"`{proof.layer.name}`, a residual sum,"))
     found = walk.working.order if walk.working.found else None
     proved = Proved(jacobian, bijection, kind, preserving, found, tuple(part.jacobian for part in parts))
     for claim in layer.claims:
@@ -113,7 +112,7 @@ def check_layer(
         if failed_claim is not None:
             bag.add(failed_claim)
     linked = not parts and bijection is not None and (jacobian.chain is not Chain.NONE or applied)
-    taken = links(layer) if linked else ()
+    taken = links(layer, contracting) if linked else ()
     if isinstance(taken, Diagnostic):
         bag.add(taken)
         taken = ()

@@ -84,8 +84,8 @@ class LayerProof:
     @property
     def contraction(self) -> float | None:
         """The Lipschitz bound of the branch of a residual sum (rule RES); None where the layer has none."""
-        for node in self.derivation.nodes():
-            if node.rule == "RES":
+        for node in self.derivation.nodes() if self.links else ():
+            if node.rule == "RES" and node.subject == self.links[0].span:
                 left, right = (premise.fact for premise in node.premises)
                 assert left is not None and right is not None
                 branch = branch_of(left, right)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from mintdsl.core import ir
 from mintdsl.core.links import beside
@@ -14,10 +14,11 @@ ACTS = ("identity", "leaky_relu")
 """The functions onto R whose inverse is a formula."""
 
 
-def links(layer: ir.Layer) -> tuple[ir.Expr, ...] | Diagnostic:
+def links(layer: ir.Layer, residual: Collection[Span] = ()) -> tuple[ir.Expr, ...] | Diagnostic:
     """The nodes from the variable outwards, each applied to the one before; or the first without such an inverse.
 
-    The formula must be proved by rule CHAIN: of two operands one is constant, and no factor is 0.
+    The formula must be proved by rule CHAIN: of two operands one is constant, and no factor is 0; or by rule RES, at
+    the places `residual`.
     """
     fixed: dict[str, bool] = {}
     for item in layer.lets:
@@ -25,22 +26,24 @@ def links(layer: ir.Layer) -> tuple[ir.Expr, ...] | Diagnostic:
     found: list[ir.Expr] = []
     node = layer.result
     while not isinstance(node, ir.Var):
-        inner = _inner(layer, node, fixed)
+        inner = _inner(layer, node, fixed, residual)
         if isinstance(inner, Diagnostic):
             return inner
         if not isinstance(node, ir.Ref):
             found.append(node)
         node = inner
-    if found and is_residual(found[-1], fixed):
+    if found and found[-1].span in residual:
         after = next((one for one in found[:-1] if not _shift(one, fixed)), None)
-        return tuple(reversed(found)) if after is None else _not_yet(after.span, "what follows a residual sum")
+        return tuple(reversed(found)) if after is None else later(after.span, "what follows a residual sum")
     stray = beside(layer, layer.result, found)
     if stray is not None:
-        return _not_yet(stray.span, "a layer applied to what does not read the variable")
+        return later(stray.span, "a layer applied to what does not read the variable")
     return tuple(reversed(found))
 
 
-def _inner(layer: ir.Layer, node: ir.Expr, fixed: dict[str, bool]) -> ir.Expr | Diagnostic:
+def _inner(
+    layer: ir.Layer, node: ir.Expr, fixed: Mapping[str, bool], residual: Collection[Span]
+) -> ir.Expr | Diagnostic:
     """What a link is applied to."""
     match node:
         case ir.Ref(name=name, indices=()):
@@ -52,26 +55,21 @@ def _inner(layer: ir.Layer, node: ir.Expr, fixed: dict[str, bool]) -> ir.Expr | 
         case ir.Linear(param=name, arg=arg):
             kind = layer.param(name).kind
             if isinstance(kind, ir.Conv) and kind.size != (1, 1):
-                return _not_yet(node.span, f"the inverse of `{name}`, a triangular convolution larger than 1x1,")
+                return later(node.span, f"the inverse of `{name}`, a triangular convolution larger than 1x1,")
             return arg
         case ir.Binary(op=op, left=left, right=right) if constant(right, fixed):
             return left
         case ir.Binary(op=op, left=left, right=right) if op != "/" and constant(left, fixed):
             return right
-        case ir.Binary(op="+" | "-" as op, left=left, right=right):  # residual: rule RES
+        case ir.Binary(op="+" | "-" as op, left=left, right=right) if node.span in residual:
             own = _shifted(layer, left, fixed) or (_shifted(layer, right, fixed) if op == "+" else None)
-            return own or _not_yet(node.span, "a residual sum whose other term is not the variable itself")
+            return own or later(node.span, "a residual sum whose other term is not the variable itself")
         case ir.Apply(act=act, arg=arg):
             if isinstance(act, ir.BuiltinAct) and act.name in ACTS:
                 return arg
-            return _not_yet(node.span, f"the inverse of `{act}`, which is no formula,")
+            return later(node.span, f"the inverse of `{act}`, which is no formula,")
         case _:
-            return _not_yet(node.span, "the inverse of this triangular map")
-
-
-def is_residual(node: ir.Expr, fixed: Mapping[str, bool]) -> bool:
-    """Whether both operands of a link read the variable."""
-    return isinstance(node, ir.Binary) and not constant(node.left, fixed) and not constant(node.right, fixed)
+            return later(node.span, "the inverse of this triangular map")
 
 
 def _shift(node: ir.Expr, fixed: Mapping[str, bool]) -> bool:
@@ -93,7 +91,8 @@ def _shifted(layer: ir.Layer, node: ir.Expr, fixed: Mapping[str, bool]) -> ir.Va
     return node
 
 
-def _not_yet(span: Span, what: str) -> Diagnostic:
+def later(span: Span, what: str) -> Diagnostic:
+    """That a proof stands, and no module is written of it."""
     return Diagnostic(
         "E0901",
         f"{what} inside of a composition is not yet in this version",

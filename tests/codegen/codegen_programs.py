@@ -7,6 +7,7 @@ The last definition of a program is what is compiled. `SHAPES` gives the shape o
 from __future__ import annotations
 
 from applied_programs import APPLIED
+from residual_programs import RESIDUALS
 
 HEAD = "mint 1\n"
 
@@ -1834,7 +1835,7 @@ layer A on Vec[D] ensures invertible {
 }
 
 GROUPS = (PARAMETRISATIONS, CONV_DIAGONALS, MAPS, TIES, FAMILIES, FORMULAS, ACTS, NAMES, DATA, FLOWS, NETS)
-GROUPS += (FACTORS, CHAINS, SPLINES, APPLIED)
+GROUPS += (FACTORS, CHAINS, SPLINES, APPLIED, RESIDUALS)
 PROGRAMS: dict[str, str] = {name: HEAD + text for group in GROUPS for name, text in group.items()}
 """Program text by name."""
 

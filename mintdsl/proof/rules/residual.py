@@ -42,18 +42,23 @@ def steep(branch: Derivation, lets: Mapping[str | Span, Derivation], span: Span)
         node = stack.pop()
         stack += [lets[node.subject]] if node.rule == "LET" else node.premises
         before = [p.fact.lip for p in node.premises if p.fact is not None and not p.fact.constant]
-        if node.fact is not None and len(before) == 1 and 0 < before[0] < inf and node.fact.lip != before[0]:
+        if node.fact is None or not before or max(before) in (0.0, inf):
+            continue
+        if len(before) == 1 and (node.fact.lip != before[0] or "lip <=" in node.note):
             factors.append((node, node.fact.lip / before[0]))
+        elif len(before) > 1 and node.fact.lip == inf:
+            factors.append((node, inf))
     if not any("lip <=" in node.note for node, _ in factors):
         return None
     factors.sort(key=lambda item: (item[0].subject.end, item[0].subject.start))
     labels = [Label(node.subject, _factor(node, own)) for node, own in factors[:SHOWN]]
     assert branch.fact is not None
+    bound = "no bound" if branch.fact.lip == inf else f"the bound {_shown(branch.fact.lip)}"
     free = any(own == inf for _, own in factors)
     how = "bound every map of the branch" if free else "lower the bounds until their product is below 1"
     return Diagnostic(
         "E0416",
-        f"the branch of this residual sum is no contraction: its Lipschitz bound is {_shown(branch.fact.lip)}",
+        f"the branch of this residual sum is no contraction: its Lipschitz constant has {bound}",
         (Label(span, "x + g(x) needs lip(g) < 1", primary=True), *labels),
         ("rule RES: where lip(g) < 1 for all weights, x + g(x) is a bijection; else it may fold",),
         (Fix(f"{how}: `with lip <= 0.9`"),),
