@@ -11,10 +11,9 @@ from mintdsl.codegen.context import LayerContext, context_shape, places, takes_c
 from mintdsl.codegen.emit import Writer
 from mintdsl.codegen.inner import channels, concrete, write_applied, write_inner_net, write_ready
 from mintdsl.codegen.naming import Names
-from mintdsl.codegen.residual import contraction
+from mintdsl.codegen.residual import contraction, limits
 from mintdsl.core import ir
 from mintdsl.core.nat import Nat
-from mintdsl.core.orders import Order
 from mintdsl.core.walks import moving_maps, moving_nets, splines
 from mintdsl.proof.jacobian import NONE
 
@@ -178,6 +177,8 @@ def write_constructor(c: LayerContext) -> None:
         pairs = ", ".join(f'"{n}": {shapes.size(e, names.argument)}' for n, e in layer.indices)
         write(f"self.extents = {{{pairs}}}")
     _corners(c)
+    if c.limited:
+        write.braces("self.limits = ", limits(c))
     if c.assumed:
         taps = [f'"{p.name}": {_tap(c, p)}' for p in c.assumed]
         kind = "tuple[int, ...] | str | None" if any(p.factored for p in c.assumed) else "tuple[int, ...] | None"

@@ -150,6 +150,11 @@ class LayerContext:
         return [p for p in self.params if p.factored]
 
     @property
+    def limited(self) -> list[ir.Param]:
+        """Maps whose norm is bounded."""
+        return [p for p in self.maps if p.limited]
+
+    @property
     def composed(self) -> bool:
         """Whether it is inverted link by link: a composition (rule CHAIN), or with layers that it applies."""
         return self.split is None and any(p.linked for p in self.proofs)

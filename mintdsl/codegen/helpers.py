@@ -36,6 +36,7 @@ FILES = (
     "layer",
     "chain",
     "residual",
+    "certify",
     "parts",
     "splines",
     "priors",

@@ -15,7 +15,7 @@ from mintdsl.codegen.emit import Writer
 from mintdsl.codegen.lower.calls import whole
 from mintdsl.codegen.lower.code import Code
 from mintdsl.codegen.lower.formula import Lowering
-from mintdsl.codegen.residual import write_residual_methods
+from mintdsl.codegen.residual import write_certify, write_residual_methods
 from mintdsl.codegen.weights import write_raw, write_reset, write_weights
 from mintdsl.core import ir
 from mintdsl.proof.jacobian import NONE
@@ -297,6 +297,9 @@ def _protocol(c: LayerContext) -> None:
         write('"""Make `value` the effective value of a parameter; ValueError, and no change, if it cannot be."""')
         write(f"set_effective_{'matrix' if c.factored else 'value'}(self, name, value)")
     _from_data(c)
+    if c.limited:
+        write()
+        write_certify(write)
     if c.buffers:
         write()
         write_masks(c)

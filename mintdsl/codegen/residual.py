@@ -5,6 +5,7 @@ from __future__ import annotations
 from mintdsl.codegen import shapes
 from mintdsl.codegen.context import LayerContext
 from mintdsl.codegen.coupling import INVERSE
+from mintdsl.codegen.emit import Writer
 from mintdsl.core import ir
 
 
@@ -47,15 +48,40 @@ def contraction(c: LayerContext) -> str:
     return f"{{{', '.join(f'{case}: {value!r}' for case, value in table.items())}}}[{given}]"
 
 
+def limit(c: LayerContext, param: ir.Param) -> str:
+    """The bound of the norm of a parameter."""
+    assert param.bound is not None
+    return c.member(param.bound.formal) if param.bound.formal else repr(param.bound.numbers[0])
+
+
+def image(c: LayerContext, param: ir.Param) -> str:
+    """The size of the images of a convolution."""
+    return shapes.listed([shapes.size(d, c.members) for d in param.source.dims[1:]])
+
+
+def limits(c: LayerContext) -> list[str]:
+    """For each bounded map its limit, the size of its images and its anchor, as `certified_norms` wants them."""
+    found = []
+    for param in c.limited:
+        conv = isinstance(param.kind, ir.Conv)
+        place = f"{image(c, param)}, {c.anchors[param.name]}" if conv else "(), ()"
+        found.append(f'"{param.name}": ({limit(c, param)}, {place})')
+    return found
+
+
+def write_certify(write: Writer) -> None:
+    """`certify` of a layer or flow."""
+    with write.block("def certify(self) -> list[CertifiedNorm]:"):
+        write('"""Each bounded map with its limit, and its norm from below (power iteration) and from above."""')
+        write("return certified_norms(self)")
+
+
 def spectral(c: LayerContext, param: ir.Param, raw: str) -> str:
     """The effective value of a parameter whose norm is bounded."""
-    assert param.bound is not None
-    limit = c.member(param.bound.formal) if param.bound.formal else repr(param.bound.numbers[0])
     match param.kind:
         case ir.Conv():
-            size = ", ".join(shapes.size(d, c.members) for d in param.source.dims[1:])
-            return f"spectral_conv({raw}, {limit}, ({size}))"
+            return f"spectral_conv({raw}, {limit(c, param)}, {image(c, param)})"
         case ir.Dense():
-            return f"spectral_matrix({raw}, {limit})"
+            return f"spectral_matrix({raw}, {limit(c, param)})"
         case _:
-            return f"spectral_scale({raw}, {limit})"
+            return f"spectral_scale({raw}, {limit(c, param)})"

@@ -171,7 +171,12 @@ def _initialise(c: LayerContext, param: ir.Param) -> None:
         write(f"{raw}_gain.copy_(length_of({raw}, {_map_axes(param)}))")
         write(f"{raw}.copy_(pointing({raw}, {_map_axes(param)}))")
         return
-    if param.bound is None or param.limited or via(param.bound).name == "unit" or (param.factored and via(param.bound).assumed):
+    if (
+        param.bound is None
+        or param.limited
+        or via(param.bound).name == "unit"
+        or (param.factored and via(param.bound).assumed)
+    ):
         write(f"{function}({raw}, {place})")
         return
     # draw effective values, fold the diagonal into its set, store the raw ones

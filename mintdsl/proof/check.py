@@ -398,7 +398,6 @@ class _Walk:
                 result = algebra.multiply(left, algebra.reciprocal(right), span=node.span, spans=spans, cycle=cycle)
                 return self._node("DIV", node.span, result, below)
 
-
     def _added(self, node: ir.Binary, total: Jacobian, below: Sequence[Proof], note: str) -> Proof:
         """A sum or difference, of this class by rule ADD: it may be residual."""
         (left, _), (right, _) = below

@@ -46,10 +46,12 @@ def frequency_matrices(kernel: Tensor, torus: tuple[int, int]) -> Tensor:
     half of the frequencies has the norms of all. Taps that meet on a torus smaller than the kernel are added.
     """
     rows, columns = kernel.shape[-2:]
-    like = {"dtype": torch.float64, "device": kernel.device}
-    vertical, horizontal = torch.arange(torus[0], **like), torch.arange(torus[1] // 2 + 1, **like)
-    down = torch.outer(vertical, torch.arange(rows, **like)).remainder(torus[0]) / torus[0]
-    along = torch.outer(horizontal, torch.arange(columns, **like)).remainder(torus[1]) / torus[1]
+
+    def turns(frequencies: int, taps: int, size: int) -> Tensor:
+        first, second = (torch.arange(n, dtype=torch.float64, device=kernel.device) for n in (frequencies, taps))
+        return torch.outer(first, second).remainder(size) / size
+
+    down, along = turns(torus[0], rows, torus[0]), turns(torus[1] // 2 + 1, columns, torus[1])
     angle = 2.0 * math.pi * (down[:, None, :, None] + along[None, :, None, :]).reshape(-1, rows * columns)
     taps = kernel.flatten(-2)
     real = torch.einsum("...oit,ft->...foi", taps, angle.cos())

@@ -23,7 +23,7 @@ from mintdsl.runtime.inverse import (
     TriangularMap,
     authors_inversion,
     refine,
-    relative_residual,
+    rows_of,
 )
 from mintdsl.runtime.layer import kept_weights, with_context, with_weights
 from mintdsl.runtime.nets import as_wide_as
@@ -48,11 +48,12 @@ def dense_log_det(layer: ResidualLike, x: Tensor, w: tuple[Tensor, ...], given: 
 
     def one(v: Tensor, *own: Tensor) -> Tensor:
         batched = (*own[: len(own) - given], *(t[None] for t in own[len(own) - given :]))
-        return layer.value(v[None], batched)[0]
+        return layer.value(v[None], batched).squeeze(0)
 
     axes = (0, *[None] * (len(w) - given), *[0] * given)
     jacobian = torch.vmap(torch.func.jacrev(one), in_dims=axes)(x, *w).reshape(x.shape[0], size, size)
-    return torch.linalg.slogdet(jacobian.to(torch.promote_types(x.dtype, torch.float32)))[1]
+    log_det: Tensor = torch.linalg.slogdet(jacobian.to(torch.promote_types(x.dtype, torch.float32)))[1]
+    return log_det
 
 
 def residual_forward(layer: ResidualLike, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -115,8 +116,8 @@ def banach(
     tol = (1e-11 if z.dtype == torch.float64 else 1e-5) if tol is None else tol
     finite = torch.isfinite(z)
     if not bool(finite.all()):
-        sample, *element = (~finite).nonzero()[0].tolist()
-        raise InversionError(name, sample, tuple(element), math.inf, tol, "no step", "z is not finite")
+        sample, *place = (~finite).nonzero()[0].tolist()
+        raise InversionError(name, sample, tuple(place), math.inf, tol, "no step", "z is not finite")
     first, goal = torch.promote_types(z.dtype, torch.float32), tol * (1.0 - contraction)
     search = Search(z.to(first), torch.ones_like(z), z.new_full((z.shape[0],), math.inf), torch.zeros(()), 0)
     for work in dict.fromkeys((first, torch.float64)):
@@ -135,7 +136,7 @@ def banach(
     if z.shape[0] and not bool((search.residual <= tol).all()):
         sample = int(search.residual.argmax())
         row = torch.tensor([sample], device=z.device)
-        misfit = search.x[row].to(z.dtype) - z[row]
+        misfit = rows_of(part, row).value(search.x[row])[0] - target[row]
         element = tuple(int(i) for i in torch.unravel_index(misfit.abs().argmax(), z.shape[1:]))
         reason = "the inverse did not converge"
         raise InversionError(name, sample, element, float(search.residual[sample]), tol, "Banach iteration", reason)
