@@ -93,8 +93,8 @@ def check_layer(
     else:
         jacobian, bijection, blame = joined(parts)
     contracting = {node.subject for premise in premises for node in premise.nodes() if node.rule == "RES"}
-    own = ITERATIVE if contracting else inverse_of(jacobian, [part.jacobian for part in parts])
-    kind = weakest(INVERSES, own, *(p.inverse for p in applied.values()))
+    inverted = ITERATIVE if contracting else inverse_of(jacobian, [part.jacobian for part in parts])
+    kind = weakest(INVERSES, inverted, *(p.inverse for p in applied.values()))
     units = all(part.jacobian.unit for part in parts)
     preserving = units and bijection is not None if parts else jacobian.unit
     bag = Bag()
