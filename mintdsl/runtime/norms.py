@@ -26,8 +26,16 @@ SQUARINGS = 6
 ROUNDED_UP = 1.0 + 2.0**-30
 
 
+def largest_entry(raw: Tensor, axes: int) -> Tensor:
+    """The largest absolute value of the last `axes` axes, which stay with size 1, and at least 1e-290. No gradient."""
+    return raw.detach().double().abs().amax(tuple(range(-axes, 0)), keepdim=True).clamp(min=1e-290)
+
+
 def schatten_norm(matrix: Tensor, copies: int = 1) -> Tensor:
-    """Schatten norm of order 256 of float64 matrices [*, m, n] whose singular values all stand `copies` times."""
+    """Schatten norm of order 256 of float64 matrices [*, m, n] whose singular values all stand `copies` times.
+
+    Their largest entry is about 1: squares of small numbers would be lost.
+    """
     wide = matrix.shape[-2] <= matrix.shape[-1]
     gram = matrix @ matrix.mT if wide else matrix.mT @ matrix
     log = torch.zeros_like(gram[..., 0, 0])
@@ -64,13 +72,14 @@ def torus_norm_above(kernel: Tensor, torus: tuple[int, int]) -> Tensor:
 
     Gradients go through the frequency of the largest norm only.
     """
-    wide = kernel.double()
-    if wide.shape[-2:] == (1, 1):
-        return schatten_norm(wide[..., 0, 0]) * ROUNDED_UP
-    matrices = frequency_matrices(wide, torus)
+    if kernel.shape[-2:] == (1, 1):
+        return matrix_norm_above(kernel[..., 0, 0])
+    largest = largest_entry(kernel, 4)
+    matrices = frequency_matrices(kernel.double() / largest, torus)
     with torch.no_grad():
         worst = schatten_norm(matrices, 2).argmax(-1)[..., None, None, None]
-    return schatten_norm(matrices.take_along_dim(worst, -3).squeeze(-3), 2) * ROUNDED_UP
+    found = schatten_norm(matrices.take_along_dim(worst, -3).squeeze(-3), 2)
+    return found * largest[..., 0, 0, 0, 0] * ROUNDED_UP
 
 
 def conv_norm_above(kernel: Tensor, size: tuple[int, int]) -> Tensor:
@@ -84,7 +93,8 @@ def conv_norm_above(kernel: Tensor, size: tuple[int, int]) -> Tensor:
 
 def matrix_norm_above(matrix: Tensor) -> Tensor:
     """Upper bound [*] of the 2-norm of matrices [*, m, n]."""
-    return schatten_norm(matrix.double()) * ROUNDED_UP
+    largest = largest_entry(matrix, 2)
+    return schatten_norm(matrix.double() / largest) * largest[..., 0, 0] * ROUNDED_UP
 
 
 def matrix_norm_one(matrix: Tensor) -> Tensor:
@@ -95,11 +105,6 @@ def matrix_norm_one(matrix: Tensor) -> Tensor:
 def matrix_norm_inf(matrix: Tensor) -> Tensor:
     """The norm [*] of matrices [*, m, n] that goes with the maximum: the largest sum of a row."""
     return matrix.abs().sum(-1).amax(-1)
-
-
-def largest_entry(raw: Tensor, axes: int) -> Tensor:
-    """The largest absolute value of the last `axes` axes, which stay with size 1, and at least 1e-290. No gradient."""
-    return raw.detach().double().abs().amax(tuple(range(-axes, 0)), keepdim=True).clamp(min=1e-290)
 
 
 def scaled_below(raw: Tensor, unit: Tensor, norm: Tensor, limit: float, taps: int, axes: int) -> Tensor:
