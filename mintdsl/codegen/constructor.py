@@ -11,9 +11,9 @@ from mintdsl.codegen.context import LayerContext, context_shape, is_kernel, plac
 from mintdsl.codegen.emit import Writer
 from mintdsl.codegen.inner import channels, concrete, write_applied, write_inner_net, write_ready
 from mintdsl.codegen.naming import Names
+from mintdsl.codegen.residual import contraction, limits
 from mintdsl.core import ir
 from mintdsl.core.nat import Nat
-from mintdsl.core.orders import Order
 from mintdsl.core.walks import bends, moving_maps, moving_nets
 from mintdsl.proof.jacobian import NONE
 
@@ -144,7 +144,7 @@ def write_constructor(c: LayerContext) -> None:
     else:
         write('self.latent_shape, self.path = self.event_shape, ""')
     write("self.kept_weights: tuple[Tensor, ...] | None = None")
-    if c.solved:
+    if c.solved or c.residual:
         write("self.last_inverse: InverseInfo | None = None")
     own = [f'"{p.name}"' for p in c.params]
     write.tuple("self.names = ", own)
@@ -163,6 +163,8 @@ def write_constructor(c: LayerContext) -> None:
     if not isinstance(layer, ir.Net):
         write_checked_formals(layer.formals, names, layer.name, write)
     _proved_only(c)
+    if c.residual:
+        write(f"self.contraction = {contraction(c)}  # lip of f(x) - x is at most that, rule RES")
     sizes = [extent for _, extent in layer.indices]
     sizes += [d for p in layer.params for s in _sides(p) if s != layer.shape for d in s.dims]
     split = layer.split if isinstance(layer, ir.Layer) else None
@@ -177,6 +179,8 @@ def write_constructor(c: LayerContext) -> None:
         pairs = ", ".join(f'"{n}": {shapes.size(e, names.argument)}' for n, e in layer.indices)
         write(f"self.extents = {{{pairs}}}")
     _corners(c)
+    if c.limited:
+        write.braces("self.limits = ", limits(c))
     if c.assumed:
         taps = [f'"{p.name}": {_tap(c, p)}' for p in c.assumed]
         kind = "tuple[int, ...] | str | None" if any(p.factored for p in c.assumed) else "tuple[int, ...] | None"
@@ -238,20 +242,10 @@ def _proved_only(c: LayerContext) -> None:
     if not deciding:
         return
     given = [c.member(f.name) + (".name" if f.type == "Act" else "") for f in deciding]
-    cases = [shapes.listed([_value(bindings[f.name]) for f in deciding]) for bindings in c.bindings]
+    cases = [shapes.listed([c.proved_value(bindings[f.name]) for f in deciding]) for bindings in c.bindings]
     c.write.call(
         "proved_for", ["type(self).__name__", shapes.listed(given), shapes.listed(list(dict.fromkeys(cases)))], ""
     )
-
-
-def _value(value: ir.Argument) -> str:
-    match value:
-        case ir.BuiltinAct() | ir.DefinedAct():
-            return f'"{value}"'
-        case Order():
-            return shapes.order(value)
-        case _:
-            return repr(value)
 
 
 def _corners(c: LayerContext) -> None:

@@ -14,6 +14,7 @@ from mintdsl.core.constraints import Parametrisation, kept_by
 from mintdsl.core.from_data import FromData, from_data
 from mintdsl.core.live import anchor
 from mintdsl.core.nat import Nat
+from mintdsl.core.orders import Order
 from mintdsl.proof.check import Bindings, LayerProof
 from mintdsl.source import Span
 
@@ -149,9 +150,29 @@ class LayerContext:
         return [p for p in self.params if p.factored]
 
     @property
+    def limited(self) -> list[ir.Param]:
+        """Maps whose norm is bounded."""
+        return [p for p in self.maps if p.limited]
+
+    @property
     def composed(self) -> bool:
         """Whether it is inverted link by link: a composition (rule CHAIN), or with layers that it applies."""
         return self.split is None and any(p.linked for p in self.proofs)
+
+    @property
+    def residual(self) -> bool:
+        """Whether it is a residual sum, inverted by Banach iteration (rule RES)."""
+        return any(p.contraction is not None for p in self.proofs)
+
+    def proved_value(self, value: ir.Argument) -> str:
+        """A value of a formal that a proof depends on, as the module compares it."""
+        match value:
+            case ir.BuiltinAct() | ir.DefinedAct():
+                return f'"{value}"'
+            case Order():
+                return shapes.order(value)
+            case _:
+                return repr(value)
 
     @property
     def split(self) -> ir.Split | None:

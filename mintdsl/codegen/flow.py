@@ -22,7 +22,9 @@ from mintdsl.codegen.inner import concrete
 from mintdsl.codegen.layer import assumption_lines, write_initialize, write_loading
 from mintdsl.codegen.members import Members, axis_of
 from mintdsl.codegen.naming import Names, loop_names
+from mintdsl.codegen.residual import write_certify
 from mintdsl.core import ir
+from mintdsl.core.canonical import reachable
 from mintdsl.core.interval import REAL
 from mintdsl.core.known_sizes import left_sizes, tiles
 from mintdsl.core.nat import Nat
@@ -325,6 +327,10 @@ class FlowWriter:
         with write.block("def frozen(self) -> AbstractContextManager[nn.Module]:"):
             write('"""Compute effective weights once for everything inside `with model.frozen():`."""')
             write("return frozen_weights(self)")
+        below = (self.program.callable(key) for key in reachable(self.program, self.key))
+        if any(p.limited for layer in below if isinstance(layer, ir.Layer) for p in layer.params):
+            write()
+            write_certify(write)
         if self._head is not None:
             write()
             with write.block(f"def logits(self, x: Tensor{optional}) -> Tensor:"):

@@ -15,6 +15,7 @@ from mintdsl.codegen.emit import Writer
 from mintdsl.codegen.lower.calls import whole
 from mintdsl.codegen.lower.code import Code
 from mintdsl.codegen.lower.formula import Lowering
+from mintdsl.codegen.residual import write_certify, write_residual_methods
 from mintdsl.codegen.weights import write_raw, write_reset, write_weights
 from mintdsl.core import ir
 from mintdsl.proof.jacobian import NONE
@@ -25,7 +26,9 @@ WEIGHTS = "tuple[Tensor, ...]"
 def write_layer(c: LayerContext) -> None:
     """The whole class: forward and inverse first."""
     parts = [write_coupling] if c.split is not None else [_forward, _inverse, _value]
-    if c.composed:
+    if c.residual:
+        parts = [write_residual_methods, _residual_value]
+    elif c.composed:
         parts = [lambda c: write_chain(c, INVERSE)]
     elif c.autoregressive:
         parts = [write_autoregressive]
@@ -46,6 +49,8 @@ def _docstring(c: LayerContext) -> None:
     shape = "diagonal" if off == NONE else f"{off} triangular in {order}"
     if proof.parts:
         shape = f"block triangular in its parts {', '.join(part.name for part in proof.parts)}"
+    elif c.residual:
+        shape = "a residual sum, its branch a contraction"
     elif c.composed:
         shape = "a composition of bijections"
     else:
@@ -226,6 +231,16 @@ def _value(c: LayerContext) -> None:
         write("return y, diagonal")
 
 
+def _residual_value(c: LayerContext) -> None:
+    lowering = _lowering(c, "plain")
+    value, _ = lowering.run_layer()
+    with c.write.block(f"def value(self, x: Tensor, w: {WEIGHTS}) -> Tensor:"):
+        c.write('"""f(x) [B, *event_shape]."""')
+        lines = [f"return {_full(value, 'x')}"]
+        _statements(c, lowering, lines)
+        c.write(lines[0])
+
+
 def _rests(c: LayerContext) -> None:
     lowering = _lowering(c, "rests")
     lowering.run_layer()
@@ -282,6 +297,9 @@ def _protocol(c: LayerContext) -> None:
         write('"""Make `value` the effective value of a parameter; ValueError, and no change, if it cannot be."""')
         write(f"set_effective_{'matrix' if c.factored else 'value'}(self, name, value)")
     _from_data(c)
+    if c.limited:
+        write()
+        write_certify(write)
     if c.buffers:
         write()
         write_masks(c)

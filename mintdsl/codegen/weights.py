@@ -8,6 +8,7 @@ from heapq import heappop, heappush
 from mintdsl.codegen import shapes
 from mintdsl.codegen.context import LayerContext, is_kernel, via
 from mintdsl.codegen.inner import channels
+from mintdsl.codegen.residual import spectral
 from mintdsl.core import from_data, ir
 from mintdsl.core.nat import Nat
 
@@ -54,6 +55,10 @@ def _effective(c: LayerContext, param: ir.Param) -> None:
         write(f"# rule TIE, {c.where(param.pivot.span)}")
         write(f"sign = {_tie_sign(c, param)}")
         value = f"tied({c.diagonal(param, raw)}, sign)"
+    elif param.bound is not None and param.limited:
+        write(f"# lip <= {param.bound.formal or repr(param.bound.numbers[0])}, {c.where(param.bound.span)}")
+        write(f"{name} = {spectral(c, param, raw)}")
+        return
     elif param.bound is not None and via(param.bound).assumed:
         what, where = f"{param.bound.quantity} {_constraint(param.bound)}", c.where(param.bound.span)
         write(f"# {what} is assumed, {where}: check_assumptions tests it")
@@ -169,7 +174,12 @@ def _initialise(c: LayerContext, param: ir.Param) -> None:
         write(f"{raw}_gain.copy_(length_of({raw}, {_map_axes(param)}))")
         write(f"{raw}.copy_(pointing({raw}, {_map_axes(param)}))")
         return
-    if param.bound is None or via(param.bound).name == "unit" or (param.factored and via(param.bound).assumed):
+    if (
+        param.bound is None
+        or param.limited
+        or via(param.bound).name == "unit"
+        or (param.factored and via(param.bound).assumed)
+    ):
         write(f"{function}({raw}, {place})")
         return
     # draw effective values, fold the diagonal into its set, store the raw ones
@@ -237,7 +247,7 @@ def write_raw(c: LayerContext) -> None:
     with write.block("def raw(self, name: str, value: Tensor) -> dict[str, Tensor]:"):
         write('"""Raw tensors, by attribute, that give a parameter this effective value."""')
         for param in c.params:
-            if param.bound is not None or param.pivot is not None:
+            if (param.bound is not None and not param.limited) or param.pivot is not None:
                 _raw(c, param)
             elif isinstance(param.kind, (ir.Conv, ir.Dense)) and param.kind.norm:
                 key, axes = c.names.member[param.name], _map_axes(param)

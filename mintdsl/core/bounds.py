@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from mintdsl.core import ir
 from mintdsl.core.constraints import CONSTRAINTS, Constraint
+from mintdsl.core.interval import REAL
 from mintdsl.core.kinds import Kind
 from mintdsl.core.scope import unknown
-from mintdsl.core.values import Values, not_yet
+from mintdsl.core.values import RealFormal, Values, not_yet
 from mintdsl.diagnostics.model import Bag, Fix
+from mintdsl.records import replace
 from mintdsl.source import Span
 from mintdsl.syntax import ast
 
@@ -20,11 +22,11 @@ def bind_bound(nodes: tuple[ast.Constraint, ...], kind: ir.MapKind, info: Kind, 
         return None
     span = nodes[0].span.to(nodes[-1].span)
     for node in nodes:
-        if node.name.id == "lip":
-            not_yet(values.bag, node.span, f"the constraint `{node.name.id}`")
-        if node.name.id not in ("diag", "det"):
+        if node.name.id not in ("diag", "det", "lip"):
             unknown(node.name, ("diag", "det", "lip"), values.bag, "the constraints", code="E0701", what="constraint")
             return None
+    if any(node.name.id == "lip" for node in nodes):
+        return _norm(nodes, kind, info, values, span)
     if any(node.name.id == "det" for node in nodes):
         return _determinant(nodes, kind, info, values, span)
     if isinstance(kind, ir.Perm):
@@ -87,6 +89,32 @@ def _determinant(
     return None if found is None else _via(found[0], (), nodes, span, values.bag)
 
 
+def _norm(
+    nodes: tuple[ast.Constraint, ...], kind: ir.MapKind, info: Kind, values: Values, span: Span
+) -> ir.Bound | None:
+    """`lip <= c`: of a convolution or matrix without a direction, or of a scale."""
+    scale = isinstance(kind, ir.Elementwise) and kind.kind == "scale"
+    if not isinstance(kind, (ir.Conv, ir.Dense)) and not scale:
+        what = f"`lip` of a {info.name} means nothing: no weight of it can be scaled down"
+        values.bag.error("E0701", span, what, "no norm to constrain", fixes=(REMOVE,))
+        return None
+    if isinstance(kind, (ir.Conv, ir.Dense)):
+        if kind.direction is not None:
+            not_yet(values.bag, span, f"`lip` of a {info.name} with a direction")
+        if kind.norm:
+            title = f"`lip` and `norm = weight` of one {info.name}: both say how long its rows are"
+            values.bag.error("E0701", span, title, "one of them", fixes=(REMOVE,))
+            return None
+    formal = nodes[0].value
+    if len(nodes) == 1 and nodes[0].cmp == "<=" and isinstance(formal, ast.Name):
+        if isinstance(values.names.values.get(formal.id), RealFormal):
+            constraint = next(c for c in CONSTRAINTS if c.quantity == "lip")
+            made = _via(constraint, (1.0,), nodes, span, values.bag)
+            return made and replace(made, numbers=(), interval=REAL, formal=formal.id)
+    found = _registered("lip", nodes, span, values)
+    return None if found is None else _via(*found, nodes, span, values.bag)
+
+
 def _registered(
     quantity: str, nodes: tuple[ast.Constraint, ...], span: Span, values: Values
 ) -> tuple[Constraint, tuple[float, ...]] | None:
@@ -138,6 +166,8 @@ def _form(nodes: tuple[ast.Constraint, ...], numbers: list[float]) -> tuple[str,
     match pairs:
         case [(">=", m)] if m > 0:
             return ">=", (m,)
+        case [("<=", c)] if c > 0:
+            return "<=", (c,)
         case [(cmp, value)] if (cmp, value) in ((">=", 0.0), (">", 0.0), ("!=", 0.0), ("==", 1.0)):
             return f"{cmp} {value:g}", ()
         case [(">=", m), ("<=", top)]:

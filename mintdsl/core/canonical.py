@@ -140,7 +140,7 @@ class Statement:
             "kind": self._kind(param.kind),
             "from": _shape(param.source),
             "to": _shape(param.target),
-            "with": None if bound is None else [_constraint(bound), list(bound.numbers), bound.via],
+            "with": None if bound is None else [_constraint(bound), _numbers(bound), bound.via],
             "tie": None
             if pivot is None
             else [list(pivot.indices), [[f.name, list(f.indices)] for f in pivot.others], pivot.sign],
@@ -278,8 +278,9 @@ class Statement:
     def _op(self, op: ir.Op) -> Json:
         match op:
             case ir.Use() | ir.Classify():
+                how = [op.log_det] if isinstance(op, ir.Use) and op.log_det else []
                 word = "use" if isinstance(op, ir.Use) else "classify"
-                return [word, self.known[op.definition], self.arguments(op.args)]
+                return [word, self.known[op.definition], self.arguments(op.args), *how]
             case ir.Squeeze():
                 return ["unsqueeze" if op.undo else "squeeze", op.factor, op.layout]
             case ir.Permute():
@@ -337,6 +338,11 @@ def _split(split: ir.Split | None) -> Json:
 
 def _constraint(bound: ir.Bound) -> str:
     return bound.cmp if bound.quantity == "diag" else f"{bound.quantity} {bound.cmp}"
+
+
+def _numbers(bound: ir.Bound) -> Json:
+    """The numbers of a constraint, or the formal that gives one."""
+    return {"formal": bound.formal} if bound.formal else list(bound.numbers)
 
 
 def _claims(claims: Sequence[ir.Claim]) -> Json:

@@ -38,6 +38,9 @@ _ALL = (
     ),
 )
 CLAIMS: dict[str, ClaimWord] = {c.name: c for c in _ALL}
+AT_A_USE = ("exact",)
+"""How a log-det may be computed, `log_det exact` behind a layer in a flow."""
+LATER_AT_A_USE = ("series", "roulette", "hutchinson")
 
 # The strongest first; the values are how they are printed.
 INVERSES: dict[str, str] = {

@@ -152,7 +152,21 @@ _ALL = (
             ),
         ),
     ),
-    Constraint("lip", "<=", "lip <= c", lambda c: Interval(0, c), (), bounds=1, ready=False),
+    Constraint(
+        "lip",
+        "<=",
+        "lip <= c, c > 0",
+        lambda c: Interval(0, c),  # of the magnitude of each entry
+        (
+            Parametrisation(
+                "spectral",
+                "W min(1, c / s), s >= norm of W; of a scale: cut to [-c, c]",
+                "spectral_scale",
+                lambda r, c: min(max(r, -c), c),
+            ),
+        ),
+        bounds=1,
+    ),
 )
 
 CONSTRAINTS: tuple[Constraint, ...] = _ALL

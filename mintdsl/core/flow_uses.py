@@ -9,6 +9,7 @@ from collections.abc import Callable
 from itertools import chain
 
 from mintdsl.core import ir
+from mintdsl.core.claim_words import AT_A_USE, LATER_AT_A_USE
 from mintdsl.core.flow_moves import Made
 from mintdsl.core.formals import argument
 from mintdsl.core.nat import Nat
@@ -51,9 +52,8 @@ def use(
         )
         return None
     callee = resolve(entry, name.span)
-    if op.log_det is not None:
-        not_yet(values.bag, op.log_det.span, "`log_det` at a use")
-    if callee is None:
+    how = _log_det(op.log_det, callee, values)
+    if callee is None or how is None:
         return None
     assert not isinstance(callee, ir.Net)
     if isinstance(callee, ir.Flow) and any(isinstance(s.op, ENDS) for s in (*callee.steps[:1], *callee.steps[-1:])):
@@ -72,7 +72,29 @@ def use(
         bound = _binding(callee, arguments, shape, given)
         last = callee.steps[-1].result
         result = ir.Shape(last.kind, tuple(d.substitute(bound) for d in last.dims))
-    return ir.Use(entry.key, arguments), result
+    return ir.Use(entry.key, arguments, how), result
+
+
+def _log_det(written: ast.Call | None, callee: ir.Definition | ir.Net | None, values: Values) -> str | None:
+    """How the log-det of a layer is computed at this use, "" where it is not said; None where that was reported."""
+    if written is None:
+        return ""
+    word = written.name
+    if word.id in LATER_AT_A_USE:
+        not_yet(values.bag, written.span, f"`log_det {word.id}` at a use")
+        return None
+    if word.id not in AT_A_USE:
+        unknown(word, AT_A_USE, values.bag, "the kinds of log-dets at a use", code="E0209", what="kind of log-det")
+        return None
+    if written.args:
+        values.bag.error("E0209", written.span, f"`log_det {word.id}` takes no arguments", "no arguments here")
+        return None
+    if isinstance(callee, ir.Flow):
+        title = f"`log_det` stands behind a layer; `{callee.name}` is a flow"
+        fix = Fix(f"write it behind the layers of `{callee.name}`")
+        values.bag.error("E0209", written.span, title, "behind a flow here", fixes=(fix,))
+        return None
+    return word.id
 
 
 def classify(op: ast.Classify, step: ast.Step, shape: ir.Shape, resolve: Resolve, values: Values) -> Made | None:

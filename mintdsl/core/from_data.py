@@ -129,6 +129,8 @@ def _unfit(param: ir.Param) -> str:
         return "a tie decides its sign"
     if param.bound is not None and param.bound.cmp == "== 1":
         return "it is always 1"
+    if param.limited:
+        return "its size is bounded"
     return ""
 
 

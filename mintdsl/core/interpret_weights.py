@@ -17,6 +17,7 @@ from mintdsl.core.constraints import Parametrisation, kept_by
 from mintdsl.core.interpret_env import Argument, Env, bind, bind_layer, bind_net, evaluate_size, symbols
 from mintdsl.core.interpret_factors import factored
 from mintdsl.core.interpret_masks import between, differences
+from mintdsl.core.interpret_norms import limited
 from mintdsl.core.live import anchor
 
 Raw: TypeAlias = Mapping[str, Sequence[float]]
@@ -149,6 +150,9 @@ class Weights:
             case ir.Conv() | ir.Dense():
                 if param.factored:
                     return self._factored(param, member, raw)
+                if param.limited and param.bound is not None:
+                    image = self.env.shape(param.source)[1:]
+                    return limited(raw, _map_shape(param, self.env), image, *self._numbers(param.bound))
                 if kind.norm:
                     return self._normed(param, raw, member)
                 if kind.direction is None:
@@ -236,8 +240,12 @@ class Weights:
         via = parametrisation(param)
         if via is None or param.bound is None:
             return raw
-        value = via.value(raw, *param.bound.numbers)
+        value = via.value(raw, *self._numbers(param.bound))
         return self._signs(param, member)[slot] * value if via.signed else value
+
+    def _numbers(self, bound: ir.Bound) -> tuple[float, ...]:
+        """The numbers of a constraint; a formal may give one."""
+        return (self.env.look(self.env.numbers, bound.formal),) if bound.formal else bound.numbers
 
     def _slot(self, param: ir.Param, element: int) -> int:
         """Which entry of the stored diagonal stands at `element`."""

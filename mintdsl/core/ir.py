@@ -112,7 +112,10 @@ Kind: TypeAlias = MapKind | NetParam | LayerParam
 
 @record
 class Bound:
-    """A constraint on the diagonal or determinant: which (`cmp` as in the registry), its numbers, how it is kept."""
+    """A constraint on the diagonal, determinant or norm: which (`cmp` as in the registry), its numbers, how it is kept.
+
+    `formal` is the Real formal that stands where a number would; then `numbers` is empty, and `interval` all of R.
+    """
 
     cmp: str
     numbers: tuple[float, ...]
@@ -120,6 +123,7 @@ class Bound:
     interval: Interval
     span: Span = field(compare=False, repr=False)
     quantity: str = "diag"
+    formal: str = ""
 
 
 @record
@@ -163,6 +167,11 @@ class Param:
     def factored(self) -> bool:
         """Whether it is a square matrix with a constraint on its determinant."""
         return self.bound is not None and self.bound.quantity == "det"
+
+    @property
+    def limited(self) -> bool:
+        """Whether its norm is constrained."""
+        return self.bound is not None and self.bound.quantity == "lip"
 
 
 # ---------------------------------------------------------------- definitions

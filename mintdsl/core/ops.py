@@ -10,10 +10,11 @@ from mintdsl.records import record
 
 @record
 class Use:
-    """A layer or flow as a step; `definition` is its key in the program."""
+    """A layer or flow as a step; `definition` is its key in the program, `log_det` how that is computed, if it says."""
 
     definition: str
     args: tuple[tuple[str, Argument], ...]
+    log_det: str = ""
 
 
 class Move:

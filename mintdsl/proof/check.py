@@ -14,10 +14,10 @@ from typing import assert_never
 from mintdsl.core import ir
 from mintdsl.core.activations import ACTIVATIONS
 from mintdsl.core.bijections import BIJECTIONS
-from mintdsl.core.claim_words import INVERSES, weakest
+from mintdsl.core.claim_words import INVERSES, ITERATIVE, weakest
 from mintdsl.core.constraints import Parametrisation, kept_by
 from mintdsl.core.coupled import coupled
-from mintdsl.core.interval import NONNEGATIVE, REAL, ZERO, Interval
+from mintdsl.core.interval import NONNEGATIVE, REAL, ZERO, Interval, number
 from mintdsl.core.live import half_plane
 from mintdsl.core.nat import Nat
 from mintdsl.core.orders import Order
@@ -43,16 +43,16 @@ from mintdsl.proof.jacobian import (
     family,
 )
 from mintdsl.proof.layer_proof import Bindings as Bindings, LayerProof as LayerProof
-from mintdsl.proof.links import links
+from mintdsl.proof.links import later, links
 from mintdsl.proof.orders import Working, fitting_order, resolved_order, working_order
 from mintdsl.proof.reads import Scope, alike, net_reads, positional, scope_of
-from mintdsl.proof.rules import algebra, bends, modules, nets
+from mintdsl.proof.rules import algebra, bends, modules, nets, residual
 from mintdsl.proof.rules.algebra import ActFacts
 from mintdsl.proof.rules.apply import apply_layer, whole_chain
 from mintdsl.proof.rules.chain import composed, permuted
 from mintdsl.proof.rules.flows import Bijection, triangular
 from mintdsl.proof.rules.parts import Part, joined, placed
-from mintdsl.proof.undefined import Undefined, divides_by_zero
+from mintdsl.proof.undefined import Undefined, divides_by_zero, no_norm
 from mintdsl.records import record, replace
 from mintdsl.source import NOWHERE, Span
 
@@ -66,7 +66,7 @@ def check_layer(
     """
     declared = resolved_order(layer, bindings)
     working = working_order(layer, declared, tuple(moving_maps(layer)))
-    walk = _Walk(layer, layer.variable, bindings, working, {}, {}, {}, applied)
+    walk = _Walk(layer, layer.variable, bindings, working, {}, {}, {}, {}, applied)
     parts: list[Part] = []
     try:
         fitting_order(layer, declared)
@@ -93,14 +93,19 @@ def check_layer(
         blame = blame_of(layer, jacobian, bijection)
     else:
         jacobian, bijection, blame = joined(parts)
-    kind = weakest(
-        INVERSES, inverse_of(jacobian, [part.jacobian for part in parts]), *(p.inverse for p in applied.values())
-    )
+    contracting = {node.subject for premise in premises for node in premise.nodes() if node.rule == "RES"}
+    inverted = ITERATIVE if contracting else inverse_of(jacobian, [part.jacobian for part in parts])
+    kind = weakest(INVERSES, inverted, *(p.inverse for p in applied.values()))
     units = all(part.jacobian.unit for part in parts)
     preserving = units and bijection is not None if parts else jacobian.unit
     bag = Bag()
     if parts and bijection is not None:
         coupled(layer, bag)
+    if parts and contracting:
+        bag.add(later(next(iter(contracting)), "the inverse of a residual sum in a part"))
+    for name, proof in applied.items():
+        if proof.contraction is not None:
+            bag.add(later(layer.param(name).span, f"`{proof.layer.name}`, a residual sum,"))
     found = walk.working.order if walk.working.found else None
     proved = Proved(jacobian, bijection, kind, preserving, found, tuple(part.jacobian for part in parts))
     for claim in layer.claims:
@@ -108,7 +113,7 @@ def check_layer(
         if failed_claim is not None:
             bag.add(failed_claim)
     linked = not parts and bijection is not None and (jacobian.chain is not Chain.NONE or applied)
-    taken = links(layer) if linked else ()
+    taken = links(layer, contracting) if linked else ()
     if isinstance(taken, Diagnostic):
         bag.add(taken)
         taken = ()
@@ -149,11 +154,12 @@ class _Walk:
     lets: dict[str, Jacobian]
     acts: dict[int, tuple[ir.DefinedAct, Derivation]]
     diagonals: dict[str, Signed]
+    named: dict[str | Span, Derivation]  # what lets stand for, by name and by the places where they are read
     applied: Mapping[str, LayerProof] = MappingProxyType({})
 
     def let(self, item: ir.Let) -> Derivation:
         jacobian, derivation = self.formula(item.value)
-        self.lets[item.name] = jacobian
+        self.lets[item.name], self.named[item.name] = jacobian, derivation
         title = f"{item.name}[{', '.join(item.indices)}] =" if item.indices else f"{item.name} ="
         return Derivation("LET", item.span, jacobian.describe(), (derivation,), title=title)
 
@@ -180,6 +186,7 @@ class _Walk:
                 assert self.layer is not None
                 let = self.layer.let(node.name)
                 jacobian = self.lets[node.name].rename(dict(zip(let.indices, node.indices, strict=True)))
+                self.named[node.span] = self.named[node.name]
                 return self._leaf("LET", node.span, jacobian)
             case ir.Linear():
                 return self._linear(node, below[0])
@@ -248,8 +255,19 @@ class _Walk:
         if param.bound is None:
             return Signed(frozenset({Atom(param.name, param.indices)}), NONNEGATIVE)
         via = _via(param.bound)
-        free_sign = via.signed or via.assumed
-        return Signed(frozenset({Atom(param.name, param.indices)}) if free_sign else PLUS, param.bound.interval)
+        free_sign = via.signed or via.assumed or param.limited
+        interval = Interval(0.0, self._limit(param)) if param.limited else param.bound.interval
+        return Signed(frozenset({Atom(param.name, param.indices)}) if free_sign else PLUS, interval)
+
+    def _limit(self, param: ir.Param) -> float:
+        """The bound of the norm of a parameter; inf without one. Raises where it is not positive."""
+        if param.bound is None or not param.limited:
+            return math.inf
+        value = self.bindings.get(param.bound.formal) if param.bound.formal else param.bound.numbers[0]
+        limit = value if isinstance(value, float) else math.inf
+        if not limit > 0:
+            raise Undefined(no_norm(param.name, limit, param.bound.span))
+        return limit
 
     def _value(self, node: ir.Value) -> Proof:
         assert self.layer is not None
@@ -290,6 +308,7 @@ class _Walk:
             declared=param.span,
             cycle=self.working.cycle,
             determinant=param.bound.interval if param.bound is not None and decided else None,
+            limit=self._limit(param),
         )
         if param.factored:
             assert param.bound is not None
@@ -301,6 +320,8 @@ class _Walk:
         note = f"{direction or 'dense'} map, " + (
             f"diag({param.name}) in {diagonal}" if direction and not kind.strict else "no diagonal"
         )
+        if param.limited:
+            note = f"{param.name}: dense map, lip <= {number(self._limit(param))}"
         rule = "BASIC" if argument == VARIABLE else "COMP"
         return self._node(rule, node.span, result, [below], f"{note}, {_why(param)}" if _why(param) else note)
 
@@ -354,7 +375,7 @@ class _Walk:
                 return replace(self.act_facts(bound, argument, span), name=f"{act.name} = {bound}")
             case ir.DefinedAct():
                 if id(act) not in self.acts:
-                    inner = _Walk(None, act.variable, self.bindings, self.working, {}, self.acts, {})
+                    inner = _Walk(None, act.variable, self.bindings, self.working, {}, self.acts, {}, {})
                     self.acts[id(act)] = (act, inner.formula(act.body)[1])
                 body = self.acts[id(act)][1].fact
                 assert body is not None
@@ -370,10 +391,10 @@ class _Walk:
         match node.op:
             case "+":
                 result = algebra.add(left, right, span=node.span, spans=spans, cycle=cycle)
-                return self._node("ADD", node.span, result, below)
+                return self._added(node, result, below, "")
             case "-":
                 result = algebra.add(left, algebra.negate(right), span=node.span, spans=spans, op="-", cycle=cycle)
-                return self._node("ADD", node.span, result, below, "of the negated term")
+                return self._added(node, result, below, "of the negated term")
             case "*":
                 result = algebra.multiply(left, right, span=node.span, spans=spans, cycle=cycle)
                 return self._node("MUL", node.span, result, below)
@@ -382,6 +403,19 @@ class _Walk:
                     raise Undefined(divides_by_zero(right, node.right.span))
                 result = algebra.multiply(left, algebra.reciprocal(right), span=node.span, spans=spans, cycle=cycle)
                 return self._node("DIV", node.span, result, below)
+
+    def _added(self, node: ir.Binary, total: Jacobian, below: Sequence[Proof], note: str) -> Proof:
+        """A sum or difference, of this class by rule ADD: it may be residual."""
+        (left, _), (right, _) = below
+        branch = residual.branch_of(left, right)
+        if branch is None or total.off != DENSE or total.chain is not Chain.NONE:
+            return self._node("ADD", node.span, total, below, note)
+        found = residual.residual(total, left, right)
+        if found is not None:
+            return self._node("RES", node.span, found, below, f"lip of the branch <= {number(branch.lip)}, less than 1")
+        derivation = below[1 if branch is right else 0][1]
+        why = residual.steep(derivation, self.named, node.span)
+        return self._node("ADD", node.span, total if why is None else replace(total, sign_why=why), below, note)
 
 
 def _via(bound: ir.Bound) -> Parametrisation:
@@ -402,7 +436,9 @@ def _size(nat: Nat) -> Interval:
 def _why(param: ir.Param) -> str:
     if param.pivot is not None:
         return "TIE"
-    return f"{param.name}: {param.bound.cmp}" if param.bound is not None and not param.bound.numbers else ""
+    if param.bound is None or param.bound.numbers or param.limited:
+        return ""
+    return f"{param.name}: {param.bound.cmp}"
 
 
 def act_slope(act: ir.BuiltinAct | ir.DefinedAct) -> Interval | None:
@@ -411,6 +447,6 @@ def act_slope(act: ir.BuiltinAct | ir.DefinedAct) -> Interval | None:
         numbers = tuple(o for o in act.options if isinstance(o, float))
         return ACTIVATIONS[act.name].slope_bounds(numbers) if len(numbers) == len(act.options) else None
     try:
-        return _Walk(None, "", {}, Working(None), {}, {}, {}).act_facts(act, REAL, NOWHERE).slope
+        return _Walk(None, "", {}, Working(None), {}, {}, {}, {}).act_facts(act, REAL, NOWHERE).slope
     except KeyError:  # a formal without a value
         return None

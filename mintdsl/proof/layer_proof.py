@@ -13,6 +13,7 @@ from mintdsl.proof.jacobian import Chain, Jacobian
 from mintdsl.proof.orders import Working
 from mintdsl.proof.rules.flows import Bijection
 from mintdsl.proof.rules.parts import Part
+from mintdsl.proof.rules.residual import branch_of
 from mintdsl.records import record
 
 Bindings = Mapping[str, ir.Argument]
@@ -80,6 +81,18 @@ class LayerProof:
         """Whether the module goes through it link by link, so that it has no diagonal to show."""
         inside = any(part.jacobian.chain is not Chain.NONE for part in self.parts)
         return self.composed or inside or bool(self.applied)
+
+    @property
+    def contraction(self) -> float | None:
+        """The Lipschitz bound of the branch of a residual sum (rule RES); None where the layer has none."""
+        for node in self.derivation.nodes() if self.links else ():
+            if node.rule == "RES" and node.subject == self.links[0].span:
+                left, right = (premise.fact for premise in node.premises)
+                assert left is not None and right is not None
+                branch = branch_of(left, right)
+                assert branch is not None
+                return branch.lip
+        return None
 
     @property
     def log_det(self) -> str:

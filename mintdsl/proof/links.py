@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+
 from mintdsl.core import ir
 from mintdsl.core.links import beside
 from mintdsl.core.walks import constant
@@ -12,10 +14,11 @@ ACTS = ("identity", "leaky_relu")
 """The functions onto R whose inverse is a formula."""
 
 
-def links(layer: ir.Layer) -> tuple[ir.Expr, ...] | Diagnostic:
+def links(layer: ir.Layer, residual: Collection[Span] = ()) -> tuple[ir.Expr, ...] | Diagnostic:
     """The nodes from the variable outwards, each applied to the one before; or the first without such an inverse.
 
-    The formula must be proved by rule CHAIN: of two operands one is constant, and no factor is 0.
+    The formula must be proved by rule CHAIN: of two operands one is constant, and no factor is 0; or by rule RES, at
+    the places `residual`.
     """
     fixed: dict[str, bool] = {}
     for item in layer.lets:
@@ -23,19 +26,24 @@ def links(layer: ir.Layer) -> tuple[ir.Expr, ...] | Diagnostic:
     found: list[ir.Expr] = []
     node = layer.result
     while not isinstance(node, ir.Var):
-        inner = _inner(layer, node, fixed)
+        inner = _inner(layer, node, fixed, residual)
         if isinstance(inner, Diagnostic):
             return inner
         if not isinstance(node, ir.Ref):
             found.append(node)
         node = inner
+    if found and found[-1].span in residual:
+        after = next((one for one in found[:-1] if not _shift(one, fixed)), None)
+        return tuple(reversed(found)) if after is None else later(after.span, "what follows a residual sum")
     stray = beside(layer, layer.result, found)
     if stray is not None:
-        return _not_yet(stray.span, "a layer applied to what does not read the variable")
+        return later(stray.span, "a layer applied to what does not read the variable")
     return tuple(reversed(found))
 
 
-def _inner(layer: ir.Layer, node: ir.Expr, fixed: dict[str, bool]) -> ir.Expr | Diagnostic:
+def _inner(
+    layer: ir.Layer, node: ir.Expr, fixed: Mapping[str, bool], residual: Collection[Span]
+) -> ir.Expr | Diagnostic:
     """What a link is applied to."""
     match node:
         case ir.Ref(name=name, indices=()):
@@ -47,21 +55,44 @@ def _inner(layer: ir.Layer, node: ir.Expr, fixed: dict[str, bool]) -> ir.Expr | 
         case ir.Linear(param=name, arg=arg):
             kind = layer.param(name).kind
             if isinstance(kind, ir.Conv) and kind.size != (1, 1) and not layer.param(name).factored:
-                return _not_yet(node.span, f"the inverse of `{name}`, a triangular convolution larger than 1x1,")
+                return later(node.span, f"the inverse of `{name}`, a triangular convolution larger than 1x1,")
             return arg
         case ir.Binary(op=op, left=left, right=right) if constant(right, fixed):
             return left
         case ir.Binary(op=op, left=left, right=right) if op != "/" and constant(left, fixed):
             return right
+        case ir.Binary(op="+" | "-" as op, left=left, right=right) if node.span in residual:
+            own = _shifted(layer, left, fixed) or (_shifted(layer, right, fixed) if op == "+" else None)
+            return own or later(node.span, "a residual sum whose other term is not the variable itself")
         case ir.Apply(act=act, arg=arg):
             if isinstance(act, ir.BuiltinAct) and act.name in ACTS:
                 return arg
-            return _not_yet(node.span, f"the inverse of `{act}`, which is no formula,")
+            return later(node.span, f"the inverse of `{act}`, which is no formula,")
         case _:
-            return _not_yet(node.span, "the inverse of this triangular map")
+            return later(node.span, "the inverse of this triangular map")
 
 
-def _not_yet(span: Span, what: str) -> Diagnostic:
+def _shift(node: ir.Expr, fixed: Mapping[str, bool]) -> bool:
+    """Whether a link only adds a constant."""
+    if not isinstance(node, ir.Binary) or node.op not in "+-":
+        return False
+    return constant(node.right, fixed) or (node.op == "+" and constant(node.left, fixed))
+
+
+def _shifted(layer: ir.Layer, node: ir.Expr, fixed: Mapping[str, bool]) -> ir.Var | None:
+    """The variable, where a node is that up to constants."""
+    while not isinstance(node, ir.Var):
+        if isinstance(node, ir.Ref) and not node.indices:
+            node = layer.let(node.name).value
+        elif isinstance(node, ir.Binary) and _shift(node, fixed):
+            node = node.left if constant(node.right, fixed) else node.right
+        else:
+            return None
+    return node
+
+
+def later(span: Span, what: str) -> Diagnostic:
+    """That a proof stands, and no module is written of it."""
     return Diagnostic(
         "E0901",
         f"{what} inside of a composition is not yet in this version",

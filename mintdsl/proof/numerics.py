@@ -22,7 +22,7 @@ from typing import assert_never
 
 from mintdsl.core import ir
 from mintdsl.core.bijections import BIJECTIONS
-from mintdsl.core.interval import Interval
+from mintdsl.core.interval import Interval, number
 from mintdsl.core.links import links
 from mintdsl.core.nat import Nat
 from mintdsl.core.walks import bends, expressions
@@ -250,6 +250,8 @@ def layer_numerics(proof: LayerProof, bindings: Bindings, sizes: Mapping[str, in
         return _applying(proof)
     if proof.parts:
         return _coupling(proof)
+    if proof.contraction is not None:
+        return _residual(proof, proof.contraction)
     if jacobian.off != NONE:
         return _coupled(layer, "dense" if proof.composed else "triangular")
     slopes = jacobian.diag.interval
@@ -277,6 +279,16 @@ def _coupled(layer: ir.Layer, shape: str) -> Numerics:
     weights = f"nothing bounds the weights of `{free[0]}` off the diagonal" if free else "its off-diagonal part is free"
     why = f"`{layer.name}` is {shape} and {weights}; a bound on them would give one, which this version cannot state"
     none = math.inf
+    return Numerics(1, none, none, none, none, none, False, why, why, why)
+
+
+def _residual(proof: LayerProof, contraction: float) -> Numerics:
+    """A residual sum has bounds, but in the Euclidean norm only."""
+    none, inverse = math.inf, over(1.0, math.nextafter(1.0 - contraction, 0.0))
+    why = (
+        f"`{proof.layer.name}` is a residual sum: its Lipschitz constant is at most {number(proof.jacobian.lip)} and "
+        f"that of its inverse at most {number(inverse)}, in the Euclidean norm only"
+    )
     return Numerics(1, none, none, none, none, none, False, why, why, why)
 
 

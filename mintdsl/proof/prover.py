@@ -16,7 +16,7 @@ from mintdsl.core.claim_words import ABSENT, EXACT
 from mintdsl.core.interval import REAL, UNIT, Interval, product_above
 from mintdsl.core.nat import Nat
 from mintdsl.core.walks import uses
-from mintdsl.diagnostics.model import Bag, Diagnostic, Fix, Label
+from mintdsl.diagnostics.model import Bag, Diagnostic, Edit, Fix, Label, Safety
 from mintdsl.proof.check import Bindings, LayerProof, check_layer
 from mintdsl.proof.claims import flow_claim
 from mintdsl.proof.derivation import Derivation
@@ -292,8 +292,22 @@ class _FlowWalk:
             self.broken = True
             self._not_invertible(step, name, proof)
             return before, Derivation("USE", step.span, "nothing is proved", (), title=name)
+        if isinstance(proof, LayerProof) and proof.contraction is not None and not use.log_det:
+            self._no_log_det(step, name, proof.layer)
         after = self._after(before, _passage(proof, proof.bijection), step.span)
         return after, Derivation("USE", step.span, proof.derivation.conclusion, (), title=self._title(step, use))
+
+    def _no_log_det(self, step: ir.Step, name: str, layer: ir.Layer) -> None:
+        end = Span(step.span.file, step.span.end, step.span.end)
+        self.bag.error(
+            "E0608",
+            step.span,
+            f"`{name}` is a residual sum: a flow has to say how its log-det is computed",
+            "no `log_det` here",
+            also=(Label(layer.result.span, "its Jacobian is dense"),),
+            notes=("`exact` makes the dense Jacobian, D^2 numbers a sample: for at most 4096 elements",),
+            fixes=(Fix("write `log_det exact` behind it", (Edit(end, " log_det exact"),), Safety.UNSAFE),),
+        )
 
     def _title(self, step: ir.Step, use: ir.Use) -> str:
         name = use.definition.rpartition("::")[2]

@@ -41,6 +41,17 @@ def not_positive(name: str, value: float, span: Span) -> Diagnostic:
     )
 
 
+def no_norm(name: str, limit: float, span: Span) -> Diagnostic:
+    """A bound of a norm that leaves no room."""
+    return Diagnostic(
+        "E0701",
+        f"`lip <= {limit:g}` of `{name}` holds no room: a norm is bounded by a number > 0",
+        (Label(span, "not positive", primary=True),),
+        ("the number is the value of a formal of the layer",),
+        (Fix("give the formal a number between 0 and 1, such as 0.9"),),
+    )
+
+
 def divides_by_zero(right: Jacobian, span: Span) -> Diagnostic:
     return Diagnostic(
         "E0411",

@@ -37,6 +37,20 @@ class LayerLike(Protocol):
     def parameters(self) -> Iterator[nn.Parameter]: ...
 
 
+class ResidualLike(Protocol):
+    """A layer f(x) = x + g(x); `contraction` bounds the Lipschitz constant of g."""
+
+    event_shape: tuple[int, ...]
+    context_shape: tuple[int, ...] | None
+    path: str
+    contraction: float
+    last_inverse: InverseInfo | None
+
+    def value(self, x: Tensor, w: tuple[Tensor, ...]) -> Tensor: ...
+    def modules(self) -> Iterator[nn.Module]: ...
+    def effective_weights(self) -> tuple[Tensor, ...]: ...
+
+
 class AssumingLike(Protocol):
     """A layer whose proof assumes that some diagonals are not 0: parameters by name, and the tap of their diagonal, or
     "det" where it assumes that of a determinant."""

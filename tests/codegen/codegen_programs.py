@@ -7,6 +7,7 @@ The last definition of a program is what is compiled. `SHAPES` gives the shape o
 from __future__ import annotations
 
 from applied_programs import APPLIED
+from residual_programs import RESIDUALS
 
 HEAD = "mint 1\n"
 
@@ -1978,7 +1979,7 @@ flow F on Image[2, 3, 4] ensures invertible { A(d = lower) A(d = upper) }""",
 }
 
 GROUPS = (PARAMETRISATIONS, CONV_DIAGONALS, MAPS, TIES, FAMILIES, FORMULAS, ACTS, NAMES, DATA, FLOWS, NETS)
-GROUPS += (FACTORS, KERNELS, KERNELS_APPLIED, CHAINS, SPLINES, MIXTURES, APPLIED)
+GROUPS += (FACTORS, KERNELS, KERNELS_APPLIED, CHAINS, SPLINES, MIXTURES, APPLIED, RESIDUALS)
 PROGRAMS: dict[str, str] = {name: HEAD + text for group in GROUPS for name, text in group.items()}
 """Program text by name."""
 

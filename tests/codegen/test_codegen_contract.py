@@ -72,6 +72,8 @@ EVERYTHING = [
 EVERYTHING += ["flow_three_scales", "flow_moved"]
 CHAINS = ["chain_by_hand", "chain_plu_conv", "chain_qr_linear", "chain_householder_conv", "chain_raw_conv"]
 EVERYTHING += [*CHAINS, "chain_elementwise", "chain_on_sequences", "kernel_plu", "kernel_chain", "kernels_in_corners"]
+RESIDUAL = ["residual_matrices", "residual_convolutions", "residual_branches", "residual_flow"]
+EVERYTHING += ["lip_scales", *RESIDUAL]
 
 
 def model_of(name: str, dtype: torch.dtype = torch.float64, seed: int = 0) -> nn.Module:
@@ -248,7 +250,18 @@ def test_state_dict_is_loaded_strictly(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["layer", "tie_three", "conv_signed", "family_three", "scale_sigmoid", "conv_unit", *CHAINS]
+    "name",
+    [
+        "layer",
+        "tie_three",
+        "conv_signed",
+        "family_three",
+        "scale_sigmoid",
+        "conv_unit",
+        "lip_scales",
+        *CHAINS,
+        *RESIDUAL,
+    ],
 )
 def test_set_effective_of_effective_is_the_identity(name: str) -> None:
     layer = next(m for m in model_of(name).modules() if hasattr(m, "set_effective"))

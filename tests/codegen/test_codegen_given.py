@@ -49,6 +49,11 @@ layer Curved on Vec[D] given c : Vec[M] ensures upper, diag > 0, invertible {
   tie diag(A) * diag(B) >= 0
   map x -> t * x + A(elu(B(x) + U(c))) + sin(U(c))
 }
+layer Res on Vec[D] given c : Vec[M] ensures invertible {
+  param V, W : linear with lip <= 0.8
+  param U : linear from Vec[M] to Vec[D]
+  map x -> x + V(softplus(W(x) + U(c))) - U(c)
+}
 layer Same on S given c : S ensures diag > 0, invertible { map x -> x * exp(0.3 * c) + c }
 layer Turn on Image[C, H, W] given c : Image[M, H, W] ensures invertible {
   param P : perm
@@ -68,6 +73,8 @@ PROGRAMS = {
     "same": "flow F on Vec[4] given c : Vec[4] ensures invertible { Same  Curved  Same  prior normal }",
     "image": """flow F on Image[2, 3, 2] given c : Image[1, 3, 2] ensures invertible {
       repeat 2 { Turn  Grey } prior normal }""",
+    "residual": """flow F on Vec[4] given c : Vec[3] ensures invertible {
+      Res log_det exact  reverse  Res log_det exact  prior normal }""",
     "inside": """flow In on Vec[D] given c : Vec[M] ensures invertible { Maf  reverse }
       flow F on Vec[4] given c : Vec[3] ensures invertible { repeat 2 { In } Cond  prior normal }""",
 }

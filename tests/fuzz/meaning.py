@@ -105,6 +105,7 @@ CONSTRAINED: dict[tuple[str, str], Callable[..., Tensor]] = {
     ("!= 0", "raw"): lambda r: r,
     ("!= 0", "signed_exp"): lambda r: torch.exp(r.clamp(-60, 60)),
     ("== 1", "unit"): lambda r: torch.ones_like(r),
+    ("<=", "spectral"): lambda r, c: r.clamp(-c, c),
     (">= <=", "sigmoid"): lambda r, m, top: (m + (top - m) * torch.sigmoid(r)).clamp(m, top),
 }
 SIGNED = {"signed", "signed_exp"}
@@ -187,11 +188,29 @@ class Weights:
             return own
         if param.bound is None:
             return own
-        value = CONSTRAINED[param.bound.cmp, param.bound.via](own, *param.bound.numbers)
+        value = CONSTRAINED[param.bound.cmp, param.bound.via](own, *self.limits(param.bound))
         if param.bound.via in SIGNED:
             signs = self.stored(f"{param.name}_sign", member).flatten(1)
             value = value * signs[:, slots]
         return value
+
+    def limits(self, bound: ir.Bound) -> tuple[float, ...]:
+        """The numbers of a constraint; a formal may give one."""
+        return (self.env.numbers[bound.formal],) if bound.formal else bound.numbers
+
+    def scaled(self, param: ir.Param, raw: Tensor) -> Tensor:
+        """The stored numbers [R, ...] of a map of bounded norm: the norm is that of all singular values on a torus."""
+        assert param.bound is not None
+        (limit,), matrices = self.limits(param.bound), raw
+        if isinstance(param.kind, ir.Conv):
+            height, width = self.env.shape(param.source)[1:]
+            sizes = (height + param.kind.size[0] - 1, width + param.kind.size[1] - 1)
+            matrices = torch.fft.fft2(raw, s=sizes).movedim((1, 2), (3, 4))
+        values = torch.linalg.svdvals(matrices)
+        most = values.amax(-1, keepdim=True).clamp(min=1e-290)
+        norms = ((values / most) ** 256).sum(-1) ** (1 / 256) * most[..., 0] * (1 + 2**-30)
+        norms = norms.flatten(1).amax(1) if norms.dim() > 1 else norms
+        return raw * (limit / norms.clamp(min=limit)).reshape(-1, *[1] * (raw.dim() - 1))
 
     def anchor(self, conv: ir.Conv) -> tuple[int, int]:
         """The tap that meets the pixel itself."""
@@ -299,7 +318,9 @@ class Weights:
             return self.moves(param)
         assert isinstance(kind, (ir.Conv, ir.Dense))
         raw = self.stored(param.name, member)
-        full = self.expanded(param, self.around(param, self.factored(param), raw) if param.factored else raw)
+        if param.factored:
+            raw = self.around(param, self.factored(param), raw)
+        full = self.expanded(param, self.scaled(param, raw) if param.limited else raw)
         if kind.direction is None:
             return full
         if isinstance(self.layer, ir.Net):

@@ -368,6 +368,12 @@ class _Trial:
                     self.verdict.failures.append(Failure("total", where, "an effective weight is not finite"))
                 if param.bound is None:
                     continue
+                if param.limited:  # no entry is larger than the norm
+                    if bool((got.abs() > weights.limits(param.bound)[0]).any()):
+                        self.verdict.failures.append(
+                            Failure("constraint", where, "an effective weight is above its limit")
+                        )
+                    continue
                 match param.kind:
                     case ir.Conv() if param.factored:
                         got = got.diagonal(dim1=-2, dim2=-1)

@@ -82,7 +82,7 @@ def test_the_examples_use_every_rule_and_every_claim() -> None:
         for step in steps
     }
     arithmetic = {"NEG", "ADD", "SUM", "MUL", "DIV"}
-    maps = {"BASIC", "COMP", "ACT", "ACT-P", "BN", "PERM", "DET", "HALF-PLANE", "PICK", "NET", "APPLY"}
+    maps = {"BASIC", "COMP", "ACT", "ACT-P", "BN", "PERM", "DET", "HALF-PLANE", "PICK", "NET", "APPLY", "RES"}
     assert rules == {"VAR", "CONST", "LET"} | maps | arithmetic
     definitions = [d for found in certificates for d in found["statement"]["definitions"]]
     steps = json.dumps([d["steps"] for d in definitions if d["kind"] == "flow"])
@@ -514,7 +514,7 @@ def test_the_tables_are_those_of_the_registries() -> None:
     from mintdsl.core.constraints import CONSTRAINTS
 
     assert set(ACTS) == set(ACTIVATIONS)
-    ready = {f"det {c.cmp}" if c.quantity == "det" else c.cmp: c.via for c in CONSTRAINTS if c.ready}
+    ready = {c.cmp if c.quantity == "diag" else f"{c.quantity} {c.cmp}": c.via for c in CONSTRAINTS if c.ready}
     assert {cmp: tuple(v.name for v in via if v.ready) for cmp, via in ready.items()} == {
         cmp: via for cmp, (_, via) in SETS.items()
     }

@@ -194,6 +194,13 @@ FLOWS: dict[str, Callable[[], str]] = {
         "layer B on Vec[D] ensures volume_preserving { param V : linear with det == 1 via householder\n"
         "param W : linear with det == 1  map x -> V(W(x)) }\nflow F on Vec[3] { A B }"
     ),
+    "RES": lambda: (
+        "layer A(a: Real = 0.9) on Vec[D] { param V : linear from Vec[D] to Vec[2] with lip <= a\n"
+        "param W : linear from Vec[2] to Vec[D] with lip <= 1  param s : scale with lip <= 0.5  param b : bias\n"
+        "map x -> b + x - (W(sin(V(x))) * 0.5 + s * elu(x)) }\n"
+        "layer B on Image[C, H, W] { param V : conv 3x3 with lip <= 0.99  map x -> V(tanh(x)) + x }\n"
+        "flow F on Image[1, 2, 2] { B log_det exact  flatten  A log_det exact }"
+    ),
     "PERM": lambda: (
         "flow F on Image[1, 2, 4] { squeeze 2 (layout = alternate)  permute(seed = 1)  "
         "unsqueeze 2 (layout = colour_slow)  reverse(axis = all)  patches 2  permute(axis = time)  "

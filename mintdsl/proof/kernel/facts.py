@@ -13,7 +13,7 @@ from sys import float_info
 from typing import NamedTuple
 
 from mintdsl.proof.kernel.exact import NONNEGATIVE, ONE, POSITIVE, REAL, UNIT, Number, Span, exact
-from mintdsl.proof.kernel.reading import Refused
+from mintdsl.proof.kernel.reading import Json, Refused
 
 TRUSTED = (
     "reading: the statement is compared with that of the spec, read anew; how a spec is read, its shapes, sizes and "
@@ -42,9 +42,10 @@ SETS: Mapping[str, tuple[Callable[..., Span], tuple[str, ...]]] = {
     "== 1": (lambda: ONE, ("unit",)),
     ">= <=": (lambda m, top: Span(m, top), ("sigmoid",)),
     "det != 0": (lambda: POSITIVE, ("plu", "qr", "lower", "upper", "raw")),  # of the magnitude, here and below
+    "lip <=": (lambda c: Span(Fraction(0), c), ("spectral",)),  # of each entry
     "det == 1": (lambda: ONE, ("unit_lower", "unit_upper", "householder")),
 }
-FREE_SIGN = ("signed", "signed_exp", "raw")  # the set is that of the magnitude
+FREE_SIGN = ("signed", "signed_exp", "raw", "spectral")  # the set is that of the magnitude
 ASSUMED = ("raw",)  # the module tests it
 
 
@@ -54,6 +55,15 @@ def constrained(cmp: str, numbers: list[float], via: str) -> tuple[Span, bool]:
     if via not in known:
         raise Refused(f"nothing is known of a parametrisation {via!r}")
     return span(*map(Fraction, numbers)), via in FREE_SIGN
+
+
+def norm(constraint: Json) -> Number:
+    """What a constraint lets the 2-norm of a map be at most."""
+    if not constraint or constraint[0] != "lip <=":
+        return inf
+    if not constraint[1][0] > 0:
+        raise Refused("a norm has no bound above 0")
+    return Fraction(constraint[1][0])
 
 
 class Elementwise(NamedTuple):

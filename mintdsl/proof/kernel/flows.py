@@ -166,7 +166,7 @@ class Flows(NamedTuple):
             case "pair", [inner]:
                 self.pair(inner, bindings)
                 return self.run(inner, bindings)
-            case "use", [name, args]:
+            case "use", [name, args, *how] if how in ([], ["exact"]):
                 return self.use(name, args, bindings)
             case _:
                 raise Refused(f"no rule for a step {word!r}")

@@ -10,7 +10,7 @@ from math import floor, inf
 from typing import NamedTuple
 
 from mintdsl.proof.kernel.exact import ANY, NONNEGATIVE, PLUS, POSITIVE, REAL, ZERO, Signed, Span, point
-from mintdsl.proof.kernel.facts import ASSUMED, INVERSES, Elementwise, constrained, registered
+from mintdsl.proof.kernel.facts import ASSUMED, INVERSES, Elementwise, constrained, norm, registered
 from mintdsl.proof.kernel.flows import Flows, Known, applied, whole
 from mintdsl.proof.kernel.nets import order_of, read_by
 from mintdsl.proof.kernel.reading import Json, Refused, read_size, text
@@ -32,6 +32,7 @@ from mintdsl.proof.kernel.rules import (
     permuted,
     placed,
     read_fact,
+    residual,
     subtract,
     tied,
     total,
@@ -103,7 +104,10 @@ class Scope(NamedTuple):
                 return "NEG", negated(facts[arg])
             case "+" | "-" | "*" | "/", [a, b]:
                 name, rule = BINARY[word]
-                return name, rule(facts[a], facts[b])
+                found = rule(facts[a], facts[b])
+                if name == "ADD" and found.off == DENSE and not found.chain and residual(facts[a], facts[b]):
+                    return "RES", found._replace(chain=1)
+                return name, found
             case "net", [name, _, output, *args]:
                 return "NET", network([facts[arg] for arg in args], self.strict(name, output))
             case "chain", [name, _, arg]:
@@ -134,7 +138,8 @@ class Scope(NamedTuple):
             return rule, mapped(f, None, self.diagonal(name, indices))
         direction = self.directions[name]
         diagonal = ANY if direction is None else self.diagonal(name, indices)
-        return "BASIC" if f == VARIABLE else "COMP", mapped(f, direction, diagonal)
+        result = mapped(f, direction, diagonal, norm(self.params[name]["with"]))
+        return "BASIC" if f == VARIABLE else "COMP", result
 
     def way(self, name: str) -> str:
         """The direction in the order at hand of a layer that is applied, DENSE where it has none there."""
@@ -233,7 +238,7 @@ def diagonals(params: Mapping[str, Json]) -> dict[str, Signed]:
 
 def check_layer(layer: Json, acts: Json, proof: Json, others: Flows) -> Known:
     """What is proved of a layer; each formula must be proved node by node."""
-    params = {p["name"]: p for p in layer["params"]}
+    params = {p["name"]: given(p, proof["bindings"]) for p in layer["params"]}
     written = {name: (indices, nodes) for name, indices, nodes in layer["lets"]}
     formulas = [nodes for *_, nodes in (*layer["lets"], *layer["results"])]
     maps = {node[1] for nodes in formulas for node in nodes if node[0] == "map"}
@@ -286,12 +291,22 @@ def check_layer(layer: Json, acts: Json, proof: Json, others: Flows) -> Known:
     assumes = tuple(f"{word}({place}) != 0 of {layer['name'].partition('#')[0]}" for word, place in pairs)
     known = found[0] if layer["split"] is None else joined(found, reads)
     inner = list(below.values())
+    steps = [step for one in proof["formulas"] for part in (*one["lets"], [0, one["result"]]) for step in part[1]]
+    own = INVERSES[-1] if any(rule == "RES" for rule, _ in steps) else known.inverse
     return known._replace(
-        inverse=max((known.inverse, *(one.inverse for one in inner)), key=INVERSES.index),
+        inverse=max((own, *(one.inverse for one in inner)), key=INVERSES.index),
         evaluation=evaluation or any(one.evaluation for one in inner),
         assumes=tuple(dict.fromkeys((*assumes, *(a for one in inner for a in one.assumes)))),
         order=order,
     )
+
+
+def given(param: Json, bindings: Json) -> Json:
+    """A parameter with the number of its constraint, where a formal gives that."""
+    if not param["with"] or not isinstance(param["with"][1], dict):
+        return param
+    what, number, via = param["with"]
+    return param | {"with": [what, [bindings[number["formal"]]["real"]], via]}
 
 
 def joined(found: Sequence[Known], reads: Mapping[str, set[str]]) -> Known:

@@ -222,15 +222,24 @@ def network(arguments: Sequence[Fact], strict: Sequence[str | None]) -> Fact:
     return Fact(DENSE, ANY, "unknown", None, ANY, inf, 0)
 
 
-def mapped(f: Fact, direction: str | None, diagonal: Signed) -> Fact:
+def residual(a: Fact, b: Fact) -> bool:
+    """Rule RES: a sum of x or -x, up to a constant, and of what is steeper nowhere than some L < 1 is a bijection."""
+    pairs = ((a, b), (b, a))
+    return any(x.off == NONE and x.diag.span.unit and not x.diag.signs and branch.lip < 1 for x, branch in pairs)
+
+
+def mapped(f: Fact, direction: str | None, diagonal: Signed, norm: Number = inf) -> Fact:
     """Rules BASIC and COMP: a masked map with this diagonal after f; without a direction the map is dense.
+
+    `norm` bounds the 2-norm of a map without a direction.
 
     Rule DET: then `diagonal` has the determinant of a square one. What is dense may be a bijection: rule CHAIN.
     """
     chain = min(f.chained, 1 + diagonal.span.unit) if diagonal.span.one_signed else 0
     off = direction if direction is not None and f.off in (NONE, direction) else DENSE
     own = f.own if f.own in ONTO and diagonal.span.one_signed else "unknown"
-    return Fact(NONE if f.constant else off, diagonal.times(f.diag), own, None, ANY, inf, f.smooth, chain).settled()
+    lip = times(f.lip, norm) if direction is None and norm < inf else inf
+    return Fact(NONE if f.constant else off, diagonal.times(f.diag), own, None, ANY, lip, f.smooth, chain).settled()
 
 
 def placed(f: Fact, zeros: bool) -> Fact:

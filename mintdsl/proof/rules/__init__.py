@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mintdsl.proof.rules import algebra, apply, bends, chain, flows, modules, nets, parts
+from mintdsl.proof.rules import algebra, apply, bends, chain, flows, modules, nets, parts, residual
 from mintdsl.proof.rules.model import Rule
 
 _ALL = (
@@ -11,6 +11,7 @@ _ALL = (
     *bends.RULES,
     *chain.RULES,
     *apply.RULES,
+    *residual.RULES,
     *nets.RULES,
     *parts.RULES,
     *flows.RULES,

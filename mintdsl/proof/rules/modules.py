@@ -62,14 +62,17 @@ def apply_map(
     declared: Span,
     cycle: str,
     determinant: Interval | None = None,
+    limit: float = inf,
 ) -> Jacobian:
     """Rule BASIC: the class of `W(argument)`. `cycle` says why directions that mix have no order.
 
-    `determinant` has |det W| of a square matrix without a direction where a constraint keeps it (rule DET).
+    `determinant` has |det W| of a square matrix without a direction where a constraint keeps it (rule DET); `limit`
+    bounds the 2-norm of a map without a direction.
     """
     if direction is None:
         why = _dense_map(name, span, declared) if determinant is None else not_triangular(name, span, declared)
-        return _dense(argument, why, determinant, name, span)
+        dense = _dense(argument, why, determinant, name, span)
+        return dense if argument.constant or limit == inf else replace(dense, lip=product_above(argument.lip, limit))
     regular = None if strict else diagonal.interval
     if argument.off not in (NONE, direction, DENSE):
         why = _mixed(name, direction, argument.off, span, declared, cycle)

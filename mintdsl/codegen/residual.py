@@ -1,0 +1,87 @@
+"""Layers that are residual sums (rule RES): value, inverse by Banach iteration, log-det of the dense Jacobian."""
+
+from __future__ import annotations
+
+from mintdsl.codegen import shapes
+from mintdsl.codegen.context import LayerContext
+from mintdsl.codegen.coupling import INVERSE
+from mintdsl.codegen.emit import Writer
+from mintdsl.core import ir
+
+
+def write_residual_methods(c: LayerContext) -> None:
+    """`forward` and `inverse`."""
+    write, passed = c.write, ", context" if c.given is not None else ""
+    named = ", context=context" if c.given is not None else ""
+    with write.block("def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:"):
+        write(f'"""f(x) and log |det df/dx|, of the dense Jacobian; x [*, *event_shape]{c.shown_context}."""')
+        c.write_no_context()
+        c.write_batch("x")
+        write(f"y, log_det = residual_forward(self, x{passed})")
+        write("return unflatten_batch(y, lead), unflatten_batch(log_det, lead)")
+    write()
+    write.call("def inverse", INVERSE, " -> tuple[Tensor, Tensor]:")
+    with write.indented():
+        write('"""x with f(x) = z and log |det dx/dz|. Banach iteration, whose number of steps the contraction gives.')
+        write()
+        write("max |f(x) - z| / (1 + |z|) of each sample is tested against `tol`: InversionError if it is missed.")
+        write("fixed = (steps, divisor): that many steps, untested; the divisor is not used.")
+        write('"""')
+        c.write_no_context()
+        c.write_batch("z")
+        with write.block("if fixed is not None:"):
+            write(f"x, log_det = fixed_residual(self, z, fixed[0]{named})")
+        with write.block("else:"):
+            write(f"x, log_det = invert_residual(self, z, tol, max_iter{named})")
+        write("return unflatten_batch(x, lead), unflatten_batch(log_det, lead)")
+
+
+def contraction(c: LayerContext) -> str:
+    """The bound of the branch that the proof gives: one number, or one for each proved value of the formals."""
+    found = [proof.contraction for proof in c.proofs]
+    if len(set(found)) == 1:
+        return repr(found[0])
+    deciding = [f for f in c.layer.formals if f.type in ("Act", "Order", "Real")]
+    given = shapes.listed([c.member(f.name) + (".name" if f.type == "Act" else "") for f in deciding])
+    cases = [shapes.listed([c.proved_value(bindings[f.name]) for f in deciding]) for bindings in c.bindings]
+    table = dict(zip(cases, found, strict=True))
+    return f"{{{', '.join(f'{case}: {value!r}' for case, value in table.items())}}}[{given}]"
+
+
+def limit(c: LayerContext, param: ir.Param) -> str:
+    """The bound of the norm of a parameter."""
+    assert param.bound is not None
+    return c.member(param.bound.formal) if param.bound.formal else repr(param.bound.numbers[0])
+
+
+def image(c: LayerContext, param: ir.Param) -> str:
+    """The size of the images of a convolution."""
+    return shapes.listed([shapes.size(d, c.members) for d in param.source.dims[1:]])
+
+
+def limits(c: LayerContext) -> list[str]:
+    """For each bounded map its limit, the size of its images and its anchor, as `certified_norms` wants them."""
+    found = []
+    for param in c.limited:
+        conv = isinstance(param.kind, ir.Conv)
+        place = f"{image(c, param)}, {c.anchors[param.name]}" if conv else "(), ()"
+        found.append(f'"{param.name}": ({limit(c, param)}, {place})')
+    return found
+
+
+def write_certify(write: Writer) -> None:
+    """`certify` of a layer or flow."""
+    with write.block("def certify(self) -> list[CertifiedNorm]:"):
+        write('"""Each bounded map with its limit, and its norm from below (power iteration) and from above."""')
+        write("return certified_norms(self)")
+
+
+def spectral(c: LayerContext, param: ir.Param, raw: str) -> str:
+    """The effective value of a parameter whose norm is bounded."""
+    match param.kind:
+        case ir.Conv():
+            return f"spectral_conv({raw}, {limit(c, param)}, {image(c, param)})"
+        case ir.Dense():
+            return f"spectral_matrix({raw}, {limit(c, param)})"
+        case _:
+            return f"spectral_scale({raw}, {limit(c, param)})"

@@ -1,0 +1,62 @@
+"""The norms that bounded weights are scaled by, from their definition: Schatten norms of order 256 at frequencies."""
+
+from __future__ import annotations
+
+import cmath
+import math
+from collections.abc import Iterator, Sequence
+from itertools import product
+
+ORDER = 256
+ROUNDED_UP = 1.0 + 2.0**-30
+
+Matrix = list[list[complex]]
+
+
+def limited(values: Sequence[float], shape: Sequence[int], image: Sequence[int], limit: float) -> list[float]:
+    """Weights of a map, scaled down to a norm of at most `limit`: a matrix (out, in), or a kernel on images.
+
+    Without what float64 numbers would be made smaller by for their own rounding, which is below 1e-13.
+    """
+    largest = max(map(abs, values), default=0.0)
+    if largest == 0.0:
+        return list(values)
+    norm = largest * max(map(schatten, matrices([v / largest for v in values], shape, image))) * ROUNDED_UP
+    return [v * min(1.0, limit / norm) for v in values]
+
+
+def matrices(values: Sequence[float], shape: Sequence[int], image: Sequence[int]) -> Iterator[Matrix]:
+    """The matrix, or those of a kernel at the frequencies of a torus on which no tap wraps around."""
+    outputs, inputs, rows, columns = (*shape, 1, 1)[:4]
+    if (rows, columns) == (1, 1):
+        yield [[complex(v) for v in values[o * inputs : (o + 1) * inputs]] for o in range(outputs)]
+        return
+    height, width = image[0] + rows - 1, image[1] + columns - 1
+    for k, n in product(range(height), range(width)):
+        turns = [
+            cmath.exp(2j * cmath.pi * (k * u / height + n * v / width)) for u, v in product(range(rows), range(columns))
+        ]
+        taps = len(turns)
+        yield [
+            [
+                sum((t * w for t, w in zip(turns, values[p * taps : (p + 1) * taps], strict=True)), 0j)
+                for p in range(o * inputs, (o + 1) * inputs)
+            ]
+            for o in range(outputs)
+        ]
+
+
+def schatten(matrix: Matrix) -> float:
+    """(trace (M' M)^128)^(1/256), by multiplication."""
+    columns = list(zip(*matrix, strict=True))
+    sides = matrix if len(matrix) <= len(columns) else [list(column) for column in columns]
+    power = [[sum((a * b.conjugate() for a, b in zip(x, y, strict=True)), 0j) for y in sides] for x in sides]
+    log, n = 0.0, len(power)
+    for _ in range(round(math.log2(ORDER)) - 1):
+        size = max(abs(v) for row in power for v in row)
+        if size == 0.0:
+            return 0.0
+        scaled = [[v / size for v in row] for row in power]
+        power = [[sum((a[k] * scaled[k][j] for k in range(n)), 0j) for j in range(n)] for a in scaled]
+        log = 2.0 * (log + math.log(size))
+    return math.exp((log + math.log(sum(power[k][k].real for k in range(n)))) / ORDER)

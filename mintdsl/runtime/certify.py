@@ -1,0 +1,60 @@
+"""How near the norms of bounded maps come to their limits: what power iteration finds, and the bound from above."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from mintdsl.runtime.norms import conv_norm_above, matrix_norm_above
+
+
+class CertifiedNorm(NamedTuple):
+    """Of a map: `limit` is the c of `with lip <= c`, the 2-norm lies between `lower` and `upper`."""
+
+    name: str
+    limit: float
+    lower: float
+    upper: float
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.lower:.6f} <= norm <= {self.upper:.6f}, limit {self.limit:g}"
+
+
+@torch.no_grad()
+def norm_below(weight: Tensor, size: tuple[int, ...], tap: tuple[int, ...], steps: int = 50) -> float:
+    """The 2-norm that power iteration finds, a lower bound; weight [m, n], or [O, I, rows, columns] on images."""
+    wide = weight.detach().double()
+    made = torch.Generator().manual_seed(0)
+    x = torch.randn((1, wide.shape[1], *size), generator=made, dtype=torch.float64).to(wide.device)
+
+    def image(v: Tensor) -> Tensor:
+        if not size:
+            return v @ wide.mT
+        below, behind = wide.shape[-2] - 1 - tap[0], wide.shape[-1] - 1 - tap[1]
+        return nn.functional.conv2d(nn.functional.pad(v, (tap[1], behind, tap[0], below)), wide)
+
+    for _ in range(steps):
+        x = x / x.norm().clamp(min=1e-300)
+        with torch.enable_grad():
+            point = x.requires_grad_()
+            y = image(point)
+            (x,) = torch.autograd.grad(y, point, y.detach())
+    x = x / x.norm().clamp(min=1e-300)
+    return float(image(x).norm())
+
+
+@torch.no_grad()
+def certified_norms(module: nn.Module) -> list[CertifiedNorm]:
+    """The bounded maps of the layers in a module, with their norms in its dtype; of a family the largest."""
+    found = []
+    for path, layer in module.named_modules():
+        limits: dict[str, tuple[float, tuple[int, ...], tuple[int, ...]]] = getattr(layer, "limits", {})
+        for name, (limit, size, tap) in limits.items():
+            value = layer.effective(name).detach()
+            maps = value.reshape(-1, *value.shape[-4 if size else -2 :])
+            upper = conv_norm_above(maps, size) if len(size) == 2 else matrix_norm_above(maps)
+            lower = max(norm_below(one, size, tap) for one in maps)
+            found.append(CertifiedNorm(f"{path}.{name}".lstrip("."), limit, lower, float(upper.max())))
+    return found

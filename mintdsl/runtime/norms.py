@@ -1,0 +1,144 @@
+"""Norms of linear maps, bounded from above, and weights that are scaled below a bound.
+
+A convolution with zero padding is what a circular one on a larger torus does to images with zeros around them, so its
+2-norm is at most the largest norm of the matrices that belong to the frequencies of that torus (Delattre, Barthelemy,
+Araujo, Allauzen, ICML 2023, arXiv:2305.16173, section 3). It is enough that no tap wraps around: height + rows - 1 by
+width + columns - 1, wherever the anchor is. The 2-norm of a matrix M is at most its Schatten norm of order 256,
+(trace (M' M)^128)^(1/256), which Gram iteration finds by squaring; for n singular values it is at most n^(1/256) times
+as large. Power iteration would give bounds from below.
+
+Rounding. All is computed in float64, in relation to the largest entry, where the rounding of n x n products, of roots
+and of sums over taps stays far below 2^-30 of the result for n < 2^16; the result is made that much larger. What
+rounding a weight to its dtype adds to the norm is at most half a unit of every entry: the norm of a convolution is at
+most that of its taps as matrices, summed, and so at most sqrt(taps) times the Frobenius norm of the kernel.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from mintdsl.runtime.parametrise import round_up
+
+SQUARINGS = 6
+ROUNDED_UP = 1.0 + 2.0**-30
+
+
+def largest_entry(raw: Tensor, axes: int) -> Tensor:
+    """The largest absolute value of the last `axes` axes, which stay with size 1, and at least 1e-290. No gradient."""
+    return raw.detach().double().abs().amax(tuple(range(-axes, 0)), keepdim=True).clamp(min=1e-290)
+
+
+def schatten_norm(matrix: Tensor, copies: int = 1) -> Tensor:
+    """Schatten norm of order 256 of float64 matrices [*, m, n] whose singular values all stand `copies` times.
+
+    Their largest entry is about 1: squares of small numbers would be lost.
+    """
+    wide = matrix.shape[-2] <= matrix.shape[-1]
+    gram = matrix @ matrix.mT if wide else matrix.mT @ matrix
+    log = torch.zeros_like(gram[..., 0, 0])
+    for step in range(SQUARINGS + 1):
+        size = gram.square().sum((-2, -1), keepdim=True).clamp(min=1e-300).sqrt()
+        log = log + size[..., 0, 0].log()
+        if step < SQUARINGS:
+            gram, log = (gram / size) @ (gram / size), 2.0 * log
+    return ((log - 0.5 * math.log(copies)) / 2.0 ** (SQUARINGS + 1)).exp()
+
+
+def frequency_matrices(kernel: Tensor, torus: tuple[int, int]) -> Tensor:
+    """[*, F, 2 O, 2 I] of a float64 kernel [*, O, I, rows, columns]: the matrices of the frequencies of a torus.
+
+    A complex matrix A + i B stands as [[A, -B], [B, A]], which has its singular values twice. The kernel is real, so
+    half of the frequencies has the norms of all. Taps that meet on a torus smaller than the kernel are added.
+    """
+    rows, columns = kernel.shape[-2:]
+
+    def turns(frequencies: int, taps: int, size: int) -> Tensor:
+        first, second = (torch.arange(n, dtype=torch.float64, device=kernel.device) for n in (frequencies, taps))
+        return torch.outer(first, second).remainder(size) / size
+
+    down, along = turns(torus[0], rows, torus[0]), turns(torus[1] // 2 + 1, columns, torus[1])
+    angle = 2.0 * math.pi * (down[:, None, :, None] + along[None, :, None, :]).reshape(-1, rows * columns)
+    taps = kernel.flatten(-2)
+    real = torch.einsum("...oit,ft->...foi", taps, angle.cos())
+    imaginary = torch.einsum("...oit,ft->...foi", taps, angle.sin())
+    return torch.cat((torch.cat((real, -imaginary), -1), torch.cat((imaginary, real), -1)), -2)
+
+
+def torus_norm_above(kernel: Tensor, torus: tuple[int, int]) -> Tensor:
+    """Upper bound [*] of the 2-norm of circular convolutions [*, O, I, rows, columns] on images of size `torus`.
+
+    Gradients go through the frequency of the largest norm only.
+    """
+    if kernel.shape[-2:] == (1, 1):
+        return matrix_norm_above(kernel[..., 0, 0])
+    largest = largest_entry(kernel, 4)
+    matrices = frequency_matrices(kernel.double() / largest, torus)
+    with torch.no_grad():
+        worst = schatten_norm(matrices, 2).argmax(-1)[..., None, None, None]
+    found = schatten_norm(matrices.take_along_dim(worst, -3).squeeze(-3), 2)
+    return found * largest[..., 0, 0, 0, 0] * ROUNDED_UP
+
+
+def conv_norm_above(kernel: Tensor, size: tuple[int, int]) -> Tensor:
+    """Upper bound [*] of the 2-norm of convolutions [*, O, I, rows, columns] with zero padding and stride 1.
+
+    `size` is that of the images, which the convolution keeps; any tap may be the anchor.
+    """
+    rows, columns = kernel.shape[-2:]
+    return torus_norm_above(kernel, (size[0] + rows - 1, size[1] + columns - 1))
+
+
+def matrix_norm_above(matrix: Tensor) -> Tensor:
+    """Upper bound [*] of the 2-norm of matrices [*, m, n]."""
+    largest = largest_entry(matrix, 2)
+    return schatten_norm(matrix.double() / largest) * largest[..., 0, 0] * ROUNDED_UP
+
+
+def matrix_norm_one(matrix: Tensor) -> Tensor:
+    """The norm [*] of matrices [*, m, n] that goes with sums of absolute values: the largest sum of a column."""
+    return matrix.abs().sum(-2).amax(-1)
+
+
+def matrix_norm_inf(matrix: Tensor) -> Tensor:
+    """The norm [*] of matrices [*, m, n] that goes with the maximum: the largest sum of a row."""
+    return matrix.abs().sum(-1).amax(-1)
+
+
+def scaled_below(raw: Tensor, unit: Tensor, norm: Tensor, limit: float, taps: int, axes: int) -> Tensor:
+    """raw * min(1, limit / its norm), so that the norm is at most `limit` after rounding to the dtype of raw as well.
+
+    `unit` is raw over its largest entry, `norm` [*] an upper bound of the norm of that; the last `axes` axes are those
+    of one map.
+    """
+    last = tuple(range(-axes, 0))
+    info, entries = torch.finfo(raw.dtype), math.prod(raw.shape[-axes:])
+    entry = unit.square().sum(last).clamp(min=1e-300).sqrt()
+    whole = (norm + 2.0 * info.eps * math.sqrt(taps) * entry).reshape(*norm.shape, *[1] * axes)
+    lost = info.smallest_normal * info.eps * math.sqrt(taps * entries)  # by numbers too small for the dtype
+    room = max(limit - lost, 0.5 * limit)
+    scaled = unit * (room / whole.clamp(min=0.5))  # a largest entry of 1 gives a norm of at least 1
+    return torch.where(largest_entry(raw, axes) * whole <= room, raw, scaled.to(raw.dtype))
+
+
+def spectral_matrix(raw: Tensor, limit: float) -> Tensor:
+    """Matrices [*, m, n] scaled down to a 2-norm of at most `limit`; those that are within it stay as they are."""
+    unit = raw.double() / largest_entry(raw, 2)
+    return scaled_below(raw, unit, matrix_norm_above(unit), limit, 1, 2)
+
+
+def spectral_conv(raw: Tensor, limit: float, size: tuple[int, int]) -> Tensor:
+    """Convolutions [*, O, I, rows, columns] on images of this size, scaled down to a 2-norm of at most `limit`.
+
+    Zero padding, stride 1, any anchor. Those that are within the limit stay as they are.
+    """
+    unit = raw.double() / largest_entry(raw, 4)
+    return scaled_below(raw, unit, conv_norm_above(unit, size), limit, math.prod(raw.shape[-2:]), 4)
+
+
+def spectral_scale(raw: Tensor, limit: float) -> Tensor:
+    """Factors of elements, each cut to [-limit, limit]."""
+    most = -round_up(-limit, raw.dtype)
+    return raw.clamp(-most, most)

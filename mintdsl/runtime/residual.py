@@ -1,0 +1,167 @@
+"""Layers x + g(x) whose branch g is a contraction: their Jacobian, and their inverse by Banach's fixed-point theorem.
+
+For lip(g) <= L < 1 the iteration x <- x - (f(x) - z) = z - g(x) converges from everywhere, and after n steps the
+residual f(x) - z is at most L^n times the first one, in the 2-norm. The error of x is at most 1 / (1 - L) times the
+residual. Rounding: in float32 f is a step function, so the residual does not fall below about its rounding; samples
+that miss the tolerance there go on in float64.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from mintdsl.runtime.chain import no_log_det
+from mintdsl.runtime.factors import exactly
+from mintdsl.runtime.implicit import implicit_gradient
+from mintdsl.runtime.inverse import (
+    InverseInfo,
+    InversionError,
+    Search,
+    TriangularMap,
+    authors_inversion,
+    refine,
+    rows_of,
+)
+from mintdsl.runtime.layer import kept_weights, with_context, with_weights
+from mintdsl.runtime.nets import as_wide_as
+from mintdsl.runtime.protocols import ResidualLike
+
+DENSE_LIMIT = 4096
+
+
+def dense_log_det(layer: ResidualLike, x: Tensor, w: tuple[Tensor, ...], given: int) -> Tensor:
+    """log det [B] of the dense Jacobian at x [B, *event], which is positive; the last `given` of w has a batch axis.
+
+    It takes D^2 numbers a sample and D^3 operations: ValueError for more than 4096 elements.
+    """
+    size = math.prod(layer.event_shape)
+    if size > DENSE_LIMIT:
+        raise ValueError(
+            f"{layer.path or type(layer).__name__}: `log_det exact` makes the dense Jacobian, for at most "
+            f"{DENSE_LIMIT} elements; {list(layer.event_shape)} has {size}"
+        )
+    if not x.shape[0]:
+        return x.flatten(1).sum(1)
+
+    def one(v: Tensor, *own: Tensor) -> Tensor:
+        batched = (*own[: len(own) - given], *(t[None] for t in own[len(own) - given :]))
+        return layer.value(v[None], batched).squeeze(0)
+
+    axes = (0, *[None] * (len(w) - given), *[0] * given)
+    jacobian = torch.vmap(torch.func.jacrev(one), in_dims=axes)(x, *w).reshape(x.shape[0], size, size)
+    log_det: Tensor = torch.linalg.slogdet(jacobian.to(torch.promote_types(x.dtype, torch.float32)))[1]
+    return log_det
+
+
+def residual_forward(layer: ResidualLike, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """f(x) and log det of its Jacobian [B]. Never in 16 bits under autocast: rounded weights are no contraction."""
+    zero, given = no_log_det(x), 0 if context is None else 1
+    with exactly(x):
+        w, x = wide_weights(layer, x, context)
+        return layer.value(x, w), dense_log_det(layer, x, w, given).to(zero.dtype)
+
+
+def wide_weights(layer: ResidualLike, x: Tensor, context: Tensor | None) -> tuple[tuple[Tensor, ...], Tensor]:
+    """The weights with the context, and x, in the dtype that holds the most of them all."""
+    w = with_context(layer.effective_weights(), context)
+    for t in w:
+        x = x.to(torch.promote_types(x.dtype, t.dtype))
+    return as_wide_as(x, w), x
+
+
+def residual_map(layer: ResidualLike, w: tuple[Tensor, ...]) -> TriangularMap:
+    """The layer as the solvers see it, with ones for the diagonal: their steps are those of Banach."""
+
+    def promote(dtype: torch.dtype) -> TriangularMap:
+        return residual_map(layer, tuple(t.to(dtype) for t in w))
+
+    def rows(index: Tensor) -> TriangularMap:
+        batched = len(w) - int(layer.context_shape is not None)
+        return residual_map(layer, (*w[:batched], *(t[index] for t in w[batched:])))
+
+    return TriangularMap(
+        value=lambda x: (layer.value(x, w), torch.ones_like(x)),
+        rests=lambda x: (),
+        fibre=lambda s, rests: (s, torch.ones_like(s)),
+        slope_bound=lambda: None,
+        promote=promote,
+        rows=None if layer.context_shape is None else rows,
+    )
+
+
+def banach_steps(contraction: float, first: float, goal: float) -> int:
+    """How many steps bring a residual from `first` down to `goal`."""
+    if not 0.0 < goal < first or contraction <= 0.0:
+        return 1
+    return math.ceil(math.log(goal / first) / math.log(contraction)) + 1
+
+
+def banach_step(part: TriangularMap, x: Tensor, y: Tensor, slope: Tensor, goal: Tensor, count: int) -> Tensor:
+    """x - (f(x) - z)."""
+    return x - (y - goal)
+
+
+@torch.no_grad()
+def banach(
+    f: TriangularMap, z: Tensor, contraction: float, name: str, tol: float | None, max_iter: int | None
+) -> tuple[Tensor, InverseInfo]:
+    """x with f(x) = z [B, *event], and how it was found: max |f(x) - z| / (1 + |z|) of each sample is at most `tol`.
+
+    The iteration goes on until that is 1 - L times smaller, which bounds the error by `tol`, or the promised number of
+    steps is done. Works in the dtype of z, and in float64 for samples that miss `tol` there. Raises InversionError.
+    """
+    tol = (1e-11 if z.dtype == torch.float64 else 1e-5) if tol is None else tol
+    finite = torch.isfinite(z)
+    if not bool(finite.all()):
+        sample, *place = (~finite).nonzero()[0].tolist()
+        raise InversionError(name, sample, tuple(place), math.inf, tol, "no step", "z is not finite")
+    first, goal = torch.promote_types(z.dtype, torch.float32), tol * (1.0 - contraction)
+    search = Search(z.to(first), torch.ones_like(z), z.new_full((z.shape[0],), math.inf), torch.zeros(()), 0)
+    for work in dict.fromkeys((first, torch.float64)):
+        if not z.shape[0] or (work != first and bool((search.residual <= tol).all())):
+            break
+        target = z.to(work)
+        part = f if work == z.dtype or f.promote is None else f.promote(work)
+        x = search.x.to(work)
+        begin = float((part.value(x)[0] - target).flatten(1).norm(dim=1).max())
+        limit = banach_steps(contraction, begin, goal)
+        limit = limit if max_iter is None else max(0, min(limit, max_iter - search.steps))
+        kept = torch.where(search.residual <= tol, search.residual, math.inf).to(work)
+        broken = torch.zeros_like(kept, dtype=torch.bool)
+        search = Search(x, torch.ones_like(x), kept, broken, search.steps)
+        search = refine(part, target, search, banach_step, tol=goal, patience=limit, limit=limit)
+    if z.shape[0] and not bool((search.residual <= tol).all()):
+        sample = int(search.residual.argmax())
+        row = torch.tensor([sample], device=z.device)
+        misfit = rows_of(part, row).value(search.x[row])[0] - target[row]
+        element = tuple(int(i) for i in torch.unravel_index(misfit.abs().argmax(), z.shape[1:]))
+        reason = "the inverse did not converge"
+        raise InversionError(name, sample, element, float(search.residual[sample]), tol, "Banach iteration", reason)
+    return search.x.to(z.dtype), InverseInfo(search.residual, search.steps, "Banach iteration")
+
+
+def invert_residual(
+    layer: ResidualLike, z: Tensor, tol: float | None, max_iter: int | None, context: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """x [B, *event] with f(x) = z, tested, and -log det there [B]; gradients by the implicit function theorem."""
+    zero, name, given = no_log_det(z), layer.path or type(layer).__name__, 0 if context is None else 1
+    with exactly(z):
+        w, z = wide_weights(layer, z, context)
+        with torch.no_grad(), kept_weights(with_weights(layer)[1:]):  # those of its nets; its own are w
+            x, layer.last_inverse = banach(residual_map(layer, w), z, layer.contraction, name, tol, max_iter)
+        if torch.is_grad_enabled():
+            steps = banach_steps(layer.contraction, 1.0, 1e-12)
+            x = implicit_gradient(residual_map(layer, w), x, z, fronts=steps, name=name)
+        return x, -dense_log_det(layer, x, w, given).to(zero.dtype)
+
+
+def fixed_residual(layer: ResidualLike, z: Tensor, steps: int, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """A fixed number of steps of the iteration, untested, and -log det at the result."""
+    zero, given = no_log_det(z), 0 if context is None else 1
+    with exactly(z):
+        w, z = wide_weights(layer, z, context)
+        x = authors_inversion(residual_map(layer, w).value, z, steps, 1.0)
+        return x, -dense_log_det(layer, x, w, given).to(zero.dtype)

@@ -1,0 +1,52 @@
+"""Programs with bounded norms and residual sums, for the tests of generated modules; the last one is compiled."""
+
+from __future__ import annotations
+
+RESIDUALS = {
+    "lip_scales": """
+layer A on Image[C, H, W] ensures diag >= 0.5, invertible {
+  param s : scale with lip <= 0.25
+  param c : scale (per = channel) with lip <= 0.25
+  map x -> x + s * tanh(x) + c * x
+}""",
+    "residual_matrices": """
+layer A on Vec[D] ensures invertible {
+  param V : linear from Vec[D] to Vec[7] with lip <= 0.9
+  param W : linear from Vec[7] to Vec[D] with lip <= 0.9
+  param b : bias on Vec[7]
+  param c : bias
+  map x -> x + W(tanh(V(x) + b)) + c
+}""",
+    "residual_convolutions": """
+layer A on Image[C, H, W] ensures invertible {
+  space Mid = Image[3, H, W]
+  param V : conv 3x3 from Image[C, H, W] to Mid with lip <= 0.9
+  param U : conv 1x1 on Mid with lip <= 0.9
+  param W : conv 2x3 (anchor = bottom_left) from Mid to Image[C, H, W] with lip <= 0.9
+  param b : bias on Mid
+  map x {
+    let u = elu(V(elu(x)) + b)
+    let v = elu(U(u))
+    return x - W(v)
+  }
+}""",
+    "residual_branches": """
+layer A on Image[C, H, W] ensures invertible {
+  param V, U : conv 3x3 with lip <= 0.2
+  param s : scale with lip <= 0.5
+  param c : bias
+  map x -> (s * silu(x) + (V(x) - U(tanh(x)))) + (c + x) - 0.5
+}""",
+    "residual_flow": """
+layer A(bound: Real = 0.5, h: Act = elu) on Vec[D] ensures invertible {
+  param V : linear with lip <= bound
+  param W : linear with lip <= 1
+  map x -> x + W(h(V(x)))
+}
+flow F on Vec[4] ensures invertible {
+  A log_det exact
+  A(bound = 0.75, h = tanh) log_det exact
+  A(h = tanh) log_det exact
+  prior normal
+}""",
+}

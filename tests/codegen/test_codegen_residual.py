@@ -1,0 +1,160 @@
+"""Generated residual sums: the promise of the proof, tools around the module, and what it refuses."""
+
+from __future__ import annotations
+
+import copy
+import math
+import pickle
+
+import pytest
+import torch
+from codegen_oracle import compile_text, compiled, draw, near_initial, worst
+from codegen_programs import HEAD
+from torch import Tensor, nn
+
+import mintdsl
+from mintdsl.resources import resource
+
+torch.set_num_threads(1)
+
+WIDE = """
+layer A on Vec[D] ensures invertible {
+  param V : linear from Vec[D] to Vec[1] with lip <= 0.5
+  param W : linear from Vec[1] to Vec[D] with lip <= 1
+  map x -> x + W(tanh(V(x)))
+}"""
+NAMES = ["residual_matrices", "residual_convolutions", "residual_branches"]
+
+
+def points(model: nn.Module, count: int, dtype: torch.dtype = torch.float64, seed: int = 0) -> Tensor:
+    made = torch.Generator().manual_seed(seed)
+    return torch.randn(count, *model.event_shape, generator=made, dtype=torch.float64).to(dtype)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("std", [0.05, 1.0, 30.0])
+def test_the_jacobian_is_as_near_to_the_identity_as_proved(name: str, std: float) -> None:
+    model = draw(compiled(name).build(), std=std)
+    size = math.prod(model.event_shape)
+    for x in points(model, 4):
+        jacobian = torch.autograd.functional.jacobian(lambda v: model(v)[0], x).reshape(size, size)
+        branch = jacobian - torch.eye(size, dtype=torch.float64)
+        assert float(torch.linalg.matrix_norm(branch, 2)) <= model.contraction < 1
+        log_det = model(x)[1]
+        assert torch.linalg.slogdet(jacobian) == (1.0, pytest.approx(float(log_det), abs=1e-10))
+        low, high = (size * math.log1p(sign * model.contraction) for sign in (-1, 1))
+        assert low <= float(log_det) <= high
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16])
+def test_certified_norms_hold_in_every_dtype(name: str, dtype: torch.dtype) -> None:
+    model = draw(compiled(name).build(), std=5.0).to(dtype)
+    found = model.certify()
+    assert [one.name for one in found] == list(model.limits)
+    for one in found:
+        assert one.lower <= one.upper <= one.limit * (1 + 1e-7) and one.lower <= one.limit
+        assert one.lower >= 0.5 * one.upper  # images of 2 x 3 are smaller than the kernels
+        assert str(one).startswith(f"{one.name}: 0.") and f"limit {one.limit:g}" in str(one)
+
+
+def test_a_flow_certifies_its_layers_each_with_its_own_limit() -> None:
+    model = draw(compiled("residual_flow").build())
+    assert [(one.name, one.limit) for one in model.certify()] == [
+        ("A_0.V", 0.5), ("A_0.W", 1.0), ("A_1.V", 0.75), ("A_1.W", 1.0), ("A_2.V", 0.5), ("A_2.W", 1.0),
+    ]  # fmt: skip
+    assert [layer.contraction for layer in (model.A_0, model.A_1, model.A_2)] == [0.5, 0.75, 0.5]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_inverse_takes_the_steps_that_the_contraction_gives(name: str) -> None:
+    model = draw(compiled(name).build(), std=10.0)
+    x = 10 * points(model, 5)
+    with torch.no_grad():
+        z, _ = model(x)
+        back, _ = model.inverse(z)
+        info = model.last_inverse
+        first = float((model(z)[0] - z).flatten(1).norm(dim=1).max())
+        promised = math.log(1e-11 * (1 - model.contraction) / first) / math.log(model.contraction) + 2
+        assert info.stage == "Banach iteration" and 0 < info.steps <= promised + 1
+        assert worst(back, x) <= 1e-9
+        with pytest.raises(RuntimeError, match="did not converge; worst at sample") as caught:
+            model.inverse(z, max_iter=2)
+        assert pickle.loads(pickle.dumps(caught.value)).tol == 1e-11
+        with pytest.raises(RuntimeError, match="z is not finite"):
+            model.inverse(torch.full_like(z, math.inf))
+        fixed, _ = model.inverse(z, fixed=(info.steps, 1.0))
+        assert worst(fixed, x) <= 1e-9
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_float32_comes_back(name: str) -> None:
+    model = draw(compiled(name).build(), std=10.0).float()
+    x = 10 * points(model, 5, torch.float32)
+    with torch.no_grad():
+        z, log_det = model(x)
+        back, minus = model.inverse(z)
+    assert worst(back.double(), x.double()) <= 1e-5 * 10 / (1 - model.contraction)
+    assert worst(minus.double(), -log_det.double()) <= 1e-2
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_gradients(name: str) -> None:
+    model = near_initial(compiled(name).build())
+    z = points(model, 2)
+    parameters = list(model.parameters())
+    weights = points(model, 2, seed=1)
+
+    def loss(inverse: bool) -> Tensor:
+        value, log_det = (model.inverse if inverse else model)(z)
+        return (weights * value).sum() + log_det.sum()
+
+    for inverse in (False, True):
+        found = torch.autograd.grad(loss(inverse), parameters)
+        for parameter, gradient in zip(parameters, found, strict=True):
+            direction, h = torch.randn_like(parameter), 1e-5
+            with torch.no_grad():
+                ends = []
+                for sign in (1, -2, 1):
+                    parameter.add_(sign * h * direction)
+                    ends.append(float(loss(inverse)) if sign != 1 or not ends else 0.0)
+            expected = (ends[0] - ends[1]) / (2 * h)
+            assert float((gradient * direction).sum()) == pytest.approx(expected, rel=2e-4, abs=2e-5)
+
+
+@pytest.mark.parametrize("name", [*NAMES, "residual_flow"])
+def test_compiled_copied_and_on_the_meta_device(name: str) -> None:
+    model = draw(compiled(name).build())
+    x = points(model, 3)
+    z, log_det = model(x)
+    wrapped = torch.compile(model, fullgraph=True, backend="eager")(x)
+    assert worst(wrapped[0], z) <= 1e-12 and worst(wrapped[1], log_det) <= 1e-12
+    inverse = torch.compile(lambda v: model.inverse(v, fixed=(30, 1.0)), fullgraph=True, backend="eager")
+    assert worst(inverse(z)[0], model.inverse(z, fixed=(30, 1.0))[0]) <= 1e-12
+    assert torch.equal(copy.deepcopy(model)(x)[1], log_det)
+    meta = compiled(name).build(device="meta")
+    assert meta(x.to("meta"))[1].shape == (3,)
+
+
+def test_a_weight_above_the_limit_is_refused() -> None:
+    model = draw(compiled("residual_matrices").build(), std=0.01)
+    before = model.effective("V").detach().clone()
+    within = 0.89 * before / float(torch.linalg.matrix_norm(before, 2))
+    model.set_effective("V", within)
+    assert torch.equal(model.effective("V"), within)
+    with pytest.raises(ValueError, match="V cannot hold this value"):
+        model.set_effective("V", within * 1.05)
+    assert torch.equal(model.effective("V"), within)
+
+
+def test_the_dense_jacobian_has_a_limit() -> None:
+    at = compile_text(HEAD + WIDE, (4097,))
+    with pytest.raises(ValueError, match="`log_det exact` makes the dense Jacobian, for at most 4096 elements"):
+        at.build()(torch.zeros(1, 4097, dtype=torch.float64))
+
+
+def test_a_formal_is_proved_for_its_values_only() -> None:
+    block = mintdsl.load(resource("specs") / "iresnet/block.mint").compile("IResBlock")
+    assert block((2, 3, 3), 4).contraction < 0.7291
+    with pytest.raises(ValueError, match="is proved for 0.9, elu only"):
+        block((2, 3, 3), 4, bound=0.95)

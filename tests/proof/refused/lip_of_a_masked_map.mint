@@ -1,0 +1,6 @@
+# error: [E0901] lip <= 0.5
+mint 1
+layer A on Vec[D] ensures invertible {
+  param V : linear lower with lip <= 0.5
+  map x -> x + V(x)
+}

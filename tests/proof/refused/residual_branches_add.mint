@@ -1,0 +1,7 @@
+# error: [E0414] (x + V(x)) + V(x)
+# x + V(x) is a bijection and V a contraction, and x + 2 V(x) may fold
+mint 1
+layer A on Vec[D] ensures invertible {
+  param V : linear with lip <= 0.6
+  map x -> (x + V(x)) + V(x)
+}

@@ -1,0 +1,142 @@
+"""Bounds of norms against the singular values of the whole map, and weights that are scaled below a bound."""
+
+from __future__ import annotations
+
+import math
+import statistics
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from mintdsl.runtime.norms import (
+    conv_norm_above,
+    matrix_norm_above,
+    matrix_norm_inf,
+    matrix_norm_one,
+    spectral_conv,
+    spectral_matrix,
+    spectral_scale,
+    torus_norm_above,
+)
+
+torch.set_num_threads(1)
+
+
+def whole(kernel: Tensor, size: tuple[int, int], anchor: tuple[int, int], mode: str = "constant") -> Tensor:
+    """The matrix of a convolution, from what it does to each unit vector."""
+    inputs, (rows, columns) = kernel.shape[1], kernel.shape[2:]
+    x = torch.eye(inputs * size[0] * size[1], dtype=torch.float64).reshape(-1, inputs, *size)
+    x = nn.functional.pad(x, (anchor[1], columns - 1 - anchor[1], anchor[0], rows - 1 - anchor[0]), mode=mode)
+    return nn.functional.conv2d(x, kernel.double()).flatten(1).T
+
+
+def norm(matrix: Tensor) -> float:
+    return float(torch.linalg.matrix_norm(matrix, 2))
+
+
+def ratios(count: int, seed: int) -> list[float]:
+    """Bound over norm of random convolutions: any anchor, even kernels, kernels larger than the image among them."""
+    made, found = torch.Generator().manual_seed(seed), []
+
+    def number(low: int, high: int) -> int:
+        return int(torch.randint(low, high + 1, (), generator=made))
+
+    for case in range(count):
+        outputs, inputs, rows, columns = number(1, 4), number(1, 4), number(1, 3), number(1, 3)
+        size = (number(4, 12), number(4, 12)) if case % 5 else (number(1, 4), number(1, 4))
+        kernel = torch.randn(outputs, inputs, rows, columns, generator=made, dtype=torch.float64)
+        if case % 3 == 0:  # far from random: one sign, or of rank 1
+            kernel = kernel.abs()
+        anchor = (number(0, rows - 1), number(0, columns - 1))
+        found.append(float(conv_norm_above(kernel, size)) / norm(whole(kernel, size, anchor)))
+    return found
+
+
+def within(found: list[float]) -> None:
+    assert not any(math.isnan(ratio) for ratio in found)
+    assert min(found) >= 1.0
+    assert statistics.median(found) <= 1.05
+
+
+def test_the_bound_of_a_convolution_is_never_below_its_norm() -> None:
+    within(ratios(60, 0))
+
+
+@pytest.mark.slow
+def test_the_bound_of_a_convolution_is_never_below_its_norm_500_times() -> None:
+    within(ratios(500, 1))
+
+
+def test_the_norm_of_a_circular_convolution() -> None:
+    for seed, (size, taps) in enumerate([((3, 4), (3, 3)), ((5, 2), (1, 2)), ((4, 4), (2, 3))]):
+        kernel = torch.randn(3, 2, *taps, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+        exact = norm(whole(kernel, size, (taps[0] - 1, taps[1] - 1), "circular"))
+        assert exact <= float(torus_norm_above(kernel, size)) <= exact * 6 ** (1 / 256) * (1 + 1e-8)
+
+
+def test_norms_of_matrices() -> None:
+    made = torch.Generator().manual_seed(0)
+    matrix = torch.randn(20, 5, 7, generator=made, dtype=torch.float64)
+    exact = torch.linalg.matrix_norm(matrix, 2)
+    found = matrix_norm_above(matrix)
+    assert (found >= exact).all() and (found <= exact * 5 ** (1 / 256) * (1 + 1e-8)).all()
+    assert torch.allclose(matrix_norm_one(matrix), torch.linalg.matrix_norm(matrix, 1), rtol=1e-14)
+    assert torch.allclose(matrix_norm_inf(matrix), torch.linalg.matrix_norm(matrix, math.inf), rtol=1e-14)
+    for special in (
+        torch.zeros(3, 4),
+        torch.eye(4),
+        torch.full((2, 2), 1e-200, dtype=torch.float64),
+        -torch.ones(1, 1),
+    ):
+        bound, exactly = float(matrix_norm_above(special.double())), norm(special.double())
+        assert exactly * (1 - 1e-15) <= bound <= exactly * 1.006
+
+
+def test_a_wider_image_has_a_larger_norm_and_the_bound_follows() -> None:
+    kernel = torch.ones(1, 1, 3, 3, dtype=torch.float64)  # 9 on an image without a border
+    bounds = [float(conv_norm_above(kernel, (n, n))) for n in (2, 4, 16, 64)]
+    assert all(norm(whole(kernel, (n, n), (1, 1))) <= b for n, b in zip((2, 4, 16), bounds[:3], strict=True))
+    assert bounds[-1] == pytest.approx(9.0, rel=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("std", [0.01, 1.0, 100.0])
+def test_scaled_weights_are_within_the_limit_in_their_dtype(dtype: torch.dtype, std: float) -> None:
+    made = torch.Generator().manual_seed(3)
+    for limit in (0.5, 0.9, 2.0):
+        raw = (std * torch.randn(3, 4, 2, 3, 3, generator=made, dtype=torch.float64)).to(dtype)
+        value = spectral_conv(raw, limit, (5, 4))
+        matrix = spectral_matrix(raw[..., 0], limit)
+        assert value.dtype == matrix.dtype == dtype and torch.isfinite(value).all()
+        norms = [norm(whole(kernel, (5, 4), (1, 1))) for kernel in value]
+        assert max(norms) <= limit and float(torch.linalg.matrix_norm(matrix.double(), 2).max()) <= limit
+        if std >= 1.0:
+            assert min(norms) >= 0.75 * limit
+        scale = spectral_scale(raw, limit)
+        assert float(scale.double().abs().max()) <= limit and scale.dtype == dtype
+
+
+def test_what_is_within_the_limit_stays_exactly() -> None:
+    raw = 0.02 * torch.randn(4, 4, 3, 3, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(spectral_conv(raw, 0.9, (6, 6)), raw)
+    value = spectral_conv(100.0 * raw, 0.9, (6, 6))
+    assert torch.allclose(spectral_conv(value, 0.9, (6, 6)), value, rtol=1e-6, atol=0.0)
+    assert torch.equal(spectral_scale(raw, 0.9), raw)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16])
+def test_extreme_numbers_give_numbers_and_gradients(dtype: torch.dtype) -> None:
+    info = torch.finfo(dtype)
+    drawn = torch.randn(3, 2, 3, 3, generator=torch.Generator().manual_seed(0)).clamp(-1, 1)
+    for size in (0.0, info.smallest_normal * info.eps, info.smallest_normal, 1.0, info.max):
+        raw = (drawn.double() * size).to(dtype).requires_grad_()
+        for value in (spectral_conv(raw, 0.9, (4, 4)), spectral_matrix(raw[..., 0], 0.9)):
+            (gradient,) = torch.autograd.grad(value.sum(), raw)
+            assert torch.isfinite(value).all() and torch.isfinite(gradient).all()
+
+
+def test_gradients_are_those_of_the_scaled_weight() -> None:
+    raw = torch.randn(2, 3, 2, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda w: spectral_conv(w, 0.5, (3, 4)), raw)
+    assert torch.autograd.gradcheck(lambda w: spectral_matrix(w[..., 0], 0.5), raw)
