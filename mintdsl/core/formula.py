@@ -10,9 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from mintdsl import limits
-from mintdsl.core import calls, ir
+from mintdsl.core import bends, calls, ir
 from mintdsl.core.activations import ACTIVATIONS
-from mintdsl.core.bends import bend
 from mintdsl.core.bijections import BIJECTIONS
 from mintdsl.core.nat import Nat
 from mintdsl.core.scope import BUILTIN, Entry, article, unknown
@@ -349,7 +348,7 @@ class Formula:
             if entry is None and name.id in HANDLED and not self.net:
                 return structural(node, name.id, self.split, self.expr, self.values)
             if entry is None and name.id in BIJECTIONS:
-                return bend(node, BIJECTIONS[name.id], self._inside, self.values)
+                return bends.bend(node, BIJECTIONS[name.id], self._inside, self.values)
             if entry is None and name.id in (*STRUCTURAL, *CONDITIONER_FUNCTIONS):
                 not_yet(self.values.bag, node.span, f"the function `{name.id}`")
         if value is None and self.values.names.silent(name.id):

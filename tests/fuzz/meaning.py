@@ -22,8 +22,7 @@ from mintdsl.core.interpret_weights import extents
 from mintdsl.core.nat import Nat
 from mintdsl.core.orders import DEFAULT_ORDER, Order
 
-from . import tensors
-from .splines import splined
+from . import bends, tensors
 from .tensors import Field
 
 Raw = Mapping[str, Tensor]
@@ -485,12 +484,12 @@ class Formula:
                     total = term if total is None else tensors.add(total, term)
                 assert total is not None
                 return total
-            case ir.Spline(arg=arg, bound=bound, floor=floor):
-                raw = [self.expr(one, at) for one in (node.widths, node.heights, node.slopes)]
+            case ir.Bend(arg=arg):
+                raw = [self.expr(one, at) for one in node.params]
                 dims = self.env.shape(node.shape)
-                bent = self.expr(arg, at)
-                full = tensors.constant(torch.zeros((1, 1, math.prod(dims)), dtype=bent.value.dtype), bent)
-                return splined(tensors.add(bent, full), raw, dims, bound, floor)
+                whole = self.expr(arg, at)
+                full = tensors.constant(torch.zeros((1, 1, math.prod(dims)), dtype=whole.value.dtype), whole)
+                return bends.bent(node.bijection, tensors.add(whole, full), raw, dims, node.options)
             case ir.Call(param=name, args=args):
                 assert self.weights is not None
                 kind = self.weights.layer.param(name).kind

@@ -1,9 +1,10 @@
-"""Splines whose bins come from parameters or from other parts; rule ACT-P."""
+"""Splines and mixtures whose numbers come from parameters or from other parts; rule ACT-P."""
 
 from __future__ import annotations
 
 from random import Random
 
+from mintdsl.core.bijections import BIJECTIONS
 from mintdsl.records import replace
 from mintdsl.syntax import ast
 
@@ -21,6 +22,12 @@ def placed(draft: Draft) -> bool:
     return draft.space in PLACES and PLACES[draft.space][0] in draft.sizes
 
 
+@production(ONTO, RULE, when=placed, weight=0.7)
+def mixed_onto(draft: Draft) -> str:
+    """A mixture of something that is onto R."""
+    return _of_parameters(draft, draft.make(ONTO), "mix_logistic")
+
+
 @production(FLOOR, RULE, when=placed, weight=0.7)
 def bent(draft: Draft) -> str:
     """A spline of something steep."""
@@ -33,31 +40,34 @@ def bent_onto(draft: Draft) -> str:
     return _of_parameters(draft, draft.make(ONTO))
 
 
-def _of_parameters(draft: Draft, inner: str) -> str:
-    bins = draft.rng.choice((2, 3, 4))
+def _of_parameters(draft: Draft, inner: str, name: str = "rq_spline") -> str:
+    count = draft.rng.choice((2, 3, 4) if name == "rq_spline" else (1, 2, 3))
     shape = PLACES[draft.space][1]
     names = []
     with draft.closed():
-        for count in (bins, bins, bins - 1):
+        for less in BIJECTIONS[name].fewer:
             per = draft.pick(("", " (per = element)"))
-            names.append(draft.param("q", f"bias{per} on {shape.format(count)}", indices=()))
-    return _called(inner, names, draft.pick(OPTIONS))
+            names.append(draft.param("q", f"bias{per} on {shape.format(count - less)}", indices=()))
+    return _called(name, inner, names, draft.pick(OPTIONS))
 
 
-def _called(inner: str, params: list[str], options: str) -> str:
-    given = ", ".join(f"{name} = {param}" for name, param in zip(("widths", "heights", "slopes"), params, strict=True))
-    return f"rq_spline({inner}, {given}{options})"
+def _called(name: str, inner: str, params: list[str], options: str) -> str:
+    info = BIJECTIONS[name]
+    given = ", ".join(f"{word} = {param}" for word, param in zip(info.parameters, params, strict=True))
+    return f"{name}({inner}, {given}{options if info.options else ''})"
 
 
 def spline(sketch: Sketch, text: str, known: list[str], members: list[str], shape: str, *, masked: bool) -> str:
-    """A spline of what becomes of a part, its bins made from the parts in `known`, or parameters."""
+    """A spline or a mixture of what becomes of a part, its numbers made from the parts in `known`, or parameters."""
     rng = sketch.rng
+    kind = rng.choice(("rq_spline", "rq_spline", "mix_logistic"))
     space, _, rest = shape.partition("[")
     dims = rest.rstrip("]").split(", ")
     axis = 1 if space == "Seq" else 0
-    bins = rng.choice((2, 2, 3, 4))
+    most = rng.choice((2, 2, 3, 4) if kind == "rq_spline" else (1, 2, 3))
     params = []
-    for count in (bins, bins, bins - 1):
+    for less in BIJECTIONS[kind].fewer:
+        count = most - less
         wide = [str(int(size) * count) if k == axis else size for k, size in enumerate(dims)]
         place = f"{space}[{', '.join(wide)}]"
         source = rng.choice(known) if known else ""
@@ -66,29 +76,29 @@ def spline(sketch: Sketch, text: str, known: list[str], members: list[str], shap
             params.append(f"tanh({read})" if sketch.chance(0.5) else read)
         elif source and space != "Seq" and sketch.chance(0.8):
             name = sketch.fresh("Q")
-            kind = rng.choice(("conv 3x3", "conv 1x1")) if space == "Image" else "linear"
-            members.append(f"param {name} : {kind} from {shape} to {place}")
+            map_ = rng.choice(("conv 3x3", "conv 1x1")) if space == "Image" else "linear"
+            members.append(f"param {name} : {map_} from {shape} to {place}")
             params.append(f"{name}({read})")
         else:
             name = sketch.fresh("q")
             members.append(f"param {name} : bias{rng.choice(('', ' (per = element)'))} on {place}")
             params.append(name)
-    return _called(text, params, rng.choice(OPTIONS))
+    return _called(kind, text, params, rng.choice(OPTIONS))
 
 
 # ---------------------------------------------------------------- mutants
 
 
-def _is_spline(node: ast.Apply) -> bool:
-    return isinstance(node.fn, ast.Name) and node.fn.id == "rq_spline" and len(node.args) > 3
+def _bends(node: ast.Apply, *names: str) -> bool:
+    return isinstance(node.fn, ast.Name) and node.fn.id in names and len(node.args) > 3
 
 
 @mutant(RULE, weight=3)
 def spline_of_itself(module: ast.Module, rng: Random) -> ast.Module | None:
-    """A parameter of a spline becomes what the spline bends, or is multiplied with it."""
+    """A parameter of a spline or mixture becomes what it bends, or is multiplied with it."""
 
     def change(node: ast.Apply) -> ast.Apply | None:
-        if not _is_spline(node):
+        if not _bends(node, *BIJECTIONS):
             return None
         args, place = list(node.args), rng.choice((1, 2, 3, 3))
         bent_, old = args[0].value, args[place].value
@@ -100,11 +110,29 @@ def spline_of_itself(module: ast.Module, rng: Random) -> ast.Module | None:
 
 
 @mutant(RULE)
+def other_bijection(module: ast.Module, rng: Random) -> ast.Module | None:
+    """A mixture in the place of a spline, with the claims of the spline, or the reverse."""
+    words = {name: info.parameters for name, info in BIJECTIONS.items()}
+    others = {"rq_spline": "mix_logistic", "mix_logistic": "rq_spline"}
+
+    def change(node: ast.Apply) -> ast.Apply | None:
+        if not _bends(node, *BIJECTIONS) or not isinstance(node.fn, ast.Name):
+            return None
+        own, other = words[node.fn.id], words[others[node.fn.id]]
+        names = dict(zip(own, other, strict=True))
+        kept = [a for a in node.args if a.name is None or a.name.id in own]
+        args = [a if a.name is None else replace(a, name=replace(a.name, id=names[a.name.id])) for a in kept]
+        return replace(node, fn=replace(node.fn, id=others[node.fn.id]), args=tuple(args))
+
+    return change_one(module, rng, ast.Apply, change)
+
+
+@mutant(RULE)
 def another_floor(module: ast.Module, rng: Random) -> ast.Module | None:
     """The floor of a spline, or the interval on which it bends, is another one."""
 
     def change(node: ast.Apply) -> ast.Apply | None:
-        if not _is_spline(node):
+        if not _bends(node, "rq_spline"):
             return None
         name, value = rng.choice((("floor", 0.3), ("floor", 0.49), ("floor", 1e-7), ("bound", 0.01), ("bound", 0)))
         arg = ast.Arg(ast.Name(name, node.span), "=", ast.Number(value, str(value), node.span), node.span)
