@@ -248,7 +248,7 @@ def layer_numerics(proof: LayerProof, bindings: Bindings, sizes: Mapping[str, in
     if proof.applied:
         return _applying(proof)
     if proof.parts:
-        return _coupling(proof)
+        return _coupled(layer, "dense in a part") if proof.linked else _coupling(proof)
     if jacobian.off != NONE:
         return _coupled(layer, "dense" if proof.composed else "triangular")
     slopes = jacobian.diag.interval
