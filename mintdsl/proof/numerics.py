@@ -249,7 +249,7 @@ def layer_numerics(proof: LayerProof, bindings: Bindings, sizes: Mapping[str, in
     if proof.applied:
         return _applying(proof)
     if proof.parts:
-        return _coupling(proof)
+        return _coupled(layer, "dense in a part") if proof.linked else _coupling(proof)
     if proof.contraction is not None:
         return _residual(proof, proof.contraction)
     if jacobian.off != NONE:

@@ -21,6 +21,7 @@ from mintdsl.core.map_kinds import Conv
 from mintdsl.driver import Report
 from mintdsl.proof.kernel.layers import determinant
 from mintdsl.proof.kernel.reading import Refused
+from mintdsl.resources import resource
 from mintdsl.runtime.conv_inverse import apply_kernel, invert_conv, solve_kernel
 from mintdsl.runtime.families import family_conv
 
@@ -203,3 +204,25 @@ def test_dilated_masks_are_triangular_in_their_order(word: str, order: str) -> N
         assert torch.allclose(dense, jacobian(module.effective("W"), tap, dilation, (3, 4)))
         assert torch.allclose(module(x)[1], torch.linalg.slogdet(dense)[1])
         assert (module.inverse(module(x)[0])[0] - x).abs().max() <= 1e-6
+
+
+def test_a_finc_unit_keeps_volumes_and_mixes_no_groups() -> None:
+    """Four groups of C/4 channels, a corner each (Kallappa, Nagar, Varma, 2023): 300 free weights of 12 channels."""
+    program = mintdsl.loads(
+        'mint 1\nimport "finc/unit.mint" { FInC }\n'
+        "flow F on Image[12, 4, 4] ensures invertible, volume_preserving { FInC }\n"
+    )
+    counts = program.check()["F"].counts
+    assert counts is not None and counts[:3] == (324, 300, 1)
+    unit = mintdsl.load(resource("specs") / "finc" / "unit.mint").compile("FInC")((8, 3, 2), dtype=torch.float64)
+    with torch.no_grad():
+        for weight in unit.parameters():
+            weight.copy_(0.5 * torch.randn_like(weight))
+    x = torch.randn(1, 8, 3, 2, dtype=torch.float64)
+    z, log_det = unit(x)
+    dense = torch.autograd.functional.jacobian(lambda v: unit(v)[0], x).reshape(48, 48)
+    corners = {"tl": (2, 2), "tr": (2, 0), "bl": (0, 2), "br": (0, 0)}
+    blocks = [jacobian(unit.effective(name), corner, (1, 1), (3, 2)) for name, corner in corners.items()]
+    assert torch.allclose(dense, torch.block_diag(*blocks))
+    assert float(log_det.abs()) == 0.0 and abs(float(torch.linalg.slogdet(dense)[1])) <= 1e-12
+    assert (unit.inverse(z)[0] - x).abs().max() <= 1e-10

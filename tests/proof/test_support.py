@@ -201,6 +201,21 @@ flow F on Image[1, 4, 2] {{ {steps} }}""")
     same(core, "F", (1, 4, 2), {}, seed)
 
 
+@pytest.mark.parametrize("via", ["lower", "upper", "unit_lower", "unit_upper", "qr"])
+@pytest.mark.parametrize("corner", ["bottom_right", "bottom_left", "top_right", "top_left"])
+def test_kernels_with_a_determinant(via: str, corner: str) -> None:
+    """The anchor reads what its triangle lets through, every other tap all channels."""
+    numbers = random.Random(f"{via} {corner}")
+    size, apart = f"{numbers.randint(1, 3)}x{numbers.randint(2, 3)}", numbers.choice(("1", "2", "(1, 2)"))
+    det = "== 1" if "unit" in via else "!= 0"
+    core = program(f"""
+layer L on Image[C, H, W] {{
+  param A : conv {size} (anchor = {corner}, dilation = {apart}) with det {det} via {via}
+  map x -> A(x)
+}}""")
+    same(core, "L", (2, numbers.randint(1, 4), numbers.randint(1, 4)), {}, 1)
+
+
 @pytest.mark.parametrize("direction", ["lower", "upper"])
 @pytest.mark.parametrize("strict", ["", "strict "])
 @pytest.mark.parametrize("order", ["natural", "backwards"])
