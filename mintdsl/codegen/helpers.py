@@ -31,6 +31,7 @@ FILES = (
     "statistics",
     "assumptions",
     "nets",
+    "extern",
     "positions",
     "layer",
     "chain",

@@ -105,7 +105,7 @@ class Statement:
                 data |= {"split": _split(definition.split)}
             case ir.Net():
                 self.inputs = tuple(name for name, _ in definition.inputs)
-                data |= self._body("net", definition)
+                data |= self._body("extern" if definition.extern else "net", definition)
                 data |= {"from": [_shape(shape) for _, shape in definition.inputs]}
                 data |= {"to": [_shape(shape) for shape in definition.targets]}
                 data |= {"results": [self.formula(result) for result in definition.results]}
