@@ -10,6 +10,11 @@ from torch import Tensor, nn
 HIDDEN = 4
 
 
+def stand_ins(cls: type[nn.Module]) -> dict[str, type[StandIn]]:
+    """Arguments of the constructor of a generated class: a stand-in for each extern net in it."""
+    return dict.fromkeys(getattr(cls, "externs", ()), StandIn)
+
+
 class StandIn(nn.Module):
     """tanh(write tanh(read x)), x all inputs one after the other: each number of each result reads all of them.
 
