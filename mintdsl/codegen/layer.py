@@ -145,8 +145,7 @@ def write_extern(c: LayerContext) -> None:
             for k, x in enumerate(inputs):
                 where = c.where(net.shape_span)
                 write(f'{x}, {"_" if k else "lead"} = flatten_batch({x}, self.sources[{k}], "{x}", "{where}")')
-            made = f"self.module({', '.join(inputs)})"
-            write.call("results = given_results", [made, "x", "self.targets", "self.extern"], "")
+            write.call("results = given_results", ["self", *inputs], "")
             if len(net.targets) == 1:
                 write("return unflatten_batch(results[0], lead)")
             else:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
+
+from mintdsl.runtime.protocols import ExternLike
 
 
 def given_module(
@@ -30,19 +31,27 @@ def given_module(
     return made
 
 
-def extern_places(model: nn.Module) -> list[nn.Module]:
-    """The places in a model where modules stand that the user gave."""
-    return [module for module in model.modules() if hasattr(module, "extern")]
+def extern_places(model: nn.Module) -> list[ExternLike]:
+    """The places in a model where modules stand that the user gave; those modules are not searched."""
+    found: list[ExternLike] = []
+    waiting = [model]
+    while waiting:
+        module = waiting.pop()
+        if hasattr(module, "extern"):
+            found.append(module)  # type: ignore[arg-type]
+        else:
+            waiting.extend(module.children())
+    return found
 
 
 def own_weights(model: nn.Module) -> None:
     """Every place of an extern net has weights of its own: ValueError where two share them."""
-    owners: dict[int, nn.Module] = {}
+    owners: dict[int, ExternLike] = {}
     for place in extern_places(model):
-        for parameter in place.parameters():
-            other = owners.setdefault(id(parameter), place)
+        for weight in (*place.module.parameters(), *place.module.buffers()):
+            other = owners.setdefault(id(weight), place)
             if other is not place:
-                names = " and ".join(dict.fromkeys(str(one.extern) for one in (other, place)))
+                names = " and ".join(dict.fromkeys(one.extern for one in (other, place)))
                 raise ValueError(
                     f"one module stands at several places of {type(model).__name__} ({names}), and would share its "
                     "weights among them: give a callable (sources, targets) that makes a new module each time"
@@ -55,7 +64,7 @@ def one_function(model: nn.Module) -> None:
     That is so of dropout in training mode, and of batch normalisation by statistics of the batch.
     """
     for place in extern_places(model):
-        for module in place.modules():
+        for module in place.module.modules():
             drops = isinstance(module, nn.modules.dropout._DropoutNd) and module.p > 0 and module.training
             norm = isinstance(module, nn.modules.batchnorm._BatchNorm)
             if drops or (norm and (module.training or module.running_mean is None)):
@@ -66,25 +75,27 @@ def one_function(model: nn.Module) -> None:
                 )
 
 
-def given_results(
-    results: object, x: Tensor, targets: tuple[tuple[int, ...], ...], who: str
-) -> tuple[Tensor, ...]:
-    """What a module gave for inputs of a batch as long as that of x, one floating tensor [B, *target] for each target.
+def given_results(place: ExternLike, *inputs: Tensor) -> tuple[Tensor, ...]:
+    """What the module makes of inputs [B, *source]: one floating tensor [B, *target] for each target.
 
-    ValueError names the net, the line of the spec, and what is wrong.
+    Where the inputs hold more digits than its parameters it gets as many as those: an inverse solves in float64 when
+    it has to, and the function has to be that of forward. ValueError names the net, the line of the spec, and what is
+    wrong with a result.
     """
+    count, dtype = inputs[0].shape[0], inputs[0].dtype
+    own = next((p.dtype for p in place.module.parameters() if p.is_floating_point()), dtype)
+    narrower = torch.promote_types(own, dtype) != own
+    results = place.module(*(x.to(own) for x in inputs)) if narrower else place.module(*inputs)
     found = results if isinstance(results, (tuple, list)) else (results,)
-    if len(found) != len(targets):
-        raise ValueError(f"{who} gives {len(found)} results, its spec promises {len(targets)}")
-    checked: list[Tensor] = []
-    for number, (result, target) in enumerate(zip(found, targets, strict=True), 1):
-        what = who if len(targets) == 1 else f"result {number} of {who}"
+    if len(found) != len(place.targets):
+        raise ValueError(f"{place.extern} promises {len(place.targets)} results, its module gave {len(found)}")
+    for number, (result, target) in enumerate(zip(found, place.targets, strict=True), 1):
+        who = place.extern if len(found) == 1 else f"{place.extern}, result {number},"
         if not isinstance(result, Tensor):
-            raise ValueError(f"{what} is a {type(result).__name__}, its spec promises a tensor")
-        if tuple(result.shape[1:]) != target or result.dim() == 0 or result.shape[0] != x.shape[0]:
-            shape = [x.shape[0], *target]
-            raise ValueError(f"{what} has shape {list(result.shape)}, its spec promises {shape}")
+            raise ValueError(f"{who} promises a tensor, its module gave a {type(result).__name__}")
+        if tuple(result.shape) != (count, *target):
+            shape = [count, *target]
+            raise ValueError(f"{who} promises shape {shape}, its module gave {list(result.shape)}")
         if not result.is_floating_point():
-            raise ValueError(f"{what} has dtype {result.dtype}, but must be floating")
-        checked.append(result)
-    return tuple(checked)
+            raise ValueError(f"{who} promises floating numbers, its module gave {result.dtype}")
+    return tuple(result.to(dtype) for result in found) if narrower else tuple(found)
