@@ -80,7 +80,8 @@ class _Generator:
         keys = reachable(self.program, self.key)
         classes = _classes(keys)
         taken = set(classes.values())
-        names = with_externs(self.program, {key: names_of(self.program.callable(key), taken) for key in keys})
+        own = {key: names_of(self.program.callable(key), taken) for key in keys}
+        names = with_externs(self.program, own, taken)
         proofs, bindings = self._proofs(keys)
         digest, waiting = spec_hash(self.program, self.key), pending(self.program, keys)
         self.follow(keys, proofs)

@@ -91,10 +91,10 @@ def names_of(definition: ir.Layer | ir.Net | ir.Flow, classes: Collection[str]) 
     return Names(local, _free((*params, *formals), _attribute), arguments)
 
 
-def with_externs(program: ir.Program, names: Mapping[str, Names]) -> dict[str, Names]:
+def with_externs(program: ir.Program, names: Mapping[str, Names], classes: Collection[str]) -> dict[str, Names]:
     """`names`, each definition after those that it uses, with the arguments for extern nets: `CondNet` is `cond_net`."""
     nets = [key for key in names if key in program.nets and program.nets[key].extern]
-    used = {argument for own in names.values() for argument in own.argument.values()}
+    used = {*classes, *(argument for own in names.values() for argument in own.argument.values())}
     snake = [_CAPITAL.sub("_", program.nets[key].name).lower() for key in nets]
     called: dict[str, str] = {}
     for key, base in zip(nets, snake, strict=True):
