@@ -63,8 +63,8 @@ def passed_on(inner: Names) -> list[str]:
 def write_given(c: LayerContext, net: ir.Net) -> None:
     """The module of an extern net, in the constructor of its class."""
     sides = [shape for _, shape in net.inputs], net.targets
-    for word, places in zip(("sources", "targets"), sides, strict=True):
-        c.write.tuple(f"self.{word} = ", [shapes.shape(shape, c.names.argument) for shape in places])
+    for word, side in zip(("sources", "targets"), sides, strict=True):
+        c.write.tuple(f"self.{word} = ", [shapes.shape(shape, c.names.argument) for shape in side])
     c.write(f'self.extern = "the extern net {c.key.rpartition("::")[2]} ({c.where(net.name_span)})"')
     args = [c.names.extern[c.key], "self.extern", "self.sources", "self.targets", "device", "dtype"]
     c.write.call("self.module = given_module", args, "")

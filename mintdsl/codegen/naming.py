@@ -92,7 +92,7 @@ def names_of(definition: ir.Layer | ir.Net | ir.Flow, classes: Collection[str]) 
 
 
 def with_externs(program: ir.Program, names: Mapping[str, Names], classes: Collection[str]) -> dict[str, Names]:
-    """`names`, each definition after those that it uses, with the arguments for extern nets: `CondNet` is `cond_net`."""
+    """`names`, those that a definition uses before it, with the arguments for extern nets: `CondNet` is `cond_net`."""
     nets = [key for key in names if key in program.nets and program.nets[key].extern]
     used = {*classes, *(argument for own in names.values() for argument in own.argument.values())}
     snake = [_CAPITAL.sub("_", program.nets[key].name).lower() for key in nets]

@@ -25,7 +25,9 @@ def given_module(
     made = given if isinstance(given, nn.Module) or not callable(given) else given(sources, targets)
     if not isinstance(made, nn.Module):
         found = f"{type(given).__name__}" if made is given else f"a callable that makes {type(made).__name__}"
-        raise TypeError(f"{who} takes an nn.Module, or a callable (sources, targets) that makes one; it was given {found}")
+        raise TypeError(
+            f"{who} takes an nn.Module, or a callable (sources, targets) that makes one; it was given {found}"
+        )
     if device is not None or dtype is not None:
         made = made.to(device=device, dtype=dtype)
     return made

@@ -41,6 +41,6 @@ class StandIn(nn.Module):
         """A tensor [B, *target] for each of `targets`, of one [B, *source] for each of `sources`."""
         x = torch.cat([one.flatten(1) for one in inputs], 1)
         y = torch.tanh(torch.tanh(x @ self.read.T) @ self.write.T)
-        parts = y.split([math.prod(target) for target in self.targets], 1)
+        parts = torch.split_with_sizes(y, [math.prod(target) for target in self.targets], 1)
         results = tuple(part.reshape(-1, *target) for part, target in zip(parts, self.targets, strict=True))
         return results[0] if len(results) == 1 else results

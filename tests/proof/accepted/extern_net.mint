@@ -11,11 +11,13 @@
 # proves: Head: invertible
 # class: Head: bijection of R^D
 mint 1
+
 # nothing is known of an extern net, so it may stand where what it reads is held fixed: a part, constants, a context
 extern net Cond from Vec[N], Vec[M] to (Vec[N], Vec[N])
 extern net Any from S to S
 extern net Logits from Vec[D] to Vec[10]
 extern net Split from Vec[D] to (Vec[D], Vec[D])
+
 layer Coupling on Vec[D] given y : Vec[M] ensures invertible, log_det exact, inverse closed_form {
   param n : net Cond from Vec[D / 2], Vec[M] to (Vec[D / 2], Vec[D / 2])
   map x {
@@ -24,23 +26,27 @@ layer Coupling on Vec[D] given y : Vec[M] ensures invertible, log_det exact, inv
     return join(a, exp(s) * b + m)
   }
 }
+
 layer Constants on Vec[D] ensures diagonal, diag > 0, invertible {
   index k : 2
-  param b : bias
-  param n : net Any
+  param b    : bias
+  param n    : net Any
   param B[k] : net Any
   map x -> x * exp(n(b)) + chain[k](B[k])(b)
 }
+
 layer Own on Vec[D] given y : Vec[D] ensures lower, diag > 0, invertible {
   param W : linear lower with diag > 0
   param n : net Any
   map x -> W(x) * exp(n(y))
 }
+
 # inside of another net, and beside an applied layer with an extern net of its own
 net Twice from Vec[D] to Vec[D] {
   param n, m : net Any
   map x -> n(tanh(m(x))) + x
 }
+
 layer Outer on Vec[D] ensures invertible {
   param n : net Twice on Vec[D / 2]
   map x {
@@ -48,10 +54,14 @@ layer Outer on Vec[D] ensures invertible {
     return join(a, Constants(b) * exp(n(a)))
   }
 }
+
 flow F on Vec[8] given y : Vec[4] ensures invertible {
-  repeat 2 { Coupling reverse(axis = all) Outer }
+  repeat 2 { Coupling  reverse(axis = all)  Outer }
   factor half (prior = Split)
   Own
   prior normal
 }
-flow Head on Vec[4] ensures invertible { Outer  classify Logits }
+
+flow Head on Vec[4] ensures invertible {
+  Outer  classify Logits
+}
