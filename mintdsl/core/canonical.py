@@ -44,6 +44,11 @@ def reachable(program: ir.Program, key: str) -> list[str]:
     return list(found)
 
 
+def extern_nets(program: ir.Program, key: str) -> list[str]:
+    """The names of the extern nets that `key` uses: their modules are given by the user."""
+    return [program.nets[k].name for k in reachable(program, key) if k in program.nets and program.nets[k].extern]
+
+
 def names(keys: Sequence[str]) -> dict[str, str]:
     """A name for each key; where two files define one name, that asked for (the last key) keeps it."""
     found: dict[str, str] = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from codegen_oracle import compile_text, data_of, dense_jacobian, worst
 from torch import Tensor, nn
 
 import mintdsl
+from mintdsl.tools.show import lines
 from mintdsl.verify.run import verify
 
 torch.set_num_threads(1)
@@ -246,7 +248,25 @@ def test_it_trains() -> None:
     assert losses[-1] < 0.8 * losses[0]
 
 
+def test_check_says_whose_parameters_are_not_counted() -> None:
+    program = mintdsl.loads(ONE)
+    (line,) = [line for line in lines(program.check(), program.core()[0], {}) if line.startswith("F ")]
+    assert line.endswith("| 0 parameters (0 live) besides those of CondNet")
+
+
 def test_verify_says_that_a_stand_in_was_tested() -> None:
     found = verify(mintdsl.loads(ONE))
     assert found.ok
     assert "CondNet: extern, so a stand-in with random weights took the place of your module" in found.notes
+
+
+def test_the_example_of_the_documentation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "language.md").read_text(encoding="utf-8")
+    section = page.partition("**A network of your own.**")[2]
+    spec, code = (section.partition(f"```{kind}\n")[2].partition("```")[0] for kind in ("mint", "python"))
+    (tmp_path / "images.mint").write_text(spec, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Tensor] = {}
+    exec(compile(code, "docs/language.md", "exec"), names)
+    assert names["log_det"].shape == (2,)
+    assert worst(names["x_again"], names["x"]) <= 1e-5
