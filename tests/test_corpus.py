@@ -39,6 +39,7 @@ PROVED = {
     "realnvp/realnvp",
     "std/actnorm",
     "std/batch_norm",
+    "std/extern",
     "std/heads",
     "std/inv1x1",
     "std/mint_coupling",

@@ -31,7 +31,7 @@ def codes(text: str) -> set[str]:
 
 
 def test_every_block_is_of_a_known_kind() -> None:
-    assert {info for info, _ in BLOCKS} == {"mint", "mint refused", "mint later"}
+    assert {info for info, _ in BLOCKS} == {"mint", "mint refused", "mint later", "python"}
 
 
 @pytest.mark.parametrize("text", blocks("mint"))

@@ -38,6 +38,8 @@ def write_chain(c: LayerContext, arguments: Sequence[str]) -> None:
             write("frozen_statistics(self)  # rule BN: the proof is of evaluation mode")
         if c.assuming:
             write("check_assumptions(self)  # what the proof assumes of stored numbers")
+        if c.names.extern:
+            write("one_function(self)")
         c.write_batch("z")
         links = _Links(c, "x", _lowering(c))
         with_exactly = any(isinstance(p.kind, (ir.Conv, ir.Dense)) for p in c.params)

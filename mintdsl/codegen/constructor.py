@@ -9,7 +9,7 @@ from math import lcm
 from mintdsl.codegen import shapes
 from mintdsl.codegen.context import LayerContext, context_shape, is_kernel, places, takes_context_shape, via
 from mintdsl.codegen.emit import Writer
-from mintdsl.codegen.inner import channels, concrete, write_applied, write_inner_net, write_ready
+from mintdsl.codegen.inner import channels, concrete, write_applied, write_given, write_inner_net, write_ready
 from mintdsl.codegen.naming import Names
 from mintdsl.codegen.residual import contraction, limits
 from mintdsl.core import ir
@@ -54,6 +54,7 @@ def signature(
         args.append(text)
     if not keywords:
         args.append("*")
+    args += [f"{name}: nn.Module | Callable[..., nn.Module]" for name in names.extern.values()]
     return [*args, "device: torch.device | str | None = None", "dtype: torch.dtype | None = None"]
 
 
@@ -221,6 +222,10 @@ def write_constructor(c: LayerContext) -> None:
     if c.buffers:
         write.tuple("self.masks = ", [f'"{mask}"' for mask in c.buffers])
         write("self.make_masks()")
+    if isinstance(layer, ir.Net) and layer.extern:
+        write_given(c, layer)
+    elif names.extern:
+        write("own_weights(self)")
     _fronts(c)
     write("self.reset_parameters()")
     write.depth -= 1

@@ -47,6 +47,8 @@ def write_inverse(c: LayerContext, how: str, start: str = "") -> None:
             write("frozen_statistics(self)  # rule BN: the proof is of evaluation mode")
         if c.assuming:
             write("check_assumptions(self)  # what the proof assumes of stored numbers")
+        if c.names.extern:
+            write("one_function(self)")
         if c.from_data is not None:
             write("check_initialized(self)")
         c.write_batch("z")
@@ -99,6 +101,8 @@ def _inverse(c: LayerContext, chains: Sequence[Chain]) -> None:
         c.write_no_context()
         if c.assuming:
             write("check_assumptions(self)  # what the proof assumes of stored numbers")
+        if c.names.extern:
+            write("one_function(self)")
         c.write_batch("z")
         _begin(c, chains, "z")
         by_name = {chain.name: chain for chain in chains}

@@ -19,7 +19,7 @@ from mintdsl.codegen.coupling import INVERSE
 from mintdsl.codegen.density import write_density
 from mintdsl.codegen.emit import Writer
 from mintdsl.codegen.inner import concrete
-from mintdsl.codegen.layer import assumption_lines, write_initialize, write_loading
+from mintdsl.codegen.layer import assumption_lines, write_externs, write_initialize, write_loading
 from mintdsl.codegen.members import Members, axis_of
 from mintdsl.codegen.naming import Names, loop_names
 from mintdsl.codegen.residual import write_certify
@@ -67,6 +67,9 @@ class FlowWriter:
         with write.block(f"class {self.classes[self.key]}(nn.Module):"):
             self._docstring()
             write()
+            if self.names.extern:
+                write_externs(self.names, write)
+                write()
             self._constructor()
             write()
             self._forward()
@@ -144,6 +147,8 @@ class FlowWriter:
             members.prior(self._prior)
         if self._prior and self.proof.assumptions:
             write("self.checks = False  # inside checking() densities test the assumptions too")
+        if names.extern:
+            write("own_weights(self)")
         if self._prior or self._pending:
             write("name_paths(self)")
         write.depth -= 1
@@ -211,6 +216,8 @@ class FlowWriter:
         write.call("def inverse", INVERSE, f" -> tuple[Tensor, {self._log_det}]:")
         with write.indented():
             write('"""x and log |det dx/dz|; iterative steps test their residual against `tol` (InversionError)."""')
+            if self.names.extern:
+                write("one_function(self)")
             self._initialized()
             self._batch("z", "self.latent_shape", "z")
             if not self.proof.padded:

@@ -12,8 +12,8 @@ from mintdsl.codegen.context import LayerContext
 from mintdsl.codegen.emit import Writer
 from mintdsl.codegen.flow import FlowWriter
 from mintdsl.codegen.helpers import imports, mentioned, needed
-from mintdsl.codegen.layer import write_layer, write_net
-from mintdsl.codegen.naming import Names, class_name, names_of
+from mintdsl.codegen.layer import write_extern, write_layer, write_net
+from mintdsl.codegen.naming import Names, class_name, names_of, with_externs
 from mintdsl.codegen.reading import Followed, Reading
 from mintdsl.core import ir
 from mintdsl.core.canonical import reachable, spec_hash
@@ -80,7 +80,8 @@ class _Generator:
         keys = reachable(self.program, self.key)
         classes = _classes(keys)
         taken = set(classes.values())
-        names = {key: names_of(self.program.callable(key), taken) for key in keys}
+        own = {key: names_of(self.program.callable(key), taken) for key in keys}
+        names = with_externs(self.program, own, taken)
         proofs, bindings = self._proofs(keys)
         digest, waiting = spec_hash(self.program, self.key), pending(self.program, keys)
         self.follow(keys, proofs)
@@ -95,7 +96,8 @@ class _Generator:
                 write_layer(self._context(layer, found, bindings[key], names, key, body, classes))
             elif isinstance(definition, ir.Net):
                 net = replace(definition, name=classes[key])
-                write_net(self._context(net, (), (), names, key, body, classes))
+                context = self._context(net, (), (), names, key, body, classes)
+                (write_extern if net.extern else write_net)(context)
             else:
                 proof = next(p for p in proofs[key] if isinstance(p, FlowProof))
                 sizes = self.sizes if key == self.key else {}

@@ -33,6 +33,7 @@ FILES = (
     "statistics",
     "assumptions",
     "nets",
+    "extern",
     "positions",
     "layer",
     "chain",

@@ -52,7 +52,22 @@ def net_arguments(kind: ir.NetParam, names: Names, formals: Sequence[ir.Formal],
     numbers = [int(word.rpartition("_")[2]) for word, _ in places(net)[1:]]
     args += [shapes.shape((*kind.sources, *kind.targets)[number - 1], names.argument) for number in numbers]
     args += formal_arguments(net, kind.args, names, formals, inner)
-    return [*args, "**factory"]
+    return [*args, *passed_on(inner), "**factory"]
+
+
+def passed_on(inner: Names) -> list[str]:
+    """The modules of extern nets, handed to what has these names: they have one name in the whole text."""
+    return [f"{name}={name}" for name in inner.extern.values()]
+
+
+def write_given(c: LayerContext, net: ir.Net) -> None:
+    """The module of an extern net, in the constructor of its class."""
+    sides = [shape for _, shape in net.inputs], net.targets
+    for word, side in zip(("sources", "targets"), sides, strict=True):
+        c.write.tuple(f"self.{word} = ", [shapes.shape(shape, c.names.argument) for shape in side])
+    c.write(f'self.extern = "the extern net {c.key.rpartition("::")[2]} ({c.where(net.name_span)})"')
+    args = [c.names.extern[c.key], "self.extern", "self.sources", "self.targets", "device", "dtype"]
+    c.write.call("self.module = given_module", args, "")
 
 
 def write_applied(c: LayerContext, param: ir.Param, kind: ir.LayerParam) -> None:
@@ -60,6 +75,7 @@ def write_applied(c: LayerContext, param: ir.Param, kind: ir.LayerParam) -> None
     place = "self.event_shape" if kind.place == c.layer.shape else shapes.shape(kind.place, c.names.argument)
     args = [] if concrete(kind.layer.shape) else [place]
     args += formal_arguments(kind.layer, kind.args, c.names, c.layer.formals, c.every[kind.definition])
+    args += passed_on(c.every[kind.definition])
     c.write.call(f"{c.member(param.name)} = {c.classes[kind.definition]}", [*args, "**factory"], "")
 
 

@@ -15,6 +15,7 @@ from mintdsl.codegen.emit import Writer
 from mintdsl.codegen.lower.calls import whole
 from mintdsl.codegen.lower.code import Code
 from mintdsl.codegen.lower.formula import Lowering
+from mintdsl.codegen.naming import Names
 from mintdsl.codegen.residual import write_certify, write_residual_methods
 from mintdsl.codegen.weights import write_raw, write_reset, write_weights
 from mintdsl.core import ir
@@ -37,6 +38,9 @@ def write_layer(c: LayerContext) -> None:
     parts += [write_weights, write_constructor, write_reset, _protocol, write_raw]
     with c.write.block(f"class {c.layer.name}(nn.Module):"):
         _docstring(c)
+        if c.names.extern:
+            c.write()
+            write_externs(c.names, c.write)
         for part in parts:
             c.write()
             part(c)
@@ -127,6 +131,38 @@ def write_net(c: LayerContext) -> None:
             write_masks(c)
             write()
             write_loading(write, assuming=False, masked=True)
+
+
+def write_extern(c: LayerContext) -> None:
+    """The class of an extern net: the module that the user gives, and tests of what it makes."""
+    write, net = c.write, c.layer
+    assert isinstance(net, ir.Net)
+    inputs = [name for name, _ in net.inputs]
+    with write.block(f"class {net.name}(nn.Module):"):
+        write.doc("\n".join([*(net.doc or f"The extern net {net.name}.").split("\n"), "", "Nothing is claimed of it."]))
+        write()
+        write_externs(c.names, write)
+        write()
+        given = "Tensor" if len(net.targets) == 1 else "tuple[Tensor, ...]"
+        write.call("def forward", ["self", *(f"{x}: Tensor" for x in inputs)], f" -> {given}:")
+        with write.indented():
+            write(f'"""{", ".join(inputs)}, each [*, *its shape], to [*, *its result]."""')
+            for k, x in enumerate(inputs):
+                where = c.where(net.shape_span)
+                write(f'{x}, {"_" if k else "lead"} = flatten_batch({x}, self.sources[{k}], "{x}", "{where}")')
+            write.call("results = given_results", ["self", *inputs], "")
+            if len(net.targets) == 1:
+                write("return unflatten_batch(results[0], lead)")
+            else:
+                write("return tuple(unflatten_batch(y, lead) for y in results)")
+        for part in (write_weights, write_constructor, write_reset):
+            write()
+            part(c)
+
+
+def write_externs(names: Names, write: Writer) -> None:
+    """The modules of extern nets that a constructor takes."""
+    write.tuple("externs = ", [f'"{name}"' for name in names.extern.values()])
 
 
 def write_initialize(write: Writer, owner: str, levels: int = 0) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from mintdsl.codegen import shapes
 from mintdsl.codegen.context import takes_context_shape
 from mintdsl.codegen.emit import Writer
-from mintdsl.codegen.inner import concrete, net_arguments
+from mintdsl.codegen.inner import concrete, net_arguments, passed_on
 from mintdsl.codegen.naming import Names
 from mintdsl.core import ir
 from mintdsl.core.flow_moves import entries
@@ -64,7 +64,7 @@ class Members:
             **{f.name: f"self.{self.names.member[f.name]}" for f in self.flow.formals if f.type in ("Act", "Init")},
         }
         args += [f"{inner[n]}={shapes.argument(v, here)}" for n, v in use.args if defaults[n] != v]
-        args.append("**factory")
+        args += [*passed_on(self.every[use.definition]), "**factory"]
         self._made(step, self.classes[use.definition], args, counts)
 
     def _made(self, step: ir.Step, cls: str, args: Sequence[str], counts: Sequence[str]) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import builtins
 import keyword
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from mintdsl.codegen.helpers import IMPORTS, helpers
 from mintdsl.core import ir
+from mintdsl.core.walks import uses
 
 # variables of the generated methods
 LOCALS = frozenset(
@@ -25,7 +26,7 @@ MEMBERS = frozenset(
     "effective set_effective raw event_shape latent_shape context_shape path kept_weights last_inverse names members "
     "latent_parts extents order functional fronts trace frozen log_prob bits_per_dim sample rsample "
     "sample_and_log_prob transform distribution prior levels spec_hash not_onto steps initialize pending "
-    "set_from_batch statistics logits "
+    "set_from_batch statistics logits externs "
     "begin predict absorb at substituted "
     "forms assumed check_assumptions checking checks masks make_masks residues "
     "T_destination add_module apply bfloat16 buffers call_super_init children compile cpu cuda double dump_patches "
@@ -55,14 +56,19 @@ OWN = re.compile(
 
 # further shapes that a net is made with, and its further inputs and results
 SHAPE, RESULT = re.compile(r"shape_\d+"), re.compile(r"[xy]_\d+")
+_CAPITAL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")  # where a word begins
 
 
 class Names(NamedTuple):
-    """What the names of a layer or flow become: variables of methods, attributes, arguments of the constructor."""
+    """What the names of a layer or flow become: variables of methods, attributes, arguments of the constructor.
+
+    `extern` are the arguments for the modules of extern nets in it, by the key of the net.
+    """
 
     local: dict[str, str]
     member: dict[str, str]
     argument: dict[str, str]
+    extern: Mapping[str, str] = {}
 
 
 def names_of(definition: ir.Layer | ir.Net | ir.Flow, classes: Collection[str]) -> Names:
@@ -70,7 +76,7 @@ def names_of(definition: ir.Layer | ir.Net | ir.Flow, classes: Collection[str]) 
     formals = [f.name for f in definition.formals]
 
     def argument(name: str) -> bool:
-        return name in ARGUMENTS or name in classes or _elsewhere(name) or SHAPE.fullmatch(name) is not None
+        return _reserved(name) or name in classes
 
     shapes = definition.places if isinstance(definition, ir.Net) else (definition.shape,)
     if not isinstance(definition, ir.Net) and definition.given is not None:
@@ -83,6 +89,27 @@ def names_of(definition: ir.Layer | ir.Net | ir.Flow, classes: Collection[str]) 
     given = (definition.given.name,) if isinstance(definition, ir.Layer) and definition.given is not None else ()
     local = _free((*params, *(item.name for item in definition.lets), *parts, *given), _variable)
     return Names(local, _free((*params, *formals), _attribute), arguments)
+
+
+def with_externs(program: ir.Program, names: Mapping[str, Names], classes: Collection[str]) -> dict[str, Names]:
+    """`names`, those that a definition uses before it, with the arguments for extern nets: `CondNet` is `cond_net`."""
+    nets = [key for key in names if key in program.nets and program.nets[key].extern]
+    used = {*classes, *(argument for own in names.values() for argument in own.argument.values())}
+    snake = [_CAPITAL.sub("_", program.nets[key].name).lower() for key in nets]
+    called: dict[str, str] = {}
+    for key, base in zip(nets, snake, strict=True):
+        name = base
+        while _reserved(name) or name in used:
+            name = f"{name}_"
+        used.add(name)
+        called[key] = name
+    found: dict[str, Names] = {}
+    for key, own in names.items():
+        definition = program.callable(key)
+        below = uses(definition.steps) if isinstance(definition, ir.Flow) else ir.used_below(definition)
+        taken = dict(item for use in below for item in found[use.definition].extern.items())
+        found[key] = own._replace(extern={key: called[key]} if key in called else taken)
+    return found
 
 
 def class_name(name: str) -> str:
@@ -125,6 +152,11 @@ def _variable(name: str) -> bool:
 
 def _attribute(name: str) -> bool:
     return name in MEMBERS or keyword.iskeyword(name) or OWN.fullmatch(name) is not None or _mangled(name)
+
+
+def _reserved(name: str) -> bool:
+    """Whether no argument of a constructor can have this name."""
+    return name in ARGUMENTS or _elsewhere(name) or SHAPE.fullmatch(name) is not None
 
 
 def _elsewhere(name: str) -> bool:

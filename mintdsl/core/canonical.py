@@ -44,6 +44,11 @@ def reachable(program: ir.Program, key: str) -> list[str]:
     return list(found)
 
 
+def extern_nets(program: ir.Program, key: str) -> list[str]:
+    """The names of the extern nets that `key` uses: their modules are given by the user."""
+    return [program.nets[k].name for k in reachable(program, key) if k in program.nets and program.nets[k].extern]
+
+
 def names(keys: Sequence[str]) -> dict[str, str]:
     """A name for each key; where two files define one name, that asked for (the last key) keeps it."""
     found: dict[str, str] = {}
@@ -105,7 +110,7 @@ class Statement:
                 data |= {"split": _split(definition.split)}
             case ir.Net():
                 self.inputs = tuple(name for name, _ in definition.inputs)
-                data |= self._body("net", definition)
+                data |= self._body("extern" if definition.extern else "net", definition)
                 data |= {"from": [_shape(shape) for _, shape in definition.inputs]}
                 data |= {"to": [_shape(shape) for shape in definition.targets]}
                 data |= {"results": [self.formula(result) for result in definition.results]}

@@ -11,11 +11,11 @@ from mintdsl.core.acts import file_act
 from mintdsl.core.extents import Extent, extent_of, within_limits
 from mintdsl.core.flow import elaborate_flow
 from mintdsl.core.layer import elaborate_layer
-from mintdsl.core.net import elaborate_net
+from mintdsl.core.net import elaborate_extern, elaborate_net
 from mintdsl.core.order_items import file_order
 from mintdsl.core.parts import check_mask
 from mintdsl.core.scope import Entry, Locals, Scope, scopes, shortened
-from mintdsl.core.values import Stop, Values, not_yet
+from mintdsl.core.values import Stop, Values
 from mintdsl.diagnostics.model import Bag
 from mintdsl.records import parts
 from mintdsl.source import Span
@@ -36,7 +36,7 @@ def elaborate(
     for entry in own:
         if entry.kind in ("layer", "flow") or entry.file == main:
             run.after_its_needs(entry)
-            if entry.kind not in ("layer", "flow", "net") or isinstance(entry.item, ast.Extern):
+            if entry.kind not in ("layer", "flow", "net"):
                 run.other(entry, bag)
     provable = [e for e in own if e.file == main and e.kind in ("layer", "flow")]
     keys = tuple(e.key for e in provable if run.done.get(e.key) is not None)
@@ -70,7 +70,7 @@ class _Elaborator:
                 path.append((following, self._needs(following)))
                 continue
             path.pop()
-            if current.kind in ("layer", "flow", "net") and not isinstance(current.item, ast.Extern):
+            if current.kind in ("layer", "flow", "net"):
                 self.done[current.key] = self._elaborated(current)
                 del pending[current.key]
             else:
@@ -119,6 +119,8 @@ class _Elaborator:
                 return flow
             case ast.Net():
                 return elaborate_net(entry.item, scope, self.bag, self.definition)
+            case ast.Extern():
+                return elaborate_extern(entry.item, scope, self.bag)
             case _:
                 raise AssertionError(entry.kind)
 
@@ -137,8 +139,6 @@ class _Elaborator:
                     values.shape(ast.Shape(entry.item.name, (), entry.item.name.span))
                 case ast.Mask():
                     check_mask(entry.item, values)
-                case ast.Extern():
-                    not_yet(bag, entry.item.name.span, "an extern net")
                 case _:
                     pass
 

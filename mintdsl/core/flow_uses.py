@@ -145,8 +145,6 @@ def find_net(
         title = f"`{taker}` takes a net; `{name.id}` is {article(entry.kind)}"
         values.bag.error("E0208", name.span, title, "not a net")
         return None
-    if not isinstance(entry.item, ast.Net):
-        not_yet(values.bag, name.span, "an extern net")
     callee = resolve(entry, name.span)
     if not isinstance(callee, ir.Net):
         return None

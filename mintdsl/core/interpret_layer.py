@@ -17,6 +17,7 @@ from mintdsl.core.activations import ACTIVATIONS, Activation
 from mintdsl.core.dual import Dual, chain, combine, constant, divide, multiply
 from mintdsl.core.interpret_bends import bent
 from mintdsl.core.interpret_env import BoundAct, Env, evaluate_size
+from mintdsl.core.interpret_extern import stand_in
 from mintdsl.core.interpret_moves import sources
 from mintdsl.core.interpret_weights import Member, Raw, Weights, channel_of
 from mintdsl.core.interval import Interval
@@ -64,6 +65,8 @@ def apply_net(weights: Weights, inputs: Sequence[Tensor], watch: Watch | None = 
     """The results of a net, each flat in its shape, of inputs that are flat in theirs."""
     net = weights.layer
     assert isinstance(net, ir.Net)
+    if net.extern:
+        return stand_in(weights, inputs)
     named = {name: x for (name, _), x in zip(net.inputs, inputs, strict=True)}
     return _results(_Formula(weights.env, named, weights, watch), list(zip(net.results, net.targets, strict=True)))
 

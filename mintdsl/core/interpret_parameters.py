@@ -10,6 +10,7 @@ from typing import NamedTuple, TypeAlias, assert_never
 
 from mintdsl.core import ir
 from mintdsl.core.interpret_env import Argument, Env, Given, bind, bind_layer, bind_net, evaluate_size
+from mintdsl.core.interpret_extern import stand_in_tensors
 from mintdsl.core.interpret_layer import parts_of
 from mintdsl.core.interpret_moves import halves, leaves
 from mintdsl.core.interpret_weights import channels_of, extents, order_shape, param_shape, sign_shape
@@ -45,6 +46,8 @@ def parameters(
 def _tensors(layer: ir.Layer | ir.Net, env: Env, prefix: str) -> dict[str, tuple[int, ...]]:
     """The raw tensors of a layer or net, then those of its nets; a layer that it applies is a layer of its own."""
     found: dict[str, tuple[int, ...]] = {}
+    if isinstance(layer, ir.Net) and layer.extern:
+        found |= {prefix + name: shape for name, shape in stand_in_tensors(layer, env).items()}
     for param in layer.params:
         if isinstance(param.kind, (ir.NetParam, ir.LayerParam, ir.LayerNorm, ir.Attention)):
             found |= {f"{prefix}{param.name}.{name}": shape for name, shape in parts_of(param, env).items()}

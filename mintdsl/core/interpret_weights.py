@@ -177,6 +177,10 @@ class Weights:
         """One of the tensors of a kind that has several."""
         return self._slice(f"{param.name}.{name}", shape, ())
 
+    def rows(self, name: str, shape: tuple[int, ...]) -> list[list[float]]:
+        """The rows of a matrix of the stand-in for an extern net."""
+        return [self._slice(name, shape, (row,)) for row in range(shape[0])]
+
     def inside(self, param: ir.Param, member: Member) -> Weights:
         """The weights of a net that is a parameter, of a member of a family of nets, or of a layer that is applied."""
         if isinstance(param.kind, ir.LayerParam):

@@ -268,7 +268,10 @@ class Layer:
 
 @record
 class Net:
-    """A net: parameters, lets, and `results`, each in a shape of `targets`, of its `inputs`. It claims nothing."""
+    """A net: parameters, lets, and `results`, each in a shape of `targets`, of its `inputs`. It claims nothing.
+
+    An `extern` net has only its shapes: the user gives its module, so every result may read all of every input.
+    """
 
     __slots__ = ("bends", "nested", "tables", "written")
     name: str
@@ -284,6 +287,7 @@ class Net:
     span: Span = field(compare=False, repr=False)
     name_span: Span = field(compare=False, repr=False)
     shape_span: Span = field(compare=False, repr=False)
+    extern: bool = False
 
     @property
     def shape(self) -> Shape:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from mintdsl import limits
 from mintdsl.core import ir
 from mintdsl.core.acts import find_act
@@ -11,7 +13,7 @@ from mintdsl.core.formula import Formula
 from mintdsl.core.from_data import refuse_in_net
 from mintdsl.core.header import bind_shape
 from mintdsl.core.layer import Elaboration
-from mintdsl.core.orders import Order
+from mintdsl.core.orders import DEFAULT_ORDER, Order
 from mintdsl.core.params import check_inits
 from mintdsl.core.scope import Locals, Scope
 from mintdsl.core.steps import SHAPES
@@ -33,18 +35,38 @@ def elaborate_net(item: ast.Net, scope: Scope, bag: Bag, resolve: Resolve) -> ir
     return None if own.has_errors else net
 
 
-def _net(item: ast.Net, run: Elaboration) -> ir.Net | None:
-    values, bag = run.values, run.bag
-    formals = bind_formals(item.formals, values)
+def elaborate_extern(item: ast.Extern, scope: Scope, bag: Bag) -> ir.Net | None:
+    """The typed core of an extern net: its shapes; None when anything in it was reported."""
+    own = Bag(bag)
+    values = Values(Locals(scope, f"the extern net `{item.name.id}`"), own)
+    net = None
+    with suppress(Stop):
+        inputs, targets = _places(item, values)
+        named = tuple((f"x_{k}" if k > 1 else "x", shape) for k, shape in enumerate(inputs, 1))
+        order, spans = DEFAULT_ORDER[inputs[0].kind], (item.span, item.name.span, item.inputs[0].span)
+        net = ir.Net(item.name.id, (), named, targets, order, (), (), (), (), item.doc, *spans, extern=True)
+    bag.extend(own.sorted())
+    return None if own.has_errors else net
+
+
+def _places(item: ast.Net | ast.Extern, values: Values) -> tuple[tuple[ir.Shape, ...], tuple[ir.Shape, ...]]:
+    """The shapes of the inputs and of the results."""
     inputs = [bind_shape(shape, values) for shape in item.inputs]
     # a size that only the results name is bound as well: each use chooses it
     targets = [bind_shape(s, values) if s.name.id in SHAPES else values.shape(s) for s in item.outputs]
-    shapes = [s for s in inputs if s is not None]
-    known = [s for s in targets if s is not None]
+    shapes = tuple(s for s in inputs if s is not None)
+    known = tuple(s for s in targets if s is not None)
     if len(shapes) != len(inputs) or len(known) != len(targets):
         raise Stop
     if len(shapes) > 1 and any(s.kind == "Any" for s in shapes):
-        not_yet(bag, item.name.span, "a net of several inputs of any shape")
+        not_yet(values.bag, item.name.span, "a net of several inputs of any shape")
+    return shapes, known
+
+
+def _net(item: ast.Net, run: Elaboration) -> ir.Net | None:
+    values, bag = run.values, run.bag
+    formals = bind_formals(item.formals, values)
+    shapes, known = _places(item, values)
     order = run.first_members(shapes[0])
     params = run.params(shapes[0])
     for param in params.values():
@@ -85,7 +107,7 @@ def _net(item: ast.Net, run: Elaboration) -> ir.Net | None:
         item.name.id,
         formals,
         tuple((name.id, shape) for name, shape in zip(item.body.args, shapes, strict=True)),
-        tuple(known),
+        known,
         order,
         tuple((v.name, v.extent) for v in values.names.values.values() if isinstance(v, IndexName)),
         tuple(params.values()),
@@ -101,7 +123,7 @@ def _net(item: ast.Net, run: Elaboration) -> ir.Net | None:
     return None if too_much(layer_written(net), limits.OPERATIONS, item.name, bag) else net
 
 
-def _results(item: ast.Net, formula: Formula, targets: list[ir.Shape], bag: Bag) -> tuple[ir.Expr, ...] | None:
+def _results(item: ast.Net, formula: Formula, targets: tuple[ir.Shape, ...], bag: Bag) -> tuple[ir.Expr, ...] | None:
     """What the map gives, one formula for each result."""
     written = item.body.result
     parts = written.items if isinstance(written, ast.Tuple) else (written,)

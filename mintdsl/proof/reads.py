@@ -82,6 +82,8 @@ class _Walk:
     inner: dict[str, list[list[Reads]]]
 
     def results(self) -> list[list[Reads]]:
+        if self.net.extern:
+            return [[ANY for _ in self.net.inputs] for _ in self.net.targets]
         for item in self.net.lets:
             self.lets[item.name] = self.formula(item.value)
         return [self.formula(result) for result in self.net.results]

@@ -51,6 +51,15 @@ class ResidualLike(Protocol):
     def effective_weights(self) -> tuple[Tensor, ...]: ...
 
 
+class ExternLike(Protocol):
+    """The place of an extern net: the user's module, what it is called, and what it takes and promises."""
+
+    module: nn.Module
+    extern: str
+    sources: tuple[tuple[int, ...], ...]
+    targets: tuple[tuple[int, ...], ...]
+
+
 class AssumingLike(Protocol):
     """A layer whose proof assumes that some diagonals are not 0: parameters by name, and the tap of their diagonal, or
     "det" where it assumes that of a determinant."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from mintdsl.core import ir
+from mintdsl.core.canonical import extern_nets
 from mintdsl.core.claim_words import INVERSES, LOG_DETS
 from mintdsl.core.interval import REAL
 from mintdsl.diagnostics.model import Diagnostic
@@ -183,7 +184,9 @@ def line(result: Checked, program: ir.Program, sizes: Mapping[str, int]) -> str:
     if said.proved:
         parts += [f"log_det {said.log_det}", f"inverse {said.inverse}"]
     if result.counts is not None:
-        parts.append(f"{result.counts.stored:,} parameters ({result.counts.live:,} live)")
+        besides = ", ".join(extern_nets(program, result.key))
+        count = f"{result.counts.stored:,} parameters ({result.counts.live:,} live)"
+        parts.append(f"{count} besides those of {besides}" if besides else count)
     elif free(definition):
         parts.append(f"for all {free(definition)}")
     bijection = result.proof.bijection

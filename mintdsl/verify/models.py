@@ -19,6 +19,7 @@ from mintdsl.core.interpret_weights import extents, param_shape
 from mintdsl.core.interval import REAL, Interval
 from mintdsl.core.live import anchor
 from mintdsl.core.walks import bends
+from mintdsl.runtime.stand_in import stand_ins
 
 SHAPES: Mapping[str, tuple[tuple[int, ...], ...]] = {  # the preferred one first
     "Image": ((2, 3, 4), (1, 3, 4), (1, 4, 4), (4, 2, 3), (3, 4, 4), (4, 4, 4), (1, 8, 8), (8, 2, 2), (16, 2, 2)),
@@ -134,7 +135,7 @@ def build(cls: type[nn.Module], definition: ir.Definition, env: Env, like: nn.Mo
     own = [n for n in known if n not in ("shape", "context_shape", "device", "dtype")]
     values: dict[str, object] = {**env.sizes, **env.numbers, **env.directions}
     values |= {name: order.rows for name, order in env.orders.items()}
-    kwargs: dict[str, object] = {"dtype": torch.float64}
+    kwargs: dict[str, object] = {"dtype": torch.float64, **stand_ins(cls)}
     for formal in definition.formals:
         name = next(n for n in own if n.rstrip("_") == formal.name.rstrip("_"))
         kept = [getattr(like, n) for n in (f"{formal.name}_", formal.name) if hasattr(like, n)]

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from mintdsl.core import interpret, ir
+from mintdsl.core.canonical import extern_nets
 from mintdsl.core.dual import variables
 from mintdsl.core.interpret_env import Argument, Env, evaluate_size
 from mintdsl.core.interpret_layer import apply_layer
@@ -78,6 +79,9 @@ def verify(
     key = core.find(target)
     assert key is not None
     run = _Run(core, key, dict(sizes), seed, cls)
+    names = extern_nets(core, key)
+    if names:
+        run.notes.append(f"{', '.join(names)}: extern, so a stand-in with random weights took the place of your module")
     with torch.random.fork_rng(devices=[]):
         definition = core.definitions[key]
         if isinstance(definition, ir.Layer):

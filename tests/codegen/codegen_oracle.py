@@ -20,6 +20,7 @@ from mintdsl.core.interpret_env import Env, Given, any_context, bind, bind_layer
 from mintdsl.core.interpret_moves import leaves
 from mintdsl.core.interpret_weights import Weights
 from mintdsl.runtime.loading import load_class
+from mintdsl.runtime.stand_in import stand_ins
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Compiled:
         if "context_shape" in inspect.signature(self.cls).parameters:
             assert self.given is not None
             args = (*args, self.given.dims)
-        return self.cls(*args, dtype=dtype, **kwargs).eval()
+        return self.cls(*args, dtype=dtype, **{**stand_ins(self.cls), **kwargs}).eval()
 
 
 @cache

@@ -1978,8 +1978,59 @@ layer A(d: Dir) on Image[C, H, W] ensures d, diag > 0, invertible {
 flow F on Image[2, 3, 4] ensures invertible { A(d = lower) A(d = upper) }""",
 }
 
+EXTERN = {
+    "extern_coupling": """
+extern net CondNet from Image[C, H, W] to (Image[C, H, W], Image[C, H, W])
+layer Coupling on Image[C, H, W] ensures invertible {
+  param n : net CondNet from Image[C / 2, H, W] to (Image[C / 2, H, W], Image[C / 2, H, W])
+  map x {
+    let (a, b) = split(x, channel)
+    let (s, m) = n(a)
+    return join(a, b * exp(tanh(s)) + m)
+  }
+}
+flow F on Image[4, 2, 2] ensures invertible {
+  repeat 2 { Coupling  reverse(axis = channel) }
+  factor half (prior = CondNet)
+  prior normal
+}""",
+    "extern_by_solver": """
+extern net N from S to S
+net Twice from Vec[D] to Vec[D] {
+  param n, m : net N
+  map x -> n(tanh(m(x))) + x
+}
+layer Sums on Vec[D] ensures lower, diag > 0, invertible {
+  index k : 2
+  param W : linear lower with diag > 0
+  param b : bias
+  param n : net Twice
+  param B[k] : net N
+  map x -> W(x) + tanh(x) + n(b) + chain[k](B[k])(b)
+}
+flow F on Vec[3] ensures invertible { Sums }""",
+    "extern_names": """
+extern net factory from S to S
+extern net Shape from S to S
+extern net shape from S to S
+extern net GivenModule from S to S
+layer A(shape_: Nat = 2, unet: Nat = 2) on Vec[D] ensures invertible {
+  index k : shape_ * unet
+  param extern_places, module : net factory
+  param own_weights : net Shape
+  param targets : net shape
+  param sources : net GivenModule
+  param b[k] : bias
+  map x {
+    let c = sum[k](b[k])
+    return x * exp(module(own_weights(c)) + extern_places(c)) + targets(sources(c))
+  }
+}
+flow F(unet: Nat = 2) on Vec[3] ensures invertible { A(shape_ = unet) }""",
+}
+
 GROUPS = (PARAMETRISATIONS, CONV_DIAGONALS, MAPS, TIES, FAMILIES, FORMULAS, ACTS, NAMES, DATA, FLOWS, NETS)
-GROUPS += (FACTORS, KERNELS, KERNELS_APPLIED, CHAINS, SPLINES, MIXTURES, APPLIED, RESIDUALS)
+GROUPS += (FACTORS, KERNELS, KERNELS_APPLIED, CHAINS, SPLINES, MIXTURES, APPLIED, RESIDUALS, EXTERN)
 PROGRAMS: dict[str, str] = {name: HEAD + text for group in GROUPS for name, text in group.items()}
 """Program text by name."""
 

@@ -128,6 +128,7 @@ def _between(model: nn.Module) -> dict[str, Tensor]:
         if path != "head" and hasattr(net, "make_weights") and not hasattr(net, "inverse"):
             names, members = (cast("tuple[str, ...]", getattr(net, kind)) for kind in ("names", "members"))
             found |= {f"{path}.{name}": _tensor(net, a) for name, a in zip(names, members, strict=True)}
+            found |= {f"{path}.{name}": p for name, p in net.named_parameters() if name.startswith("module.")}  # extern
     for path, module in model.named_modules():
         if type(module).__name__ in ("DataStandardize", "LearnedNormalPrior"):
             found |= {f"{path}.{k}": getattr(module, k) for k in module.state_dict() if k != "pending"}

@@ -397,6 +397,8 @@ class Formula:
             masked = split.functional is not None
             places = [[p for p, part in enumerate(own) if part == k or masked] for k in range(len(split.parts))]
             self.parts = {name: tensors.taken(self.x, at) for name, at in zip(split.parts, places, strict=True)}
+        if isinstance(layer, ir.Net) and layer.extern:
+            return self._stand_in(self.weights)
         self._lets(self.weights)
         if not isinstance(layer, ir.Layer) or not isinstance(layer.result, ir.Join):
             return self._full(self.expr(ir.formulas(layer)[-1], {}))
@@ -414,8 +416,19 @@ class Formula:
     def results(self) -> list[Field]:
         """All results of a net of one input, each of its shape."""
         assert self.weights is not None and isinstance(self.weights.layer, ir.Net)
+        if self.weights.layer.extern:
+            both = self._stand_in(self.weights)
+            size = both.value.shape[-1] // len(self.weights.layer.targets)
+            return [tensors.taken(both, range(k, k + size)) for k in range(0, both.value.shape[-1], size)]
         self._lets(self.weights)
         return [self._full(self.expr(result, {})) for result in self.weights.layer.results]
+
+    def _stand_in(self, weights: Weights) -> Field:
+        """tanh(write tanh(read x)): what takes the place of the module behind an extern net."""
+        x = self.x
+        for name in ("module.read", "module.write"):
+            x = tensors.apply(tensors.linear(weights.stored(name, ()), x), _tanh)
+        return x
 
     def _lets(self, weights: Weights) -> None:
         for let in weights.layer.lets:

@@ -19,6 +19,7 @@ from mintdsl.core.interpret_env import Argument, BoundAct, Env, Given, any_conte
 from mintdsl.driver import Report, SpecError
 from mintdsl.proof.check import LayerProof
 from mintdsl.proof.prover import Proof, Prover
+from mintdsl.runtime.stand_in import stand_ins
 
 from .draft import SHAPES
 from .meaning import Used, uses
@@ -166,7 +167,7 @@ def build(subject: Subject, dtype: torch.dtype) -> nn.Module:
     definition = subject.definition
     concrete = definition.shape.dims and all(d.constant is not None for d in definition.shape.dims)
     where = () if concrete else (subject.env.dims,)
-    model = subject.model(*where, **subject.args, dtype=dtype).eval()
+    model = subject.model(*where, **subject.args, **stand_ins(subject.model), dtype=dtype).eval()
     if subject.env.given is not None:
         condition(model, subject.env.given)
     return model

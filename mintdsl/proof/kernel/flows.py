@@ -142,7 +142,7 @@ class Flows(NamedTuple):
             case _, [_, _], _:
                 return None
             case _, [_, _, ["net", name, _, sources, targets]], half:
-                if self.definitions[name]["kind"] == "net" and (sources, targets) == ([half], [half, half]):
+                if self.definitions[name]["kind"] in ("net", "extern") and (sources, targets) == ([half], [half, half]):
                     return Known(REAL, REAL, True, inf)
         raise Refused("a factor has no prior, or a net from the half that is kept to mean and log-scale of the other")
 

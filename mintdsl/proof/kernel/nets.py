@@ -31,6 +31,8 @@ def read_by(nets: Mapping[str, Json], kind: Json, outer: Json, words: Mapping[st
     """For each result of a net that is a parameter, what it reads of each input."""
     _, name, args, _, _ = kind
     net, given = nets[name], dict(args)
+    if net["kind"] == "extern":  # a module that the user gives
+        return [[ALL for _ in net["from"]] for _ in net["to"]]
     order = order_of(net, given, outer)
     own = {formal: words.get(v["direction"], v["direction"]) for formal, v in args if v and "direction" in v}
     params = {p["name"]: p for p in net["params"]}

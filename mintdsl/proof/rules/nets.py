@@ -41,7 +41,8 @@ def _dense_net(name: str, span: Span) -> Diagnostic:
         (Label(span, label, primary=True),),
         (
             "rule NET: a net claims nothing; of what does not read the variable it makes a constant",
-            "it is triangular where its masks make it strict in the order of the layer: `linear strict lower`, `delay`",
+            "it is triangular where its masks make it strict in the order of the layer: `linear strict lower`, "
+            "`delay`; an `extern` net has no masks",
         ),
         (Fix("let it read what the map leaves alone only, or use a masked map of the layer: `conv 3x3 lower`"),),
     )

@@ -29,7 +29,31 @@ def conditioned(draft: Draft) -> str:
         return f"{net}({inner})" if draft.chance(0.7) else f"{net}({net}({inner}))"
 
 
+@production(CONSTANT, {"rule:NET"}, weight=0.3)
+def given_by_the_user(draft: Draft) -> str:
+    """An extern net of a bias, alone or inside of another net."""
+    extern, name = draft.sketch.fresh("E"), draft.sketch.fresh("N")
+    draft.sketch.items.append(f"extern net {extern} from S to S")
+    if draft.chance(0.3):
+        draft.sketch.items.append(f"net {name} from S to S {{ param e : net {extern} map v -> v + e(sin(v)) }}")
+    else:
+        name = extern
+    with draft.closed():
+        inner = draft.param("b", "bias" + draft.pick(("", " (per = element)")), indices=())
+        return f"{draft.param('n', f'net {name}', indices=())}({inner})"
+
+
 # ---------------------------------------------------------------- mutants
+
+
+@mutant({"rule:NET"}, weight=2)
+def net_without_a_body(module: ast.Module, rng: Random) -> ast.Module | None:
+    """A net becomes an extern one, which has no masks and promises no values."""
+
+    def changed(found: ast.Net) -> ast.Extern | None:
+        return None if found.formals else ast.Extern(found.name, found.inputs, found.outputs, found.doc, found.span)
+
+    return change_one(module, rng, ast.Net, changed)
 
 
 @mutant({"rule:NET"}, weight=3)

@@ -108,7 +108,12 @@ def _link(
         inner = f"spread({source})" if masked else source
         if len(known) > 1 and not masked and sketch.chance(0.3):
             inner = f"({source} {rng.choice('+*-')} {rng.choice(known)})"
-        if space != "Seq" and sketch.chance(0.5):
+        if sketch.chance(0.2):
+            name, net = sketch.fresh("n"), sketch.fresh("E")
+            sketch.items.append(f"extern net {net} from S to S")
+            members.append(f"param {name} : net {net} on {shape}")
+            inner = f"{name}({inner})"
+        elif space != "Seq" and sketch.chance(0.5):
             name = sketch.fresh("V")
             members.append(f"param {name} : {'conv 3x3' if space == 'Image' else 'linear'} on {shape}")
             inner = f"{name}({inner})"

@@ -26,6 +26,9 @@ def _net(sketch: Sketch, space: str) -> str:
         "Vec": ("Vec[D]", "linear", "Vec[width]"),
         "Seq": ("Seq[T, D]", "linear", "Seq[T, width]"),
     }[space]
+    if sketch.chance(0.2):
+        sketch.items.append(f"extern net {name} from {shape} to ({shape}, {shape})")
+        return name
     hidden = sketch.chance(0.4)
     act = rng.choice(("tanh", "relu", "sin", "elu"))
     members = f"param U : {kind} from {shape} to {wide}  param V, W : {kind} from {wide} to {shape}"

@@ -1,0 +1,3 @@
+# error: [E0201] T
+mint 1
+extern net N from S to T
