@@ -90,8 +90,8 @@ def _expression(node: ir.Expr) -> Iterator[str]:
         case ir.Binary(left=left, right=right):
             yield from _expression(left)
             yield from _expression(right)
-        case ir.Spline():
-            for one in (node.arg, node.widths, node.heights, node.slopes):
+        case ir.Bend():
+            for one in (node.arg, *node.params):
                 yield from _expression(one)
         case ir.Join(parts=parts):
             for part in parts:
