@@ -17,8 +17,8 @@ from mintdsl.runtime.families import family_conv
 def invert_conv(z: Tensor, kernel: Tensor, anchor: tuple[int, int], dilation: tuple[int, int] = (1, 1)) -> Tensor:
     """x [B, C, H, W] with the convolution of x by kernel [C, C, kh, kw], zero padded around the anchor, equal to z.
 
-    `anchor` (row, column) is a corner of the kernel and its matrix is regular; `dilation` counts the rows and columns
-    from tap to tap. Exact up to rounding in float32 at least, with gradients of any order.
+    `anchor` (row, column) is a corner of the kernel and its matrix is regular; `dilation` counts rows and columns
+    between neighbouring taps. Exact up to rounding in float32 at least, with gradients of any order.
     """
     kept = torch.promote_types(kernel.dtype, z.dtype)
     wide = torch.promote_types(kept, torch.float32)

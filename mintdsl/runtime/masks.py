@@ -19,8 +19,8 @@ def index_differences(
 ) -> Tensor:
     """Index of the output minus index of the input it reads, for each entry: int64 [O, I, *size, 1 + len(size)].
 
-    Entry (o, i, u, v) of a cross-correlation reads channel i at offset (u, v) - anchor, times the dilation (default 1),
-    from the output pixel.
+    Entry (o, i, u, v) of a cross-correlation reads channel i at offset (u, v) - anchor from the output pixel, times the
+    dilation (default 1).
     `positions` gives each output and each input channel its coordinate (default: its number); hidden channels
     share the coordinates of the channels they stand for. With `size` and `anchor` empty this is a matrix [O, I].
     """
