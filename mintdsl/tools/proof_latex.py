@@ -218,7 +218,10 @@ def _parameters(layer: ir.Layer) -> Iterator[str]:
 
 def _described(param: ir.Param) -> str:
     words = prose(kind_of(param))
-    if param.bound is not None:
+    if param.bound is not None and param.limited:
+        limit = tex.name(param.bound.formal) if param.bound.formal else tex.number(param.bound.numbers[0])
+        words += rf", $\operatorname{{lip}} \leq {limit}$"
+    elif param.bound is not None:
         ends = ", ".join(map(tex.number, param.bound.numbers))
         relation = {
             ">=": rf"\geq {ends}", "> 0": "> 0", ">= 0": r"\geq 0", "!= 0": r"\neq 0", "== 1": "= 1",

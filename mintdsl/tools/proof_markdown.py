@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from mintdsl.core import ir
+from mintdsl.core.interval import number
 from mintdsl.diagnostics.render import printable, render
 from mintdsl.proof.jacobian import family
 from mintdsl.tools.proof_document import NOT_CLAIMED, NUMERICAL, Document, Section, Step
@@ -129,7 +130,9 @@ def _parameters(layer: ir.Layer) -> Iterator[str]:
 def described(param: ir.Param) -> str:
     """What a parameter is, and what binds it."""
     words = kind_of(param)
-    if param.bound is not None:
+    if param.bound is not None and param.limited:
+        words += f", lip <= {param.bound.formal or number(param.bound.numbers[0])}"
+    elif param.bound is not None:
         words += f", diag in {param.bound.interval}" if param.bound.cmp != "!= 0" else ", diag != 0"
     if param.pivot is not None:
         signs = " * ".join(f"sign(diag({family(f.name, f.indices)}))" for f in param.pivot.others)

@@ -43,6 +43,8 @@ WITHOUT = {
     "bound_equal_to_slope": "true: x + sin(x) increases, its slope is 0 at single places only",
     "growing_product_may_vanish": "true: the slope of exp(x) * exp(x) is 2 * exp(2 * x)",
     "chain_claims_volume": "a matrix with a constrained determinant has no plain numbers to try",
+    "residual_of_a_shrunk": "weights that are scaled down have no plain numbers to try",
+    "lip_says_nothing_of_signs": "weights that are scaled down have no plain numbers to try",
     "chain_claims_lower": "a permutation has no numbers to try",
     "chain_of_not_onto": "false, but the search for values that are missed knows no dense maps",
     "image_rounded": "true over the real numbers: 1 + 1e-17 is more than 0.9999999999999999",
@@ -390,7 +392,7 @@ def test_every_parametrisation_is_inverted() -> None:
         for via in constraint.via:
             for value in (0.75, 1.0, 1.5):
                 stored = preimage(via, bounds, value)
-                if constraint.cmp == "== 1" and value != 1:
+                if (constraint.cmp == "== 1" and value != 1) or constraint.quantity == "lip":  # all are above 0.5
                     assert stored is None
                 else:
                     assert stored is not None and math.isclose(via.value(stored, *bounds), value, rel_tol=1e-12)

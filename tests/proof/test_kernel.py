@@ -599,3 +599,40 @@ def test_long_chains_of_ties() -> None:
     assert timed(forged(layer, *written["proofs"]), layer) < 5
     definition["params"][-1]["tie"] = [[], [[names[-1], []]], 1]
     assert "CycleError" in refused(forged(layer, *written["proofs"]), layer)
+
+
+RESIDUAL = (
+    "layer A(a: Real = 0.9) on Vec[D] ensures invertible { param V : linear with lip <= a\n"
+    "param W : linear with lip <= 1 map x -> x - W(tanh(V(x))) }"
+)
+
+
+def limits_of(found: Json, word: str, value: Json) -> None:
+    """The facts of a certificate with another `lip` where one below 2 stands."""
+    for one in found["proofs"][0]["formulas"]:
+        for _, fact in one["result"]:
+            if fact[word] not in ("inf", 0.0) and fact[word] < 1:
+                fact[word] = value
+
+
+@pytest.mark.parametrize("limit", [1.0, 1.5, 0.0, -0.5])
+def test_a_branch_that_is_no_contraction_is_refused(limit: float) -> None:
+    written = certified(RESIDUAL)
+    assert recheck(written, written["statement"]) == ["A"]
+    written["proofs"][0]["bindings"]["a"]["real"] = limit
+    written["statement"]["definitions"][0]["formals"][0][2]["real"] = limit
+    written["hash"] = digest(written["statement"])
+    refused(written, written["statement"])
+    limits_of(written, "lip", max(limit, 0.0))  # what follows for these numbers, and RES all the same
+    refused(written, written["statement"])
+
+
+def test_a_residual_sum_needs_the_bounds_that_the_statement_has() -> None:
+    written = certified(RESIDUAL)
+    for param in written["statement"]["definitions"][0]["params"]:
+        param["with"] = None
+    written["hash"] = digest(written["statement"])
+    refused(written, written["statement"])
+    written = certified(RESIDUAL)
+    written["proofs"][0]["formulas"][0]["result"][-1][0] = "ADD"
+    refused(written, written["statement"])
