@@ -455,7 +455,9 @@ class Formula:
                 kind = self.weights.layer.param(name).kind
                 assert isinstance(kind, ir.NetParam) and kind.sources == kind.targets
                 inside = Weights(kind.net, bind_net(kind, self.env), self.weights.raw, f"{self.weights.prefix}{name}.")
-                return Formula(inside.env, self._full(self.expr(arg, at)), inside).layer()
+                given, size = self.expr(arg, at), math.prod(self.env.shape(kind.sources[0]))
+                full = tensors.constant(torch.zeros((1, 1, size), dtype=given.value.dtype), given)
+                return Formula(inside.env, tensors.add(given, full), inside).layer()
             case ir.Inline(param=name):
                 assert self.weights is not None
                 used = self.weights.layer.param(name).kind
