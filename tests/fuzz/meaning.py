@@ -508,9 +508,11 @@ class Formula:
                 kind = self.weights.layer.param(name).kind
                 assert isinstance(kind, ir.NetParam) and {*kind.sources, *kind.targets} == {kind.sources[0]}
                 inside = Weights(kind.net, bind_net(kind, self.env), self.weights.raw, f"{self.weights.prefix}{name}.")
-                given = [self._full(self.expr(arg, at)) for arg in args]
-                inputs = {own: field for (own, _), field in zip(kind.net.inputs, given, strict=True)}
-                return Formula(inside.env, given[0], inside, parts=inputs).results()[node.output]
+                given = [self.expr(arg, at) for arg in args]
+                size = math.prod(self.env.shape(kind.sources[0]))
+                full = tensors.constant(torch.zeros((1, 1, size), dtype=given[0].value.dtype), given[0])
+                named = {own: tensors.add(one, full) for (own, _), one in zip(kind.net.inputs, given, strict=True)}
+                return Formula(inside.env, next(iter(named.values())), inside, parts=named).results()[node.output]
             case ir.Inline(param=name):
                 assert self.weights is not None
                 used = self.weights.layer.param(name).kind
