@@ -48,9 +48,7 @@ def sheared(offsets: frozenset[tuple[int, int]], along: tuple[int, int], size: t
     return Sheared(along, across, places, tuple((front, *spans[front]) for front in sorted(spans)))
 
 
-def solve_fronts(
-    z: Tensor, kernel: Tensor, anchor: tuple[int, int], dilation: tuple[int, int] = (1, 1)
-) -> Tensor:
+def solve_fronts(z: Tensor, kernel: Tensor, anchor: tuple[int, int], dilation: tuple[int, int] = (1, 1)) -> Tensor:
     """x [B, C, H, W] whose convolution is z, with gradients; z [B, C, H, W], kernel [C, C, kh, kw].
 
     The convolution is a cross-correlation of stride 1 with zeros around, `anchor` (t, l) the tap that meets the pixel
@@ -154,3 +152,20 @@ def side_by_side(group: dict[int, Tensor]) -> tuple[int, Tensor]:
     far, near = max(group), min(group)
     zero = torch.zeros_like(group[far])
     return far, torch.cat([group.get(back, zero) for back in range(far, near - 1, -1)], 1)
+
+
+def unit_kernel(x: Tensor) -> Tensor:
+    """The kernel [C, C, 1, 1] of the identity on images such as x [B, C, H, W]; its anchor is (0, 0)."""
+    return torch.eye(x.shape[1], dtype=x.dtype, device=x.device)[..., None, None]
+
+
+def added_kernels(*parts: tuple[Tensor, tuple[int, int]]) -> tuple[Tensor, tuple[int, int]]:
+    """The kernel of a sum of convolutions, and its anchor, from the kernel [C, C, kh, kw] and the anchor of each."""
+    above, left = (max(anchor[axis] for _, anchor in parts) for axis in (0, 1))
+    beyond = [max(kernel.shape[2 + axis] - anchor[axis] for kernel, anchor in parts) for axis in (0, 1)]
+    total = parts[0][0].new_zeros(*parts[0][0].shape[:2], above + beyond[0], left + beyond[1])
+    for kernel, (top, first) in parts:
+        rows, columns = kernel.shape[2:]
+        around = (left - first, beyond[1] - columns + first, above - top, beyond[0] - rows + top)
+        total = total + nn.functional.pad(kernel, around)
+    return total, (above, left)
