@@ -14,7 +14,7 @@ from mintdsl.core.links import Link
 from mintdsl.core.postorder import below
 from mintdsl.core.walks import needed_lets
 from mintdsl.proof.check import Bindings, LayerProof
-from mintdsl.proof.jacobian import DENSE, NONE, Fibre
+from mintdsl.proof.jacobian import DENSE, NONE
 from mintdsl.proof.orders import kept_families, resolved_order
 from mintdsl.records import record, replace
 
@@ -43,8 +43,8 @@ class Convolved:
 
 def convolved(layer: ir.Layer, proofs: Sequence[LayerProof], bindings: Sequence[Bindings]) -> Convolved | None:
     """A layer as one convolution whose taps lie in a half plane, for every use of it; None where it is not."""
-    affine = all(p.jacobian.fibre is Fibre.AFFINE and p.jacobian.off not in (NONE, DENSE) for p in proofs)
-    if layer.shape.kind != "Image" or layer.split is not None or not affine or any(p.linked for p in proofs):
+    triangular = all(p.jacobian.off not in (NONE, DENSE) and not p.linked for p in proofs)
+    if layer.shape.kind != "Image" or layer.split is not None or not triangular:
         return None
     reading = Reading(layer, frozenset({layer.variable}), {})
     after, core = _peeled(reading, layer.result)

@@ -131,6 +131,7 @@ IMPORTS = (
     ("Transform", "from torch.distributions import Transform"),
     ("TransformedDistribution", "from torch.distributions import TransformedDistribution"),
     ("Uniform", "from torch.distributions import Uniform"),
+    ("conv2d_weight", "from torch.nn.grad import conv2d_weight"),
     ("RemovableHandle", "from torch.utils.hooks import RemovableHandle"),
     ("constraints", "from torch.distributions import constraints"),
 )

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx
+from torch.nn.grad import conv2d_weight
 
 from mintdsl.runtime.schedule import front_functional
 
@@ -88,7 +89,7 @@ class FrontSolve(torch.autograd.Function):
                 return grad_z, None, None, None
             (down, across), around = dilation, (left, columns - 1 - left, top, rows - 1 - top)
             padded = nn.functional.pad(x, [n * (across, down)[k // 2] for k, n in enumerate(around)])
-            grad_kernel = -nn.grad.conv2d_weight(padded, kernel.shape, grad_z, dilation=dilation)
+            grad_kernel = -conv2d_weight(padded, kernel.shape, grad_z, dilation=dilation)  # type: ignore[no-untyped-call]
         return grad_z, grad_kernel, None, None
 
 
@@ -103,7 +104,7 @@ def substituted_fronts(z: Tensor, kernel: Tensor, anchor: tuple[int, int], dilat
         return z.clone()
     taps = fitting_taps(kernel, anchor, dilation, (size[0], size[1]))
     functional = front_functional(frozenset(taps), (size[0], size[1]))
-    inverse = torch.linalg.inv_ex(kernel[:, :, anchor[0], anchor[1]]).inverse
+    inverse: Tensor = torch.linalg.inv_ex(kernel[:, :, anchor[0], anchor[1]]).inverse
     inner = z.reshape(batch, -1).T.contiguous()  # the batch innermost; as a matrix, which is transposed faster
     image = (inverse @ inner.view(channels, -1)).view(channels, *size, batch)
     if not taps:
