@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from mintdsl.codegen.by_fronts import FRONTS, START, write_fronts
 from mintdsl.codegen.by_position import ByPosition, write_begin
 from mintdsl.codegen.context import LayerContext
 from mintdsl.codegen.coupling import write_inverse
@@ -69,14 +70,18 @@ def write_autoregressive(c: LayerContext) -> None:
     one = chain_of(c, layer.variable, layer.result)
     _forward(c, one)
     c.write()
-    start = ", start=self.substituted" if c.reading is not None else ""
     how = "Algorithm 1 of MintNet, here exact once every position has had its turn, then fibre sweeps."
     if c.reading is not None:
         how = "One position after the other, each undone with what it reads; steps of Algorithm 1 refine that."
-    write_inverse(c, how, start)
-    if c.reading is not None:
+        write_inverse(c, how, ", start=self.substituted")
         c.write()
         _substituted(c, c.reading, one)
+    elif c.convolved is not None:
+        write_inverse(c, FRONTS, START)
+        c.write()
+        write_fronts(c, c.convolved)
+    else:
+        write_inverse(c, how)
     c.write()
     _solver(c, one)
     c.write()

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mintdsl.codegen import shapes
+from mintdsl.codegen.convolution import Convolved
 from mintdsl.codegen.emit import Writer
 from mintdsl.codegen.naming import Names
 from mintdsl.codegen.reading import Followed, Reading
@@ -37,6 +38,7 @@ class LayerContext:
     autoregressive: bool = False
     reading: Reading | None = None  # of a layer that is inverted position by position
     followed: Mapping[str, Followed] = field(default_factory=dict)  # the nets of these, by key
+    convolved: Convolved | None = None  # of a layer that is inverted front by front
     anchors: dict[str, str] = field(default_factory=dict)
     masks: dict[tuple[object, ...], str] = field(default_factory=dict)
 

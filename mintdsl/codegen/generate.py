@@ -9,6 +9,7 @@ from math import isinf
 from mintdsl.codegen.act import write_act
 from mintdsl.codegen.autoregressive import followed, is_autoregressive
 from mintdsl.codegen.context import LayerContext
+from mintdsl.codegen.convolution import convolved
 from mintdsl.codegen.emit import Writer
 from mintdsl.codegen.flow import FlowWriter
 from mintdsl.codegen.helpers import imports, mentioned, needed
@@ -134,6 +135,7 @@ class _Generator:
         if isinstance(owner, ir.Layer):
             made.autoregressive = is_autoregressive(owner, proofs)
             made.reading = self.readings.get(key)
+            made.convolved = convolved(owner, proofs, bindings)
         return made
 
     def follow(self, keys: Sequence[str], proofs: Mapping[str, Sequence[Proof]]) -> None:

@@ -35,6 +35,7 @@ FILES = (
     "nets",
     "extern",
     "positions",
+    "fronts",
     "layer",
     "chain",
     "residual",
@@ -129,6 +130,7 @@ IMPORTS = (
     ("torch", "import torch"),
     ("Tensor", "from torch import Tensor"),
     ("nn", "from torch import nn"),
+    ("FunctionCtx", "from torch.autograd.function import FunctionCtx"),
     ("Distribution", "from torch.distributions import Distribution"),
     ("Independent", "from torch.distributions import Independent"),
     ("Normal", "from torch.distributions import Normal"),
@@ -136,6 +138,7 @@ IMPORTS = (
     ("Transform", "from torch.distributions import Transform"),
     ("TransformedDistribution", "from torch.distributions import TransformedDistribution"),
     ("Uniform", "from torch.distributions import Uniform"),
+    ("conv2d_weight", "from torch.nn.grad import conv2d_weight"),
     ("RemovableHandle", "from torch.utils.hooks import RemovableHandle"),
     ("constraints", "from torch.distributions import constraints"),
 )

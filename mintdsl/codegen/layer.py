@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from mintdsl.codegen import shapes
 from mintdsl.codegen.autoregressive import write_autoregressive
+from mintdsl.codegen.by_fronts import FRONTS, START, write_fronts
 from mintdsl.codegen.by_position import write_positions
 from mintdsl.codegen.chain import write_chain
 from mintdsl.codegen.constructor import write_constructor, write_masks
@@ -213,6 +214,11 @@ def write_loading(write: Writer, *, assuming: bool, masked: bool) -> None:
 
 
 def _inverse(c: LayerContext) -> None:
+    if c.convolved is not None:
+        write_inverse(c, FRONTS, START)
+        c.write()
+        write_fronts(c, c.convolved)
+        return
     how = "Algorithm 1 of MintNet, then fibre sweeps, which reach x from any start."
     if c.proofs[0].jacobian.off == NONE:
         how = "Every element alone: a bracketed scalar solve."

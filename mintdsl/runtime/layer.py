@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -111,11 +112,13 @@ def invert_layer(
     sign: float | None,
     context: Tensor | None = None,
     start: Callable[[Tensor, tuple[Tensor, ...]], Tensor] | None = None,
+    affine: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """x [B, *event] with f(x) = z, tested, and -log |det df/dx| there [B]; gradients by the implicit function theorem.
 
     `sign` is the sign of the diagonal, None where the weights decide it. `start` gives the x to begin with, of z and of
-    the weights and context, in float32 at least; it is z without one. Raises InversionError.
+    the weights and context, in float32 at least; it is z without one. `affine`: f is an affine map and `start` its
+    inverse, so that the derivative of `start` begins the solve for gradients. Raises InversionError.
     """
     w, name = layer.effective_weights(), layer.path or type(layer).__name__
     with torch.no_grad(), kept_weights(with_weights(layer)[1:]):  # those of its nets; its own are w
@@ -132,7 +135,9 @@ def invert_layer(
             newton=layer.fronts > 1,
         )
     if torch.is_grad_enabled() or not bool(torch.isfinite(layer.last_inverse.residual).all()):
-        x = implicit_gradient(triangular_map(layer, w, context), x, z, fronts=layer.fronts, name=name)
+        given = with_context(w, context)
+        begin = partial(transposed_start, start, given) if affine and start is not None else None
+        x = implicit_gradient(triangular_map(layer, w, context), x, z, fronts=layer.fronts, name=name, begin=begin)
         return x, -log_abs_det(layer.value(x, with_context(w, context))[1])
     return x, -log_abs_det(diagonal).to(torch.float32 if narrowed_by_autocast(z) else z.dtype)
 
@@ -146,6 +151,17 @@ def started(
     with torch.autocast(z.device.type, enabled=False):
         wide = torch.promote_types(z.dtype, torch.float32)
         return start(z.to(wide), tuple(t.to(wide) for t in given))
+
+
+def transposed_start(
+    start: Callable[[Tensor, tuple[Tensor, ...]], Tensor], given: tuple[Tensor, ...], g: Tensor
+) -> Tensor:
+    """J^-T g, shaped as g, where `start` is the inverse of an affine map with Jacobian J."""
+    wide = torch.promote_types(g.dtype, torch.float32)
+    with torch.enable_grad(), torch.autocast(g.device.type, enabled=False):
+        anywhere = torch.zeros_like(g, dtype=wide, requires_grad=True)
+        x = start(anywhere, tuple(t.detach().to(wide) for t in given))
+    return torch.autograd.grad(x, anywhere, g.to(wide))[0].to(g.dtype)
 
 
 def signs_of(layer: LayerLike, z: Tensor, w: tuple[Tensor, ...], context: Tensor | None) -> Tensor | float:
