@@ -11,7 +11,7 @@ from mintdsl.codegen.context import LayerContext, context_shape, is_kernel, plac
 from mintdsl.codegen.emit import Writer
 from mintdsl.codegen.inner import channels, concrete, write_applied, write_given, write_inner_net, write_ready
 from mintdsl.codegen.naming import Names
-from mintdsl.codegen.residual import contraction, limits
+from mintdsl.codegen.residual import limits, write_contraction
 from mintdsl.core import ir
 from mintdsl.core.nat import Nat
 from mintdsl.core.walks import bends, moving_maps, moving_nets
@@ -165,7 +165,7 @@ def write_constructor(c: LayerContext) -> None:
         write_checked_formals(layer.formals, names, layer.name, write)
     _proved_only(c)
     if c.residual:
-        write(f"self.contraction = {contraction(c)}  # lip of f(x) - x is at most that, rule RES")
+        write_contraction(c)
     sizes = [extent for _, extent in layer.indices]
     sizes += [d for p in layer.params for s in _sides(p) if s != layer.shape for d in s.dims]
     split = layer.split if isinstance(layer, ir.Layer) else None
