@@ -510,7 +510,7 @@ def change_the_envelope(generator: random.Random, certificate: Json, other: Json
 @mutator
 def strengthen_a_claim(generator: random.Random, certificate: Json, other: Json) -> None:
     """In the statement of the certificate, with the hash that it then has."""
-    definition = generator.choice([d for d in certificate["statement"]["definitions"] if d["kind"] != "net"])
+    definition = generator.choice([d for d in certificate["statement"]["definitions"] if "claims" in d])
     definition["claims"].append(generator.choice(CLAIMS))
     certificate["hash"] = digest(certificate["statement"])
 
