@@ -175,6 +175,8 @@ def follow(owner: ir.Layer | ir.Net, variables: frozenset[str], found: dict[str,
         args = node.args if isinstance(node, ir.Call) else (node.arg,)
         moving = frozenset(k for k, arg in enumerate(args) if reading.moves(arg))
         known = found.get(kind.definition)
+        if kind.net.extern:
+            raise Unfit
         if known is None:
             own = variables_of(kind.net, Followed(moving, False))
             inner = follow(kind.net, own, found)  # no deeper than nets lie in each other

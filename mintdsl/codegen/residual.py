@@ -28,6 +28,8 @@ def write_residual_methods(c: LayerContext) -> None:
         write("fixed = (steps, divisor): that many steps, untested; the divisor is not used.")
         write('"""')
         c.write_no_context()
+        if c.names.extern:
+            write("one_function(self)")
         c.write_batch("z")
         with write.block("if fixed is not None:"):
             write(f"x, log_det = fixed_residual(self, z, fixed[0]{named})")

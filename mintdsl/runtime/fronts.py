@@ -14,7 +14,6 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import FunctionCtx
 from torch.nn.grad import conv2d_weight
 
 from mintdsl.runtime.schedule import front_functional
@@ -49,17 +48,19 @@ def sheared(offsets: frozenset[tuple[int, int]], along: tuple[int, int], size: t
     return Sheared(along, across, places, tuple((front, *spans[front]) for front in sorted(spans)))
 
 
-def solve_fronts(z: Tensor, kernel: Tensor, anchor: tuple[int, int], dilation: tuple[int, int] = (1, 1)) -> Tensor:
+def solve_fronts(
+    z: Tensor, kernel: Tensor, anchor: tuple[int, int], dilation: tuple[int, int] = (1, 1), *, every: bool = False
+) -> Tensor:
     """x [B, C, H, W] whose convolution is z, with gradients; z [B, C, H, W], kernel [C, C, kh, kw].
 
     The convolution is a cross-correlation of stride 1 with zeros around, `anchor` (t, l) the tap that meets the pixel
     itself: z[o, i, j] = sum of kernel[o, c, u, v] x[c, i + (u - t) dh, j + (v - l) dw]. kernel[:, :, t, l] may be any
-    invertible matrix; with a singular one x is not finite. 16 bits are solved in 32. First derivatives only.
-    ValueError where the other taps that are not 0 lie in no open half plane.
+    invertible matrix; with a singular one x is not finite. 16 bits are solved in 32. ValueError where the other taps
+    that are not 0 lie in no open half plane; with `every`, taps that are 0 count too, and the numbers decide nothing.
     """
     wide = torch.promote_types(z.dtype, torch.float32)
     with torch.autocast(z.device.type, enabled=False):
-        x: Tensor = FrontSolve.apply(z.to(wide), kernel.to(wide), anchor, dilation)  # type: ignore[no-untyped-call]
+        x: Tensor = FrontSolve.apply(z.to(wide), kernel.to(wide), anchor, dilation, every)  # type: ignore[no-untyped-call]
     return x.to(z.dtype)
 
 
@@ -67,33 +68,40 @@ class FrontSolve(torch.autograd.Function):
     """solve_fronts with its derivative: J^-T g by the transposed kernel, whose fronts run backwards."""
 
     @staticmethod
-    def forward(
-        ctx: FunctionCtx, z: Tensor, kernel: Tensor, anchor: tuple[int, int], dilation: tuple[int, int]
-    ) -> Tensor:
-        x = substituted_fronts(z, kernel, anchor, dilation)
-        ctx.save_for_backward(x, kernel)
-        ctx.anchor, ctx.dilation = anchor, dilation  # type: ignore[attr-defined]
-        return x
+    def forward(z: Tensor, kernel: Tensor, anchor: tuple[int, int], dilation: tuple[int, int], every: bool) -> Tensor:
+        return substituted_fronts(z, kernel, anchor, dilation, every)
 
     @staticmethod
-    def backward(ctx: FunctionCtx, g: Tensor) -> tuple[Tensor | None, ...]:
-        if torch.is_grad_enabled():
-            raise RuntimeError("second derivatives through the inverse of a convolution are not supported")
-        x, kernel = ctx.saved_tensors  # type: ignore[attr-defined]
-        (top, left), dilation = ctx.anchor, ctx.dilation  # type: ignore[attr-defined]
+    def setup_context(ctx, inputs, output):  # type: ignore[no-untyped-def]
+        _, kernel, ctx.anchor, ctx.dilation, ctx.every = inputs
+        ctx.save_for_backward(output, kernel)
+
+    @staticmethod
+    def backward(ctx, g):  # type: ignore[no-untyped-def]
+        x, kernel = ctx.saved_tensors
+        (top, left), dilation = ctx.anchor, ctx.dilation
         rows, columns = kernel.shape[2:]
-        with torch.autocast(g.device.type, enabled=False):
-            mirrored = kernel.transpose(0, 1).flip(2, 3)
-            grad_z = substituted_fronts(g, mirrored, (rows - 1 - top, columns - 1 - left), dilation)
-            if not ctx.needs_input_grad[1]:  # type: ignore[attr-defined]
-                return grad_z, None, None, None
-            (down, across), around = dilation, (left, columns - 1 - left, top, rows - 1 - top)
-            padded = nn.functional.pad(x, [n * (across, down)[k // 2] for k, n in enumerate(around)])
-            grad_kernel = -conv2d_weight(padded, kernel.shape, grad_z, dilation=dilation)  # type: ignore[no-untyped-call]
-        return grad_z, grad_kernel, None, None
+        mirrored = kernel.transpose(0, 1).flip(2, 3)
+        grad_z = solve_fronts(g, mirrored, (rows - 1 - top, columns - 1 - left), dilation, every=ctx.every)
+        grad_kernel = None
+        if ctx.needs_input_grad[1]:
+            grad_kernel = -kernel_gradient(x, grad_z, kernel, ctx.anchor, dilation)
+        return grad_z, grad_kernel, None, None, None
 
 
-def substituted_fronts(z: Tensor, kernel: Tensor, anchor: tuple[int, int], dilation: tuple[int, int]) -> Tensor:
+def kernel_gradient(x: Tensor, g: Tensor, kernel: Tensor, anchor: tuple[int, int], dilation: tuple[int, int]) -> Tensor:
+    """The sum over pixels of g [B, C, H, W] at what a tap writes times x [B, C, H, W] at what it reads, as kernel."""
+    (top, left), (rows, columns), (down, across) = anchor, kernel.shape[2:], dilation
+    around = (left * across, (columns - 1 - left) * across, top * down, (rows - 1 - top) * down)
+    with torch.autocast(g.device.type, enabled=False):
+        padded = nn.functional.pad(x, around)
+        found: Tensor = conv2d_weight(padded, kernel.shape, g, dilation=dilation)  # type: ignore[no-untyped-call]
+    return found
+
+
+def substituted_fronts(
+    z: Tensor, kernel: Tensor, anchor: tuple[int, int], dilation: tuple[int, int], every: bool = False
+) -> Tensor:
     """solve_fronts without gradients.
 
     The image is stored front by front, each [C, places, B], with zeros around. There the taps that step over the same
@@ -102,19 +110,19 @@ def substituted_fronts(z: Tensor, kernel: Tensor, anchor: tuple[int, int], dilat
     batch, channels, *size = z.shape
     if not z.numel():
         return z.clone()
-    taps = fitting_taps(kernel, anchor, dilation, (size[0], size[1]))
+    taps = fitting_taps(kernel, anchor, dilation, (size[0], size[1]), every or kernel.is_meta)
     functional = front_functional(frozenset(taps), (size[0], size[1]))
     inverse: Tensor = torch.linalg.inv_ex(kernel[:, :, anchor[0], anchor[1]]).inverse
     inner = z.reshape(batch, -1).T.contiguous()  # the batch innermost; as a matrix, which is transposed faster
     image = (inverse @ inner.view(channels, -1)).view(channels, *size, batch)
     if not taps:
-        return image.view(-1, batch).T.reshape(z.shape)
+        return image.view(-1, batch).T.reshape(z.shape).contiguous()
     turned = [axis for axis in (0, 1) if functional[axis] < 0]  # so that fronts run down and to the right
     image = image.flip([1 + axis for axis in turned]) if turned else image
     offsets = [(-h if 0 in turned else h, -w if 1 in turned else w) for h, w in taps]
     layout = sheared(frozenset(offsets), (abs(functional[0]), abs(functional[1])), (size[0], size[1]))
     (a, b), (c, d) = layout.along, layout.across
-    weights = (-inverse @ torch.cat([kernel[:, :, u, v] for u, v in taps.values()], 1)).split(channels, 1)
+    weights = (-inverse @ torch.cat([kernel[:, :, u, v] for u, v in taps.values()], 1)).chunk(len(taps), 1)
     groups: dict[int, dict[int, Tensor]] = {}  # by places stepped over: weights by fronts stepped over
     for (h, w), weight in zip(offsets, weights, strict=True):
         groups.setdefault(c * h + d * w, {})[a * h + b * w] = weight
@@ -133,15 +141,16 @@ def substituted_fronts(z: Tensor, kernel: Tensor, anchor: tuple[int, int], dilat
             start, shift = top - back * channels, step * batch
             here.addmm_(weight, table[start : start + weight.shape[1], left - shift : right - shift])
     solved = view.flip([1 + axis for axis in turned]) if turned else view
-    return solved.reshape(-1, batch).T.reshape(z.shape)
+    return solved.reshape(-1, batch).T.reshape(z.shape).contiguous()
 
 
 def fitting_taps(
-    kernel: Tensor, anchor: tuple[int, int], dilation: tuple[int, int], size: tuple[int, int]
+    kernel: Tensor, anchor: tuple[int, int], dilation: tuple[int, int], size: tuple[int, int], every: bool = False
 ) -> dict[tuple[int, int], tuple[int, int]]:
-    """The taps that are not 0 and fit into an image [H, W], but for the anchor, by their offsets."""
-    found = {}
-    for u, v in (kernel != 0).flatten(0, 1).any(0).nonzero().tolist():
+    """The taps that fit into an image [H, W] and are not 0, or `every` one, but for the anchor, by their offsets."""
+    found: dict[tuple[int, int], tuple[int, int]] = {}
+    places = itertools.product(range(kernel.shape[2]), range(kernel.shape[3]))
+    for u, v in places if every else (kernel != 0).flatten(0, 1).any(0).nonzero().tolist():
         h, w = (anchor[0] - u) * dilation[0], (anchor[1] - v) * dilation[1]
         if (h, w) != (0, 0) and abs(h) < size[0] and abs(w) < size[1]:
             found[h, w] = (u, v)

@@ -22,8 +22,9 @@ from mintdsl.driver import Report
 from mintdsl.proof.kernel.layers import determinant
 from mintdsl.proof.kernel.reading import Refused
 from mintdsl.resources import resource
-from mintdsl.runtime.conv_inverse import apply_kernel, invert_conv, solve_kernel
+from mintdsl.runtime.conv_inverse import apply_kernel, solve_kernel
 from mintdsl.runtime.families import family_conv
+from mintdsl.runtime.fronts import solve_fronts
 
 WORDS = [word for word in ANCHORS if word != "corner"]
 Pair = tuple[int, int]
@@ -115,7 +116,7 @@ def test_what_is_accepted_has_the_determinant_of_its_anchor() -> None:
         z = family_conv(x, kernel, anchor, dilation=dilation)
         assert torch.allclose(z.flatten(1), x.flatten(1) @ matrix.mT, atol=1e-10)
         # a solve as good as elimination on the whole matrix
-        error = (invert_conv(z, kernel, anchor, dilation) - x).abs().max()
+        error = (solve_fronts(z, kernel, anchor, dilation) - x).abs().max()
         assert error <= 1e-14 * torch.linalg.cond(matrix) + 1e-12
 
 
@@ -167,9 +168,9 @@ def test_gradients_of_any_order_and_of_nothing() -> None:
     kernel[..., 0, 1] += torch.eye(2)
     z = torch.randn(1, 2, 2, 3, dtype=torch.float64)
     inputs = (z.requires_grad_(), kernel.requires_grad_())
-    assert torch.autograd.gradgradcheck(lambda a, k: invert_conv(a, k, (0, 1), (1, 2)), inputs)
-    assert invert_conv(z[:0], kernel, (0, 1)).shape == (0, 2, 2, 3)
-    assert invert_conv(z.bfloat16(), kernel.bfloat16(), (0, 1)).dtype == torch.bfloat16
+    assert torch.autograd.gradgradcheck(lambda a, k: solve_fronts(a, k, (0, 1), (1, 2)), inputs)
+    assert solve_fronts(z[:0], kernel, (0, 1)).shape == (0, 2, 2, 3)
+    assert solve_fronts(z.bfloat16(), kernel.bfloat16(), (0, 1)).dtype == torch.bfloat16
 
 
 @pytest.mark.parametrize("word", ["lower", "upper"])
