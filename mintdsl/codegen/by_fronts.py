@@ -19,7 +19,7 @@ from mintdsl.core.walks import needed_lets
 from mintdsl.records import replace
 
 START = ", start=self.substituted, affine=True"
-FRONTS = "All channels of a front of pixels at once, one front after the other; steps of Algorithm 1 refine that."
+FRONTS = "All pixels of a front at once, one front after the other; steps of Algorithm 1 refine that."
 
 
 def write_fronts(c: LayerContext, found: Convolved) -> None:
