@@ -108,13 +108,13 @@ def substituted_fronts(z: Tensor, kernel: Tensor, anchor: tuple[int, int], dilat
     inner = z.reshape(batch, -1).T.contiguous()  # the batch innermost; as a matrix, which is transposed faster
     image = (inverse @ inner.view(channels, -1)).view(channels, *size, batch)
     if not taps:
-        return image.view(-1, batch).T.reshape(z.shape)
+        return image.view(-1, batch).T.contiguous().view(z.shape)
     turned = [axis for axis in (0, 1) if functional[axis] < 0]  # so that fronts run down and to the right
     image = image.flip([1 + axis for axis in turned]) if turned else image
     offsets = [(-h if 0 in turned else h, -w if 1 in turned else w) for h, w in taps]
     layout = sheared(frozenset(offsets), (abs(functional[0]), abs(functional[1])), (size[0], size[1]))
     (a, b), (c, d) = layout.along, layout.across
-    weights = (-inverse @ torch.cat([kernel[:, :, u, v] for u, v in taps.values()], 1)).split(channels, 1)
+    weights = (-inverse @ torch.cat([kernel[:, :, u, v] for u, v in taps.values()], 1)).chunk(len(taps), 1)
     groups: dict[int, dict[int, Tensor]] = {}  # by places stepped over: weights by fronts stepped over
     for (h, w), weight in zip(offsets, weights, strict=True):
         groups.setdefault(c * h + d * w, {})[a * h + b * w] = weight
@@ -133,7 +133,7 @@ def substituted_fronts(z: Tensor, kernel: Tensor, anchor: tuple[int, int], dilat
             start, shift = top - back * channels, step * batch
             here.addmm_(weight, table[start : start + weight.shape[1], left - shift : right - shift])
     solved = view.flip([1 + axis for axis in turned]) if turned else view
-    return solved.reshape(-1, batch).T.reshape(z.shape)
+    return solved.reshape(-1, batch).T.contiguous().view(z.shape)
 
 
 def fitting_taps(

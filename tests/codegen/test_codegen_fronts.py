@@ -52,7 +52,11 @@ layer B(tri: Dir, o: Order) on Image[C, H, W] ensures tri, diag != 0, invertible
   param k : conv 2x2 tri (anchor = corner) with diag != 0
   map x -> k(x)
 }
-flow A on Image[C, H, W] ensures invertible { B(tri = lower, o = cinc)  B(tri = upper, o = cinc)  B(tri = upper, o = raster) }""",
+flow A on Image[C, H, W] ensures invertible {
+  B(tri = lower, o = cinc)
+  B(tri = upper, o = cinc)
+  B(tri = upper, o = raster)
+}""",
     "sum": """
 layer A on Image[C, H, W] ensures lower, diag > 0, invertible {
   order cinc
