@@ -19,7 +19,7 @@ from mintdsl.core.walks import needed_lets
 from mintdsl.records import replace
 
 START = ", start=self.substituted, affine=True"
-FRONTS = "All channels of a front of pixels at once, one front after the other; steps of Algorithm 1 refine that."
+FRONTS = "Front by front, all channels of its pixels at once; steps of Algorithm 1 refine that."
 
 
 def write_fronts(c: LayerContext, found: Convolved) -> None:
