@@ -297,7 +297,6 @@ class _Walk:
         if direction is not None and not kind.strict:
             diagonal = self._diagonal(param, node.indices)
         fronts = half_plane(kind) if isinstance(kind, ir.Conv) else (0, 0)
-        decided = param.factored and fronts is not None
         result = modules.apply_map(
             argument,
             direction,
@@ -307,7 +306,7 @@ class _Walk:
             span=node.span,
             declared=param.span,
             cycle=self.working.cycle,
-            determinant=param.bound.interval if param.bound is not None and decided else None,
+            determinant=param.bound.interval if param.bound and param.factored and fronts is not None else None,
             limit=self._limit(param),
         )
         if param.factored:
@@ -317,9 +316,8 @@ class _Walk:
                 note = f"taps on one side of the anchor: fronts along {fronts}, det {kept} at the anchor"
                 return self._node("HALF-PLANE", node.span, result, [below], note)
             return self._node("DET", node.span, result, [below], f"dense map, {kept}")
-        note = f"{direction or 'dense'} map, " + (
-            f"diag({param.name}) in {diagonal}" if direction and not kind.strict else "no diagonal"
-        )
+        slopes = f"diag({param.name}) in {diagonal}" if direction and not kind.strict else "no diagonal"
+        note = f"{direction or 'dense'} map, {slopes}"
         if param.limited:
             note = f"{param.name}: dense map, lip <= {number(self._limit(param))}"
         rule = "BASIC" if argument == VARIABLE else "COMP"

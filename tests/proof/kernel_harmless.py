@@ -79,7 +79,8 @@ def formula_implied(stated: Json, by: Json, nodes: Json, params: Json) -> bool:
             return False
         if fact_implied(step[1], before[1]):
             continue
-        operands = [stated[place][1] for place in nodes[k][1:] if type(place) is int]
+        args = nodes[k][4:] if nodes[k][0] == "net" else nodes[k][1:]  # before them, which of its results
+        operands = [stated[place][1] for place in args if type(place) is int]
         third = at_node(nodes[k], step[0], operands, params) if same_signs(step[1], before[1]) else None
         # each part may be as before, or as it is found now
         if third is None or not (follows(step[1], third) or follows(step[1], _sharper(third, before[1]))):

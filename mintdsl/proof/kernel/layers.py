@@ -97,7 +97,7 @@ class Scope(NamedTuple):
                 slope = Span(Fraction(floor) ** 3 / 2, 4 / Fraction(floor))
                 return "ACT-P", bent(facts[arg], [facts[param] for param in params], slope, 1, solved=True)
             case "mix_logistic", [count, arg, *params]:
-                if len(params) != 3 or not read_size(count).lo > 0:
+                if len(params) != 3 or read_size(count).hi < 1:
                     raise Refused("a mixture of another form than it should have")
                 return "ACT-P", bent(facts[arg], [facts[param] for param in params], POSITIVE, 2, solved=False)
             case "neg", [arg]:
