@@ -39,6 +39,7 @@ from mintdsl.proof.jacobian import (
     Jacobian,
     Signed,
     Smooth,
+    Split,
     constant,
     family,
 )
@@ -104,7 +105,7 @@ def check_layer(
     if parts and contracting:
         bag.add(later(next(iter(contracting)), "the inverse of a residual sum in a part"))
     for name, proof in applied.items():
-        if proof.contraction is not None:
+        if proof.residual is not None:
             bag.add(later(layer.param(name).span, f"`{proof.layer.name}`, a residual sum,"))
     found = walk.working.order if walk.working.found else None
     proved = Proved(jacobian, bijection, kind, preserving, found, tuple(part.jacobian for part in parts))
@@ -193,7 +194,8 @@ class _Walk:
             case ir.Apply():
                 return self._apply(node, below[0])
             case ir.Neg():
-                return self._node("NEG", node.span, algebra.negate(below[0][0]), below)
+                result, derivation = self._node("NEG", node.span, algebra.negate(below[0][0]), below)
+                return result, replace(derivation, split=-self._split(below[0]))
             case ir.Binary():
                 return self._binary(node, below)
             case ir.Spread() | ir.Pick():
@@ -404,16 +406,25 @@ class _Walk:
 
     def _added(self, node: ir.Binary, total: Jacobian, below: Sequence[Proof], note: str) -> Proof:
         """A sum or difference, of this class by rule ADD: it may be residual."""
-        (left, _), (right, _) = below
-        branch = residual.branch_of(left, right)
-        if branch is None or total.off != DENSE or total.chain is not Chain.NONE:
-            return self._node("ADD", node.span, total, below, note)
-        found = residual.residual(total, left, right)
+        left, right = (self._split(proof) for proof in below)
+        split = residual.of_a_term(total) if total.off == NONE else left + (-right if node.op == "-" else right)
+        found = residual.residual(total, split)
         if found is not None:
-            return self._node("RES", node.span, found, below, f"lip of the branch <= {number(branch.lip)}, less than 1")
-        derivation = below[1 if branch is right else 0][1]
-        why = residual.steep(derivation, self.named, node.span)
-        return self._node("ADD", node.span, total if why is None else replace(total, sign_why=why), below, note)
+            text = f"slopes of the terms of one coordinate in {split.own}, lip of the others <= {number(split.rest)}"
+            text = f"lip of the branch <= {number(split.rest)}, less than 1" if split.own.unit else text
+            result, derivation = self._node("RES", node.span, found, below, text)
+        else:
+            result, derivation = self._node("ADD", node.span, total, below, note)
+            if total.off == DENSE and total.chain is Chain.NONE:
+                why = residual.steep(derivation, split, self.named)
+                result = total if why is None else replace(total, sign_why=why)
+        return result, replace(derivation, fact=result, split=split)
+
+    def _split(self, proof: Proof) -> Split:
+        """A term of a sum, or of a difference, as rule RES takes it."""
+        fact, derivation = proof
+        stated = self.named[derivation.subject] if derivation.rule == "LET" else derivation
+        return stated.split or residual.of_a_term(fact)
 
 
 def _via(bound: ir.Bound) -> Parametrisation:

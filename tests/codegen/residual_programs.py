@@ -37,6 +37,18 @@ layer A on Image[C, H, W] ensures invertible {
   param c : bias
   map x -> (s * silu(x) + (V(x) - U(tanh(x)))) + (c + x) - 0.5
 }""",
+    "residual_terms": """
+layer A on Vec[D] ensures invertible {
+  param V : linear from Vec[D] to Vec[7] with lip <= 0.5
+  param W : linear from Vec[7] to Vec[D] with lip <= 0.5
+  param U : linear with lip <= 0.2
+  param t : scale with diag >= 0.75, diag <= 2
+  param b : bias
+  map x {
+    let u = W(sin(V(x))) - t * x
+    return u + U(x) - (0.5 * tanh(x) - b)
+  }
+}""",
     "residual_flow": """
 layer A(bound: Real = 0.5, h: Act = elu) on Vec[D] ensures invertible {
   param V : linear with lip <= bound

@@ -634,6 +634,33 @@ def test_a_residual_sum_without_a_log_det_has_none() -> None:
     refused(written, written["statement"])
 
 
+SHARES = (
+    "layer A(a: Real = 0.9, b: Real = 0.3) on Vec[D] ensures invertible { param V, W : linear with lip <= b\n"
+    "param t : scale with diag >= 0.5, diag <= 2 map x { let u = V(x) - leaky_relu(x, a) - t * x\n return W(x) + u } }"
+)
+
+
+@pytest.mark.parametrize(("least", "share", "good"), [(0.5, 0.65, True), (0.5, 0.72, False), (0.2, 0.56, False)])
+def test_the_shares_of_a_residual_sum_add_up(least: float, share: float, good: bool) -> None:
+    """Slopes of what reads one coordinate are at least `least` and 0.9, the other two terms have `share` each."""
+    written = certified(SHARES)
+    (layer,), proof = written["statement"]["definitions"], written["proofs"][0]
+    next(p for p in layer["params"] if p["name"] == "t")["with"][1][0] = least
+    layer["formals"][1][2]["real"] = proof["bindings"]["b"]["real"] = share
+    text = json.dumps(proof["formulas"]).replace("0.3", repr(share)).replace("0.5", repr(least))
+    weaker = json.loads(text)
+    for one in weaker:
+        for _, fact in [*one["result"], *(step for _, steps in one["lets"] for step in steps)]:
+            if fact["off"] == "<dense>" and fact["lip"] not in (share, "inf"):
+                fact["lip"] = "inf"
+    proof["formulas"] = weaker
+    written["hash"] = digest(written["statement"])
+    if good:
+        assert recheck(written, written["statement"]) == ["A"]
+    else:
+        refused(written, written["statement"])
+
+
 def test_a_residual_sum_needs_the_bounds_that_the_statement_has() -> None:
     written = certified(RESIDUAL)
     for param in written["statement"]["definitions"][0]["params"]:
