@@ -75,6 +75,7 @@ class _Branch:
             rng.choice((self.mapped, self.bent, self.bent, self.scaled, self.shifted))()
         if rng.random() < 0.3 and self.steepest < 0.85:
             self.text = f"({self.text} {rng.choice('+-')} 0.1 * {rng.choice(FLAT)}(x))"
+            self.steepest += 0.1
         claims = ["invertible", "invertible, inverse iterative", "onto, log_det exact"]
         if rng.random() < 0.4:
             form = rng.choice(self.longer())
