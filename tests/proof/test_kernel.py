@@ -627,6 +627,13 @@ def test_a_branch_that_is_no_contraction_is_refused(limit: float) -> None:
     refused(written, written["statement"])
 
 
+def test_a_residual_sum_without_a_log_det_has_none() -> None:
+    written = certified(RESIDUAL + "\nflow F on Vec[3] ensures invertible { A log_det exact  A }")
+    assert written["proofs"][-1]["log_det"] == "none" and recheck(written, written["statement"])[-1] == "F"
+    written["proofs"][-1]["log_det"] = "exact"
+    refused(written, written["statement"])
+
+
 def test_a_residual_sum_needs_the_bounds_that_the_statement_has() -> None:
     written = certified(RESIDUAL)
     for param in written["statement"]["definitions"][0]["params"]:
