@@ -525,9 +525,9 @@ def test_the_tables_are_those_of_the_registries() -> None:
 
 
 def timed(certificate: Json, statement: Json) -> float:
-    before = time.perf_counter()
+    before = time.process_time()
     recheck(certificate, statement)
-    return time.perf_counter() - before
+    return time.process_time() - before
 
 
 def chain(text: str, start: int, block: int, copies: int) -> Json:
