@@ -20,7 +20,6 @@ from mintdsl.core.coupled import coupled
 from mintdsl.core.interval import NONNEGATIVE, REAL, ZERO, Interval, number
 from mintdsl.core.live import half_plane
 from mintdsl.core.nat import Nat
-from mintdsl.core.orders import Order
 from mintdsl.core.postorder import postorder
 from mintdsl.core.walks import moving_maps, needed_lets, variables
 from mintdsl.diagnostics.model import Bag, Diagnostic
@@ -43,16 +42,17 @@ from mintdsl.proof.jacobian import (
     constant,
     family,
 )
-from mintdsl.proof.layer_proof import Bindings as Bindings, LayerProof as LayerProof
+from mintdsl.proof.layer_proof import Bindings as Bindings, LayerProof as LayerProof, conclusion
 from mintdsl.proof.links import later, links
 from mintdsl.proof.orders import Working, fitting_order, resolved_order, working_order
-from mintdsl.proof.reads import Scope, alike, net_reads, positional, scope_of
+from mintdsl.proof.reads import alike, strict_reads
 from mintdsl.proof.rules import algebra, bends, modules, nets, residual
 from mintdsl.proof.rules.algebra import ActFacts
 from mintdsl.proof.rules.apply import apply_layer, whole_chain
 from mintdsl.proof.rules.chain import composed, permuted
-from mintdsl.proof.rules.flows import Bijection, triangular
+from mintdsl.proof.rules.flows import triangular
 from mintdsl.proof.rules.parts import Part, joined, placed
+from mintdsl.proof.steepness import limited, steepness_of
 from mintdsl.proof.undefined import Undefined, divides_by_zero, no_norm
 from mintdsl.records import record, replace
 from mintdsl.source import NOWHERE, Span
@@ -118,11 +118,11 @@ def check_layer(
     if isinstance(taken, Diagnostic):
         bag.add(taken)
         taken = ()
-    conclusion = _conclusion(jacobian, bijection)
+    concluded = conclusion(jacobian, bijection)
     rule = "JOIN" if parts else "CLASS" if bijection is None else "CHAIN" if jacobian.off == DENSE else "I-TRI"
     triangle = found is not None and jacobian.off not in (NONE, DENSE)
     note = f"in the order {found}, found from the taps" if triangle else ""
-    whole = Derivation(rule, layer.name_span, conclusion, premises, note, title=f"layer {layer.name}")
+    whole = Derivation(rule, layer.name_span, concluded, premises, note, title=f"layer {layer.name}")
     raw = [p for p in layer.params if p.bound is not None and _via(p.bound).assumed]
     stored = [f"{p.bound.quantity}({family(p.name, p.indices)}) != 0 of {layer.name}" for p in raw if p.bound]
     assumed = tuple(dict.fromkeys([*stored, *(a for proof in applied.values() for a in proof.assumptions)]))
@@ -131,16 +131,6 @@ def check_layer(
     return LayerProof(
         layer, jacobian, bijection, whole, bag.sorted(), blame, working, assumed, acts, kind, tuple(parts), taken, below
     )
-
-
-def _conclusion(jacobian: Jacobian, bijection: Bijection | None) -> str:
-    match bijection:
-        case None:
-            return jacobian.describe()
-        case Bijection(codomain=Interval() as image):
-            return f"bijection of {'R^D' if image == REAL else f'R^D onto {image}^D'}"
-        case _:
-            return "injective, perhaps not onto"
 
 
 Proof = tuple[Jacobian, Derivation]
@@ -211,10 +201,7 @@ class _Walk:
             case ir.Pool() | ir.Delay():
                 raise AssertionError("these stand in nets, and nothing is proved of nets")
             case ir.Call() | ir.Chain() | ir.Concat():
-                what = "concat" if isinstance(node, ir.Concat) else node.param
-                arguments, strict = [jacobian for jacobian, _ in below], self._strict(node)
-                result = nets.apply_net(arguments, name=what, span=node.span, strict=strict)
-                return self._node("NET", node.span, result, below)
+                return self._net(node, below)
             case ir.Inline():
                 return self._applied(node, below[0])
             case ir.Sum():
@@ -325,23 +312,24 @@ class _Walk:
         rule = "BASIC" if argument == VARIABLE else "COMP"
         return self._node(rule, node.span, result, [below], f"{note}, {_why(param)}" if _why(param) else note)
 
-    def _strict(self, node: ir.Call | ir.Chain | ir.Concat) -> list[str | None]:
-        """The direction in which a result of a net reads each argument strictly, "" for none, None if not known."""
-        if isinstance(node, ir.Concat):
-            return []
+    def _net(self, node: ir.Call | ir.Chain | ir.Concat, below: Sequence[Proof]) -> Proof:
+        """A net, a chain of nets, or channels stacked."""
         assert self.layer is not None
-        kind, order = self.layer.param(node.param).kind, self.working.order
-        assert isinstance(kind, ir.NetParam)
-        output = node.output if isinstance(node, ir.Call) else 0
-        scope = Scope({}, order)
-        orders = {name: value for name, value in self.bindings.items() if isinstance(value, Order)}
-        own = positional(order) and not self.working.found and alike(scope_of(kind, scope, orders)[0].order, order)
-        found: list[str | None] = []
-        for source, reads in zip(kind.sources, net_reads(kind, scope, orders)[output], strict=True):
-            fits = own and source == kind.targets[output] == self.layer.shape
-            way = next(iter(reads), "") if len(reads) < 2 else None
-            found.append("" if way == "" else way if fits and way not in ("=", "*", None) else None)
-        return found
+        arguments = [jacobian for jacobian, _ in below]
+        steep = steepness_of(node, self.layer, self.bindings, [e.lip for e in arguments])
+        strict: list[str | None] = []
+        (lip,), name, known = steep.lips, "concat", steep.lips[0] < math.inf
+        if not isinstance(node, ir.Concat):
+            name, kind = node.param, self.layer.param(node.param).kind
+            assert isinstance(kind, ir.NetParam)
+            output = node.output if isinstance(node, ir.Call) else 0
+            order, found = self.working.order, bool(self.working.found)
+            strict = strict_reads(kind, output, self.layer.shape, order, self.bindings, found=found)
+            known = lip < math.inf or limited(kind.net)
+        result = nets.apply_net(arguments, name=name, span=node.span, strict=strict, lip=lip)
+        note = f"{name}: a net, lip <= {number(lip)}" if known else ""
+        result, derivation = self._node("NET", node.span, result, below, note)
+        return result, replace(derivation, free=steep.free if known else None)
 
     def _applied(self, node: ir.Inline, below: Proof) -> Proof:
         """A layer applied: by its own proof, and in its direction where that is one of the order at hand."""

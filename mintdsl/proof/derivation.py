@@ -11,7 +11,8 @@ from mintdsl.source import Span
 class Derivation:
     """`subject` has the property `conclusion` by `rule`, from the `premises`.
 
-    Of a formula `fact` is its class, and of a sum `split` what rule RES asks of its terms.
+    Of a formula `fact` is its class, of a sum `split` what rule RES asks of its terms, and of a net without a bound of
+    its Lipschitz constant `free` the place where that was lost.
     """
 
     rule: str
@@ -22,6 +23,7 @@ class Derivation:
     title: str = ""
     fact: Jacobian | None = None
     split: Split | None = None
+    free: Span | None = None
 
     def nodes(self) -> list[Derivation]:
         """All nodes of the tree, premises before what they prove, from left to right."""

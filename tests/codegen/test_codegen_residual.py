@@ -23,7 +23,7 @@ layer A on Vec[D] ensures invertible {
   param W : linear from Vec[1] to Vec[D] with lip <= 1
   map x -> x + W(tanh(V(x)))
 }"""
-NAMES = ["residual_matrices", "residual_convolutions", "residual_branches", "residual_terms"]
+NAMES = ["residual_matrices", "residual_convolutions", "residual_branches", "residual_terms", "residual_nets"]
 
 
 def points(model: nn.Module, count: int, dtype: torch.dtype = torch.float64, seed: int = 0) -> Tensor:
@@ -53,7 +53,9 @@ def test_the_jacobian_is_as_near_to_the_identity_as_proved(name: str, std: float
 def test_certified_norms_hold_in_every_dtype(name: str, dtype: torch.dtype) -> None:
     model = draw(compiled(name).build(), std=5.0).to(dtype)
     found = model.certify()
-    assert [one.name for one in found] == list(model.limits)
+    paths = [(path, module) for path, module in model.named_modules() if hasattr(module, "limits")]
+    assert [one.name for one in found] == [f"{path}.{key}".lstrip(".") for path, m in paths for key in m.limits]
+    assert len(found) >= 2
     for one in found:
         assert one.lower <= one.upper <= one.limit * (1 + 1e-7) and one.lower <= one.limit
         assert one.lower >= 0.5 * one.upper  # images of 2 x 3 are smaller than the kernels

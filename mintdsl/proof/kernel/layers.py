@@ -9,7 +9,7 @@ from itertools import product
 from math import floor, inf
 from typing import NamedTuple
 
-from mintdsl.proof.kernel.exact import ANY, NONNEGATIVE, PLUS, POSITIVE, REAL, ZERO, Signed, Span, point
+from mintdsl.proof.kernel.exact import ANY, NONNEGATIVE, PLUS, POSITIVE, REAL, ZERO, Number, Signed, Span, point
 from mintdsl.proof.kernel.facts import ASSUMED, INVERSES, Elementwise, constrained, norm, registered
 from mintdsl.proof.kernel.flows import Flows, Known, applied, whole
 from mintdsl.proof.kernel.nets import order_of, read_by
@@ -38,6 +38,7 @@ from mintdsl.proof.kernel.rules import (
     tied,
     total,
 )
+from mintdsl.proof.kernel.steepness import Net, Steep
 
 BINARY = {"+": ("ADD", add), "-": ("ADD", subtract), "*": ("MUL", multiply), "/": ("DIV", divide)}
 
@@ -57,6 +58,8 @@ class Scope(NamedTuple):
     place: Json  # the shape, and the order where that is the declared one
     order: Json
     layers: Mapping[str, Known]  # that the formula applies
+    layer: Json
+    table: Json  # the activations that the program defines
 
     def formula(self, nodes: Json, steps: Json, where: str) -> tuple[Fact, Terms]:
         """The fact stated for the last node, each checked against those of its operands, and its terms."""
@@ -125,11 +128,12 @@ class Scope(NamedTuple):
                 name, rule = BINARY[word]
                 return name, rule(facts[a], facts[b])
             case "net", [name, _, output, *args]:
-                return "NET", network([facts[arg] for arg in args], self.strict(name, output))
+                given = [facts[arg] for arg in args]
+                return "NET", network(given, self.strict(name, output), self.steep(word, rest, facts))
             case "chain", [name, _, arg]:
-                return "NET", network([facts[arg]], self.strict(name, 0))
+                return "NET", network([facts[arg]], self.strict(name, 0), self.steep(word, rest, facts))
             case "concat", [_, *args]:
-                return "NET", network([facts[arg] for arg in args], [None] * len(args))
+                return "NET", network([facts[a] for a in args], [None] * len(args), self.steep(word, rest, facts))
             case "layer", [name, arg]:
                 return "APPLY", applied(facts[arg], self.layers[name], self.way(name))
             case "sum", [indices, arg]:
@@ -176,6 +180,11 @@ class Scope(NamedTuple):
         return [
             "" if way == "" else way if fit and way not in "=?" else None for way, fit in zip(ways, fits, strict=True)
         ]
+
+    def steep(self, word: str, rest: Json, facts: Mapping[int, Fact]) -> Number:
+        """How steep a net, a chain of nets or channels stacked are."""
+        place = Net(self.layer, self.bindings, self.nets, self.table, 1)
+        return place.applied(word, rest, {k: Steep((fact.lip,)) for k, fact in facts.items()}).lips[0]
 
     def act(self, act: Json, argument: Span) -> Elementwise:
         """What is known of an activation for arguments in `argument`."""
@@ -276,7 +285,7 @@ def check_layer(layer: Json, acts: Json, proof: Json, others: Flows) -> Known:
     uses = {name: p["kind"] for name, p in params.items() if p["kind"][0] == "layer"}
     below = {name: others.known(callee, args, bindings) for name, (_, callee, args, _) in uses.items()}
     made, nets = diagonals(params), others.definitions
-    scope = Scope(bindings, params, made, directions, "", {}, {}, set(), nets, place, order, below)
+    scope = Scope(bindings, params, made, directions, "", {}, {}, set(), nets, place, order, below, layer, acts)
     for place, steps in sorted(proof["acts"].items(), key=lambda item: int(item[0])):
         body = acts[int(place)][1]
         argument = next((node[1] for node in body if node[0] == "var"), "")

@@ -211,15 +211,18 @@ def permuted(f: Fact) -> Fact:
     return constant(values) if f.constant else Fact(DENSE, ANY, "unknown", None, values, f.lip, f.smooth, f.chained)
 
 
-def network(arguments: Sequence[Fact], strict: Sequence[str | None]) -> Fact:
-    """Rule NET: `strict` has the direction in which each argument is read, "" for not at all, None for not known."""
+def network(arguments: Sequence[Fact], strict: Sequence[str | None], lip: Number) -> Fact:
+    """Rule NET: `strict` has the direction in which each argument is read, "" for not at all, None for not known.
+
+    `lip` bounds how steep it is.
+    """
     read = [(f.off, way) for f, way in zip(arguments, strict, strict=True) if not f.constant and way != ""]
     ways = {way for _, way in read}
     if not read:
         return constant(ANY)
     if len(ways) == 1 and None not in ways and {off for off, _ in read} <= ways | {NONE}:
-        return Fact(str(read[0][1]), Signed(PLUS, ZERO), "constant", None, ANY, inf, 0)
-    return Fact(DENSE, ANY, "unknown", None, ANY, inf, 0)
+        return Fact(str(read[0][1]), Signed(PLUS, ZERO), "constant", None, ANY, lip, 0)
+    return Fact(DENSE, ANY, "unknown", None, ANY, lip, 0)
 
 
 class Terms(NamedTuple):

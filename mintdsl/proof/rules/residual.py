@@ -47,6 +47,7 @@ def steep(whole: Derivation, split: Split, lets: Mapping[str | Span, Derivation]
     shown = shares if len(shares) > 1 else factors
     shown.sort(key=lambda item: (item[0].subject.end, item[0].subject.start))
     labels = [Label(node.subject, _factor(node, own, term=len(shares) > 1)) for node, own in shown[:SHOWN]]
+    labels += [Label(node.free, "no bound here") for node, _ in factors if node.free is not None]
     bound = "no bound" if split.rest == inf else f"the bound {_shown(split.rest)}"
     if any(own == inf for _, own in factors):
         how = "bound every map of the branch"
@@ -104,8 +105,8 @@ def _factors(branch: Derivation, lets: Mapping[str | Span, Derivation]) -> list[
             continue
         if len(before) == 1 and (node.fact.lip != before[0] or "lip <=" in node.note):
             factors.append((node, node.fact.lip / before[0]))
-        elif len(before) > 1 and node.fact.lip == inf:
-            factors.append((node, inf))
+        elif len(before) > 1 and (node.fact.lip == inf or "lip <=" in node.note):
+            factors.append((node, node.fact.lip / max(before)))
     return factors
 
 
