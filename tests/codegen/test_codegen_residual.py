@@ -134,8 +134,8 @@ def test_compiled_copied_and_on_the_meta_device(name: str) -> None:
     z, log_det = model(x)
     wrapped = torch.compile(model, fullgraph=True, backend="eager")(x)
     assert worst(wrapped[0], z) <= 1e-12 and worst(wrapped[1], log_det) <= 1e-12
-    inverse = torch.compile(lambda v: model.inverse(v, fixed=(30, 1.0)), fullgraph=True, backend="eager")
-    assert worst(inverse(z)[0], model.inverse(z, fixed=(30, 1.0))[0]) <= 1e-12
+    inverse = torch.compile(lambda v: model.inverse(v, fixed=(3, 1.0)), fullgraph=True, backend="eager")
+    assert worst(inverse(z)[0], model.inverse(z, fixed=(3, 1.0))[0]) <= 1e-12
     assert torch.equal(copy.deepcopy(model)(x)[1], log_det)
     meta = compiled(name).build(device="meta")
     assert meta(x.to("meta"))[1].shape == (3,)
