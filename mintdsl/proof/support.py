@@ -165,8 +165,10 @@ def _back(stages: Sequence[Stage], cells: int, width: int) -> int:
     """The cells in front of the stages that those behind them can see."""
     for stage in reversed(stages):
         match stage:
-            case Apply(layer=layer, env=env):
+            case Apply(layer=layer, env=env, inverted=False):
                 cells = _through(layer, env, cells, width)
+            case Apply(layer=layer, env=env):
+                cells = _undone(layer, env, cells, width)
             case Move():
                 cells = moved(cells, sources(stage), width // 8)
             case Append(dims=dims):
@@ -216,6 +218,14 @@ def _through(layer: ir.Layer, env: Env, cells: int, width: int) -> int:
     for item in reversed(layer.lets):
         inputs |= formula.back(item.value, formula.wanted[item.name])
     return inputs
+
+
+def _undone(layer: ir.Layer, env: Env, cells: int, width: int) -> int:
+    """The cells that the inverse of a layer can see: J^-1 is a polynomial in J, so what many layers in a row would."""
+    before = -1
+    while cells != before:
+        before, cells = cells, cells | _through(layer, env, cells, width)
+    return cells
 
 
 @record
