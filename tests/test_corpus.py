@@ -42,6 +42,7 @@ PROVED = {
     "std/extern",
     "std/heads",
     "std/inv1x1",
+    "std/inverse_flow",
     "std/mint_coupling",
     "std/nets",
     "tarflow/tarflow",

@@ -72,6 +72,10 @@ MORE = {
     "halves of a box by nets": "net N from S to (S, S) { map x -> (x, x) }\n"
     "layer S on Vec[D] ensures injective { map x -> sigmoid(x) }\n"
     "flow F on Vec[8] ensures injective { factor half (prior = N) S factor half (prior = N) }",
+    "inverse directions": "layer S on Vec[D] ensures injective { map x -> sigmoid(x) }\n"
+    "layer L(tri: Dir) on Vec[D] ensures tri, invertible { param W : linear tri with diag == 1\n map x -> W(x) }\n"
+    "flow F on Vec[3] ensures injective, inverse closed_form { S(direction = inverse) "
+    "repeat 2 { pair { L(tri = lower, direction = inverse) L(tri = upper) } } S }",
     "zeros padded": "flow F on Image[1, 4, 4] ensures injective, log_det none { squeeze 2 pad channels to 6 }",
 }
 
