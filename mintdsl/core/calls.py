@@ -115,6 +115,29 @@ def _fitting(
     return tuple(exprs) if len(exprs) == len(sources) else None
 
 
+def exponential(node: ast.Apply, fn: ast.Apply, args: Operands, values: Values) -> Typed | None:
+    """`exp(W)(e)`, W a convolution or matrix that keeps the shape."""
+    given = fn.args[0].value if len(fn.args) == 1 and fn.args[0].name is None else None
+    param = values.names.values.get(given.id) if isinstance(given, ast.Name) else None
+    if not isinstance(param, ir.Param) or not isinstance(param.kind, (ir.Conv, ir.Dense)):
+        if not (isinstance(given, ast.Name) and values.names.silent(given.id)):
+            fix = Fix("write `exp(W)(x)`, W a `conv` or `linear`; of numbers `exp(e)` is a value and not applied")
+            values.bag.error("E0213", fn.span, "only the exponential of a map is applied", "no map", fixes=(fix,))
+        return None
+    assert isinstance(given, ast.Name)
+    if param.indices:
+        not_yet(values.bag, fn.span, "the exponential of a family of maps")
+    if param.source != param.target:
+        title = f"`exp` needs a map that keeps the shape: `{param.name}` goes from `{param.source}` to `{param.target}`"
+        also = (Label(param.span, "declared here"),)
+        values.bag.error("E0301", fn.span, title, "not of one space", also=also)
+        return None
+    if not _given(node, given, 1, values):
+        return None
+    exprs = _fitting(node, given, param, (param.source,), args, values)
+    return None if exprs is None else Typed(ir.Exponential(param.name, exprs[0], node.span), param.target)
+
+
 def delay(node: ast.Apply, args: Operands, values: Values) -> Typed | None:
     """Tokens one place later."""
     if len(args) != 1 or node.args[0].name is not None:

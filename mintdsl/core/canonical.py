@@ -199,6 +199,8 @@ class Statement:
                 return ["let", node.name, list(node.indices)]
             case ir.Linear():
                 return ["map", node.param, list(node.indices), *below]
+            case ir.Exponential():
+                return ["exp", node.param, *below]
             case ir.Apply():
                 return ["act", self.act(node.act), *below]
             case ir.Neg():

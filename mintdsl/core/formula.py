@@ -329,6 +329,8 @@ class Formula:
                 indices = found
             case ast.Reduce(word="chain") as fn:
                 return self._chained(node, fn)
+            case ast.Apply(fn=ast.Name(id="exp")) as fn:
+                return self._exponential(node, fn)
             case _:
                 return self._bad(node.fn.span, "only a name can be applied")
         value = self.values.names.values.get(name.id)
@@ -441,6 +443,16 @@ class Formula:
             )
             return None
         return Typed(ir.Linear(name.id, indices, argument.expr, node.span), param.target)
+
+
+    def _exponential(self, node: ast.Apply, fn: ast.Apply) -> Typed | None:
+        """`exp(W)(e)`"""
+        if self.net:
+            not_yet(self.values.bag, node.span, "the exponential of a map in a net")
+        if self.sums or self.free:
+            not_yet(self.values.bag, node.span, "the exponential of a map at each value of an index")
+        self.used |= {arg.value.id for arg in fn.args if isinstance(arg.value, ast.Name)}
+        return calls.exponential(node, fn, [self._inside(arg.value) for arg in node.args], self.values)
 
 
 _MISMATCH = "mismatch"

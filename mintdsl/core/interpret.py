@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from math import prod
 from typing import NamedTuple, assert_never
 
@@ -203,7 +204,7 @@ class _Walk:
                     inner = bind(callee, self.dims, dict(use.args), env)
                     if use.inverted and isinstance(callee, ir.Layer):
                         weights = Weights(callee, inner, self.raw, path + ".")
-                        self.value = undo(lambda x, w=weights: apply_weights(w, x), self.value)
+                        self.value = undo(partial(apply_weights, weights), self.value)
                         self._leave(path)
                     else:
                         self.definition(callee, inner, path + ".")

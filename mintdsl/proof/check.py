@@ -22,7 +22,7 @@ from mintdsl.core.live import half_plane
 from mintdsl.core.nat import Nat
 from mintdsl.core.orders import Order
 from mintdsl.core.postorder import postorder
-from mintdsl.core.walks import moving_maps, needed_lets, variables
+from mintdsl.core.walks import expressions, moving_maps, needed_lets, variables
 from mintdsl.diagnostics.model import Bag, Diagnostic
 from mintdsl.proof.acts import defined_facts, registered_facts
 from mintdsl.proof.claims import Proved, blame_of, check_claim
@@ -46,7 +46,7 @@ from mintdsl.proof.layer_proof import Bindings as Bindings, LayerProof as LayerP
 from mintdsl.proof.links import later, links
 from mintdsl.proof.orders import Working, fitting_order, resolved_order, working_order
 from mintdsl.proof.reads import Scope, alike, net_reads, positional, scope_of
-from mintdsl.proof.rules import algebra, bends, modules, nets, residual
+from mintdsl.proof.rules import algebra, bends, exponential, modules, nets, residual
 from mintdsl.proof.rules.algebra import ActFacts
 from mintdsl.proof.rules.apply import apply_layer, whole_chain
 from mintdsl.proof.rules.chain import composed, permuted
@@ -112,7 +112,8 @@ def check_layer(
         failed_claim = check_claim(layer, claim, proved, blame)
         if failed_claim is not None:
             bag.add(failed_claim)
-    linked = not parts and bijection is not None and (jacobian.chain is not Chain.NONE or applied)
+    whole_links = applied or any(isinstance(node, ir.Exponential) for node in expressions(layer))
+    linked = not parts and bijection is not None and (jacobian.chain is not Chain.NONE or whole_links)
     taken = links(layer, contracting) if linked else ()
     if isinstance(taken, Diagnostic):
         bag.add(taken)
@@ -190,6 +191,8 @@ class _Walk:
                 return self._leaf("LET", node.span, jacobian)
             case ir.Linear():
                 return self._linear(node, below[0])
+            case ir.Exponential():
+                return self._exponential(node, below[0])
             case ir.Apply():
                 return self._apply(node, below[0])
             case ir.Neg():
@@ -322,6 +325,17 @@ class _Walk:
             note = f"{param.name}: dense map, lip <= {number(self._limit(param))}"
         rule = "BASIC" if argument == VARIABLE else "COMP"
         return self._node(rule, node.span, result, [below], f"{note}, {_why(param)}" if _why(param) else note)
+
+    def _exponential(self, node: ir.Exponential, below: Proof) -> Proof:
+        assert self.layer is not None
+        param = self.layer.param(node.param)
+        name, limit = param.name, self._limit(param)
+        steep = exponential.unbounded(name, limit, node.span, param.span)
+        if steep is not None:
+            raise Undefined(steep)
+        why = exponential.not_triangular(name, node.span, param.span)
+        result = exponential.exponential(below[0], limit, why)
+        return self._node("EXP", node.span, result, [below], f"{name}: dense map, lip <= {number(limit)}")
 
     def _strict(self, node: ir.Call | ir.Chain | ir.Concat) -> list[str | None]:
         """The direction in which a result of a net reads each argument strictly, "" for none, None if not known."""

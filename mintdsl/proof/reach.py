@@ -208,6 +208,8 @@ def _reach(layer: ir.Layer, env: Env) -> Window:
                     return inner
                 param = layer.param(node.param)
                 return inner.moved(_kernel(kind, env.shape(param.source)[0], env.shape(param.target)[0], layer, env))
+            case ir.Exponential():
+                return None if of(node.arg) is None else EVERYWHERE
             case ir.Apply() | ir.Neg() | ir.Pool() | ir.Delay() | ir.Spread() | ir.Pick():
                 return of(node.arg)
             case ir.Inline():

@@ -253,6 +253,11 @@ class _Formula:
                     self.wanted[name] |= at
                 case ir.Linear():
                     stack.append((node.arg, self.read(self.layer.param(node.param), at)))
+                case ir.Exponential():  # a series of M, M M, ...
+                    before = 0
+                    while at != before:
+                        before, at = at, at | self.read(self.layer.param(node.param), at)
+                    stack.append((node.arg, at))
                 case ir.Apply() | ir.Neg():
                     stack.append((node.arg, at))
                 case ir.Sum():

@@ -185,6 +185,7 @@ class _Closed:
                 | ir.Chain()
                 | ir.Concat()
                 | ir.Inline()
+                | ir.Exponential()
                 | ir.Spread()
                 | ir.Pick()
                 | ir.Join()
