@@ -39,6 +39,7 @@ PROVED = {
     "realnvp/realnvp",
     "std/actnorm",
     "std/batch_norm",
+    "std/conv_exp",
     "std/extern",
     "std/heads",
     "std/inv1x1",

@@ -265,7 +265,8 @@ class LayerContext:
         bound = param.bound
         assert bound is not None
         limit = self.member(bound.formal) if bound.formal else repr(bound.numbers[0])
-        apart = f", dilation={param.kind.dilation}" if getattr(param.kind, "dilation", (1, 1)) != (1, 1) else ""
+        conv = param.kind if isinstance(param.kind, ir.Conv) else None
+        apart = f", dilation={conv.dilation}" if conv is not None and conv.dilation != (1, 1) else ""
         place = f", {tap}" if tap else ""
         name = "undo_exponential" if inverse else "apply_exponential"
         return f"{name}({weight}, {at}, {limit}{place}{apart})", f"exponential_log_det({weight}, {at}{place})"

@@ -139,7 +139,7 @@ def _stepped(c: LayerContext, chain: Chain, at: str, *, inverse: bool) -> None:
 
 
 def _matrix(c: LayerContext, word: str, param: ir.Param, at: str, value: str, *, inverse: bool) -> None:
-    """A map whose determinant is kept, or an exponential, with its log-det; it is undone without rounding to 16 bits."""
+    """A map whose determinant is kept, or an exponential, with its log-det; undone without rounding to 16 bits."""
     if not value.isidentifier():
         c.write(f"{at} = {value}")
         value = at

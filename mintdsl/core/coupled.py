@@ -27,7 +27,8 @@ def coupled(layer: ir.Layer, bag: Bag) -> bool:
                 fixes=(Fix("make this a layer of its own, and compose the two in a flow"),),
             )
             return False
-        stray = beside(layer, result, [link.operand for link in found if link.operand])
+        whole = [link.operand for link in found if link.word in ("layer", "exp") and link.operand]
+        stray = beside(layer, result, whole)
         if stray is not None:
             bag.error(
                 "E0901",

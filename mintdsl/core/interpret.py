@@ -16,8 +16,8 @@ from typing import NamedTuple, assert_never
 from mintdsl.core import ir
 from mintdsl.core.dual import Determinant, Dual, chain, combine, constant, determinant, multiply, variables
 from mintdsl.core.interpret_env import Argument, BoundAct, Env, Given, bind, bind_net, evaluate_size
-from mintdsl.core.interpret_layer import Tensor, Watch, activate, apply_layer, apply_net, apply_weights
 from mintdsl.core.interpret_inverse import undo
+from mintdsl.core.interpret_layer import Tensor, Watch, activate, apply_layer, apply_net, apply_weights
 from mintdsl.core.interpret_moves import halves, leaves, sources
 from mintdsl.core.interpret_parameters import estimates, find, layers, parameters, path_of, prior_place
 from mintdsl.core.interpret_weights import Raw, Weights, channel_of, channels_of, effective, param_shape, stored

@@ -14,7 +14,6 @@ from mintdsl.core.bijections import BIJECTIONS
 from mintdsl.core.postorder import below, operands, postorder
 from mintdsl.core.walks import needed_lets
 
-
 APPLIED = (ir.Inline, ir.Exponential)
 """What is undone as a whole, and stands nowhere else."""
 

@@ -310,6 +310,8 @@ class Bend:
 
 
 Formula: TypeAlias = Var | Given | Scalar | Value | Linear | Apply | Neg | Binary | Sum | Ref
+
+
 @record
 class Exponential:
     """`exp(W)(e)`: the exponential of a linear map that keeps the shape, applied."""

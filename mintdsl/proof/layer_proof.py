@@ -98,3 +98,14 @@ class LayerProof:
     def log_det(self) -> str:
         """The kind of the log-determinant."""
         return EXACT
+
+
+def conclusion_of(jacobian: Jacobian, bijection: Bijection | None) -> str:
+    """What is proved of a layer, in words."""
+    match bijection:
+        case None:
+            return jacobian.describe()
+        case Bijection(codomain=Interval() as image):
+            return f"bijection of {'R^D' if image == REAL else f'R^D onto {image}^D'}"
+        case _:
+            return "injective, perhaps not onto"

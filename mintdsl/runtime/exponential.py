@@ -1,9 +1,9 @@
 """Exponentials of linear maps of bounded norm: exp(M) x by its series, exp(-M) z by that of -M.
 
-With |M| <= c, what the series leaves out after T terms is at most c^(T+1) / (T+1)! exp(c) |x| (Taylor's theorem), and no
-x is made smaller than exp(-c) |x|. T is the first for which the one is below half a unit of rounding of the other: so
-the sum of T terms is itself regular, and it and that of -M undo each other to rounding. The log-det is that of the whole
-series, the trace of M; that of the sum differs by less than a unit of rounding for each dimension.
+With |M| <= c, what the series leaves out after T terms is at most c^(T+1) / (T+1)! exp(c) |x| (Taylor's theorem), and
+no x is made smaller than exp(-c) |x|. T is the first for which the one is below half a unit of rounding of the other:
+so the sum of T terms is itself regular, and it and that of -M undo each other to rounding. The log-det is that of the
+whole series, the trace of M; that of the sum differs by less than a unit of rounding for each dimension.
 """
 
 from __future__ import annotations

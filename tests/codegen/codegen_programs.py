@@ -2029,6 +2029,32 @@ layer A(shape_: Nat = 2, unet: Nat = 2) on Vec[D] ensures invertible {
 flow F(unet: Nat = 2) on Vec[3] ensures invertible { A(shape_ = unet) }""",
 }
 
+EXPONENTIALS = {
+    "exp_kernels": """
+layer A(c: Real = 2) on Image[C, H, W] ensures invertible, inverse closed_form {
+  param M : conv 3x3 with lip <= c
+  param N : conv 2x3 (anchor = top_left, dilation = 2) with lip <= 0.5
+  param s : scale with diag > 0
+  param b : bias
+  map x -> exp(N)(s * exp(M)(x) + b)
+}""",
+    "exp_matrix": """
+layer A on Vec[D] ensures invertible, lip < 8 {
+  param M : linear with lip <= 1
+  map x -> exp(M)(leaky_relu(exp(M)(x), 0.5))
+}""",
+    "exp_in_parts": """
+layer A on Image[C, H, W] ensures invertible, inverse closed_form {
+  space Half = Image[C / 2, H, W]
+  param M : conv 3x3 on Half with lip <= 1
+  param V : conv 3x3 on Half
+  map x {
+    let (a, b) = split(x, channel)
+    return join(exp(M)(a), (exp(M)(b) + V(a)) * 2)
+  }
+}""",
+}
+
 INVERSES = {
     "inverse_triangular": """
 layer A(tri: Dir) on Vec[D] ensures tri, diag > 0, invertible {
@@ -2060,7 +2086,19 @@ flow F on Vec[4] ensures invertible { A(direction = inverse)  prior logistic }""
 }
 
 GROUPS = (PARAMETRISATIONS, CONV_DIAGONALS, MAPS, TIES, FAMILIES, FORMULAS, ACTS, NAMES, DATA, FLOWS, NETS)
-GROUPS += (FACTORS, KERNELS, KERNELS_APPLIED, CHAINS, SPLINES, MIXTURES, APPLIED, RESIDUALS, EXTERN, INVERSES)
+GROUPS += (
+    FACTORS,
+    KERNELS,
+    KERNELS_APPLIED,
+    CHAINS,
+    SPLINES,
+    MIXTURES,
+    APPLIED,
+    RESIDUALS,
+    EXTERN,
+    EXPONENTIALS,
+    INVERSES,
+)
 PROGRAMS: dict[str, str] = {name: HEAD + text for group in GROUPS for name, text in group.items()}
 """Program text by name."""
 

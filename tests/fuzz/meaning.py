@@ -474,6 +474,8 @@ class Formula:
                 return self.lets[node.name, _member(node.indices, at)]
             case ir.Linear():
                 return self._linear(node, self.expr(node.arg, at), _member(node.indices, at))
+            case ir.Exponential(param=name):
+                return self._exponential(name, self.expr(node.arg, at))
             case ir.Apply():
                 return activate(BoundAct(node.act, self.env), self.expr(node.arg, at))
             case ir.Neg():
@@ -557,6 +559,15 @@ class Formula:
         terms = self.weights.expanded(param, self.weights.around(param, self.weights.terms(param), stored))
         rounded = torch.einsum("red,rbd->rbe", terms, argument.value.abs())
         return replace(result, error=result.error + 16 * tensors.EPS * terms.shape[-1] * rounded)
+
+    def _exponential(self, name: str, argument: Field) -> Field:
+        """exp(M) of an argument; the terms of its series are as large as those of exp(|M|)."""
+        assert self.weights is not None
+        matrix = self.weights.matrix(name, ())
+        result = tensors.linear(torch.linalg.matrix_exp(matrix), argument)
+        largest = torch.linalg.matrix_exp(matrix.abs())
+        rounded = torch.einsum("red,rbd->rbe", largest, argument.value.abs())
+        return replace(result, error=result.error + 64 * tensors.EPS * matrix.shape[-1] * rounded)
 
 
 def _member(indices: tuple[str, ...], at: Mapping[str, int]) -> Member:

@@ -243,7 +243,7 @@ def mapped(f: Fact, direction: str | None, diagonal: Signed, norm: Number = inf)
 
 
 def exponential(f: Fact, norm: Number) -> Fact:
-    """Rule EXP: exp(M) after f, M of a norm of at most `norm` <= 4: undone by exp(-M), and never steeper than exp(norm).
+    """Rule EXP: exp(M) after f, M of a norm of at most `norm` <= 4: undone by exp(-M), no steeper than exp(norm).
 
     Of exp(norm) the terms after the 64th are less than the last one that is added.
     """
