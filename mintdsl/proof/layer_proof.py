@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from mintdsl.core import ir
 from mintdsl.core.claim_words import CLOSED, EXACT, ITERATIVE
+from mintdsl.core.interval import REAL, Interval
 from mintdsl.core.orders import Order
 from mintdsl.diagnostics.model import Diagnostic
 from mintdsl.proof.derivation import Derivation

@@ -27,7 +27,7 @@ def exponential_terms(limit: float, dtype: torch.dtype) -> int:
 
 
 def exponential_series(
-    weight: Tensor, x: Tensor, limit: float, anchor: tuple[int, ...], dilation: tuple[int, int], sign: float
+    weight: Tensor, x: Tensor, limit: float, anchor: tuple[int, int], dilation: tuple[int, int], sign: float
 ) -> Tensor:
     """exp(sign M) x, M a matrix [n, n] on vectors [B, n], or a kernel on x [B, C, H, W]; in float32 at least."""
     kept = torch.promote_types(weight.dtype, x.dtype)
@@ -45,20 +45,20 @@ def exponential_series(
 
 
 def apply_exponential(
-    weight: Tensor, x: Tensor, limit: float, anchor: tuple[int, ...] = (), dilation: tuple[int, int] = (1, 1)
+    weight: Tensor, x: Tensor, limit: float, anchor: tuple[int, int] = (0, 0), dilation: tuple[int, int] = (1, 1)
 ) -> Tensor:
     """exp(M) x, |M| <= limit."""
     return exponential_series(weight, x, limit, anchor, dilation, 1.0)
 
 
 def undo_exponential(
-    weight: Tensor, z: Tensor, limit: float, anchor: tuple[int, ...] = (), dilation: tuple[int, int] = (1, 1)
+    weight: Tensor, z: Tensor, limit: float, anchor: tuple[int, int] = (0, 0), dilation: tuple[int, int] = (1, 1)
 ) -> Tensor:
     """exp(-M) z, |M| <= limit."""
     return exponential_series(weight, z, limit, anchor, dilation, -1.0)
 
 
-def exponential_log_det(weight: Tensor, x: Tensor, anchor: tuple[int, ...] = ()) -> Tensor:
+def exponential_log_det(weight: Tensor, x: Tensor, anchor: tuple[int, int] = (0, 0)) -> Tensor:
     """log det exp(M) = trace M: that of the matrix at the anchor, at every pixel of x [B, C, H, W]."""
     own = torch.promote_types(weight.dtype, torch.float32)
-    return diagonal_of(weight, anchor).to(own).sum() * math.prod(x.shape[2:])
+    return diagonal_of(weight, anchor if weight.dim() == 4 else ()).to(own).sum() * math.prod(x.shape[2:])

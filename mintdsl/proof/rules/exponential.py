@@ -68,8 +68,8 @@ EXP = Rule(
     "e : bijection of R^D;  M a linear map of one space, |M| <= c   =>   exp(M)(e) : bijection of R^D, inverse "
     "exp(-M), log|det J| = H W trace(A), A the matrix at the anchor (of a matrix its trace), lip <= lip(e) exp(c)",
     f"c <= {MOST:g} bounds the 2-norm for all weights; the series ends after T terms, T the first with c^(T+1) / "
-    "(T+1)! exp(2c) below half a unit of rounding: so what is cut off is below exp(-c), the least singular value, and what is "
-    "evaluated is itself regular",
+    "(T+1)! exp(2c) below half a unit of rounding: so what is cut off is below exp(-c), the least singular value, and "
+    "what is evaluated is itself regular",
     "exp(M) exp(-M) = I, det exp(M) = exp(trace M); Hoogeboom, Garcia Satorras, Tomczak, Welling, The Convolution "
     "Exponential and Generalized Sylvester Flows, NeurIPS 2020, arXiv:2006.01910, section 3.1",
     exponential,
