@@ -82,7 +82,7 @@ CODES: dict[str, Code] = _all(
     ("E0605", "dequantize stands first", ""),
     ("E0606", "values outside the domain of the next step", "I-COMP"),
     ("E0607", "a factor stands in the outermost flow, outside of blocks", "FACTOR"),
-    ("E0608", "a residual layer in a flow without a `log_det`", "RES"),
+    ("E0608", "a density with a residual layer without a `log_det`", "RES"),
     ("E0609", "a layer that is not onto has no inverse direction", "INVERSE"),
     ("E0701", "a constraint that cannot be kept", ""),
     ("E0710", "what cannot be initialised from data", ""),

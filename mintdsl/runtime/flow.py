@@ -111,9 +111,9 @@ def flow_sample_and_log_prob(
     return x, flow_log_prob(model, x, context)
 
 
-def trace_flow(model: nn.Module, x: Tensor, context: Tensor | None = None) -> list[tuple[str, Tensor, Tensor]]:
-    """(path, output, log_det) of every layer and inner flow, in the order of evaluation."""
-    found: list[tuple[str, Tensor, Tensor]] = []
+def trace_flow(model: nn.Module, x: Tensor, context: Tensor | None = None) -> list[tuple[str, Tensor, Tensor | None]]:
+    """(path, output, log_det) of every layer and inner flow, in the order of evaluation; None where there is none."""
+    found: list[tuple[str, Tensor, Tensor | None]] = []
     watched = [(p, m) for p, m in model.named_modules() if p and hasattr(m, "event_shape") and hasattr(m, "inverse")]
     hooks = [watch(module, path, found) for path, module in watched]  # nets are no steps
     try:
@@ -125,15 +125,15 @@ def trace_flow(model: nn.Module, x: Tensor, context: Tensor | None = None) -> li
     return found
 
 
-def watch(module: nn.Module, path: str, found: list[tuple[str, Tensor, Tensor]]) -> RemovableHandle:
+def watch(module: nn.Module, path: str, found: list[tuple[str, Tensor, Tensor | None]]) -> RemovableHandle:
     """Add to `found` what a step gives: a layer in its inverse direction is called by its method `inverse`."""
     solve = getattr(module, "inverse")  # noqa: B009
 
-    def note(out: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    def note(out: tuple[Tensor, Tensor | None]) -> tuple[Tensor, Tensor | None]:
         found.append((path, *out))
         return out
 
-    def solved(*args: Tensor, **options: object) -> tuple[Tensor, Tensor]:
+    def solved(*args: Tensor, **options: object) -> tuple[Tensor, Tensor | None]:
         return note(solve(*args, **options))
 
     setattr(module, "inverse", solved)  # noqa: B010

@@ -18,7 +18,8 @@ class Known(NamedTuple):
 
     `domain` None: not known to be one to one; `onto`: it takes all values of `inside`. Of a layer also the fact of its
     result, and the order in which that is triangular; of one in parts the fact of each, and the directions in which
-    the parts that it reads come before it: "diagonal" as well where there are none.
+    the parts that it reads come before it: "diagonal" as well where there are none. `residual`: it is one by rule RES,
+    and a flow may leave open how its log-det is computed.
     """
 
     domain: Span | None
@@ -33,6 +34,7 @@ class Known(NamedTuple):
     fact: Fact | None = None
     order: Json = None
     parts: tuple[tuple[Fact, set[str]], ...] = ()
+    residual: bool = False
 
     def then(self, step: Known) -> Known:
         """Rule I-COMP: what arrives must lie in the step's domain; where it is less than that, it is not onto."""
@@ -175,9 +177,11 @@ class Flows(NamedTuple):
                 self.pair(inner, bindings)
                 return self.run(inner, bindings)
             case "use", [name, args, *how] if how in ([], ["exact"]):
-                return self.use(name, args, bindings)
-            case "inverse", [name, args, *how] if how in ([], ["exact"]) and self.definitions[name]["kind"] == "layer":
-                return self.use(name, args, bindings).inverted()
+                known = self.use(name, args, bindings)
+                return known._replace(log_det="none") if known.residual and not how else known
+            case "inverse", [name, args, *how] if self.definitions[name]["kind"] == "layer":
+                forward = self.step("use", [name, args, *how], bindings)
+                return forward and forward.inverted()
             case _:
                 raise Refused(f"no rule for a step {word!r}")
 
