@@ -21,9 +21,9 @@ from mintdsl.core.interval import NONNEGATIVE, REAL, ZERO, Interval, number
 from mintdsl.core.live import half_plane
 from mintdsl.core.nat import Nat
 from mintdsl.core.postorder import postorder
-from mintdsl.core.walks import moving_maps, needed_lets, variables
+from mintdsl.core.walks import expressions, moving_maps, needed_lets, variables
 from mintdsl.diagnostics.model import Bag, Diagnostic
-from mintdsl.proof.acts import defined_facts, registered_facts
+from mintdsl.proof.acts import defined_facts, registered_facts, size_of
 from mintdsl.proof.claims import Proved, blame_of, check_claim
 from mintdsl.proof.derivation import Derivation
 from mintdsl.proof.inverses import inverse_of
@@ -38,15 +38,14 @@ from mintdsl.proof.jacobian import (
     Jacobian,
     Signed,
     Smooth,
-    Split,
     constant,
     family,
 )
-from mintdsl.proof.layer_proof import Bindings as Bindings, LayerProof as LayerProof, conclusion
+from mintdsl.proof.layer_proof import Bindings as Bindings, LayerProof as LayerProof, conclusion_of
 from mintdsl.proof.links import later, links
 from mintdsl.proof.orders import Working, fitting_order, resolved_order, working_order
 from mintdsl.proof.reads import alike, strict_reads
-from mintdsl.proof.rules import algebra, bends, modules, nets, residual
+from mintdsl.proof.rules import algebra, bends, exponential, modules, nets, residual
 from mintdsl.proof.rules.algebra import ActFacts
 from mintdsl.proof.rules.apply import apply_layer, whole_chain
 from mintdsl.proof.rules.chain import composed, permuted
@@ -113,16 +112,17 @@ def check_layer(
         failed_claim = check_claim(layer, claim, proved, blame)
         if failed_claim is not None:
             bag.add(failed_claim)
-    linked = not parts and bijection is not None and (jacobian.chain is not Chain.NONE or applied)
+    whole_links = applied or any(isinstance(node, ir.Exponential) for node in expressions(layer))
+    linked = not parts and bijection is not None and (jacobian.chain is not Chain.NONE or whole_links)
     taken = links(layer, contracting) if linked else ()
     if isinstance(taken, Diagnostic):
         bag.add(taken)
         taken = ()
-    concluded = conclusion(jacobian, bijection)
+    conclusion = conclusion_of(jacobian, bijection)
     rule = "JOIN" if parts else "CLASS" if bijection is None else "CHAIN" if jacobian.off == DENSE else "I-TRI"
     triangle = found is not None and jacobian.off not in (NONE, DENSE)
     note = f"in the order {found}, found from the taps" if triangle else ""
-    whole = Derivation(rule, layer.name_span, concluded, premises, note, title=f"layer {layer.name}")
+    whole = Derivation(rule, layer.name_span, conclusion, premises, note, title=f"layer {layer.name}")
     raw = [p for p in layer.params if p.bound is not None and _via(p.bound).assumed]
     stored = [f"{p.bound.quantity}({family(p.name, p.indices)}) != 0 of {layer.name}" for p in raw if p.bound]
     assumed = tuple(dict.fromkeys([*stored, *(a for proof in applied.values() for a in proof.assumptions)]))
@@ -181,11 +181,13 @@ class _Walk:
                 return self._leaf("LET", node.span, jacobian)
             case ir.Linear():
                 return self._linear(node, below[0])
+            case ir.Exponential():
+                return self._exponential(node, below[0])
             case ir.Apply():
                 return self._apply(node, below[0])
             case ir.Neg():
                 result, derivation = self._node("NEG", node.span, algebra.negate(below[0][0]), below)
-                return result, replace(derivation, split=-self._split(below[0]))
+                return result, replace(derivation, split=-residual.split_of(below[0][1], self.named))
             case ir.Binary():
                 return self._binary(node, below)
             case ir.Spread() | ir.Pick():
@@ -224,7 +226,7 @@ class _Walk:
             case float() as value:
                 return Interval(value, value)
             case Nat() as nat:
-                return _size(nat)
+                return size_of(nat)
             case str() as name:
                 bound = self.bindings.get(name)
                 return Interval(bound, bound) if isinstance(bound, float) else REAL
@@ -312,6 +314,17 @@ class _Walk:
         rule = "BASIC" if argument == VARIABLE else "COMP"
         return self._node(rule, node.span, result, [below], f"{note}, {_why(param)}" if _why(param) else note)
 
+    def _exponential(self, node: ir.Exponential, below: Proof) -> Proof:
+        assert self.layer is not None
+        param = self.layer.param(node.param)
+        name, limit = param.name, self._limit(param)
+        steep = exponential.unbounded(name, limit, node.span, param.span)
+        if steep is not None:
+            raise Undefined(steep)
+        why = exponential.not_triangular(name, node.span, param.span)
+        result = exponential.exponential(below[0], limit, why)
+        return self._node("EXP", node.span, result, [below], f"{name}: dense map, lip <= {number(limit)}")
+
     def _net(self, node: ir.Call | ir.Chain | ir.Concat, below: Sequence[Proof]) -> Proof:
         """A net, a chain of nets, or channels stacked."""
         assert self.layer is not None
@@ -394,7 +407,7 @@ class _Walk:
 
     def _added(self, node: ir.Binary, total: Jacobian, below: Sequence[Proof], note: str) -> Proof:
         """A sum or difference, of this class by rule ADD: it may be residual."""
-        left, right = (self._split(proof) for proof in below)
+        left, right = (residual.split_of(derivation, self.named) for _, derivation in below)
         split = residual.of_a_term(total) if total.off == NONE else left + (-right if node.op == "-" else right)
         found = residual.residual(total, split)
         if found is not None:
@@ -408,26 +421,9 @@ class _Walk:
                 result = total if why is None else replace(total, sign_why=why)
         return result, replace(derivation, fact=result, split=split)
 
-    def _split(self, proof: Proof) -> Split:
-        """A term of a sum, or of a difference, as rule RES takes it."""
-        fact, derivation = proof
-        stated = self.named[derivation.subject] if derivation.rule == "LET" else derivation
-        return stated.split or residual.of_a_term(fact)
-
 
 def _via(bound: ir.Bound) -> Parametrisation:
     return kept_by(bound.quantity, bound.cmp, bound.via)
-
-
-def _size(nat: Nat) -> Interval:
-    """Sizes are at least 1, so a product of them is at least its coefficient."""
-    if nat.constant is not None:
-        return Interval(float(nat.constant), float(nat.constant))
-    if len(nat.terms) != 1 or nat.terms[0][1].top < 0:
-        return REAL
-    (_, ratio), *_ = nat.terms
-    least = ratio.top / ratio.bottom
-    return Interval(math.nextafter(least, 0.0) if ratio.bottom != 1 else least, math.inf)
 
 
 def _why(param: ir.Param) -> str:

@@ -96,8 +96,8 @@ class LayerProof:
         return EXACT
 
 
-def conclusion(jacobian: Jacobian, bijection: Bijection | None) -> str:
-    """What follows for a layer, in words."""
+def conclusion_of(jacobian: Jacobian, bijection: Bijection | None) -> str:
+    """What is proved of a layer, in words."""
     match bijection:
         case None:
             return jacobian.describe()

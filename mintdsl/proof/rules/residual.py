@@ -24,6 +24,13 @@ def of_a_term(fact: Jacobian) -> Split:
     return Split(ZERO, fact.lip)
 
 
+def split_of(term: Derivation, lets: Mapping[str | Span, Derivation]) -> Split:
+    """A term of a sum, which may be a sum itself."""
+    assert term.fact is not None
+    stated = lets[term.subject] if term.rule == "LET" else term
+    return stated.split or of_a_term(term.fact)
+
+
 def residual(total: Jacobian, split: Split) -> Jacobian | None:
     """Rule RES: `total`, the dense class of a sum by rule ADD, as a bijection; None where it does not follow."""
     if total.off != DENSE or total.chain is not Chain.NONE or not split.bijective:
