@@ -41,6 +41,7 @@ PROVED = {
     "realnvp/realnvp",
     "std/actnorm",
     "std/batch_norm",
+    "std/butterfly",
     "std/conv_exp",
     "std/extern",
     "std/heads",

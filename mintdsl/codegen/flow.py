@@ -251,7 +251,12 @@ class FlowWriter:
                     given = ", context" if self._takes_context(step.op) else ""
                     solved = forward == (isinstance(step.op, ir.Use) and step.op.inverted)
                     options = "" if forward or not solved else ", tol=tol, max_iter=max_iter, fixed=fixed"
-                    self._apply(f"{module}{'.inverse' if solved else ''}(x{given}{options})")
+                    call = f"{module}{'.inverse' if solved else ''}(x{given}{options})"
+                    if forward or solved:
+                        self._apply(call)
+                        continue
+                    with self.write.block("with exactly(x):"):  # what undoes a solve is not rounded to 16 bits
+                        self._apply(call)
                 case ir.Logit(alpha=alpha):
                     self._apply(f"{'logit_step' if forward else 'logit_inverse'}(x, {alpha!r})")
                 case ir.Standardize():

@@ -430,9 +430,8 @@ def _conclusion(bijection: Bijection | None) -> str:
         return f"injective only: {bijection.why_not_onto}"
     if bijection.domain == REAL and bijection.codomain == REAL:
         return "bijection of R^D"
-    return (
-        f"bijection of {bijection.domain}^D onto {'R^D' if bijection.codomain == REAL else f'{bijection.codomain}^D'}"
-    )
+    onto = "R^D" if bijection.codomain == REAL else f"{bijection.codomain}^D"
+    return f"bijection of {bijection.domain}^D onto {onto}"
 
 
 def _boxes(passage: Passage) -> tuple[Interval | None, Interval | None, Interval]:
