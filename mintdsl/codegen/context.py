@@ -164,7 +164,7 @@ class LayerContext:
     @property
     def residual(self) -> bool:
         """Whether it is a residual sum, inverted by Banach iteration (rule RES)."""
-        return any(p.contraction is not None for p in self.proofs)
+        return any(p.residual is not None for p in self.proofs)
 
     def proved_value(self, value: ir.Argument) -> str:
         """A value of a formal that a proof depends on, as the module compares it."""

@@ -309,7 +309,7 @@ class _FlowWalk:
         if isinstance(proof, FlowProof):
             for inner in list(proof.silent.values())[:1]:
                 self.silent[step.name] = inner
-        elif proof.contraction is not None and not use.log_det:
+        elif proof.residual is not None and not use.log_det:
             own = replace(own, silent=True)
             self.silent[step.name] = Silent(step.span, proof.layer)
         rule, conclusion = "USE", proof.derivation.conclusion

@@ -204,7 +204,9 @@ FLOWS: dict[str, Callable[[], str]] = {
         "param W : linear from Vec[2] to Vec[D] with lip <= 1  param s : scale with lip <= 0.5  param b : bias\n"
         "map x -> b + x - (W(sin(V(x))) * 0.5 + s * elu(x)) }\n"
         "layer B on Image[C, H, W] { param V : conv 3x3 with lip <= 0.99  map x -> V(tanh(x)) + x }\n"
-        "flow F on Image[1, 2, 2] { B log_det exact  flatten  A log_det exact }"
+        "layer C on Vec[D] { param V, W : linear with lip <= 0.4  param t : scale with diag >= 0.9, diag <= 2\n"
+        "map x -> V(x) - t * x - W(sin(x)) - 0.2 * tanh(x) }\n"
+        "flow F on Image[1, 2, 2] { B log_det exact  flatten  A log_det exact  C log_det exact }"
     ),
     "EXP": lambda: (
         "layer A(c: Real = 2) on Image[C, H, W] { param M : conv 3x3 with lip <= c  param N : conv 1x2 "

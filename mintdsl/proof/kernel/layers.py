@@ -19,6 +19,7 @@ from mintdsl.proof.kernel.rules import (
     NONE,
     VARIABLE,
     Fact,
+    Terms,
     activate,
     add,
     bent,
@@ -33,11 +34,12 @@ from mintdsl.proof.kernel.rules import (
     permuted,
     placed,
     read_fact,
-    residual,
     subtract,
+    term,
     tied,
     total,
 )
+from mintdsl.proof.kernel.steepness import Net, Steep
 
 BINARY = {"+": ("ADD", add), "-": ("ADD", subtract), "*": ("MUL", multiply), "/": ("DIV", divide)}
 
@@ -51,22 +53,42 @@ class Scope(NamedTuple):
     directions: Mapping[str, str | None]
     variable: str
     acts: dict[str, Fact]
-    lets: dict[str, tuple[list[str], Fact]]
+    lets: dict[str, tuple[list[str], Fact, Terms]]
     used: set[str]
     nets: Mapping[str, Json]
     place: Json  # the shape, and the order where that is the declared one
     order: Json
     layers: Mapping[str, Known]  # that the formula applies
+    layer: Json
+    table: Json  # the activations that the program defines
 
-    def formula(self, nodes: Json, steps: Json, where: str) -> Fact:
-        """The fact stated for the last node, each checked against those of its operands."""
+    def formula(self, nodes: Json, steps: Json, where: str) -> tuple[Fact, Terms]:
+        """The fact stated for the last node, each checked against those of its operands, and its terms."""
         facts: dict[int, Fact] = {}
+        terms: dict[int, Terms] = {}
         for k, ((word, *rest), (rule, stated)) in enumerate(zip(nodes, steps, strict=True)):
             name, found = self.node(word, rest, facts)
             facts[k] = read_fact(stated)
+            terms[k] = term(facts[k]) if facts[k].off == NONE else self.terms(word, rest, facts[k], terms)
+            if rule == "RES" and name == "ADD" and found.off == DENSE and not found.chain and terms[k].residual:
+                name, found = rule, found._replace(chain=1)
             if rule != name or not facts[k].allows(found):
                 raise Refused(f"{where}, node {k}: what is stated does not follow by {name}")
-        return facts[len(nodes) - 1]
+        return facts[len(nodes) - 1], terms[len(nodes) - 1]
+
+    def terms(self, word: str, rest: Json, fact: Fact, terms: Mapping[int, Terms]) -> Terms:
+        """The terms of a node, as rule RES takes them."""
+        match word, rest:
+            case "+", [a, b]:
+                return terms[a].plus(terms[b])
+            case "-", [a, b]:
+                return terms[a].plus(terms[b].minus())
+            case "neg", [arg]:
+                return terms[arg].minus()
+            case "let", [name, _]:
+                return self.lets[name][2]
+            case _:
+                return term(fact)
 
     def node(self, word: str, rest: Json, facts: Mapping[int, Fact]) -> tuple[str, Fact]:
         """The rule of a node, and what follows by it."""
@@ -85,7 +107,7 @@ class Scope(NamedTuple):
                 bias = self.params[name]["kind"][0] == "bias"
                 return "CONST", constant(ANY if bias else self.diagonal(name, indices))
             case "let", [name, indices]:
-                own, fact = self.lets[name]
+                own, fact, _ = self.lets[name]
                 names = renaming(own, indices)
                 return "LET", fact._replace(diag=fact.diag.renamed(names), values=fact.values.renamed(names))
             case "map", [name, indices, arg]:
@@ -107,16 +129,14 @@ class Scope(NamedTuple):
                 return "NEG", negated(facts[arg])
             case "+" | "-" | "*" | "/", [a, b]:
                 name, rule = BINARY[word]
-                found = rule(facts[a], facts[b])
-                if name == "ADD" and found.off == DENSE and not found.chain and residual(facts[a], facts[b]):
-                    return "RES", found._replace(chain=1)
-                return name, found
+                return name, rule(facts[a], facts[b])
             case "net", [name, _, output, *args]:
-                return "NET", network([facts[arg] for arg in args], self.strict(name, output))
+                given = [facts[arg] for arg in args]
+                return "NET", network(given, self.strict(name, output), self.steep(word, rest, facts))
             case "chain", [name, _, arg]:
-                return "NET", network([facts[arg]], self.strict(name, 0))
+                return "NET", network([facts[arg]], self.strict(name, 0), self.steep(word, rest, facts))
             case "concat", [_, *args]:
-                return "NET", network([facts[arg] for arg in args], [None] * len(args))
+                return "NET", network([facts[a] for a in args], [None] * len(args), self.steep(word, rest, facts))
             case "layer", [name, arg]:
                 return "APPLY", applied(facts[arg], self.layers[name], self.way(name))
             case "sum", [indices, arg]:
@@ -163,6 +183,11 @@ class Scope(NamedTuple):
         return [
             "" if way == "" else way if fit and way not in "=?" else None for way, fit in zip(ways, fits, strict=True)
         ]
+
+    def steep(self, word: str, rest: Json, facts: Mapping[int, Fact]) -> Number:
+        """How steep a net, a chain of nets or channels stacked are."""
+        place = Net(self.layer, self.bindings, self.nets, self.table, 1)
+        return place.applied(word, rest, {k: Steep((fact.lip,)) for k, fact in facts.items()}).lips[0]
 
     def act(self, act: Json, argument: Span) -> Elementwise:
         """What is known of an activation for arguments in `argument`."""
@@ -273,11 +298,11 @@ def check_layer(layer: Json, acts: Json, proof: Json, others: Flows) -> Known:
     uses = {name: p["kind"] for name, p in params.items() if p["kind"][0] == "layer"}
     below = {name: others.known(callee, args, bindings) for name, (_, callee, args, _) in uses.items()}
     made, nets = diagonals(params), others.definitions
-    scope = Scope(bindings, params, made, directions, "", {}, {}, set(), nets, place, order, below)
+    scope = Scope(bindings, params, made, directions, "", {}, {}, set(), nets, place, order, below, layer, acts)
     for place, steps in sorted(proof["acts"].items(), key=lambda item: int(item[0])):
         body = acts[int(place)][1]
         argument = next((node[1] for node in body if node[0] == "var"), "")
-        scope.acts[place] = scope._replace(variable=argument).formula(body, steps, f"activation {place}")
+        scope.acts[place] = scope._replace(variable=argument).formula(body, steps, f"activation {place}")[0]
     found, reads = [], {}
     for (variable, nodes), one in zip(layer["results"], proof["formulas"], strict=True):
         if set(one) != {"lets", "result"}:
@@ -287,8 +312,8 @@ def check_layer(layer: Json, acts: Json, proof: Json, others: Flows) -> Known:
             indices, body = written[name]
             if name in part.lets:
                 raise Refused(f"{layer['name']}: `{name}` is proved twice")
-            part.lets[name] = (indices, part.formula(body, steps, f"{layer['name']}, {name}"))
-        fact = part.formula(nodes, one["result"], f"{layer['name']}, result")
+            part.lets[name] = (indices, *part.formula(body, steps, f"{layer['name']}, {name}"))
+        fact, _ = part.formula(nodes, one["result"], f"{layer['name']}, result")
         read = {
             node[1] for body in (nodes, *(written[name][1] for name in part.lets)) for node in body if node[0] == "var"
         }
