@@ -153,7 +153,18 @@ def _kind(node: ast.KindMap, values: Values) -> tuple[Kind, ir.MapKind] | None:
     dilation = _dilation(node, options["dilation"], values.bag)
     if made is None or dilation is None:
         return None
-    return info, replace(made[1], norm=norm, dilation=dilation)
+    circular = options["boundary"] == "circular" and node.size != (1, 1)
+    if circular and node.direction is not None:
+        values.bag.error(
+            "E0209",
+            node.span,
+            "`boundary = circular` and a direction: taps wrap around to the other side",
+            "pixels read each other in circles",
+            notes=("in any order some pixel then reads one that comes later, so no mask of taps makes it triangular",),
+            fixes=(Fix("leave one of them out: a circular convolution is dense, a masked one has zeros outside"),),
+        )
+        return None
+    return info, replace(made[1], norm=norm, dilation=dilation, circular=circular)
 
 
 def _dilation(node: ast.KindMap, value: OptionValue, bag: Bag) -> tuple[int, int] | None:
@@ -234,6 +245,16 @@ def _one_sided(bound: ir.Bound | None, node: ast.KindMap, kind: ir.MapKind, bag:
     if bound is None or bound.quantity != "det" or not isinstance(kind, ir.Conv) or half_plane(kind) is not None:
         return True
     rows, columns = kind.size
+    if kind.circular:
+        bag.error(
+            "E0701",
+            bound.span,
+            f"`det` of the anchor of this {rows}x{columns} kernel decides nothing: its taps wrap around",
+            "the boundary is circular",
+            notes=("a row kernel of two ones is singular at every even width",),
+            fixes=(Fix("leave `boundary = circular` out, and name a corner as the anchor"),),
+        )
+        return False
     bag.error(
         "E0701",
         bound.span,

@@ -356,16 +356,16 @@ class Weights:
             full = torch.einsum("ts,roi->rtosi", alone, raw).reshape(len(raw), len(targets), len(sources))
         else:
             row, column = self.anchor(kind)
-            index, inside = [], []
-            for o, h, w in targets:
-                for i, hh, ww in sources:
-                    (up, down), (left, right) = divmod(hh - h, kind.dilation[0]), divmod(ww - w, kind.dilation[1])
-                    u, v = up + row, left + column
-                    good = not (down or right) and 0 <= u < kind.size[0] and 0 <= v < kind.size[1]
-                    inside.append(good)
-                    index.append(((o * raw.shape[2] + i) * kind.size[0] + u) * kind.size[1] + v if good else 0)
-            full = raw.flatten(1)[:, index].masked_fill(~torch.tensor(inside), 0.0)
-            full = full.reshape(len(raw), len(targets), len(sources))
+            full = torch.zeros(len(raw), len(targets), len(sources), dtype=raw.dtype)
+            places = {place: k for k, place in enumerate(sources)}
+            _, height, width = self.env.shape(param.source)
+            for t, (o, h, w) in enumerate(targets):
+                for i, u, v in product(range(raw.shape[2]), *map(range, kind.size)):
+                    hh, ww = h + (u - row) * kind.dilation[0], w + (v - column) * kind.dilation[1]
+                    if kind.circular:
+                        hh, ww = hh % height, ww % width
+                    if (i, hh, ww) in places:
+                        full[:, t, places[i, hh, ww]] += raw[:, o, i, u, v]
         return full
 
     def members(self, indices: tuple[str, ...]) -> Iterator[Member]:

@@ -227,3 +227,45 @@ def test_a_finc_unit_keeps_volumes_and_mixes_no_groups() -> None:
     assert torch.allclose(dense, torch.block_diag(*blocks))
     assert float(log_det.detach().abs()) == 0.0 and abs(float(torch.linalg.slogdet(dense)[1])) <= 1e-12
     assert (unit.inverse(z)[0] - x).abs().max() <= 1e-10
+
+
+def circular_jacobian(kernel: Tensor, anchor: Pair, dilation: Pair, image: Pair) -> Tensor:
+    """The same where x goes on with its other side."""
+    outputs, inputs, rows, columns = kernel.shape
+    found = torch.zeros(outputs, *image, inputs, *image, dtype=torch.float64)
+    for h, w, u, v in itertools.product(*map(range, (*image, rows, columns))):
+        down, right = h + (u - anchor[0]) * dilation[0], w + (v - anchor[1]) * dilation[1]
+        found[:, h, w, :, down % image[0], right % image[1]] += kernel[:, :, u, v]
+    return found.reshape(outputs * math.prod(image), -1)
+
+
+def test_circular_taps_meet_the_other_side() -> None:
+    """Any anchor, dilation and size, even kernels, and those larger than the image, which wrap around often."""
+    made = random.Random(5)
+    for number, (size, word, dilation) in enumerate(made.sample(GEOMETRIES, 60)):
+        torch.manual_seed(number)
+        image = (made.randint(1, 5), made.randint(1, 5))
+        kernel = torch.randn(3, 2, *size, dtype=torch.float64)
+        x = torch.randn(2, 2, *image, dtype=torch.float64)
+        found = family_conv(x, kernel, tap_of(word, size), dilation=dilation, circular=True)
+        matrix = circular_jacobian(kernel, tap_of(word, size), dilation, image)
+        assert torch.allclose(found.flatten(1), x.flatten(1) @ matrix.mT, atol=1e-12)
+
+
+def test_circular_kernels_in_nets() -> None:
+    """The values of a module are those of dense matrices."""
+    text = (resource("specs").parent / "tests" / "proof" / "accepted" / "conv_circular.mint").read_text("utf-8")
+    program = mintdsl.loads(text)
+    assert program.check().ok
+    module = program.compile("A")((2, 2, 3), dtype=torch.float64)
+    with torch.no_grad():
+        for weight in module.parameters():
+            weight.copy_(torch.randn_like(weight))
+    x = torch.randn(2, 2, 2, 3, dtype=torch.float64)
+    z, log_det = module(x)
+    assert float(log_det.detach().abs().max()) == 0.0
+    v, u = (module.n.get_parameter(name).detach() for name in ("V", "U"))
+    half = torch.relu(x[:, :1].flatten(1) @ circular_jacobian(v, (1, 1), (1, 1), (2, 3)).mT)
+    expected = x[:, 1:].flatten(1) + half @ circular_jacobian(u, (0, 3), (2, 1), (2, 3)).mT
+    assert torch.allclose(z[:, 1:].flatten(1), expected)
+    assert (module.inverse(z)[0] - x).abs().max() <= 1e-10

@@ -19,7 +19,8 @@ TRUSTED = (
     "reading: the statement is compared with that of the spec, read anew; how a spec is read, its shapes, sizes and "
     "indices included, is not checked a second time",
     "meaning: nodes, maps and steps compute what the language says; a map with a direction keeps the entries later "
-    "(upper: earlier) in the declared order and the diagonal; convolutions have stride 1, zero padding, their anchor "
+    "(upper: earlier) in the declared order and the diagonal; convolutions have stride 1, zeros outside unless they are "
+    "circular and then the other side of the image, their anchor "
     "at offset 0 and their other taps whole steps of the dilation from it",
     "splines: all bins are shares of at least the floor, of widths and of heights, slopes at knots from the floor to "
     "its inverse; there are at least two bins, and fewer than one over the floor",

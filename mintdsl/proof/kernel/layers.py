@@ -192,6 +192,8 @@ def determinant(param: Json) -> str:
         return "DET"
     if kind[0] != "conv" or kind[-2:] != [None, False]:
         raise Refused(f"{param['name']} has no determinant")
+    if "circular" in kind:
+        raise Refused(f"{param['name']} wraps around")
     taps = differences(param, "")
     if sorted(taps).count((0, 0)) != 1 or not any(
         all(a * dh + b * dw > 0 for dh, dw in taps if (dh, dw) != (0, 0)) for a, b in product((1, -1), (1, -1))
@@ -202,7 +204,7 @@ def determinant(param: Json) -> str:
 
 def differences(param: Json, corner: str) -> list[tuple[int, int]]:
     """Rows and columns from the pixel that each tap of a kernel reads to the one that it writes."""
-    word, (height, width), anchor, *dilation, _, _ = param["kind"]
+    word, (height, width), anchor, *dilation, _, _ = [part for part in param["kind"] if part != "circular"]
     [(down, right)] = dilation or [(1, 1)]
     if word != "conv" or any(type(n) is not int or n < 1 for n in (height, width, down, right)):
         raise Refused(f"{param['name']} is no kernel")
@@ -249,6 +251,8 @@ def check_layer(layer: Json, acts: Json, proof: Json, others: Flows) -> Known:
     order = ordered["order"]
     kinds = {name: params[name]["kind"] for name in maps}
     directions = {name: kind[-2] if kind[0] in ("conv", "linear") else None for name, kind in kinds.items()}
+    if any("circular" in kinds[name][2:] and direction is not None for name, direction in directions.items()):
+        raise Refused(f"{layer['name']}: what wraps around has no direction")
     if proof["order"] is not None:
         masked = [name for name, direction in directions.items() if direction is not None]
         if {directions[name] for name in masked} != {"lower", "upper"}:
