@@ -59,7 +59,8 @@ def differences(conv: ir.Conv, direction: str) -> list[tuple[int, int]]:
 def half_plane(conv: ir.Conv) -> tuple[int, int] | None:
     """A functional of rows and columns that is positive on the differences of all taps but the anchor; None: none is.
 
-    What wraps around reads in circles. Taps fill a rectangle, so where any functional is, one of the four diagonals is: the anchor is a corner.
+    Taps fill a rectangle, so where any functional is, one of the four diagonals is: the anchor is a corner. Of what
+    wraps around none is: pixels read each other in circles.
     """
     taps = [tap for tap in differences(conv, "lower" if conv.direction != "upper" else "upper") if tap != (0, 0)]
     if conv.circular:

@@ -239,7 +239,7 @@ class Weights:
         if param.bound.via == "raw":
             return raw
         own = TINY + _softplus(raw.diagonal(dim1=-2, dim2=-1))[0]
-        own = torch.ones_like(own) if param.bound.cmp == "== 1" else own
+        own = torch.ones_like(own) if param.bound.cmp == "== 1" or param.bound.via == "dominant" else own
         signs = self.raw.get(f"{self.prefix}{param.name}_sign")
         diagonal = torch.diag_embed(own if signs is None else own * signs)
         eye = torch.eye(raw.shape[-1], dtype=raw.dtype)
@@ -276,6 +276,15 @@ class Weights:
         whole = other.clone()
         whole[..., row, column] = matrix
         return whole
+
+    def subdued(self, param: ir.Param, raw: Tensor) -> Tensor:
+        """The taps beside the anchor, scaled until their norms, of order 256, add up to 1/2 at most."""
+        assert isinstance(param.kind, ir.Conv)
+        other = self.around(param, torch.zeros_like(raw[..., 0, 0]), raw)
+        values = torch.linalg.svdvals(other.flatten(3).movedim(-1, 1))  # [R, taps, n]
+        most = values.amax(-1, keepdim=True).clamp(min=1e-290)
+        sizes = ((values / most) ** 256).sum(-1) ** (1 / 256) * most[..., 0] * (1 + 2**-30)
+        return raw * (0.5 / sizes.sum(-1).clamp(min=0.5)).reshape(-1, 1, 1, 1, 1)
 
     def terms(self, param: ir.Param) -> Tensor:
         """The sizes of the terms that the entries of a matrix of factors are made of, [R, n, n]."""
@@ -318,7 +327,8 @@ class Weights:
         assert isinstance(kind, (ir.Conv, ir.Dense))
         raw = self.stored(param.name, member)
         if param.factored:
-            raw = self.around(param, self.factored(param), raw)
+            other = self.subdued(param, raw) if param.bound is not None and param.bound.via == "dominant" else raw
+            raw = self.around(param, self.factored(param), other)
         full = self.expanded(param, self.scaled(param, raw) if param.limited else raw)
         if kind.direction is None:
             return full

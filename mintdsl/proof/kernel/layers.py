@@ -10,7 +10,7 @@ from math import floor, inf
 from typing import NamedTuple
 
 from mintdsl.proof.kernel.exact import ANY, NONNEGATIVE, PLUS, POSITIVE, REAL, ZERO, Signed, Span, point
-from mintdsl.proof.kernel.facts import ASSUMED, INVERSES, Elementwise, constrained, norm, registered
+from mintdsl.proof.kernel.facts import ASSUMED, CIRCULAR, INVERSES, Elementwise, constrained, norm, registered
 from mintdsl.proof.kernel.flows import Flows, Known, applied, whole
 from mintdsl.proof.kernel.nets import order_of, read_by
 from mintdsl.proof.kernel.reading import Json, Refused, read_size, text
@@ -193,7 +193,11 @@ def determinant(param: Json) -> str:
     if kind[0] != "conv" or kind[-2:] != [None, False]:
         raise Refused(f"{param['name']} has no determinant")
     if "circular" in kind:
-        raise Refused(f"{param['name']} wraps around")
+        if param["with"][0] != "det != 0" or param["with"][2] not in CIRCULAR:
+            raise Refused(f"{param['name']} wraps around, which its anchor does not decide")
+        return "CIRCULANT"
+    if param["with"][2] == "dominant":
+        raise Refused(f"{param['name']} does not wrap around")
     taps = differences(param, "")
     if sorted(taps).count((0, 0)) != 1 or not any(
         all(a * dh + b * dw > 0 for dh, dw in taps if (dh, dw) != (0, 0)) for a, b in product((1, -1), (1, -1))

@@ -1,4 +1,5 @@
 # proves: A: invertible
+# class: A: lower, diag in [1, 1]
 # a circular convolution has no direction, so it stands in nets, and as a constant of the context
 mint 1
 net N from Image[C, H, W] to Image[C, H, W] {
