@@ -246,11 +246,8 @@ def _one_sided(bound: ir.Bound | None, node: ast.KindMap, kind: ir.MapKind, bag:
     if bound is None or bound.quantity != "det":
         return True
     if bound.via == "dominant" and not (isinstance(kind, ir.Conv) and kind.circular):
-        title, fix = (
-            "`via dominant` is for kernels with a circular boundary",
-            "`with det != 0`, or `det == 1 via householder`",
-        )
-        bag.error("E0701", bound.span, title, "no taps wrap around here", fixes=(Fix(f"write {fix}"),))
+        title, fix = "`via dominant` is for kernels with a circular boundary", Fix("write `with det != 0`")
+        bag.error("E0701", bound.span, title, "no taps wrap around here", fixes=(fix,))
         return False
     if not isinstance(kind, ir.Conv) or half_plane(kind) is not None:
         return True

@@ -81,8 +81,8 @@ _TOP = "mint 1\nlayer Example on Vec[D] ensures invertible {\n"
 CHAIN = Rule(
     "CHAIN",
     "e : bijection of R^D;  g a permutation, a map with det != 0 (rules DET, HALF-PLANE, CIRCULANT), a triangular map "
-    "(of any order) with diag != 0, a constant shift or factor != 0, a layer that is a bijection (rule APPLY), a strictly "
-    "monotone function onto R   =>   g(e) : bijection of R^D, log-dets add",
+    "(of any order) with diag != 0, a constant shift or factor != 0, a layer that is a bijection (rule APPLY), a "
+    "strictly monotone function onto R   =>   g(e) : bijection of R^D, log-dets add",
     "every link is onto R^D; a sum of two terms that both read the variable is no link",
     "composition of functions; chain rule; for P L U Kingma, Dhariwal, Glow, NeurIPS 2018, arXiv:1807.03039, "
     "section 3.2",

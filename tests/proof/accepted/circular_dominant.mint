@@ -1,5 +1,5 @@
 # proves: A: invertible
-# class: A: dense
+# class: A: dense, bijection by composition
 # of any size, with taps on both sides of the anchor
 mint 1
 layer A on Image[C, H, W] ensures invertible {

@@ -1,5 +1,5 @@
 # proves: A: invertible
-# class: A: dense
+# class: A: dense, bijection by composition
 # assumes: A: det(W) != 0 of A; det(V) != 0 of A
 mint 1
 layer A on Image[C, H, W] ensures invertible {
