@@ -1988,7 +1988,7 @@ layer A on Image[C, H, W] ensures invertible {
 }""",
     "circular_dominant": """
 layer A on Image[C, H, W] ensures invertible, inverse closed_form {
-  param W : conv 2x3 (anchor = bottom_right, boundary = circular) with det != 0 via dominant init near_identity(std = 0.1)
+  param W : conv 2x3 (anchor = bottom_right, boundary = circular) with det != 0 via dominant init near_identity
   map x -> W(x)
 }""",
     "circular_in_parts": """
