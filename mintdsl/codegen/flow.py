@@ -28,6 +28,7 @@ from mintdsl.core.canonical import reachable
 from mintdsl.core.interval import REAL
 from mintdsl.core.known_sizes import left_sizes, tiles
 from mintdsl.core.nat import Nat
+from mintdsl.core.walks import uses
 from mintdsl.proof.prover import FlowProof
 from mintdsl.source import Span
 
@@ -84,6 +85,11 @@ class FlowWriter:
         return [s for s in self.flow.steps if not isinstance(s.op, (ir.Dequantize, ir.Prior, ir.Classify))]
 
     @property
+    def _solves(self) -> bool:
+        """Whether a layer stands in its inverse direction."""
+        return any(isinstance(use, ir.Use) and use.inverted for use in uses(self.flow.steps))
+
+    @property
     def _head(self) -> ir.Step | None:
         return next((s for s in self.flow.steps if isinstance(s.op, ir.Classify)), None)
 
@@ -92,8 +98,13 @@ class FlowWriter:
         return next((s.op for s in self.flow.steps if isinstance(s.op, ir.Prior)), None)
 
     @property
+    def _absent(self) -> str:
+        """Why there is no log-det; nothing where there is one."""
+        return self.proof.passage.absent
+
+    @property
     def _log_det(self) -> str:
-        return "None" if self.proof.padded else "Tensor"
+        return "None" if self._absent else "Tensor"
 
     @property
     def _levels(self) -> int:
@@ -106,8 +117,10 @@ class FlowWriter:
         if self.proof.evaluation_only:
             lines.append("This holds in evaluation mode, for frozen statistics (rule BN).")
         lines += assumption_lines(self.proof.assumptions)
-        log_det = "none, the dimension grows" if self.proof.padded else "exact"
+        log_det = f"none, {self._absent}" if self._absent else "exact"
         lines.append(f"log_det: {log_det}; inverse: {self.proof.inverse}.")
+        if self._solves:
+            lines.append("Layers in their inverse direction are solved in `forward`, their residuals tested.")
         self.write.doc("\n".join(part for line in lines for part in line.split("\n")))
 
     # ------------------------------------------------------------ constructor
@@ -139,7 +152,7 @@ class FlowWriter:
             write(f"self.not_onto = {self._not_onto()}")
         if _uses(self._body) or flow.normal or self._head is not None or (self._prior is not None and self._prior.per):
             write('factory = {"device": device, "dtype": dtype}')
-        members = Members(self.flow, self.names, self.program, self.write, self.every, self.classes)
+        members = Members(self.flow, self.names, self.program, self.write, self.every, self.classes, self.proof.silent)
         members.run([*self._body, *(() if self._head is None else (self._head,))])
         listed = self._names(self._body)
         write.tuple("self.steps = ", listed)
@@ -182,7 +195,7 @@ class FlowWriter:
             shown = ", context [*, *context_shape]" if self.flow.given is not None else ""
             write(f'"""z and log |det dz/dx|; x [*, *event_shape]{shown}, log_det [*]."""')
             self._batch("x", "self.event_shape", "x")
-            if not self.proof.padded:
+            if not self._absent:
                 write("log_det = zero_log_det(x)")
             if self.flow.left:
                 write("parts = []  # of the latent: what leaves, in order, then the rest")
@@ -206,8 +219,8 @@ class FlowWriter:
             self.write("check_initialized(self)")
 
     def _return(self) -> None:
-        if self.proof.padded:
-            self.write("return unflatten_batch(x, lead), None  # the dimension grows: there is no log-det")
+        if self._absent:
+            self.write(f"return unflatten_batch(x, lead), None  # no log-det: {self._absent}")
         else:
             self.write("return unflatten_batch(x, lead), unflatten_batch(log_det, lead)")
 
@@ -218,9 +231,11 @@ class FlowWriter:
             write('"""x and log |det dx/dz|; iterative steps test their residual against `tol` (InversionError)."""')
             if self.names.extern:
                 write("one_function(self)")
+            if self._solves and self.proof.assumptions:
+                write("check_assumptions(self)  # what the proof assumes of stored numbers")
             self._initialized()
             self._batch("z", "self.latent_shape", "z")
-            if not self.proof.padded:
+            if not self._absent:
                 write("log_det = zero_log_det(x)")
             if self.flow.left:
                 write("*parts, x = latent_parts(x, self.latent_parts)")
@@ -234,8 +249,9 @@ class FlowWriter:
                 case ir.Use() | ir.StandardizeData():
                     module = lists.get(step.name, f"self.{self.names.member[step.name]}")
                     given = ", context" if self._takes_context(step.op) else ""
-                    options = "" if forward else ", tol=tol, max_iter=max_iter, fixed=fixed"
-                    self._apply(f"{module}{'' if forward else '.inverse'}(x{given}{options})")
+                    solved = forward == (isinstance(step.op, ir.Use) and step.op.inverted)
+                    options = "" if forward or not solved else ", tol=tol, max_iter=max_iter, fixed=fixed"
+                    self._apply(f"{module}{'.inverse' if solved else ''}(x{given}{options})")
                 case ir.Logit(alpha=alpha):
                     self._apply(f"{'logit_step' if forward else 'logit_inverse'}(x, {alpha!r})")
                 case ir.Standardize():
@@ -290,8 +306,8 @@ class FlowWriter:
             self.write(f"x = torch.cat(({f'x, {part}' if first else f'{part}, x'}), {axis})")
 
     def _apply(self, call: str, what: str = "x") -> None:
-        self.write(f"{what}, {'_' if self.proof.padded else 'term'} = {call}")
-        if not self.proof.padded:
+        self.write(f"{what}, {'_' if self._absent else 'term'} = {call}")
+        if not self._absent:
             self.write("log_det = log_det + term")
 
     def _loop(self, repeat: ir.Repeat, *, forward: bool, lists: Mapping[str, str]) -> None:

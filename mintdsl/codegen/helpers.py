@@ -23,6 +23,7 @@ FILES = (
     "factors",
     "conv_inverse",
     "circulant",
+    "exponential",
     "masks",
     "inits",
     "batch",

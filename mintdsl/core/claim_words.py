@@ -50,7 +50,7 @@ INVERSES: dict[str, str] = {
 }
 LOG_DETS: dict[str, str] = {
     "exact": "exact",
-    "none": "none: the dimension grows",
+    "none": "none",
 }
 
 CLOSED, ELEMENTWISE, ITERATIVE = INVERSES

@@ -28,7 +28,7 @@ def spectrum(kernel: Tensor, anchor: tuple[int, int], dilation: tuple[int, int],
     taps = kernel.to(torch.promote_types(kernel.dtype, torch.float32)).flatten(-2)
     places = (down[:, None] * width + along).flatten()
     torus = taps.new_zeros(*taps.shape[:-1], height * width).index_add(-1, places, taps)
-    found: Tensor = torch.fft.rfft2(torus.unflatten(-1, (height, width)))
+    found: Tensor = torch.fft.rfft2(torus.reshape(*taps.shape[:-1], height, width))
     return found.movedim((-2, -1), (0, 1))
 
 

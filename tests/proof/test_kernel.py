@@ -113,6 +113,7 @@ def test_the_examples_use_every_rule_and_every_claim() -> None:
         "repeat",
         "pair",
         "use",
+        "inverse",
     )
     assert all(f'"{word}"' in steps for word in words)
     claims = {claim[0] for d in definitions for claim in d.get("claims", [])}
@@ -539,9 +540,9 @@ def test_the_tables_are_those_of_the_registries() -> None:
 
 
 def timed(certificate: Json, statement: Json) -> float:
-    before = time.perf_counter()
+    before = time.process_time()
     recheck(certificate, statement)
-    return time.perf_counter() - before
+    return time.process_time() - before
 
 
 def chain(text: str, start: int, block: int, copies: int) -> Json:
@@ -641,6 +642,13 @@ def test_a_branch_that_is_no_contraction_is_refused(limit: float) -> None:
     refused(written, written["statement"])
 
 
+def test_a_residual_sum_without_a_log_det_has_none() -> None:
+    written = certified(RESIDUAL + "\nflow F on Vec[3] ensures invertible { A log_det exact  A }")
+    assert written["proofs"][-1]["log_det"] == "none" and recheck(written, written["statement"])[-1] == "F"
+    written["proofs"][-1]["log_det"] = "exact"
+    refused(written, written["statement"])
+
+
 def test_a_residual_sum_needs_the_bounds_that_the_statement_has() -> None:
     written = certified(RESIDUAL)
     for param in written["statement"]["definitions"][0]["params"]:
@@ -650,3 +658,17 @@ def test_a_residual_sum_needs_the_bounds_that_the_statement_has() -> None:
     written = certified(RESIDUAL)
     written["proofs"][0]["formulas"][0]["result"][-1][0] = "ADD"
     refused(written, written["statement"])
+
+
+def test_what_wraps_around_has_no_direction_and_no_anchor_that_decides() -> None:
+    """Statement and certificate forged alike: a masked kernel, factors at the anchor, and a form for circles alone."""
+    head = "layer A on Image[C, H, W] ensures invertible { param W : conv 3x3 "
+    for kind, old, new, why in (
+        ("lower with diag > 0", '"centre", "lower"', '"centre", "circular", "lower"', "no direction"),
+        ("(anchor = top_left) with det != 0", '"top_left", null', '"top_left", "circular", null', "wraps around"),
+        ("(anchor = top_left) with det != 0", '"plu"', '"dominant"', "does not wrap around"),
+    ):
+        found = certified(f"{head}{kind} map x -> W(x) }}")
+        changed = json.loads(json.dumps(found["statement"]).replace(old, new))
+        assert changed != found["statement"]
+        assert why in refused(forged(changed, *found["proofs"]), changed)

@@ -18,7 +18,8 @@ class Known(NamedTuple):
 
     `domain` None: not known to be one to one; `onto`: it takes all values of `inside`. Of a layer also the fact of its
     result, and the order in which that is triangular; of one in parts the fact of each, and the directions in which
-    the parts that it reads come before it: "diagonal" as well where there are none.
+    the parts that it reads come before it: "diagonal" as well where there are none. `residual`: it is one by rule RES,
+    and a flow may leave open how its log-det is computed.
     """
 
     domain: Span | None
@@ -33,6 +34,7 @@ class Known(NamedTuple):
     fact: Fact | None = None
     order: Json = None
     parts: tuple[tuple[Fact, set[str]], ...] = ()
+    residual: bool = False
 
     def then(self, step: Known) -> Known:
         """Rule I-COMP: what arrives must lie in the step's domain; where it is less than that, it is not onto."""
@@ -48,6 +50,14 @@ class Known(NamedTuple):
             max(self.log_det, step.log_det, key=LOG_DETS.index),
             self.evaluation or step.evaluation,
             tuple(dict.fromkeys((*self.assumes, *step.assumes))),
+        )
+
+    def inverted(self) -> Known:
+        """Rule INVERSE: of a map onto a box; it is undone by the map itself, and nothing bounds how steep it is."""
+        if self.domain is None or not self.onto:
+            raise Refused("only a map that is onto has an inverse direction")
+        return self._replace(
+            domain=self.inside, inside=self.domain, lip=inf, inverse="closed_form", fact=None, order=None, parts=()
         )
 
     def beside(self) -> Known:
@@ -167,7 +177,11 @@ class Flows(NamedTuple):
                 self.pair(inner, bindings)
                 return self.run(inner, bindings)
             case "use", [name, args, *how] if how in ([], ["exact"]):
-                return self.use(name, args, bindings)
+                known = self.use(name, args, bindings)
+                return known._replace(log_det="none") if known.residual and not how else known
+            case "inverse", [name, args, *how] if self.definitions[name]["kind"] == "layer":
+                forward = self.step("use", [name, args, *how], bindings)
+                return forward and forward.inverted()
             case _:
                 raise Refused(f"no rule for a step {word!r}")
 
@@ -191,11 +205,11 @@ class Flows(NamedTuple):
         return self.done[place]
 
     def pair(self, steps: Json, bindings: Json) -> None:
-        """Rule PAIR: one lower and one upper layer of one order."""
+        """Rule PAIR: one lower and one upper layer of one order; the inverse of a lower one is lower."""
         found = []
         for _, (word, *rest), _ in steps:
-            known = self.step(word, rest, bindings)
-            if word != "use" or known is None or known.fact is None:
+            known = self.use(rest[0], rest[1], bindings) if word in ("use", "inverse") else None
+            if known is None or known.fact is None:
                 raise Refused("a pair takes two layers")
             given = {name: value["direction"] for name, value in rest[1] if "direction" in value}
             found.append((given.get(known.fact.off, known.fact.off), known.order))

@@ -9,7 +9,7 @@ from itertools import product
 from math import floor, inf
 from typing import NamedTuple
 
-from mintdsl.proof.kernel.exact import ANY, NONNEGATIVE, PLUS, POSITIVE, REAL, ZERO, Signed, Span, point
+from mintdsl.proof.kernel.exact import ANY, NONNEGATIVE, PLUS, POSITIVE, REAL, ZERO, Number, Signed, Span, point
 from mintdsl.proof.kernel.facts import ASSUMED, CIRCULAR, INVERSES, Elementwise, constrained, norm, registered
 from mintdsl.proof.kernel.flows import Flows, Known, applied, whole
 from mintdsl.proof.kernel.nets import order_of, read_by
@@ -24,6 +24,7 @@ from mintdsl.proof.kernel.rules import (
     bent,
     constant,
     divide,
+    exponential,
     mapped,
     multiply,
     negated,
@@ -89,6 +90,8 @@ class Scope(NamedTuple):
                 return "LET", fact._replace(diag=fact.diag.renamed(names), values=fact.values.renamed(names))
             case "map", [name, indices, arg]:
                 return self.mapped(name, indices, facts[arg])
+            case "exp", [name, arg]:
+                return "EXP", exponential(facts[arg], steepness(self.params[name]))
             case "act", [act, arg]:
                 return "ACT", activate(facts[arg], self.act(act, facts[arg].values.forgotten))
             case "rq_spline", [bins, bound, floor, arg, *params]:
@@ -206,6 +209,16 @@ def determinant(param: Json) -> str:
     return "DET" if kind[1] == [1, 1] else "HALF-PLANE"
 
 
+def steepness(param: Json) -> Number:
+    """The bound of the norm of a map of which an exponential is taken: of one space, without a direction."""
+    bound, kind = norm(param["with"]), param["kind"]
+    if kind[0] not in ("conv", "linear") or kind[-2:] != [None, False] or text(param["from"]) != text(param["to"]):
+        raise Refused(f"{param['name']} has no exponential")
+    if not 0 < bound <= 4:
+        raise Refused(f"the norm of {param['name']} has no bound that counts the terms of its exponential")
+    return bound
+
+
 def differences(param: Json, corner: str) -> list[tuple[int, int]]:
     """Rows and columns from the pixel that each tap of a kernel reads to the one that it writes."""
     word, (height, width), anchor, *dilation, _, _ = [part for part in param["kind"] if part != "circular"]
@@ -245,6 +258,13 @@ def diagonals(params: Mapping[str, Json]) -> dict[str, Signed]:
 def check_layer(layer: Json, acts: Json, proof: Json, others: Flows) -> Known:
     """What is proved of a layer; each formula must be proved node by node."""
     params = {p["name"]: given(p, proof["bindings"]) for p in layer["params"]}
+    for p in params.values():
+        if (
+            p["kind"][0] == "conv"
+            and "circular" in p["kind"]
+            and (p["kind"][-2:] != [None, False] or norm(p["with"]) < inf)
+        ):
+            raise Refused(f"{p['name']} wraps around: it has no direction, and nothing bounds its norm")
     written = {name: (indices, nodes) for name, indices, nodes in layer["lets"]}
     formulas = [nodes for *_, nodes in (*layer["lets"], *layer["results"])]
     maps = {node[1] for nodes in formulas for node in nodes if node[0] == "map"}
@@ -255,8 +275,6 @@ def check_layer(layer: Json, acts: Json, proof: Json, others: Flows) -> Known:
     order = ordered["order"]
     kinds = {name: params[name]["kind"] for name in maps}
     directions = {name: kind[-2] if kind[0] in ("conv", "linear") else None for name, kind in kinds.items()}
-    if any("circular" in kinds[name][2:] and direction is not None for name, direction in directions.items()):
-        raise Refused(f"{layer['name']}: what wraps around has no direction")
     if proof["order"] is not None:
         masked = [name for name, direction in directions.items() if direction is not None]
         if {directions[name] for name in masked} != {"lower", "upper"}:
@@ -300,8 +318,10 @@ def check_layer(layer: Json, acts: Json, proof: Json, others: Flows) -> Known:
     known = found[0] if layer["split"] is None else joined(found, reads)
     inner = list(below.values())
     steps = [step for one in proof["formulas"] for part in (*one["lets"], [0, one["result"]]) for step in part[1]]
-    own = INVERSES[-1] if any(rule == "RES" for rule, _ in steps) else known.inverse
+    summed = any(rule == "RES" for rule, _ in steps)
+    own = INVERSES[-1] if summed else known.inverse
     return known._replace(
+        residual=summed,
         inverse=max((own, *(one.inverse for one in inner)), key=INVERSES.index),
         evaluation=evaluation or any(one.evaluation for one in inner),
         assumes=tuple(dict.fromkeys((*assumes, *(a for one in inner for a in one.assumes)))),
