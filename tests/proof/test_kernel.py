@@ -92,6 +92,7 @@ def test_the_examples_use_every_rule_and_every_claim() -> None:
         "DET",
         "HALF-PLANE",
         "CIRCULANT",
+        "EXP",
         "PICK",
         "NET",
         "APPLY",
