@@ -162,6 +162,7 @@ class Statement:
                 return [kind.kind, kind.per]
             case ir.Conv():
                 apart: list[Json] = [] if kind.dilation == (1, 1) else [list(kind.dilation)]
+                apart += ["circular"] if kind.circular else []
                 return ["conv", list(kind.size), kind.anchor, *apart, kind.direction, kind.strict]
             case ir.Dense():
                 return ["linear", kind.direction, kind.strict]

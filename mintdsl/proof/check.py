@@ -288,6 +288,7 @@ class _Walk:
         if direction is not None and not kind.strict:
             diagonal = self._diagonal(param, node.indices)
         fronts = half_plane(kind) if isinstance(kind, ir.Conv) else (0, 0)
+        circular = isinstance(kind, ir.Conv) and kind.circular
         result = modules.apply_map(
             argument,
             direction,
@@ -297,12 +298,15 @@ class _Walk:
             span=node.span,
             declared=param.span,
             cycle=self.working.cycle,
-            determinant=param.bound.interval if param.bound and param.factored and fronts is not None else None,
+            determinant=param.bound.interval if param.bound and param.factored and (circular or fronts) else None,
             limit=self._limit(param),
         )
         if param.factored:
             assert param.bound is not None
             kept = f"{param.bound.cmp} kept by {param.bound.via}"
+            if circular:
+                note = f"taps wrap around: a matrix for each frequency, {kept}"
+                return self._node("CIRCULANT", node.span, result, [below], note)
             if isinstance(kind, ir.Conv) and kind.size != (1, 1):
                 note = f"taps on one side of the anchor: fronts along {fronts}, det {kept} at the anchor"
                 return self._node("HALF-PLANE", node.span, result, [below], note)

@@ -206,6 +206,8 @@ def _reach(layer: ir.Layer, env: Env) -> Window:
                 inner, kind = of(node.arg), layer.param(node.param).kind
                 if inner is None or not isinstance(kind, ir.Conv):
                     return inner
+                if kind.circular:
+                    return EVERYWHERE
                 param = layer.param(node.param)
                 return inner.moved(_kernel(kind, env.shape(param.source)[0], env.shape(param.target)[0], layer, env))
             case ir.Exponential():

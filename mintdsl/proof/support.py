@@ -26,7 +26,7 @@ from mintdsl.core.live import half_plane
 from mintdsl.core.nat import Nat
 from mintdsl.core.orders import ORDERS, Order
 from mintdsl.core.places import part_places
-from mintdsl.proof.cells import convolved, lanes, mixed, moved, taps
+from mintdsl.proof.cells import around, convolved, lanes, mixed, moved, taps
 from mintdsl.proof.stages import (
     Append,
     Apply,
@@ -344,6 +344,7 @@ class _Formula:
                 return moved(cells, sources(Move(ir.Permute(axis, seed), source)), self.width // 8)
             case ir.Conv() as conv:
                 kept = taps(conv, target[0], source[0], *self.order(conv, param))
+                kept = around(kept, target) if conv.circular else kept
                 return convolved(cells, kept, source[0], target, self.width)
             case ir.Dense() as dense:
                 if len(source) != 1:

@@ -19,9 +19,9 @@ TRUSTED = (
     "reading: the statement is compared with that of the spec, read anew; how a spec is read, its shapes, sizes and "
     "indices included, is not checked a second time",
     "meaning: nodes, maps and steps compute what the language says; a map with a direction keeps the entries later "
-    "(upper: earlier) in the declared order and the diagonal; convolutions have stride 1, zero padding, their anchor "
-    "at offset 0 and their other taps whole steps of the dilation from it; the series of an exponential, of a norm "
-    "of at most 4, is summed until what is left is below rounding",
+    "(upper: earlier) in the declared order and the diagonal; convolutions have stride 1, zeros outside, circular ones "
+    "the other side of the image, their anchor at offset 0 and their other taps whole steps of the dilation from it; "
+    "the series of an exponential, of a norm of at most 4, is summed until what is left is below rounding",
     "splines: all bins are shares of at least the floor, of widths and of heights, slopes at knots from the floor to "
     "its inverse; there are at least two bins, and fewer than one over the floor",
     "mixtures: there is at least one component, each of a weight and a scale > 0",
@@ -42,12 +42,16 @@ SETS: Mapping[str, tuple[Callable[..., Span], tuple[str, ...]]] = {
     "!= 0": (lambda: POSITIVE, ("signed", "signed_exp", "raw")),
     "== 1": (lambda: ONE, ("unit",)),
     ">= <=": (lambda m, top: Span(m, top), ("sigmoid",)),
-    "det != 0": (lambda: POSITIVE, ("plu", "qr", "lower", "upper", "raw")),  # of the magnitude, here and below
+    "det != 0": (
+        lambda: POSITIVE,
+        ("plu", "qr", "lower", "upper", "raw", "dominant"),
+    ),  # of the magnitude, here and below
     "lip <=": (lambda c: Span(Fraction(0), c), ("spectral",)),  # of each entry
     "det == 1": (lambda: ONE, ("unit_lower", "unit_upper", "householder")),
 }
 FREE_SIGN = ("signed", "signed_exp", "raw", "spectral")  # the set is that of the magnitude
 ASSUMED = ("raw",)  # the module tests it
+CIRCULAR = ("raw", "dominant")  # of a circular kernel: it speaks of the matrix of every frequency of the image
 
 
 def constrained(cmp: str, numbers: list[float], via: str) -> tuple[Span, bool]:

@@ -10,7 +10,7 @@ from math import floor, inf
 from typing import NamedTuple
 
 from mintdsl.proof.kernel.exact import ANY, NONNEGATIVE, PLUS, POSITIVE, REAL, ZERO, Number, Signed, Span, point
-from mintdsl.proof.kernel.facts import ASSUMED, INVERSES, Elementwise, constrained, norm, registered
+from mintdsl.proof.kernel.facts import ASSUMED, CIRCULAR, INVERSES, Elementwise, constrained, norm, registered
 from mintdsl.proof.kernel.flows import Flows, Known, applied, whole
 from mintdsl.proof.kernel.nets import order_of, read_by
 from mintdsl.proof.kernel.reading import Json, Refused, read_size, text
@@ -220,6 +220,12 @@ def determinant(param: Json) -> str:
         return "DET"
     if kind[0] != "conv" or kind[-2:] != [None, False]:
         raise Refused(f"{param['name']} has no determinant")
+    if "circular" in kind:
+        if param["with"][0] != "det != 0" or param["with"][2] not in CIRCULAR:
+            raise Refused(f"{param['name']} wraps around, which its anchor does not decide")
+        return "CIRCULANT"
+    if param["with"][2] == "dominant":
+        raise Refused(f"{param['name']} does not wrap around")
     taps = differences(param, "")
     if sorted(taps).count((0, 0)) != 1 or not any(
         all(a * dh + b * dw > 0 for dh, dw in taps if (dh, dw) != (0, 0)) for a, b in product((1, -1), (1, -1))
@@ -240,7 +246,7 @@ def steepness(param: Json) -> Number:
 
 def differences(param: Json, corner: str) -> list[tuple[int, int]]:
     """Rows and columns from the pixel that each tap of a kernel reads to the one that it writes."""
-    word, (height, width), anchor, *dilation, _, _ = param["kind"]
+    word, (height, width), anchor, *dilation, _, _ = [part for part in param["kind"] if part != "circular"]
     [(down, right)] = dilation or [(1, 1)]
     if word != "conv" or any(type(n) is not int or n < 1 for n in (height, width, down, right)):
         raise Refused(f"{param['name']} is no kernel")
@@ -277,6 +283,13 @@ def diagonals(params: Mapping[str, Json]) -> dict[str, Signed]:
 def check_layer(layer: Json, acts: Json, proof: Json, others: Flows) -> Known:
     """What is proved of a layer; each formula must be proved node by node."""
     params = {p["name"]: given(p, proof["bindings"]) for p in layer["params"]}
+    for p in params.values():
+        if (
+            p["kind"][0] == "conv"
+            and "circular" in p["kind"]
+            and (p["kind"][-2:] != [None, False] or norm(p["with"]) < inf)
+        ):
+            raise Refused(f"{p['name']} wraps around: it has no direction, and nothing bounds its norm")
     written = {name: (indices, nodes) for name, indices, nodes in layer["lets"]}
     formulas = [nodes for *_, nodes in (*layer["lets"], *layer["results"])]
     maps = {node[1] for nodes in formulas for node in nodes if node[0] == "map"}
