@@ -344,6 +344,21 @@ class FactorOut:
 
 
 @record
+class Ode:
+    """The value at `until` of the solution of dz/dt = field(z, t) that starts at t = 0 in the variable.
+
+    `method` is a solver of the registry and `tol` its tolerance of a step; the trace of the field's Jacobian is exact,
+    or estimated with `probes` draws of noise.
+    """
+
+    field: NetParam
+    method: str
+    until: float
+    tol: float
+    probes: int | None = None
+
+
+@record
 class Repeat:
     """`count` copies of the steps, each with parameters of its own."""
 
@@ -365,6 +380,7 @@ Op: TypeAlias = (
     | StandardizeData
     | Pad
     | FactorOut
+    | Ode
     | Classify
     | Logit
     | Dequantize

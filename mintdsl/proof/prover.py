@@ -12,7 +12,7 @@ from math import inf
 from typing import assert_never
 
 from mintdsl.core import ir
-from mintdsl.core.claim_words import ABSENT, EXACT
+from mintdsl.core.claim_words import ABSENT, LOG_DETS
 from mintdsl.core.interval import REAL, UNIT, Interval, product_above
 from mintdsl.core.nat import Nat
 from mintdsl.core.walks import uses
@@ -20,6 +20,8 @@ from mintdsl.diagnostics.model import Bag, Diagnostic, Edit, Fix, Label, Safety
 from mintdsl.proof.check import Bindings, LayerProof, check_layer
 from mintdsl.proof.claims import flow_claim
 from mintdsl.proof.derivation import Derivation
+from mintdsl.proof.jacobian import Smooth
+from mintdsl.proof.lipschitz import field_growth, not_lipschitz
 from mintdsl.proof.rules.flows import (
     IDENTITY,
     Bijection,
@@ -34,6 +36,8 @@ from mintdsl.proof.rules.flows import (
     permutation,
     scaling,
 )
+from mintdsl.proof.rules.ode import continuous
+from mintdsl.proof.undefined import Undefined
 from mintdsl.records import record, replace
 from mintdsl.source import Span
 
@@ -55,7 +59,7 @@ class FlowProof:
     @property
     def log_det(self) -> str:
         """The kind of the log-determinant."""
-        return ABSENT if self.passage.padded else EXACT
+        return ABSENT if self.passage.padded else self.passage.log_det
 
     @property
     def inverse(self) -> str:
@@ -258,6 +262,8 @@ class _FlowWalk:
                 return after, Derivation("PAIR", step.span, text, inner, title="pair")
             case ir.Use():
                 return self._use(step, step.op, before)
+            case ir.Ode():
+                return self._ode(step, step.op, before)
             case _:
                 assert_never(step.op)
 
@@ -269,6 +275,8 @@ class _FlowWalk:
                 self.lost.setdefault("onto", span)
             if before.preserving and not after.preserving:
                 self.lost.setdefault("volume_preserving", span)
+            if after.log_det != before.log_det:
+                self.lost["log_det"] = span
             if after.inverse != before.inverse:
                 self.lost["inverse"] = span
             return after
@@ -284,6 +292,24 @@ class _FlowWalk:
             notes=("domains are ints(n), unit, positive, real; a smaller one may enter a larger one, not the reverse",),
         )
         return before
+
+    def _ode(self, step: ir.Step, op: ir.Ode, before: Passage) -> tuple[Passage, Derivation]:
+        name = op.field.net.name
+        try:
+            growth = field_growth(op, self.bindings)
+            own = continuous(growth, op.probes is not None)
+            problem = not_lipschitz(step, name, growth) if own is None else None
+        except Undefined as undefined:
+            own, problem = None, undefined.diagnostic
+        if own is None:
+            self.broken = True
+            assert problem is not None
+            self.bag.add(problem)
+            return before, Derivation("ODE", step.span, "nothing is proved", (), title=f"ode {name}")
+        kind = "diffeomorphism" if growth.smooth is not Smooth.KINKS else "bi-Lipschitz bijection"
+        text = f"{kind} of R^D, as {name} is Lipschitz in the state; log-det {LOG_DETS[own.log_det]}"
+        title = f"ode {name} by {op.method}(until = {op.until:g}, tol = {op.tol:g})"
+        return self._after(before, own, step.span), Derivation("ODE", step.span, text, (), title=title)
 
     def _use(self, step: ir.Step, use: ir.Use, before: Passage) -> tuple[Passage, Derivation]:
         proof = self.prover.prove(use.definition, self.prover.bindings_of(use, self.bindings))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import inf, nextafter
 
-from mintdsl.core.claim_words import CLOSED, INVERSES, weakest
+from mintdsl.core.claim_words import CLOSED, EXACT, INVERSES, LOG_DETS, weakest
 from mintdsl.core.interval import REAL, Interval, product_above
 from mintdsl.proof.jacobian import DENSE, NONE, Fibre, Jacobian
 from mintdsl.proof.rules.model import MINTNET, Rule, vec
@@ -42,7 +42,7 @@ class Passage:
 
     Its values lie in the box `inside`; `image` is the box that it is onto, None when that is no fixed box; `why` says
     what is missed. The rest is that of the weakest step: `preserving` volumes, the kind of its `inverse`, a bound `lip`
-    of its Lipschitz constant (in the 2-norm), `padded` when the dimension grows, `evaluation` when it holds for frozen
+    of its Lipschitz constant (in the 2-norm), the kind of its `log_det`, `padded` when the dimension grows, `evaluation` when it holds for frozen
     statistics only, `assumptions` that the module tests.
     """
 
@@ -56,6 +56,7 @@ class Passage:
     evaluation: bool = False
     why: str = ""
     assumptions: tuple[str, ...] = ()
+    log_det: str = EXACT
 
 
 IDENTITY = Passage()
@@ -84,6 +85,7 @@ def compose(before: Passage, step: Passage) -> Passage | str:
         before.evaluation or step.evaluation,
         why,
         tuple(dict.fromkeys((*before.assumptions, *step.assumptions))),
+        weakest(LOG_DETS, before.log_det, step.log_det),
     )
 
 
