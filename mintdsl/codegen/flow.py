@@ -25,6 +25,7 @@ from mintdsl.codegen.naming import Names, loop_names
 from mintdsl.codegen.residual import write_certify
 from mintdsl.core import ir
 from mintdsl.core.canonical import reachable
+from mintdsl.core.claim_words import LOG_DETS
 from mintdsl.core.interval import REAL
 from mintdsl.core.known_sizes import left_sizes, tiles
 from mintdsl.core.nat import Nat
@@ -106,7 +107,7 @@ class FlowWriter:
         if self.proof.evaluation_only:
             lines.append("This holds in evaluation mode, for frozen statistics (rule BN).")
         lines += assumption_lines(self.proof.assumptions)
-        log_det = "none, the dimension grows" if self.proof.padded else "exact"
+        log_det = "none, the dimension grows" if self.proof.padded else LOG_DETS[self.proof.log_det]
         lines.append(f"log_det: {log_det}; inverse: {self.proof.inverse}.")
         self.write.doc("\n".join(part for line in lines for part in line.split("\n")))
 
@@ -164,7 +165,7 @@ class FlowWriter:
         names = []
         for step in steps:
             match step.op:
-                case ir.Use() | ir.StandardizeData() | ir.FactorOut(prior=ir.NetParam()):
+                case ir.Use() | ir.StandardizeData() | ir.Ode() | ir.FactorOut(prior=ir.NetParam()):
                     names.append(f'"{self.names.member[step.name]}"')
                 case ir.Repeat() | ir.Pair():
                     names += self._names(step.op.steps)
@@ -231,7 +232,7 @@ class FlowWriter:
         """Statements of a block; `lists` gives the variable of a module inside its loops."""
         for step in steps if forward else reversed(steps):
             match step.op:
-                case ir.Use() | ir.StandardizeData():
+                case ir.Use() | ir.StandardizeData() | ir.Ode():
                     module = lists.get(step.name, f"self.{self.names.member[step.name]}")
                     given = ", context" if self._takes_context(step.op) else ""
                     options = "" if forward else ", tol=tol, max_iter=max_iter, fixed=fixed"
@@ -334,10 +335,16 @@ class FlowWriter:
         with write.block("def frozen(self) -> AbstractContextManager[nn.Module]:"):
             write('"""Compute effective weights once for everything inside `with model.frozen():`."""')
             write("return frozen_weights(self)")
-        below = (self.program.callable(key) for key in reachable(self.program, self.key))
+        below = [self.program.callable(key) for key in reachable(self.program, self.key)]
+        below_flows = [flow for flow in below if isinstance(flow, ir.Flow)]
         if any(p.limited for layer in below if isinstance(layer, ir.Layer) for p in layer.params):
             write()
             write_certify(write)
+        if any(has_ode(flow.steps) for flow in below_flows):
+            write()
+            with write.block("def energies(self) -> AbstractContextManager[Energy]:"):
+                write('"""Inside, continuous flows take the integrals of |f|^2 and of |df/dz|^2, which regularise them."""')
+                write("return measured_energies(self)")
         if self._head is not None:
             write()
             with write.block(f"def logits(self, x: Tensor{optional}) -> Tensor:"):
@@ -378,11 +385,17 @@ def _empty(step: ir.Step) -> bool:
     return isinstance(step.op, ir.Repeat) and all(map(_empty, step.op.steps))
 
 
+def has_ode(steps: Sequence[ir.Step]) -> bool:
+    """Whether one of the steps is a continuous flow."""
+    inner = [step.op.steps for step in steps if isinstance(step.op, (ir.Repeat, ir.Pair))]
+    return any(isinstance(step.op, ir.Ode) for step in steps) or any(map(has_ode, inner))
+
+
 def _uses(steps: Sequence[ir.Step]) -> list[str]:
     names = []
     for step in steps:
         match step.op:
-            case ir.Use() | ir.StandardizeData():
+            case ir.Use() | ir.StandardizeData() | ir.Ode():
                 names.append(step.name)
             case ir.Repeat() | ir.Pair():
                 names += _uses(step.op.steps)

@@ -39,6 +39,7 @@ FILES = (
     "layer",
     "chain",
     "residual",
+    "ode",
     "certify",
     "parts",
     "bends",

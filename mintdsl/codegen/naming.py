@@ -178,7 +178,9 @@ def _steps(steps: tuple[ir.Step, ...]) -> list[str]:
     names = []
     for step in steps:
         match step.op:
-            case ir.Use() | ir.StandardizeData() | ir.Classify() | ir.Permute() | ir.FactorOut(prior=ir.NetParam()):
+            case ir.Use() | ir.StandardizeData() | ir.Classify() | ir.Permute() | ir.Ode():
+                names.append(step.name)
+            case ir.FactorOut(prior=ir.NetParam()):
                 names.append(step.name)
             case ir.Repeat() | ir.Pair():
                 names += _steps(step.op.steps)

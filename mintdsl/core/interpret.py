@@ -17,6 +17,7 @@ from mintdsl.core.dual import Determinant, Dual, chain, combine, constant, deter
 from mintdsl.core.interpret_env import Argument, BoundAct, Env, Given, bind, bind_net, evaluate_size
 from mintdsl.core.interpret_layer import Tensor, Watch, activate, apply_layer, apply_net, apply_weights
 from mintdsl.core.interpret_moves import halves, leaves, sources
+from mintdsl.core.interpret_ode import integrated
 from mintdsl.core.interpret_parameters import estimates, find, layers, parameters, path_of, prior_place
 from mintdsl.core.interpret_weights import Raw, Weights, channel_of, channels_of, effective, param_shape, stored
 
@@ -229,6 +230,10 @@ class _Walk:
                     part = [self.value[k] for k in gone]
                     self.value = [self.value[k] for k in kept]
                     self.left = self.left + (part if prior is None else self.normal(prior, part, env, path))
+                    self._leave(path)
+                case ir.Ode() as flow:
+                    weights = Weights(flow.field.net, bind_net(flow.field, env), self.raw, f"{path}.field.")
+                    self.value = integrated(weights, self.value, flow.until, self.watch)
                     self._leave(path)
                 case ir.Dequantize() | ir.Prior() | ir.Classify():
                     pass  # outside the bijection

@@ -189,6 +189,9 @@ def _uses(
                 dims = halves(dims)[0]
                 if prior is not None:
                     found += [(path_of(prefix, step, copy) + ".", prior.net, bind_net(prior, env)) for copy in copies]
+            case ir.Ode(field=field):
+                inner = bind_net(field, env)
+                found += [(path_of(prefix, step, copy) + ".field.", field.net, inner) for copy in copies]
             case ir.Logit() | ir.Standardize() | ir.Dequantize() | ir.Prior() | ir.Classify():
                 pass
             case other:
