@@ -72,7 +72,7 @@ class OdeStep(nn.Module):
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """z at `until` [B, *event] and log |det| [B], to solver tolerance."""
-        return solved(self, x, 0.0, self.until, self.tol, MOST_STEPS)
+        return ode_solution(self, x, 0.0, self.until, self.tol, MOST_STEPS)
 
     def inverse(
         self,
@@ -92,7 +92,7 @@ class OdeStep(nn.Module):
             name = self.path or type(self).__name__
             raise InversionError(name, sample, tuple(place), math.inf, self.tol, "no step", "z is not finite")
         most = MOST_STEPS if max_iter is None else max_iter
-        return solved(self, z, self.until, 0.0, self.tol if tol is None else tol, most)
+        return ode_solution(self, z, self.until, 0.0, self.tol if tol is None else tol, most)
 
 
 def solver_library():  # type: ignore[no-untyped-def]
@@ -105,7 +105,7 @@ def solver_library():  # type: ignore[no-untyped-def]
 
 
 @torch.compiler.disable
-def solved(step: OdeStep, z: Tensor, start: float, end: float, tol: float, most: int) -> tuple[Tensor, Tensor]:
+def ode_solution(step: OdeStep, z: Tensor, start: float, end: float, tol: float, most: int) -> tuple[Tensor, Tensor]:
     """z [B, *event] moved from the time `start` to `end`, and the integral of the trace on the way [B].
 
     Never in 16 bits under autocast. ValueError for numbers of 16 bits, and for exact traces of too many elements;
