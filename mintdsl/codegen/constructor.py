@@ -130,9 +130,10 @@ def write_constructor(c: LayerContext) -> None:
     layer, write, names = c.layer, c.write, c.names
     start = len(write.lines)
     more = places(layer)[1:]
-    write.call(
-        "def __init__", signature(layer.shape, layer.formals, names, {}, [word for word, _ in more]), " -> None:"
-    )
+    arguments = signature(layer.shape, layer.formals, names, {}, [word for word, _ in more])
+    if c.residual:
+        arguments.insert(-2, 'log_det: str = "exact"')
+    write.call("def __init__", arguments, " -> None:")
     write.depth += 1
     write("super().__init__()")
     write(f"self.event_shape = {shapes.shape(layer.shape, {}) if concrete(layer.shape) else 'tuple(shape)'}")
@@ -165,6 +166,7 @@ def write_constructor(c: LayerContext) -> None:
         write_checked_formals(layer.formals, names, layer.name, write)
     _proved_only(c)
     if c.residual:
+        write("self.log_det = kind_of_log_det(log_det)")
         write_contraction(c)
     sizes = [extent for _, extent in layer.indices]
     sizes += [d for p in layer.params for s in _sides(p) if s != layer.shape for d in s.dims]

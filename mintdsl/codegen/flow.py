@@ -93,8 +93,13 @@ class FlowWriter:
         return next((s.op for s in self.flow.steps if isinstance(s.op, ir.Prior)), None)
 
     @property
+    def _absent(self) -> str:
+        """Why there is no log-det; nothing where there is one."""
+        return self.proof.passage.absent
+
+    @property
     def _log_det(self) -> str:
-        return "None" if self.proof.padded else "Tensor"
+        return "None" if self._absent else "Tensor"
 
     @property
     def _levels(self) -> int:
@@ -107,7 +112,7 @@ class FlowWriter:
         if self.proof.evaluation_only:
             lines.append("This holds in evaluation mode, for frozen statistics (rule BN).")
         lines += assumption_lines(self.proof.assumptions)
-        log_det = "none, the dimension grows" if self.proof.padded else LOG_DETS[self.proof.log_det]
+        log_det = f"none, {self._absent}" if self._absent else LOG_DETS[self.proof.log_det]
         lines.append(f"log_det: {log_det}; inverse: {self.proof.inverse}.")
         self.write.doc("\n".join(part for line in lines for part in line.split("\n")))
 
@@ -140,7 +145,7 @@ class FlowWriter:
             write(f"self.not_onto = {self._not_onto()}")
         if _uses(self._body) or flow.normal or self._head is not None or (self._prior is not None and self._prior.per):
             write('factory = {"device": device, "dtype": dtype}')
-        members = Members(self.flow, self.names, self.program, self.write, self.every, self.classes)
+        members = Members(self.flow, self.names, self.program, self.write, self.every, self.classes, self.proof.silent)
         members.run([*self._body, *(() if self._head is None else (self._head,))])
         listed = self._names(self._body)
         write.tuple("self.steps = ", listed)
@@ -183,7 +188,7 @@ class FlowWriter:
             shown = ", context [*, *context_shape]" if self.flow.given is not None else ""
             write(f'"""z and log |det dz/dx|; x [*, *event_shape]{shown}, log_det [*]."""')
             self._batch("x", "self.event_shape", "x")
-            if not self.proof.padded:
+            if not self._absent:
                 write("log_det = zero_log_det(x)")
             if self.flow.left:
                 write("parts = []  # of the latent: what leaves, in order, then the rest")
@@ -207,8 +212,8 @@ class FlowWriter:
             self.write("check_initialized(self)")
 
     def _return(self) -> None:
-        if self.proof.padded:
-            self.write("return unflatten_batch(x, lead), None  # the dimension grows: there is no log-det")
+        if self._absent:
+            self.write(f"return unflatten_batch(x, lead), None  # no log-det: {self._absent}")
         else:
             self.write("return unflatten_batch(x, lead), unflatten_batch(log_det, lead)")
 
@@ -221,7 +226,7 @@ class FlowWriter:
                 write("one_function(self)")
             self._initialized()
             self._batch("z", "self.latent_shape", "z")
-            if not self.proof.padded:
+            if not self._absent:
                 write("log_det = zero_log_det(x)")
             if self.flow.left:
                 write("*parts, x = latent_parts(x, self.latent_parts)")
@@ -291,8 +296,8 @@ class FlowWriter:
             self.write(f"x = torch.cat(({f'x, {part}' if first else f'{part}, x'}), {axis})")
 
     def _apply(self, call: str, what: str = "x") -> None:
-        self.write(f"{what}, {'_' if self.proof.padded else 'term'} = {call}")
-        if not self.proof.padded:
+        self.write(f"{what}, {'_' if self._absent else 'term'} = {call}")
+        if not self._absent:
             self.write("log_det = log_det + term")
 
     def _loop(self, repeat: ir.Repeat, *, forward: bool, lists: Mapping[str, str]) -> None:
@@ -343,7 +348,9 @@ class FlowWriter:
         if any(has_ode(flow.steps) for flow in below_flows):
             write()
             with write.block("def energies(self) -> AbstractContextManager[Energy]:"):
-                write('"""Inside, continuous flows take the integrals of |f|^2 and of |df/dz|^2, which regularise them."""')
+                write(
+                    '"""Inside, continuous flows take the integrals of |f|^2 and of |df/dz|^2, which regularise them."""'
+                )
                 write("return measured_energies(self)")
         if self._head is not None:
             write()

@@ -126,6 +126,7 @@ IMPORTS = (
     ("contextmanager", "from contextlib import contextmanager"),
     ("Fraction", "from fractions import Fraction"),
     ("partial", "from functools import partial"),
+    ("ModuleType", "from types import ModuleType"),
     ("NamedTuple", "from typing import NamedTuple"),
     ("Protocol", "from typing import Protocol"),
     ("torch", "import torch"),

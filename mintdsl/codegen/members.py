@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from mintdsl.codegen import shapes
@@ -18,7 +18,10 @@ PRIOR_CLASSES = {"normal": "NormalPrior", "logistic": "LogisticPrior", "learned_
 
 @dataclass(slots=True)
 class Members:
-    """Writes the members of one flow; `every` has the names of all definitions, `classes` their classes."""
+    """Writes the members of one flow; `every` has the names of all definitions, `classes` their classes.
+
+    `silent` has the names of the steps whose log-det nobody asks for.
+    """
 
     flow: ir.Flow
     names: Names
@@ -26,6 +29,7 @@ class Members:
     write: Writer
     every: Mapping[str, Names]
     classes: Mapping[str, str]
+    silent: Collection[str]
 
     def run(self, steps: Sequence[ir.Step], counts: Sequence[str] = ()) -> None:
         """A member for each step that has a module, or as many as the repeats around it say."""
@@ -66,6 +70,7 @@ class Members:
             **{f.name: f"self.{self.names.member[f.name]}" for f in self.flow.formals if f.type in ("Act", "Init")},
         }
         args += [f"{inner[n]}={shapes.argument(v, here)}" for n, v in use.args if defaults[n] != v]
+        args += ['log_det="none"'] * (step.name in self.silent and isinstance(callee, ir.Layer))
         args += [*passed_on(self.every[use.definition]), "**factory"]
         self._made(step, self.classes[use.definition], args, counts)
 

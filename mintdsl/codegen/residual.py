@@ -8,19 +8,21 @@ from mintdsl.codegen.coupling import INVERSE
 from mintdsl.codegen.emit import Writer
 from mintdsl.core import ir
 
+RESULT = "tuple[Tensor, Tensor | None]"
+
 
 def write_residual_methods(c: LayerContext) -> None:
     """`forward` and `inverse`."""
     write, passed = c.write, ", context" if c.given is not None else ""
     named = ", context=context" if c.given is not None else ""
-    with write.block("def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:"):
+    with write.block(f"def forward(self, x: Tensor, context: Tensor | None = None) -> {RESULT}:"):
         write(f'"""f(x) and log |det df/dx|, of the dense Jacobian; x [*, *event_shape]{c.shown_context}."""')
         c.write_no_context()
         c.write_batch("x")
         write(f"y, log_det = residual_forward(self, x{passed})")
-        write("return unflatten_batch(y, lead), unflatten_batch(log_det, lead)")
+        write("return unflatten_batch(y, lead), with_lead(log_det, lead)")
     write()
-    write.call("def inverse", INVERSE, " -> tuple[Tensor, Tensor]:")
+    write.call("def inverse", INVERSE, f" -> {RESULT}:")
     with write.indented():
         write('"""x with f(x) = z and log |det dx/dz|. Banach iteration, whose number of steps the contraction gives.')
         write()
@@ -35,7 +37,7 @@ def write_residual_methods(c: LayerContext) -> None:
             write(f"x, log_det = fixed_residual(self, z, fixed[0]{named})")
         with write.block("else:"):
             write(f"x, log_det = invert_residual(self, z, tol, max_iter{named})")
-        write("return unflatten_batch(x, lead), unflatten_batch(log_det, lead)")
+        write("return unflatten_batch(x, lead), with_lead(log_det, lead)")
 
 
 def write_contraction(c: LayerContext) -> None:

@@ -30,7 +30,11 @@ _ALL = (
     ClaimWord("onto", ("onto",), "every value of the whole space is reached"),
     ClaimWord("invertible", ("invertible",), "a bijection of the whole space: injective and onto"),
     ClaimWord("volume_preserving", ("volume_preserving",), "|det J| = 1 everywhere"),
-    ClaimWord("log_det", ("log_det exact", "log_det solver", "log_det estimated", "log_det none"), "the kind of the log-determinant, or a stronger one"),
+    ClaimWord(
+        "log_det",
+        ("log_det exact", "log_det solver", "log_det estimated", "log_det none"),
+        "the kind of the log-determinant, or a stronger one",
+    ),
     ClaimWord(
         "inverse",
         ("inverse closed_form", "inverse elementwise", "inverse iterative", "inverse solver"),
@@ -53,7 +57,7 @@ LOG_DETS: dict[str, str] = {
     "exact": "exact",
     "solver": "to solver tolerance",
     "estimated": "unbiased estimate, to solver tolerance",
-    "none": "none: the dimension grows",
+    "none": "none",
 }
 
 CLOSED, ELEMENTWISE, ITERATIVE, SOLVED = INVERSES

@@ -81,7 +81,7 @@ CODES: dict[str, Code] = _all(
     ("E0605", "dequantize stands first", ""),
     ("E0606", "values outside the domain of the next step", "I-COMP"),
     ("E0607", "a factor stands in the outermost flow, outside of blocks", "FACTOR"),
-    ("E0608", "a residual layer or an ode in a flow without a `log_det`", "RES"),
+    ("E0608", "a residual layer in a density, or an ode, without a `log_det`", "RES"),
     ("E0610", "the field of a continuous flow is not proved Lipschitz", "ODE"),
     ("E0701", "a constraint that cannot be kept", ""),
     ("E0710", "what cannot be initialised from data", ""),

@@ -7,14 +7,16 @@ from dataclasses import dataclass, field
 from typing import assert_never
 
 from mintdsl.core import ir
+from mintdsl.core.claim_words import LOG_DETS
 from mintdsl.core.constraints import kept_by
 from mintdsl.core.interval import REAL, ZERO, Interval
 from mintdsl.core.nat import Nat
 from mintdsl.core.postorder import Node, postorder
 from mintdsl.diagnostics.model import Diagnostic, Fix, Label
 from mintdsl.proof.acts import registered_facts
-from mintdsl.proof.jacobian import PLUS, Signed, constant
+from mintdsl.proof.jacobian import PLUS, Signed, Smooth, constant
 from mintdsl.proof.rules import ode
+from mintdsl.proof.rules.flows import Passage
 from mintdsl.proof.rules.ode import Growth, Level
 from mintdsl.proof.undefined import Undefined, divides_by_zero
 from mintdsl.source import Span
@@ -23,6 +25,19 @@ Bindings = Mapping[str, ir.Argument]
 
 MOST = 4096
 """Different uses of nets inside of each other that are followed."""
+
+
+def ode_passage(step: ir.Step, op: ir.Ode, bindings: Bindings) -> tuple[Passage | Diagnostic, str]:
+    """What rule ODE gives for a step, or why it does not apply; and the conclusion in words."""
+    try:
+        growth = field_growth(op, bindings)
+    except Undefined as undefined:
+        return undefined.diagnostic, "nothing is proved"
+    name, own = op.field.net.name, ode.continuous(growth, op.probes is not None)
+    if own is None:
+        return not_lipschitz(step, name, growth), "nothing is proved"
+    kind = "bi-Lipschitz bijection" if growth.smooth is Smooth.KINKS else "diffeomorphism"
+    return own, f"{kind} of R^D, as {name} is Lipschitz in the state; log-det {LOG_DETS[own.log_det]}"
 
 
 def field_growth(step: ir.Ode, bindings: Bindings) -> Growth:

@@ -6,13 +6,14 @@ once, whatever its count.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
+from types import MappingProxyType
 from typing import assert_never
 
 from mintdsl.core import ir
-from mintdsl.core.claim_words import ABSENT, LOG_DETS
+from mintdsl.core.claim_words import ABSENT
 from mintdsl.core.interval import REAL, UNIT, Interval, product_above
 from mintdsl.core.nat import Nat
 from mintdsl.core.walks import uses
@@ -20,8 +21,7 @@ from mintdsl.diagnostics.model import Bag, Diagnostic, Edit, Fix, Label, Safety
 from mintdsl.proof.check import Bindings, LayerProof, check_layer
 from mintdsl.proof.claims import flow_claim
 from mintdsl.proof.derivation import Derivation
-from mintdsl.proof.jacobian import Smooth
-from mintdsl.proof.lipschitz import field_growth, not_lipschitz
+from mintdsl.proof.lipschitz import ode_passage
 from mintdsl.proof.rules.flows import (
     IDENTITY,
     Bijection,
@@ -36,10 +36,16 @@ from mintdsl.proof.rules.flows import (
     permutation,
     scaling,
 )
-from mintdsl.proof.rules.ode import continuous
-from mintdsl.proof.undefined import Undefined
 from mintdsl.records import record, replace
 from mintdsl.source import Span
+
+
+@record
+class Silent:
+    """A residual sum that a flow uses without a `log_det`: the place of the use, perhaps in an inner flow."""
+
+    place: Span
+    layer: ir.Layer
 
 
 @record
@@ -47,6 +53,7 @@ class FlowProof:
     """What is proved of a flow: one to one on `domain`; a bijection onto `codomain` unless that is None.
 
     `passage` has what holds of its steps together. `excused`: a step failed, and that was reported where it is defined.
+    `silent` has the steps without a log-det for which one can be asked, by name.
     """
 
     flow: ir.Flow
@@ -55,21 +62,17 @@ class FlowProof:
     derivation: Derivation
     diagnostics: tuple[Diagnostic, ...]
     excused: bool = False
+    silent: Mapping[str, Silent] = MappingProxyType({})
 
     @property
     def log_det(self) -> str:
         """The kind of the log-determinant."""
-        return ABSENT if self.passage.padded else self.passage.log_det
+        return ABSENT if self.passage.absent else self.passage.log_det
 
     @property
     def inverse(self) -> str:
         """The kind of the inverse: the weakest of the steps."""
         return self.passage.inverse
-
-    @property
-    def padded(self) -> bool:
-        """Whether the dimension grows, so that there is no log-det."""
-        return self.passage.padded
 
     @property
     def evaluation_only(self) -> bool:
@@ -177,7 +180,8 @@ def used_layers(definition: ir.Definition) -> list[ir.Use | ir.LayerParam]:
 @dataclass(slots=True)
 class _FlowWalk:
     """One run over the steps of a flow; `broken` once a step is not known to be one to one, `lost` tells the steps at
-    which what a claim says was lost, `left` has the passages after which a part left."""
+    which what a claim says was lost, `left` has the passages after which a part left, `silent` the steps that have no
+    log-det because none was asked for, by name."""
 
     prover: Prover
     flow: ir.Flow
@@ -187,6 +191,7 @@ class _FlowWalk:
     broken: bool = False
     lost: dict[str, Span] = field(default_factory=dict)
     left: list[Passage] = field(default_factory=list)
+    silent: dict[str, Silent] = field(default_factory=dict)
 
     def run(self) -> FlowProof:
         kept, premises = self._block(self.flow.steps, IDENTITY)
@@ -199,7 +204,9 @@ class _FlowWalk:
             bijection = Bijection(passage.domain or REAL, image, passage.why)
         conclusion = _conclusion(bijection)
         whole = Derivation("I-COMP", self.flow.name_span, conclusion, premises, title=f"flow {self.flow.name}")
-        proof = FlowProof(self.flow, bijection, passage, whole, (), self.excused)
+        if passage.absent and isinstance(self.flow.steps[-1].op, ir.Prior):
+            self._no_density(self.flow.steps[-1], passage)
+        proof = FlowProof(self.flow, bijection, passage, whole, (), self.excused, self.silent)
         for claim in self.flow.claims if not (self.bag.has_errors or self.excused) else ():
             failed = flow_claim(claim, bijection, passage, proof.log_det, self.lost)
             if failed is not None:
@@ -275,8 +282,8 @@ class _FlowWalk:
                 self.lost.setdefault("onto", span)
             if before.preserving and not after.preserving:
                 self.lost.setdefault("volume_preserving", span)
-            if after.log_det != before.log_det:
-                self.lost["log_det"] = span
+            if (after.absent, after.log_det) != (before.absent, before.log_det):
+                self.lost.setdefault("log_det", span)
             if after.inverse != before.inverse:
                 self.lost["inverse"] = span
             return after
@@ -294,22 +301,13 @@ class _FlowWalk:
         return before
 
     def _ode(self, step: ir.Step, op: ir.Ode, before: Passage) -> tuple[Passage, Derivation]:
-        name = op.field.net.name
-        try:
-            growth = field_growth(op, self.bindings)
-            own = continuous(growth, op.probes is not None)
-            problem = not_lipschitz(step, name, growth) if own is None else None
-        except Undefined as undefined:
-            own, problem = None, undefined.diagnostic
-        if own is None:
+        own, text = ode_passage(step, op, self.bindings)
+        title = f"ode {op.field.net.name} by {op.method}(until = {op.until:g}, tol = {op.tol:g})"
+        if isinstance(own, Diagnostic):
             self.broken = True
-            assert problem is not None
-            self.bag.add(problem)
-            return before, Derivation("ODE", step.span, "nothing is proved", (), title=f"ode {name}")
-        kind = "diffeomorphism" if growth.smooth is not Smooth.KINKS else "bi-Lipschitz bijection"
-        text = f"{kind} of R^D, as {name} is Lipschitz in the state; log-det {LOG_DETS[own.log_det]}"
-        title = f"ode {name} by {op.method}(until = {op.until:g}, tol = {op.tol:g})"
-        return self._after(before, own, step.span), Derivation("ODE", step.span, text, (), title=title)
+            self.bag.add(own)
+        after = before if isinstance(own, Diagnostic) else self._after(before, own, step.span)
+        return after, Derivation("ODE", step.span, text, (), title=title)
 
     def _use(self, step: ir.Step, use: ir.Use, before: Passage) -> tuple[Passage, Derivation]:
         proof = self.prover.prove(use.definition, self.prover.bindings_of(use, self.bindings))
@@ -318,22 +316,35 @@ class _FlowWalk:
             self.broken = True
             self._not_invertible(step, name, proof)
             return before, Derivation("USE", step.span, "nothing is proved", (), title=name)
-        if isinstance(proof, LayerProof) and proof.contraction is not None and not use.log_det:
-            self._no_log_det(step, name, proof.layer)
-        after = self._after(before, _passage(proof, proof.bijection), step.span)
+        own = _passage(proof, proof.bijection)
+        if isinstance(proof, FlowProof):
+            for inner in list(proof.silent.values())[:1]:
+                self.silent[step.name] = inner
+        elif proof.contraction is not None and not use.log_det:
+            own = replace(own, silent=True)
+            self.silent[step.name] = Silent(step.span, proof.layer)
+        after = self._after(before, own, step.span)
         return after, Derivation("USE", step.span, proof.derivation.conclusion, (), title=self._title(step, use))
 
-    def _no_log_det(self, step: ir.Step, name: str, layer: ir.Layer) -> None:
-        end = Span(step.span.file, step.span.end, step.span.end)
-        self.bag.error(
-            "E0608",
-            step.span,
-            f"`{name}` is a residual sum: a flow has to say how its log-det is computed",
-            "no `log_det` here",
-            also=(Label(layer.result.span, "its Jacobian is dense"),),
-            notes=("`exact` makes the dense Jacobian, D^2 numbers a sample: for at most 4096 elements",),
-            fixes=(Fix("write `log_det exact` behind it", (Edit(end, " log_det exact"),), Safety.UNSAFE),),
-        )
+    def _no_density(self, prior: ir.Step, passage: Passage) -> None:
+        """A prior where there is no log-det: the steps that have none, or the step that makes the dimension grow."""
+        if passage.padded:
+            also = (Label(self.lost["log_det"], "raises the dimension: the flow is injective only"),)
+            title = "a flow that pads has no density: it takes no prior"
+            self.bag.error("E0604", prior.span, title, "no log_prob exists here", also=also)
+            return
+        for silent in dict.fromkeys(self.silent.values()):
+            place, layer = silent.place, silent.layer
+            end = Span(place.file, place.end, place.end)
+            self.bag.error(
+                "E0608",
+                place,
+                f"`{layer.name}` is a residual sum: a density needs to know how its log-det is computed",
+                "no `log_det` here",
+                also=(Label(layer.result.span, "its Jacobian is dense"), Label(prior.span, "the density")),
+                notes=("`exact` makes the dense Jacobian, D^2 numbers a sample: for at most 4096 elements",),
+                fixes=(Fix("write `log_det exact` behind it", (Edit(end, " log_det exact"),), Safety.UNSAFE),),
+            )
 
     def _title(self, step: ir.Step, use: ir.Use) -> str:
         name = use.definition.rpartition("::")[2]

@@ -110,14 +110,14 @@ def flow_sample_and_log_prob(
     return x, flow_log_prob(model, x, context)
 
 
-def trace_flow(model: nn.Module, x: Tensor, context: Tensor | None = None) -> list[tuple[str, Tensor, Tensor]]:
-    """(path, output, log_det) of every layer and inner flow, in the order of evaluation."""
-    found: list[tuple[str, Tensor, Tensor]] = []
+def trace_flow(model: nn.Module, x: Tensor, context: Tensor | None = None) -> list[tuple[str, Tensor, Tensor | None]]:
+    """(path, output, log_det) of every layer and inner flow, in the order of evaluation; None where there is none."""
+    found: list[tuple[str, Tensor, Tensor | None]] = []
     hooks = []
     for path, module in model.named_modules():
         if path and hasattr(module, "event_shape") and hasattr(module, "inverse"):  # nets are no steps
 
-            def note(m: nn.Module, _: object, out: tuple[Tensor, Tensor], path: str = path) -> None:
+            def note(m: nn.Module, _: object, out: tuple[Tensor, Tensor | None], path: str = path) -> None:
                 found.append((path, out[0], out[1]))
 
             hooks.append(module.register_forward_hook(note))

@@ -1,8 +1,8 @@
 """Continuous flows: z(T) of dz/dt = f(z, t), its log-det and its inverse, by the adaptive solvers of torchdiffeq.
 
 The state is z beside the integral of the trace of df/dz, and where they are asked for the integrals of |f|^2 and of
-|df/dz|^2 (Frobenius). The error of each step, estimated by the solver as the larger of the root mean squares of its parts
-over the whole batch, is kept below tol (1 + |state|); nothing bounds the error at the end, and what comes of a sample
+|df/dz|^2 (Frobenius). The solver keeps the estimated error of each step, the larger of the root mean squares of its
+parts over the whole batch, below tol (1 + |state|). Nothing bounds the error at the end, and what comes of a sample
 depends, within the tolerance, on the batch that it is in. Gradients come from the adjoint equation, solved backwards
 with the same tolerance: memory does not grow with the number of steps.
 """
@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import ModuleType
 
 import torch
 from torch import Tensor, nn
@@ -36,7 +37,8 @@ class OdeField(nn.Module):
         """df/dt of z [B, *event] and of the integrals [B] beside it."""
         z = state[0]
         time = t.to(z.dtype).expand(z.shape[0], 1)
-        slope, pull = torch.func.vjp(lambda v: self.field(v, time), z)
+        made = torch.func.vjp(lambda v: self.field(v, time), z)
+        slope, pull = made[0], made[1]
         shape = z.shape[1:]
         size = math.prod(shape)
         noise = self.noise
@@ -72,7 +74,8 @@ class OdeStep(nn.Module):
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """z at `until` [B, *event] and log |det| [B], to solver tolerance."""
-        return ode_solution(self, x, 0.0, self.until, self.tol, MOST_STEPS)
+        found: tuple[Tensor, Tensor] = ode_solution(self, x, 0.0, self.until, self.tol, MOST_STEPS)
+        return found
 
     def inverse(
         self,
@@ -92,19 +95,21 @@ class OdeStep(nn.Module):
             name = self.path or type(self).__name__
             raise InversionError(name, sample, tuple(place), math.inf, self.tol, "no step", "z is not finite")
         most = MOST_STEPS if max_iter is None else max_iter
-        return ode_solution(self, z, self.until, 0.0, self.tol if tol is None else tol, most)
+        found: tuple[Tensor, Tensor] = ode_solution(self, z, self.until, 0.0, self.tol if tol is None else tol, most)
+        return found
 
 
-def solver_library():  # type: ignore[no-untyped-def]
+def solver_library() -> ModuleType:
     """torchdiffeq, which only modules with an `ode` need. ImportError says how to get it."""
     try:
         import torchdiffeq
     except ImportError as error:
         raise ImportError("a step `ode` is solved by torchdiffeq, which is missing: pip install torchdiffeq") from error
-    return torchdiffeq
+    found: ModuleType = torchdiffeq
+    return found
 
 
-@torch.compiler.disable
+@torch.compiler.disable  # type: ignore[untyped-decorator]
 def ode_solution(step: OdeStep, z: Tensor, start: float, end: float, tol: float, most: int) -> tuple[Tensor, Tensor]:
     """z [B, *event] moved from the time `start` to `end`, and the integral of the trace on the way [B].
 

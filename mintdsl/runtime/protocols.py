@@ -38,12 +38,13 @@ class LayerLike(Protocol):
 
 
 class ResidualLike(Protocol):
-    """A layer f(x) = x + g(x); `contraction` bounds the Lipschitz constant of g."""
+    """A layer f(x) = x + g(x); `contraction` bounds the Lipschitz constant of g, `log_det` is how log det is found."""
 
     event_shape: tuple[int, ...]
     context_shape: tuple[int, ...] | None
     path: str
     contraction: float
+    log_det: str
     last_inverse: InverseInfo | None
 
     def value(self, x: Tensor, w: tuple[Tensor, ...]) -> Tensor: ...

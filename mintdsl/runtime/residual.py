@@ -13,6 +13,7 @@ import math
 import torch
 from torch import Tensor
 
+from mintdsl.runtime.batch import unflatten_batch
 from mintdsl.runtime.chain import no_log_det
 from mintdsl.runtime.factors import exactly
 from mintdsl.runtime.implicit import implicit_gradient
@@ -30,6 +31,28 @@ from mintdsl.runtime.nets import as_wide_as
 from mintdsl.runtime.protocols import ResidualLike
 
 DENSE_LIMIT = 4096
+
+
+def kind_of_log_det(word: str) -> str:
+    """How a layer computes its log-det: "exact", or "none" where forward and inverse give None for it."""
+    if word not in ("exact", "none"):
+        raise ValueError(f'log_det is "exact" or "none", not {word!r}')
+    return word
+
+
+def log_det_of_use(layer: ResidualLike, x: Tensor, w: tuple[Tensor, ...], given: int, zero: Tensor) -> Tensor | None:
+    """log det [B] of the Jacobian at x as the use asks for it, in the dtype of `zero`; None where it asks for none."""
+    return dense_log_det(layer, x, w, given).to(zero.dtype) if layer.log_det == "exact" else None
+
+
+def with_lead(log_det: Tensor | None, lead: tuple[int, ...]) -> Tensor | None:
+    """A log-det [B], if there is one, with its leading dimensions."""
+    return None if log_det is None else unflatten_batch(log_det, lead)
+
+
+def negative(log_det: Tensor | None) -> Tensor | None:
+    """-log det, if there is one."""
+    return None if log_det is None else -log_det
 
 
 def dense_log_det(layer: ResidualLike, x: Tensor, w: tuple[Tensor, ...], given: int) -> Tensor:
@@ -56,12 +79,15 @@ def dense_log_det(layer: ResidualLike, x: Tensor, w: tuple[Tensor, ...], given: 
     return log_det
 
 
-def residual_forward(layer: ResidualLike, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """f(x) and log det of its Jacobian [B]. Never in 16 bits under autocast: rounded weights are no contraction."""
+def residual_forward(layer: ResidualLike, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+    """f(x) and log det of its Jacobian [B], if asked for.
+
+    Never in 16 bits under autocast: rounded weights are no contraction.
+    """
     zero, given = no_log_det(x), 0 if context is None else 1
     with exactly(x):
         w, x = wide_weights(layer, x, context)
-        return layer.value(x, w), dense_log_det(layer, x, w, given).to(zero.dtype)
+        return layer.value(x, w), log_det_of_use(layer, x, w, given, zero)
 
 
 def wide_weights(layer: ResidualLike, x: Tensor, context: Tensor | None) -> tuple[tuple[Tensor, ...], Tensor]:
@@ -145,7 +171,7 @@ def banach(
 
 def invert_residual(
     layer: ResidualLike, z: Tensor, tol: float | None, max_iter: int | None, context: Tensor | None = None
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Tensor, Tensor | None]:
     """x [B, *event] with f(x) = z, tested, and -log det there [B]; gradients by the implicit function theorem."""
     zero, name, given = no_log_det(z), layer.path or type(layer).__name__, 0 if context is None else 1
     with exactly(z):
@@ -155,13 +181,15 @@ def invert_residual(
         if torch.is_grad_enabled():
             steps = banach_steps(layer.contraction, 1.0, 1e-12)
             x = implicit_gradient(residual_map(layer, w), x, z, fronts=steps, name=name)
-        return x, -dense_log_det(layer, x, w, given).to(zero.dtype)
+        return x, negative(log_det_of_use(layer, x, w, given, zero))
 
 
-def fixed_residual(layer: ResidualLike, z: Tensor, steps: int, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+def fixed_residual(
+    layer: ResidualLike, z: Tensor, steps: int, context: Tensor | None = None
+) -> tuple[Tensor, Tensor | None]:
     """A fixed number of steps of the iteration, untested, and -log det at the result."""
     zero, given = no_log_det(z), 0 if context is None else 1
     with exactly(z):
         w, z = wide_weights(layer, z, context)
         x = authors_inversion(residual_map(layer, w).value, z, steps, 1.0)
-        return x, -dense_log_det(layer, x, w, given).to(zero.dtype)
+        return x, negative(log_det_of_use(layer, x, w, given, zero))

@@ -4,29 +4,15 @@ from __future__ import annotations
 
 import difflib
 import gc
-from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TypeVar
 
 import click
 
 import mintdsl
-from mintdsl.tools import forms, programs, show
+from mintdsl.tools import cli_training, forms, programs, show
 from mintdsl.tools.group import Mint, run
-from mintdsl.tools.programs import STDIN, Asked, Usage
-
-F = TypeVar("F", bound=Callable[..., None])
-
-
-def _program(command: F) -> F:
-    """FILE, the definition and -D, as most commands take them."""
-    command = click.option("-D", "defines", multiple=True, metavar="K=4", help="Value of a size; may be repeated.")(
-        command
-    )
-    command = click.option("--flow", "option", metavar="NAME", help="The same as NAME.")(command)
-    command = click.argument("name", required=False, metavar="[NAME]")(command)
-    return click.argument("file", metavar="FILE")(command)
-
+from mintdsl.tools.options import checked_target, say, takes_program
+from mintdsl.tools.programs import STDIN, Usage
 
 _output = click.option(
     "--output",
@@ -53,7 +39,7 @@ def cli() -> None:
 
 
 @cli.command(short_help="Prove a network invertible, or show what breaks it.")
-@_program
+@takes_program
 @_output
 @click.option("--fix", is_flag=True, help="Apply the safe fixes to FILE, then check again.")
 @click.option("--unsafe-fixes", "unsafe", is_flag=True, help="With --fix, also those that make another program.")
@@ -79,7 +65,7 @@ def check(
         _fix(file, form, unsafe=unsafe)
     asked = programs.ask(file, name, option, defines)
     report = asked.program.check(asked.name, **asked.sizes)
-    _say(forms.FORMS[form](asked, report))
+    say(forms.FORMS[form](asked, report))
     ctx.exit(0 if report.ok else 1)
 
 
@@ -108,7 +94,7 @@ def _fix(file: str, form: str, *, unsafe: bool) -> None:
 
 
 @cli.command(short_help="Print the proof, or write it as a document.")
-@_program
+@takes_program
 @click.option(
     "--format",
     "form",
@@ -156,7 +142,7 @@ def prove(
         click.echo(f"{path}: {proof_forms.FORMS[chosen].title} of {asked.target}")
     elif done is not None:
         click.echo(done, nl=False, color=True)
-    _say(show.diagnostics(report.diagnostics, report.sources, err=True), err=True)
+    say(show.diagnostics(report.diagnostics, report.sources, err=True), err=True)
     ctx.exit(0 if report.ok else 1)
 
 
@@ -182,7 +168,7 @@ def check_proof(
 
     asked = programs.ask(file, name, None, defines)
     ok, lines = certificates.checked(asked, proof, trusted=trusted, at=show.terminal())
-    _say(lines, err=not ok)
+    say(lines, err=not ok)
     ctx.exit(0 if ok else 1)
 
 
@@ -202,7 +188,7 @@ def explain(word: tuple[str, ...]) -> None:
     except registry.Unknown as unknown:
         near = f"; did you mean {', '.join(unknown.near)}?" if unknown.near else "; see `mint list codes` and so on"
         raise Usage(f"nothing is called {text[:80]}{near}") from None
-    _say(lines)
+    say(lines)
 
 
 @cli.command("list", short_help="List rules, codes, or the words of the language.")
@@ -220,14 +206,14 @@ def list_(what: str) -> None:
 
     if what not in registry.LISTS:
         raise Usage(f"nothing to list under {what[:60]}; there are {', '.join(registry.LISTS)}")
-    _say(registry.list_text(what, show.terminal()))
+    say(registry.list_text(what, show.terminal()))
 
 
 # ---------------------------------------------------------------- texts
 
 
 @cli.command(short_help="Generate the PyTorch module.")
-@_program
+@takes_program
 @click.option("-o", "out", metavar="OUT.py", help="File to write; standard output by default.")
 @click.option("--force", is_flag=True, help="Overwrite a file that mintdsl did not write.")
 def build(
@@ -249,17 +235,6 @@ def build(
         raise Usage(f"{path} was not written by mintdsl; --force overwrites it")
     programs.write_atomically(path, source.encode())
     click.echo(f"{path}: {target}, {source.count(chr(10)):,} lines")
-
-
-def checked_target(asked: Asked) -> str:
-    """The definition to work on; shows the diagnostics and exits with 1 when it is not proved."""
-    report = asked.program.check(asked.target, **asked.sizes)
-    _say(show.diagnostics(report.diagnostics, report.sources, err=True), err=True)
-    if not report.ok:
-        raise click.exceptions.Exit(1)
-    if asked.target is None:
-        raise Usage("the file defines no layer and no flow")
-    return asked.target
 
 
 @cli.command(short_help="Format files.")
@@ -286,7 +261,7 @@ def _format(file: str, *, write: bool, diff: bool) -> int:
     source = program.sources[program.main]
     errors = fixes.syntax_errors(program)
     if errors:
-        _say(show.diagnostics(errors, program.sources, err=True), err=True)
+        say(show.diagnostics(errors, program.sources, err=True), err=True)
         return 1
     text = fixes.formatted(program)
     changed = text != source.text
@@ -332,7 +307,7 @@ def new(name: str, out: str | None) -> None:
 
 
 @cli.command(short_help="Draw the architecture.")
-@_program
+@takes_program
 @click.option("-o", "out", metavar="OUT", help="File to write, .svg, .png, .dot or .pdf; NAME.svg by default.")
 @click.option(
     "--engine",
@@ -381,7 +356,7 @@ def draw(
 
 
 @cli.command(short_help="Test the module against the proof.")
-@_program
+@takes_program
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, help="Of weights and inputs.")
 @click.pass_context
 def verify(
@@ -400,10 +375,14 @@ def verify(
     except ModuleNotFoundError as error:
         raise Usage(f"verify needs the module {error.name}, which is not installed") from None
     found = compare(asked.program, target, dict(asked.sizes), seed)
-    _say(show.verification(found, show.terminal()))
+    say(show.verification(found, show.terminal()))
     failed = sum(not r.ok for r in found.rows)
-    _say([f"{target}: {len(found.rows)} checks, {f'{failed} failed' if failed else 'all passed'} (seed {seed})"])
+    say([f"{target}: {len(found.rows)} checks, {f'{failed} failed' if failed else 'all passed'} (seed {seed})"])
     ctx.exit(0 if found.ok else 1)
+
+
+cli.add_command(cli_training.train)
+cli.add_command(cli_training.sample)
 
 
 @cli.command(short_help="Show everything once, on real images.")
@@ -421,11 +400,6 @@ def demo(ctx: click.Context, out: str, seconds: float, seed: int) -> None:
     from mintdsl.tools import demo as demonstration
 
     ctx.exit(0 if demonstration.run(Path(out), seconds, seed) else 1)
-
-
-def _say(lines: Iterable[str], *, err: bool = False) -> None:
-    for line in lines:
-        click.echo(line, err=err, color=True)  # colours are decided in `show`, not by click
 
 
 def main() -> None:

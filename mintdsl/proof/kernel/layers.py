@@ -292,8 +292,10 @@ def check_layer(layer: Json, acts: Json, proof: Json, others: Flows) -> Known:
     known = found[0] if layer["split"] is None else joined(found, reads)
     inner = list(below.values())
     steps = [step for one in proof["formulas"] for part in (*one["lets"], [0, one["result"]]) for step in part[1]]
-    own = INVERSES[-1] if any(rule == "RES" for rule, _ in steps) else known.inverse
+    summed = any(rule == "RES" for rule, _ in steps)
+    own = "iterative" if summed else known.inverse
     return known._replace(
+        residual=summed,
         inverse=max((own, *(one.inverse for one in inner)), key=INVERSES.index),
         evaluation=evaluation or any(one.evaluation for one in inner),
         assumes=tuple(dict.fromkeys((*assumes, *(a for one in inner for a in one.assumes)))),

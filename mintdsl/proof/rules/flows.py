@@ -42,8 +42,9 @@ class Passage:
 
     Its values lie in the box `inside`; `image` is the box that it is onto, None when that is no fixed box; `why` says
     what is missed. The rest is that of the weakest step: `preserving` volumes, the kind of its `inverse`, a bound `lip`
-    of its Lipschitz constant (in the 2-norm), the kind of its `log_det`, `padded` when the dimension grows, `evaluation` when it holds for frozen
-    statistics only, `assumptions` that the module tests.
+    of its Lipschitz constant (in the 2-norm), `padded` when the dimension grows, `evaluation` when it holds for frozen
+    statistics only, `assumptions` that the module tests; `silent` when a residual sum does not say how its log-det is
+    computed, so that there is none; else the kind of the `log_det`.
     """
 
     domain: Interval | None = None
@@ -56,7 +57,13 @@ class Passage:
     evaluation: bool = False
     why: str = ""
     assumptions: tuple[str, ...] = ()
+    silent: bool = False
     log_det: str = EXACT
+
+    @property
+    def absent(self) -> str:
+        """Why there is no log-det; nothing where there is one."""
+        return "the dimension grows" if self.padded else "a residual sum has no `log_det`" if self.silent else ""
 
 
 IDENTITY = Passage()
@@ -85,6 +92,7 @@ def compose(before: Passage, step: Passage) -> Passage | str:
         before.evaluation or step.evaluation,
         why,
         tuple(dict.fromkeys((*before.assumptions, *step.assumptions))),
+        before.silent or step.silent,
         weakest(LOG_DETS, before.log_det, step.log_det),
     )
 

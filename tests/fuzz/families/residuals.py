@@ -88,10 +88,12 @@ def residual_layer(sketch: Sketch) -> None:
 
 @whole({*RULE, LIP, "rule:I-COMP"}, weight=0.7)
 def flow_of_residual_layers(sketch: Sketch) -> None:
-    """A flow of two such layers."""
+    """A flow of two such layers, of which one may have no log-det."""
     space, dims = sketch.rng.choice((("Image", "Image[2, 1, 2]"), ("Vec", "Vec[3]")))
-    steps = "  ".join(f"{_residual(sketch, space)} log_det exact" for _ in range(2))
-    sketch.items.append(f"flow {sketch.fresh('F')} on {dims} ensures invertible {{ {steps} }}")
+    first, second = (_residual(sketch, space) for _ in range(2))
+    how, kind = sketch.rng.choice(((" log_det exact", "exact"), ("", "none")))
+    steps = f"{first}{how}  {second} log_det exact"
+    sketch.items.append(f"flow {sketch.fresh('F')} on {dims} ensures invertible, log_det {kind} {{ {steps} }}")
 
 
 # ---------------------------------------------------------------- mutants
@@ -123,6 +125,16 @@ def free_norm(module: ast.Module, rng: Random) -> ast.Module | None:
         return replace(found, constraints=()) if _limited(found) else None
 
     return change_one(module, rng, ast.Param, free)
+
+
+@mutant(RULE)
+def silent_use(module: ast.Module, rng: Random) -> ast.Module | None:
+    """A use no longer says how its log-det is computed."""
+
+    def silent(found: ast.Use) -> ast.Use | None:
+        return replace(found, log_det=None) if found.log_det is not None else None
+
+    return change_one(module, rng, ast.Use, silent)
 
 
 @mutant(RULE)
