@@ -348,9 +348,7 @@ class FlowWriter:
         if any(has_ode(flow.steps) for flow in below_flows):
             write()
             with write.block("def energies(self) -> AbstractContextManager[Energy]:"):
-                write(
-                    '"""Inside, continuous flows take the integrals of |f|^2 and of |df/dz|^2, which regularise them."""'
-                )
+                write('"""Inside, continuous flows take the integrals of |f|^2 and |df/dz|^2: regularisers."""')
                 write("return measured_energies(self)")
         if self._head is not None:
             write()

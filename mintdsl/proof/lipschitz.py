@@ -41,7 +41,7 @@ def ode_passage(step: ir.Step, op: ir.Ode, bindings: Bindings) -> tuple[Passage 
 
 
 def field_growth(step: ir.Ode, bindings: Bindings) -> Growth:
-    """How the field of a step depends on the state; `bindings` are the flow's. Raises Undefined where it has no value."""
+    """How the field depends on the state, with the flow's bindings. Raises Undefined where it has no value."""
     state, time = Growth(Level.LIPSCHITZ), Growth(Level.FIXED, Interval(0.0, step.until))
     return _Walk({}).net(step.field, bindings, (state, time))[0]
 

@@ -1,6 +1,6 @@
 """Rule ODE, a second time: how a net of the statement depends on the state of a continuous flow, for finite weights.
 
-Levels: 0 not at all, 1 Lipschitz and bounded, 2 Lipschitz, 3 nothing known. Constants may depend on weights and context.
+Levels: 0 not at all, 1 Lipschitz and bounded, 2 Lipschitz, 3 nothing known. Constants may depend on the weights.
 """
 
 from __future__ import annotations

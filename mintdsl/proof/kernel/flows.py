@@ -116,7 +116,8 @@ IDENTITY = Known(REAL, REAL, True, Fraction(1), preserving=True)
 
 
 class Flows(NamedTuple):
-    """The definitions of a statement, what is proved so far, what of that was used, the flows with a factor, the activations."""
+    """The definitions and activations of a statement, what is proved so far, what of that was used, and the flows with
+    a factor."""
 
     definitions: Mapping[str, Json]
     done: dict[str, Known]

@@ -1,7 +1,7 @@
 """The rule for continuous flows, z(T) of dz/dt = f(z, t): bijections because f is Lipschitz in z.
 
-How an expression of a net depends on z, for all finite weights: not at all, bounded and Lipschitz, Lipschitz, or nothing
-is known. The constants depend on the weights, the context and the end of the time, not on z or on the time before it.
+How an expression of a net depends on z, for all finite weights: not at all, bounded and Lipschitz, Lipschitz, or
+nothing is known. The constants depend on the weights and the end of the time, not on z or on the time before it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Level(IntEnum):
 
 @record
 class Growth:
-    """The class of an expression: its level, an interval of its values, its smoothness, and where the level was lost."""
+    """The class of an expression: level, an interval of the values, smoothness, and where the level was lost."""
 
     level: Level
     values: Interval = REAL
