@@ -56,7 +56,7 @@ def _trace(op: ast.Ode, step: ast.Step, values: Values) -> int | None:
     if written is None:
         end = Span(step.span.file, step.span.end, step.span.end)
         bag.error(
-            "E0608",
+            "E0611",
             step.span,
             "an `ode` has to say how its log-det is computed",
             "no `log_det` here",

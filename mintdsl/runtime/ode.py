@@ -149,7 +149,10 @@ def solve_ode(step: OdeStep, z: Tensor, start: float, end: float, tol: float, mo
             library, times = solver_library(), torch.tensor([start, end], dtype=z.dtype, device=z.device)
             solve = library.odeint_adjoint if step.adjoint else library.odeint
             tol = max(tol, 32 * torch.finfo(z.dtype).eps)
-            about = {"rtol": tol, "atol": tol, "method": step.method, "options": {"max_num_steps": most}}
+            # the last step ends at the end, forth and back and in the adjoint: else the value there is interpolated
+            ends = torch.tensor([-step.until, 0.0, step.until], dtype=z.dtype, device=z.device)
+            options = {"max_num_steps": most, "step_t": ends}
+            about = {"rtol": tol, "atol": tol, "method": step.method, "options": options}
             try:
                 found = tuple(part[-1] for part in solve(field, (z, *beside), times, **about))
             except AssertionError as error:

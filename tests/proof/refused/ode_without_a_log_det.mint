@@ -1,4 +1,4 @@
-# error: [E0608] ode Field
+# error: [E0611] ode Field
 # nothing is said of the trace
 mint 1
 net Field from Vec[D], Vec[1] to Vec[D] {
