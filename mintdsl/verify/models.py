@@ -185,8 +185,9 @@ def tolerances(model: nn.Module) -> list[tuple[float, int]]:
 
 @contextmanager
 def tight(model: nn.Module, tol: float) -> Iterator[None]:
-    """Inside, continuous flows are solved to this tolerance, with exact traces, and differentiated step by step."""
-    found, inside = solvers(model), {"tol": tol, "probes": 0, "adjoint": False}
+    """Inside, continuous flows are solved to this tolerance by a method of high order, with exact traces, and
+    differentiated step by step."""
+    found, inside = solvers(model), {"method": "dopri5", "tol": tol, "probes": 0, "adjoint": False}
     kept = [{name: getattr(m, name) for name in inside} for m in found]
     for m in found:
         for name, value in inside.items():
