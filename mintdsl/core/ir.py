@@ -33,6 +33,7 @@ from mintdsl.core.ops import (
     Permute as Permute,
     Prior as Prior,
     Reverse as Reverse,
+    Single as Single,
     Squeeze as Squeeze,
     Standardize as Standardize,
     StandardizeData as StandardizeData,
@@ -373,21 +374,7 @@ class Pair:
     steps: tuple[Step, ...]
 
 
-Op: TypeAlias = (
-    Use
-    | Moves
-    | Standardize
-    | StandardizeData
-    | Pad
-    | FactorOut
-    | Ode
-    | Classify
-    | Logit
-    | Dequantize
-    | Repeat
-    | Pair
-    | Prior
-)
+Op: TypeAlias = Single | FactorOut | Ode | Repeat | Pair
 
 
 @record

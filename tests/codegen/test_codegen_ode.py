@@ -237,7 +237,9 @@ def test_compiled_modules_leave_the_solver_out_of_their_graph() -> None:
 
 
 def test_a_small_ffjord_of_the_library_learns() -> None:
-    model = mintdsl.load(resource("specs") / "ffjord" / "toy2d.mint").compile("FfjordToy2d", width=8)(dtype=torch.float32)
+    model = mintdsl.load(resource("specs") / "ffjord" / "toy2d.mint").compile("FfjordToy2d", width=8)(
+        dtype=torch.float32
+    )
     made = torch.Generator().manual_seed(0)
     x = torch.randn(64, 2, generator=made) * 0.3 + 2
     optimiser = torch.optim.Adam(model.parameters(), lr=0.05)
