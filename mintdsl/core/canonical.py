@@ -311,6 +311,9 @@ class Statement:
                 return ["pad", op.extra]
             case ir.FactorOut():
                 return ["factor", op.keep] if op.prior is None else ["factor", op.keep, self._kind(op.prior)]
+            case ir.Ode():
+                trace: list[Json] = ["exact"] if op.probes is None else ["hutchinson", op.probes]
+                return ["ode", self._kind(op.field), op.method, op.until, op.tol, trace]
             case ir.Prior():
                 return ["prior", op.name, op.per] if op.per else ["prior", op.name]
             case ir.Repeat():

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import assert_never
 
 from mintdsl.core import ir
-from mintdsl.core.claim_words import ABSENT, EXACT
+from mintdsl.core.claim_words import ABSENT
 from mintdsl.core.interval import REAL, UNIT, Interval, product_above
 from mintdsl.core.nat import Nat
 from mintdsl.core.walks import uses
@@ -21,6 +21,7 @@ from mintdsl.diagnostics.model import Bag, Diagnostic, Edit, Fix, Label, Safety
 from mintdsl.proof.check import Bindings, LayerProof, check_layer
 from mintdsl.proof.claims import flow_claim
 from mintdsl.proof.derivation import Derivation
+from mintdsl.proof.lipschitz import ode_passage
 from mintdsl.proof.rules.flows import (
     IDENTITY,
     Bijection,
@@ -67,7 +68,7 @@ class FlowProof:
     @property
     def log_det(self) -> str:
         """The kind of the log-determinant."""
-        return ABSENT if self.passage.absent else EXACT
+        return ABSENT if self.passage.absent else self.passage.log_det
 
     @property
     def inverse(self) -> str:
@@ -269,6 +270,8 @@ class _FlowWalk:
                 return after, Derivation("PAIR", step.span, text, inner, title="pair")
             case ir.Use():
                 return self._use(step, step.op, before)
+            case ir.Ode():
+                return self._ode(step, step.op, before)
             case _:
                 assert_never(step.op)
 
@@ -280,7 +283,7 @@ class _FlowWalk:
                 self.lost.setdefault("onto", span)
             if before.preserving and not after.preserving:
                 self.lost.setdefault("volume_preserving", span)
-            if after.absent != before.absent:
+            if (after.absent, after.log_det) != (before.absent, before.log_det):
                 self.lost.setdefault("log_det", span)
             if after.inverse != before.inverse:
                 self.lost["inverse"] = span
@@ -297,6 +300,15 @@ class _FlowWalk:
             notes=("domains are ints(n), unit, positive, real; a smaller one may enter a larger one, not the reverse",),
         )
         return before
+
+    def _ode(self, step: ir.Step, op: ir.Ode, before: Passage) -> tuple[Passage, Derivation]:
+        own, text = ode_passage(step, op, self.bindings)
+        title = f"ode {op.field.net.name} by {op.method}(until = {op.until:g}, tol = {op.tol:g})"
+        if isinstance(own, Diagnostic):
+            self.broken = True
+            self.bag.add(own)
+        after = before if isinstance(own, Diagnostic) else self._after(before, own, step.span)
+        return after, Derivation("ODE", step.span, text, (), title=title)
 
     def _use(self, step: ir.Step, use: ir.Use, before: Passage) -> tuple[Passage, Derivation]:
         proof = self.prover.prove(use.definition, self.prover.bindings_of(use, self.bindings))

@@ -33,6 +33,7 @@ from mintdsl.proof.stages import (
     Beyond,
     Copies,
     Leave,
+    Mix,
     Move,
     Network,
     Pair,
@@ -179,6 +180,8 @@ def _back(stages: Sequence[Stage], cells: int, width: int) -> int:
                     gone = cells & (1 << size * width) - 1
                     cells |= everywhere(together(gone, size, width), size, width) << size * width
                 cells = moved(cells, leaving(stage), width // 8)
+            case Mix(dims=dims):
+                cells = everywhere(together(cells, prod(dims), width), prod(dims), width)
             case Beyond(left=left, stage=one):
                 low = left * width
                 cells = cells & ((1 << low) - 1) | _back((one,), cells >> low, width) << low

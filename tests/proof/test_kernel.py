@@ -141,7 +141,7 @@ def test_the_kernel_runs_where_nothing_else_is(tmp_path: Path) -> None:
 
 def test_what_is_trusted_is_listed_by_its_place() -> None:
     heads = [line.partition(":")[0] for line in TRUSTED]
-    places = "reading meaning splines mixtures parameters activations numbers rules Python"
+    places = "reading meaning splines mixtures solvers parameters activations numbers rules Python"
     assert heads == places.split()
 
 

@@ -39,7 +39,7 @@ def _recheck(certificate: Json, statement: Json) -> list[str]:
         raise Refused("the hash is not that of the statement")
     definitions = statement["definitions"]
     halved = {d["name"] for d in definitions if any(op[:2] in FACTORS for _, op, _ in d.get("steps", ()))}
-    flows = Flows({d["name"]: d for d in definitions}, {}, set(), halved)
+    flows = Flows({d["name"]: d for d in definitions}, {}, set(), halved, statement["acts"])
     for proof in certificate["proofs"]:
         name, bindings = proof["definition"], proof["bindings"]
         definition, place = flows.definitions[name], text([name, bindings])

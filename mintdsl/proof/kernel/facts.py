@@ -25,6 +25,7 @@ TRUSTED = (
     "splines: all bins are shares of at least the floor, of widths and of heights, slopes at knots from the floor to "
     "its inverse; there are at least two bins, and fewer than one over the floor",
     "mixtures: there is at least one component, each of a weight and a scale > 0",
+    "solvers: one keeps its tolerance, and the solution that it approximates is what the step means",
     "parameters: each stays in the set of its constraint, in floating point and for every raw value; ties are solved "
     "as the statement writes them; sizes are at least 1; a deviation taken from data is positive",
     "activations: slopes, values, images, domains and smoothness are those of the kernel's table",
@@ -32,7 +33,8 @@ TRUSTED = (
     "rules: as `mint list rules` states and cites them, over the real numbers, for continuous functions",
     "Python: its integers, and the standard modules that the kernel imports",
 )
-INVERSES, LOG_DETS = ("closed_form", "elementwise", "iterative"), ("exact", "none")
+INVERSES = ("closed_form", "elementwise", "iterative", "solver")
+LOG_DETS = ("exact", "solver", "estimated", "none")
 
 # For each constraint the set that it makes, and the parametrisations that keep it.
 SETS: Mapping[str, tuple[Callable[..., Span], tuple[str, ...]]] = {

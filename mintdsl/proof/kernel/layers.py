@@ -344,7 +344,7 @@ def check_layer(layer: Json, acts: Json, proof: Json, others: Flows) -> Known:
     inner = list(below.values())
     steps = [step for one in proof["formulas"] for part in (*one["lets"], [0, one["result"]]) for step in part[1]]
     summed = any(rule == "RES" for rule, _ in steps)
-    own = INVERSES[-1] if summed else known.inverse
+    own = "iterative" if summed else known.inverse
     return known._replace(
         residual=summed,
         inverse=max((own, *(one.inverse for one in inner)), key=INVERSES.index),
