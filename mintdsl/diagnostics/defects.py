@@ -79,7 +79,7 @@ DEFECTS: dict[str, Defect] = {
         Defect(
             "diagonal-elsewhere",
             "Inverse-Flow (2025), released code",
-            "the ones stood in the column of the last channel, and no mask made a triangle: log-det 0 reported, about 1 true",
+            "the ones stood in the column of the last channel, and no mask made a triangle: log-det 0, not the true 1",
             "E0601",
             "HALF-PLANE",
             "Volumes are kept only where the matrix at the anchor has determinant 1 by its parametrisation, which "
