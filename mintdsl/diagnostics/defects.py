@@ -102,12 +102,12 @@ DEFECTS: dict[str, Defect] = {
             "truncated-series",
             "the convolution exponential (2020), used with a kernel of large norm",
             "a series cut off after some terms is another map, which may be singular: I + M is, for M = -I",
-            "E0409",
-            "RES",
-            "A sum of x and what reads x is a bijection where the Lipschitz bound of the second is less than 1. The "
-            "norm of the kernel is kept below 1, which also bounds what a cut-off series leaves out.",
-            _layer("invertible", "param M : conv 3x3", "map x -> x + M(x)"),
-            _layer("invertible", "param M : conv 3x3 with lip <= 0.9", "map x -> x + M(x)"),
+            "E0417",
+            "EXP",
+            "The norm of the map is kept to a bound by its parametrisation, and the number of terms follows from the "
+            "bound: what is cut off is less than the least singular value, so what is evaluated is regular too.",
+            _layer("invertible", "param M : conv 3x3", "map x -> exp(M)(x)"),
+            _layer("invertible", "param M : conv 3x3 with lip <= 0.95", "map x -> exp(M)(x)"),
         ),
         Defect(
             "clamped-log",
