@@ -21,6 +21,7 @@ from mintdsl.diagnostics.model import Bag, Diagnostic, Edit, Fix, Label, Safety
 from mintdsl.proof.check import Bindings, LayerProof, check_layer
 from mintdsl.proof.claims import flow_claim
 from mintdsl.proof.derivation import Derivation
+from mintdsl.proof.net_values import check_values
 from mintdsl.proof.rules.flows import (
     IDENTITY,
     Bijection,
@@ -36,6 +37,7 @@ from mintdsl.proof.rules.flows import (
     permutation,
     scaling,
 )
+from mintdsl.proof.undefined import Undefined
 from mintdsl.records import record, replace
 from mintdsl.source import Span
 
@@ -194,6 +196,10 @@ class _FlowWalk:
     silent: dict[str, Silent] = field(default_factory=dict)
 
     def run(self) -> FlowProof:
+        try:
+            check_values([net for net in uses(self.flow.steps) if isinstance(net, ir.NetParam)], self.bindings)
+        except Undefined as undefined:
+            self.bag.add(undefined.diagnostic)
         kept, premises = self._block(self.flow.steps, IDENTITY)
         passage = factored(kept, self.left)
         if passage.why and not kept.why:

@@ -644,3 +644,19 @@ def test_a_residual_sum_needs_the_bounds_that_the_statement_has() -> None:
     written = certified(RESIDUAL)
     written["proofs"][0]["formulas"][0]["result"][-1][0] = "ADD"
     refused(written, written["statement"])
+
+
+# ---------------------------------------------------------------- nets have values
+
+
+@pytest.mark.parametrize(
+    "name", ["net_divides_by_zero", "net_log_outside", "net_with_an_activation_log_outside", "factor_net_divides_by_zero"]
+)
+def test_nets_that_are_no_functions(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a checker would write that did not ask whether nets have values everywhere."""
+    for module in ("check", "prover"):
+        monkeypatch.setattr(f"mintdsl.proof.{module}.check_values", lambda nets, bindings: None)
+    text = (Path(__file__).parent / "refused" / f"{name}.mint").read_text(encoding="utf-8")
+    written = certified(text.partition("mint 1\n")[2])
+    with pytest.raises(Refused, match="outside its domain|0"):
+        recheck(written, written["statement"])

@@ -59,7 +59,8 @@ NET = Rule(
     "e1, ..., en : constant   =>   n(e1, ..., en) : constant, with values in R;  e1, ..., en : triangular k, and n "
     "strict k in those that read x   =>   n(e1, ..., en) : strict k;  otherwise dense, nothing else known",
     "strict k in the order of the layer, on Vec or in the order time, by the masks of n: each map, attention and delay "
-    "of n reads positions up to its own or before it, everything else the same position. `chain` and `concat` likewise",
+    "of n reads positions up to its own or before it, everything else the same position. `chain` and `concat` likewise. n has a "
+    "value for every input: its functions get arguments in their domains, its divisors are of one sign and never 0",
     "Dinh, Krueger, Bengio, NICE, ICLR 2015 workshop, arXiv:1410.8516, section 3.2: m is arbitrary",
     apply_net,
     _example("  param n : net Shift\n  param b : bias (per = element)\n  map x -> x + n(b)"),
