@@ -43,6 +43,7 @@ from mintdsl.proof.jacobian import (
 )
 from mintdsl.proof.layer_proof import Bindings as Bindings, LayerProof as LayerProof, conclusion_of
 from mintdsl.proof.links import later, links
+from mintdsl.proof.net_values import check_values
 from mintdsl.proof.orders import Working, fitting_order, resolved_order, working_order
 from mintdsl.proof.reads import alike, strict_reads
 from mintdsl.proof.rules import algebra, bends, exponential, modules, nets, residual
@@ -70,6 +71,7 @@ def check_layer(
     parts: list[Part] = []
     try:
         fitting_order(layer, declared)
+        check_values([kind for _, kind in ir.net_params(layer)], bindings)
         if layer.split is None:
             proofs = [walk.let(item) for item in layer.lets]
             jacobian, derivation = walk.formula(layer.result)
@@ -405,7 +407,7 @@ class _Walk:
                 return self._node("MUL", node.span, result, below)
             case _:
                 if not right.range.interval.one_signed:
-                    raise Undefined(divides_by_zero(right, node.right.span))
+                    raise Undefined(divides_by_zero(right.range, node.right.span))
                 result = algebra.multiply(left, algebra.reciprocal(right), span=node.span, spans=spans, cycle=cycle)
                 return self._node("DIV", node.span, result, below)
 

@@ -22,6 +22,7 @@ from mintdsl.proof.check import Bindings, LayerProof, check_layer
 from mintdsl.proof.claims import flow_claim
 from mintdsl.proof.derivation import Derivation
 from mintdsl.proof.lipschitz import ode_passage
+from mintdsl.proof.net_values import check_values
 from mintdsl.proof.rules.flows import (
     IDENTITY,
     Bijection,
@@ -37,6 +38,7 @@ from mintdsl.proof.rules.flows import (
     permutation,
     scaling,
 )
+from mintdsl.proof.undefined import Undefined
 from mintdsl.records import record, replace
 from mintdsl.source import Span
 
@@ -195,6 +197,10 @@ class _FlowWalk:
     silent: dict[str, Silent] = field(default_factory=dict)
 
     def run(self) -> FlowProof:
+        try:
+            check_values([net for net in uses(self.flow.steps) if isinstance(net, ir.NetParam)], self.bindings)
+        except Undefined as undefined:
+            self.bag.add(undefined.diagnostic)
         kept, premises = self._block(self.flow.steps, IDENTITY)
         passage = factored(kept, self.left)
         if passage.why and not kept.why:

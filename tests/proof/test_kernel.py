@@ -739,3 +739,20 @@ def test_what_wraps_around_has_no_direction_and_no_anchor_that_decides() -> None
         changed = json.loads(json.dumps(found["statement"]).replace(old, new))
         assert changed != found["statement"]
         assert why in refused(forged(changed, *found["proofs"]), changed)
+
+
+# ---------------------------------------------------------------- nets have values
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["net_divides_by_zero", "net_log_outside", "net_with_an_activation_log_outside", "factor_net_divides_by_zero"],
+)
+def test_nets_that_are_no_functions(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a checker would write that did not ask whether nets have values everywhere."""
+    for module in ("check", "prover"):
+        monkeypatch.setattr(f"mintdsl.proof.{module}.check_values", lambda nets, bindings: None)
+    text = (Path(__file__).parent / "refused" / f"{name}.mint").read_text(encoding="utf-8")
+    written = certified(text.partition("mint 1\n")[2])
+    with pytest.raises(Refused, match="outside its domain|0"):
+        recheck(written, written["statement"])

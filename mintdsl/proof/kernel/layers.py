@@ -205,6 +205,41 @@ class Scope(NamedTuple):
             raise Refused(f"{act['act']} gets arguments outside its domain")
         return found
 
+    def values(self, nodes: Json) -> Fact:
+        """What a formula of a net gives, of anything that inputs and maps give; refused where it may have no value."""
+        facts: dict[int, Fact] = {}
+        for k, (word, *rest) in enumerate(nodes):
+            match word, rest:
+                case "act", [act, arg]:
+                    act = self.bindings[act["formal"]] if "formal" in act else act
+                    if "defined" in act and str(act["defined"]) not in self.acts:
+                        self.acts[str(act["defined"])] = self.values(self.table[act["defined"]][1])
+                    facts[k] = activate(facts[arg], self.act(act, facts[arg].values.forgotten))
+                case (("number" | "formal" | "size" | "value" | "let" | "neg" | "+" | "-" | "*" | "/"), _):
+                    _, facts[k] = self.node(word, rest, facts)
+                case _:
+                    facts[k] = constant(ANY)
+        return facts[len(nodes) - 1]
+
+
+def functions(uses: Sequence[Json], bindings: Json, acts: Json, nets: Mapping[str, Json]) -> None:
+    """Of rule NET: that each net that is used, and each in it, has a value for every input."""
+    work, seen = [(use, bindings) for use in uses], set()
+    while work:
+        (_, name, args, _, _), outer = work.pop()
+        own = {n: outer[v["formal"]] if v and "formal" in v else v for n, v in args}
+        if nets[name]["kind"] == "extern" or (place := text([name, own])) in seen:
+            continue
+        seen.add(place)
+        params = {p["name"]: given(p, own) for p in nets[name]["params"]}
+        scope = Scope(own, params, diagonals(params), {}, "", {}, {}, set(), nets, None, None, {}, nets[name], acts)
+        for let, indices, nodes in nets[name]["lets"]:
+            fact = scope.values(nodes)
+            scope.lets[let] = (indices, fact, term(fact))
+        for nodes in nets[name]["results"]:
+            scope.values(nodes)
+        work += [(p["kind"], own) for p in params.values() if p["kind"][0] == "net"]
+
 
 def determinant(param: Json) -> str:
     """The rule of a constraint on a determinant, "" without one: of a matrix, or of that at the anchor of a kernel.
@@ -311,6 +346,7 @@ def check_layer(layer: Json, acts: Json, proof: Json, others: Flows) -> Known:
     uses = {name: p["kind"] for name, p in params.items() if p["kind"][0] == "layer"}
     below = {name: others.known(callee, args, bindings) for name, (_, callee, args, _) in uses.items()}
     made, nets = diagonals(params), others.definitions
+    functions([p["kind"] for p in params.values() if p["kind"][0] == "net"], bindings, acts, nets)
     scope = Scope(bindings, params, made, directions, "", {}, {}, set(), nets, place, order, below, layer, acts)
     for place, steps in sorted(proof["acts"].items(), key=lambda item: int(item[0])):
         body = acts[int(place)][1]
