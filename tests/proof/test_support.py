@@ -413,7 +413,8 @@ def test_splines(how: str, parts: str, dims: Shape) -> None:
 
 def test_inverses_and_exponentials_see_what_many_layers_would() -> None:
     text = (
-        "mint 1\nlayer E on Image[C, H, W] ensures invertible { param M : conv 3x3 with lip <= 1\nmap x -> exp(M)(x) }\n"
+        "mint 1\nlayer E on Image[C, H, W] ensures invertible { param M : conv 3x3 with lip <= 1\n"
+        "map x -> exp(M)(x) }\n"
         "layer L on Vec[D] ensures invertible { param W : linear strict lower\nmap x -> x + W(x) }\n"
         "layer K on Image[C, H, W] ensures invertible {\n"
         "  param k : conv 1x2 (anchor = bottom_right) with det == 1\nmap x -> k(x) }\n"
