@@ -14,9 +14,10 @@ layer HalfUpper on Vec[D] ensures upper, volume_preserving, inverse closed_form 
     return join(a + u * b, b)
   }
 }
+
 layer HalfLower on Vec[D] ensures lower, diag != 0, invertible, inverse closed_form {
   param s, t : scale on Vec[D / 2] with diag != 0
-  param l : scale on Vec[D / 2] init zeros
+  param l    : scale on Vec[D / 2] init zeros
   map x {
     let (a, b) = split(x, halves)
     return join(s * a, t * b + l * a)
@@ -31,9 +32,10 @@ layer TwoUpper on Vec[D] ensures volume_preserving, inverse closed_form {
     return join(a + u * c, b + v * d, c, d)
   }
 }
+
 layer TwoLower on Vec[D] ensures invertible, inverse closed_form {
   param p, q, s, t : scale on Vec[D / 4] with diag != 0
-  param l, m : scale on Vec[D / 4] init zeros
+  param l, m       : scale on Vec[D / 4] init zeros
   map x {
     let (a, b, c, d) = split(x, strided, parts = 4)
     return join(p * a, q * b, s * c + l * a, t * d + m * b)
@@ -48,9 +50,10 @@ layer OneUpper on Vec[D] ensures volume_preserving, inverse closed_form {
     return join(a + u * b, b)
   }
 }
+
 layer OneLower on Vec[D] ensures invertible, inverse closed_form {
   param s, t : scale on Vec[D / 2] with diag != 0
-  param l : scale on Vec[D / 2] init zeros
+  param l    : scale on Vec[D / 2] init zeros
   map x {
     let (a, b) = split(x, strided)
     return join(s * a, t * b + l * a)
@@ -60,6 +63,6 @@ layer OneLower on Vec[D] ensures invertible, inverse closed_form {
 ## All levels of eight coordinates: every output sees every input.
 flow Butterfly on Vec[8] ensures invertible, log_det exact, inverse closed_form {
   HalfUpper  HalfLower
-  TwoUpper   TwoLower
-  OneUpper   OneLower
+  TwoUpper  TwoLower
+  OneUpper  OneLower
 }
