@@ -29,6 +29,7 @@ from mintdsl.proof.rules.flows import (
     compose,
     conditioned,
     factored,
+    inverse,
     logit,
     logit_domain,
     padding,
@@ -323,8 +324,27 @@ class _FlowWalk:
         elif proof.contraction is not None and not use.log_det:
             own = replace(own, silent=True)
             self.silent[step.name] = Silent(step.span, proof.layer)
+        rule, conclusion = "USE", proof.derivation.conclusion
+        if use.inverted:
+            undone = inverse(own)
+            if undone is None:
+                self.broken = True
+                self._not_onto(step, name, proof)
+                return before, Derivation("INVERSE", step.span, "nothing is proved", (), title=name)
+            own, rule, conclusion = undone, "INVERSE", _conclusion(Bijection(undone.domain or REAL, undone.image))
         after = self._after(before, own, step.span)
-        return after, Derivation("USE", step.span, proof.derivation.conclusion, (), title=self._title(step, use))
+        return after, Derivation(rule, step.span, conclusion, (), title=self._title(step, use))
+
+    def _not_onto(self, step: ir.Step, name: str, proof: Proof) -> None:
+        assert proof.bijection is not None
+        self.bag.error(
+            "E0609",
+            step.span,
+            f"`{name}` is injective only: what it does not reach has no inverse",
+            "its inverse direction is no step",
+            notes=(f"rule INVERSE needs a layer onto a fixed box; here {proof.bijection.why_not_onto}",),
+            fixes=(Fix(f"make `{name}` onto: a slope with a positive lower bound, or affine in its own coordinate"),),
+        )
 
     def _no_density(self, prior: ir.Step, passage: Passage) -> None:
         """A prior where there is no log-det: the steps that have none, or the step that makes the dimension grow."""
@@ -350,7 +370,7 @@ class _FlowWalk:
         name = use.definition.rpartition("::")[2]
         directions = [f"{k} = {v}" for k, v in use.args if isinstance(v, str)]
         sizes = [f"{k} = {v}" for k, v in use.args if isinstance(v, Nat)]
-        shown = sizes + directions
+        shown = sizes + directions + ["direction = inverse"] * use.inverted
         return f"{name}({', '.join(shown)})" if shown else name
 
     def _not_invertible(self, step: ir.Step, name: str, proof: Proof) -> None:

@@ -79,6 +79,15 @@ MORE = {
     "halves of a box by nets": "net N from S to (S, S) { map x -> (x, x) }\n"
     "layer S on Vec[D] ensures injective { map x -> sigmoid(x) }\n"
     "flow F on Vec[8] ensures injective { factor half (prior = N) S factor half (prior = N) }",
+    "exponentials": "layer E(c: Real = 2) on Image[C, H, W] ensures invertible, lip < 8 {\n"
+    "  param M : conv 3x3 with lip <= c\n  param b : bias\n  map x -> exp(M)(x - b) }\n"
+    "layer V on Vec[D] ensures invertible, lip <= 3 { param M : linear with lip <= 0.5\n"
+    "map x -> exp(M)(leaky_relu(exp(M)(x), 0.5)) }\n"
+    "flow F on Image[2, 2, 2] ensures invertible, inverse closed_form { E E(c = 0.5) flatten V }",
+    "inverse directions": "layer S on Vec[D] ensures injective { map x -> sigmoid(x) }\n"
+    "layer L(tri: Dir) on Vec[D] ensures tri, invertible { param W : linear tri with diag == 1\n map x -> W(x) }\n"
+    "flow F on Vec[3] ensures injective, inverse closed_form { S(direction = inverse) "
+    "repeat 2 { pair { L(tri = lower, direction = inverse) L(tri = upper) } } S }",
     "zeros padded": "flow F on Image[1, 4, 4] ensures injective, log_det none { squeeze 2 pad channels to 6 }",
 }
 

@@ -99,6 +99,7 @@ def test_the_examples_use_every_rule_and_every_claim() -> None:
         "repeat",
         "pair",
         "use",
+        "inverse",
     )
     assert all(f'"{word}"' in steps for word in words)
     claims = {claim[0] for d in definitions for claim in d.get("claims", [])}

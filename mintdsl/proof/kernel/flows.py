@@ -53,6 +53,14 @@ class Known(NamedTuple):
             tuple(dict.fromkeys((*self.assumes, *step.assumes))),
         )
 
+    def inverted(self) -> Known:
+        """Rule INVERSE: of a map onto a box; it is undone by the map itself, and nothing bounds how steep it is."""
+        if self.domain is None or not self.onto:
+            raise Refused("only a map that is onto has an inverse direction")
+        return self._replace(
+            domain=self.inside, inside=self.domain, lip=inf, inverse="closed_form", fact=None, order=None, parts=()
+        )
+
     def beside(self) -> Known:
         """Rule FACTOR: this map on some entries, the others stay as they are, in the same box."""
         same = self.domain == self.inside
@@ -184,6 +192,9 @@ class Flows(NamedTuple):
             case "use", [name, args, *how] if how in ([], ["exact"]):
                 known = self.use(name, args, bindings)
                 return known._replace(log_det="none") if known.residual and not how else known
+            case "inverse", [name, args, *how] if self.definitions[name]["kind"] == "layer":
+                forward = self.step("use", [name, args, *how], bindings)
+                return forward and forward.inverted()
             case _:
                 raise Refused(f"no rule for a step {word!r}")
 
@@ -207,11 +218,11 @@ class Flows(NamedTuple):
         return self.done[place]
 
     def pair(self, steps: Json, bindings: Json) -> None:
-        """Rule PAIR: one lower and one upper layer of one order."""
+        """Rule PAIR: one lower and one upper layer of one order; the inverse of a lower one is lower."""
         found = []
         for _, (word, *rest), _ in steps:
-            known = self.step(word, rest, bindings)
-            if word != "use" or known is None or known.fact is None:
+            known = self.use(rest[0], rest[1], bindings) if word in ("use", "inverse") else None
+            if known is None or known.fact is None:
                 raise Refused("a pair takes two layers")
             given = {name: value["direction"] for name, value in rest[1] if "direction" in value}
             found.append((given.get(known.fact.off, known.fact.off), known.order))
