@@ -10,7 +10,7 @@ with the same tolerance: memory does not grow with the number of steps.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import ModuleType
 
@@ -116,8 +116,8 @@ def ode_solution(step: OdeStep, z: Tensor, start: float, end: float, tol: float,
     exact traces of too many elements; RuntimeError where the solver gives up.
     """
     if torch.compiler.is_compiling():
-        apart: tuple[Tensor, Tensor] = torch.compiler.disable(solve_ode)(step, z, start, end, tol, most)
-        return apart
+        alone: Callable[..., tuple[Tensor, Tensor]] = torch.compiler.disable(solve_ode)  # type: ignore[no-untyped-call]
+        return alone(step, z, start, end, tol, most)
     return solve_ode(step, z, start, end, tol, most)
 
 

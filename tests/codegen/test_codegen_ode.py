@@ -155,7 +155,9 @@ def test_energies_are_the_integrals_along_the_way() -> None:
             middle = z + 0.25 / parts * step.field(z, time)
             slope = step.field(middle, time)
             kinetic = kinetic + slope.square().sum(1) * 0.5 / parts
-            rows = torch.stack([torch.func.jacrev(lambda v: step.field(v[None], time[:1])[0])(v) for v in middle])
+            rows = torch.stack(
+                [torch.func.jacrev(lambda v, at=time[:1]: step.field(v[None], at)[0])(v) for v in middle]
+            )
             squares = squares + rows.square().sum((1, 2)) * 0.5 / parts
             z = z + slope * 0.5 / parts
     assert worst(energy.kinetic, kinetic) <= 1e-3 and worst(energy.jacobian, squares) <= 1e-3
