@@ -128,8 +128,7 @@ def check_layer(
     raw = [p for p in layer.params if p.bound is not None and _via(p.bound).assumed]
     stored = [f"{p.bound.quantity}({family(p.name, p.indices)}) != 0 of {layer.name}" for p in raw if p.bound]
     assumed = tuple(dict.fromkeys([*stored, *(a for proof in applied.values() for a in proof.assumptions)]))
-    acts = tuple(walk.acts.values())
-    below = tuple(applied.items())
+    acts, below = tuple(walk.acts.values()), tuple(applied.items())
     return LayerProof(
         layer, jacobian, bijection, whole, bag.sorted(), blame, working, assumed, acts, kind, tuple(parts), taken, below
     )

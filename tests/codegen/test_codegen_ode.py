@@ -1,4 +1,4 @@
-"""Generated continuous flows: the flow map against its dense Jacobian and the interpreter, its gradients, its limits."""
+"""Generated continuous flows: the map against its dense Jacobian and the interpreter, its gradients, its limits."""
 
 from __future__ import annotations
 
