@@ -2,10 +2,10 @@
 
 python benchmarks/iresnet.py [--seconds 120] [--width 16] [--blocks 2] [--threads 1]
 
-Images are averaged down to 14 x 14, so that `log_det exact` can make the dense Jacobian, 196 x 196. What is printed: bits
-per dimension of the 128 test images (without an error: the log-det is exact), with the bound |log det| <= D |log(1 - L)|
-a block that the proof gives; the classifier's accuracy and what guessing has; how far the inverse of each is from the
-images that went in, and how many steps it took. Both have half of the time.
+Images are averaged down to 14 x 14, so that `log_det exact` can make the dense Jacobian, 196 x 196. What is printed:
+bits per dimension of the 128 test images (without an error: the log-det is exact), with the bound D |log(1 - L)| of the
+log-det of a block that the proof gives; the classifier's accuracy and what guessing has; how far the inverse of each is
+from the images that went in, and how many steps it took. Both have half of the time.
 """
 
 from __future__ import annotations

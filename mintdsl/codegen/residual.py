@@ -67,6 +67,12 @@ def image(c: LayerContext, param: ir.Param) -> str:
     return shapes.listed([shapes.size(d, c.members) for d in param.source.dims[1:]])
 
 
+def circular_det(c: LayerContext, param: ir.Param) -> str:
+    """What the tests of a circular kernel want to know of it."""
+    assert isinstance(param.kind, ir.Conv)
+    return f"CircularDet({c.anchors[param.name]}, {param.kind.dilation}, {image(c, param)})"
+
+
 def limits(c: LayerContext) -> list[str]:
     """For each bounded map its limit, the size of its images and its anchor, as `certified_norms` wants them."""
     found = []

@@ -84,6 +84,8 @@ CODES: dict[str, Code] = _all(
     ("E0607", "a factor stands in the outermost flow, outside of blocks", "FACTOR"),
     ("E0608", "a density with a residual layer without a `log_det`", "RES"),
     ("E0609", "a layer that is not onto has no inverse direction", "INVERSE"),
+    ("E0610", "the field of a continuous flow is not proved Lipschitz", "ODE"),
+    ("E0611", "a continuous flow without a `log_det`", "ODE"),
     ("E0701", "a constraint that cannot be kept", ""),
     ("E0710", "what cannot be initialised from data", ""),
     ("E0901", "not yet in this version", ""),

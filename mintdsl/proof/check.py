@@ -43,6 +43,7 @@ from mintdsl.proof.jacobian import (
 )
 from mintdsl.proof.layer_proof import Bindings as Bindings, LayerProof as LayerProof, conclusion_of
 from mintdsl.proof.links import later, links
+from mintdsl.proof.net_values import check_values
 from mintdsl.proof.orders import Working, fitting_order, resolved_order, working_order
 from mintdsl.proof.reads import alike, strict_reads
 from mintdsl.proof.rules import algebra, bends, exponential, modules, nets, residual
@@ -70,6 +71,7 @@ def check_layer(
     parts: list[Part] = []
     try:
         fitting_order(layer, declared)
+        check_values([kind for _, kind in ir.net_params(layer)], bindings)
         if layer.split is None:
             proofs = [walk.let(item) for item in layer.lets]
             jacobian, derivation = walk.formula(layer.result)
@@ -126,8 +128,7 @@ def check_layer(
     raw = [p for p in layer.params if p.bound is not None and _via(p.bound).assumed]
     stored = [f"{p.bound.quantity}({family(p.name, p.indices)}) != 0 of {layer.name}" for p in raw if p.bound]
     assumed = tuple(dict.fromkeys([*stored, *(a for proof in applied.values() for a in proof.assumptions)]))
-    acts = tuple(walk.acts.values())
-    below = tuple(applied.items())
+    acts, below = tuple(walk.acts.values()), tuple(applied.items())
     return LayerProof(
         layer, jacobian, bijection, whole, bag.sorted(), blame, working, assumed, acts, kind, tuple(parts), taken, below
     )
@@ -288,6 +289,7 @@ class _Walk:
         if direction is not None and not kind.strict:
             diagonal = self._diagonal(param, node.indices)
         fronts = half_plane(kind) if isinstance(kind, ir.Conv) else (0, 0)
+        circular = isinstance(kind, ir.Conv) and kind.circular
         result = modules.apply_map(
             argument,
             direction,
@@ -297,12 +299,15 @@ class _Walk:
             span=node.span,
             declared=param.span,
             cycle=self.working.cycle,
-            determinant=param.bound.interval if param.bound and param.factored and fronts is not None else None,
+            determinant=param.bound.interval if param.bound and param.factored and (circular or fronts) else None,
             limit=self._limit(param),
         )
         if param.factored:
             assert param.bound is not None
             kept = f"{param.bound.cmp} kept by {param.bound.via}"
+            if circular:
+                note = f"taps wrap around: a matrix for each frequency, {kept}"
+                return self._node("CIRCULANT", node.span, result, [below], note)
             if isinstance(kind, ir.Conv) and kind.size != (1, 1):
                 note = f"taps on one side of the anchor: fronts along {fronts}, det {kept} at the anchor"
                 return self._node("HALF-PLANE", node.span, result, [below], note)
@@ -401,7 +406,7 @@ class _Walk:
                 return self._node("MUL", node.span, result, below)
             case _:
                 if not right.range.interval.one_signed:
-                    raise Undefined(divides_by_zero(right, node.right.span))
+                    raise Undefined(divides_by_zero(right.range, node.right.span))
                 result = algebra.multiply(left, algebra.reciprocal(right), span=node.span, spans=spans, cycle=cycle)
                 return self._node("DIV", node.span, result, below)
 

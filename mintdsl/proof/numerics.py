@@ -152,6 +152,13 @@ def _step(prover: Prover, step: ir.Step, bindings: Bindings, sizes: Mapping[str,
             return Numerics()  # outside the bijection
         case ir.Move() | ir.Pad():
             return Numerics(steps=1)  # moves entries and adds zeros, exactly
+        case ir.Ode(field=field):
+            none = math.inf
+            why = (
+                f"how steep the flow of the field `{field.net.name}` is depends on its weights, and its inverse is "
+                "computed to solver tolerance; `mint verify` measures the round trip"
+            )
+            return Numerics(1, none, none, none, none, none, False, why, why, why)
         case ir.FactorOut():
             raise AssertionError("stands between the steps of a flow, not in a block")
         case ir.Standardize(std=std):

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import inf
 from types import MappingProxyType
 from typing import assert_never
 
 from mintdsl.core import ir
-from mintdsl.core.claim_words import ABSENT, EXACT
+from mintdsl.core.claim_words import ABSENT
 from mintdsl.core.interval import REAL, UNIT, Interval, product_above
 from mintdsl.core.nat import Nat
 from mintdsl.core.walks import uses
@@ -21,6 +20,9 @@ from mintdsl.diagnostics.model import Bag, Diagnostic, Edit, Fix, Label, Safety
 from mintdsl.proof.check import Bindings, LayerProof, check_layer
 from mintdsl.proof.claims import flow_claim
 from mintdsl.proof.derivation import Derivation
+from mintdsl.proof.lipschitz import ode_passage
+from mintdsl.proof.net_values import check_values
+from mintdsl.proof.passages import boxes, in_words, power
 from mintdsl.proof.rules.flows import (
     IDENTITY,
     Bijection,
@@ -36,6 +38,7 @@ from mintdsl.proof.rules.flows import (
     permutation,
     scaling,
 )
+from mintdsl.proof.undefined import Undefined
 from mintdsl.records import record, replace
 from mintdsl.source import Span
 
@@ -67,7 +70,7 @@ class FlowProof:
     @property
     def log_det(self) -> str:
         """The kind of the log-determinant."""
-        return ABSENT if self.passage.absent else EXACT
+        return ABSENT if self.passage.absent else self.passage.log_det
 
     @property
     def inverse(self) -> str:
@@ -194,6 +197,10 @@ class _FlowWalk:
     silent: dict[str, Silent] = field(default_factory=dict)
 
     def run(self) -> FlowProof:
+        try:
+            check_values([net for net in uses(self.flow.steps) if isinstance(net, ir.NetParam)], self.bindings)
+        except Undefined as undefined:
+            self.bag.add(undefined.diagnostic)
         kept, premises = self._block(self.flow.steps, IDENTITY)
         passage = factored(kept, self.left)
         if passage.why and not kept.why:
@@ -202,7 +209,7 @@ class _FlowWalk:
         if not self.broken:
             image = REAL if passage.domain is None else passage.image
             bijection = Bijection(passage.domain or REAL, image, passage.why)
-        conclusion = _conclusion(bijection)
+        conclusion = in_words(bijection)
         whole = Derivation("I-COMP", self.flow.name_span, conclusion, premises, title=f"flow {self.flow.name}")
         if passage.absent and isinstance(self.flow.steps[-1].op, ir.Prior):
             self._no_density(self.flow.steps[-1], passage)
@@ -256,10 +263,10 @@ class _FlowWalk:
             case ir.Repeat(count=count, steps=steps):
                 once, inner = self._block(steps, replace(before, lip=1.0))
                 last, after, copies = before, once, 1
-                while _boxes(after) != _boxes(last) and not self.broken and copies != count.constant:
+                while boxes(after) != boxes(last) and not self.broken and copies != count.constant:
                     last, copies = after, copies + 1  # what a copy meets is settled after a few
                     after, _ = self._block(steps, after)
-                lip = product_above(before.lip, _power(once.lip, count))
+                lip = product_above(before.lip, power(once.lip, count))
                 text = f"{count} copies, proved once"
                 return replace(after, lip=lip), Derivation("REPEAT", step.span, text, inner, title=f"repeat {count}")
             case ir.Pair(steps=steps):
@@ -269,6 +276,8 @@ class _FlowWalk:
                 return after, Derivation("PAIR", step.span, text, inner, title="pair")
             case ir.Use():
                 return self._use(step, step.op, before)
+            case ir.Ode():
+                return self._ode(step, step.op, before)
             case _:
                 assert_never(step.op)
 
@@ -280,7 +289,7 @@ class _FlowWalk:
                 self.lost.setdefault("onto", span)
             if before.preserving and not after.preserving:
                 self.lost.setdefault("volume_preserving", span)
-            if after.absent != before.absent:
+            if (after.absent, after.log_det) != (before.absent, before.log_det):
                 self.lost.setdefault("log_det", span)
             if after.inverse != before.inverse:
                 self.lost["inverse"] = span
@@ -297,6 +306,15 @@ class _FlowWalk:
             notes=("domains are ints(n), unit, positive, real; a smaller one may enter a larger one, not the reverse",),
         )
         return before
+
+    def _ode(self, step: ir.Step, op: ir.Ode, before: Passage) -> tuple[Passage, Derivation]:
+        own, text = ode_passage(step, op, self.bindings)
+        title = f"ode {op.field.net.name} by {op.method}(until = {op.until:g}, tol = {op.tol:g})"
+        if isinstance(own, Diagnostic):
+            self.broken = True
+            self.bag.add(own)
+        after = before if isinstance(own, Diagnostic) else self._after(before, own, step.span)
+        return after, Derivation("ODE", step.span, text, (), title=title)
 
     def _use(self, step: ir.Step, use: ir.Use, before: Passage) -> tuple[Passage, Derivation]:
         proof = self.prover.prove(use.definition, self.prover.bindings_of(use, self.bindings))
@@ -319,7 +337,7 @@ class _FlowWalk:
                 self.broken = True
                 self._not_onto(step, name, proof)
                 return before, Derivation("INVERSE", step.span, "nothing is proved", (), title=name)
-            own, rule, conclusion = undone, "INVERSE", _conclusion(Bijection(undone.domain or REAL, undone.image))
+            own, rule, conclusion = undone, "INVERSE", in_words(Bijection(undone.domain or REAL, undone.image))
         after = self._after(before, own, step.span)
         return after, Derivation(rule, step.span, conclusion, (), title=self._title(step, use))
 
@@ -421,31 +439,3 @@ def _passage(proof: Proof, bijection: Bijection) -> Passage:
         why=bijection.why_not_onto,
         assumptions=proof.assumptions,
     )
-
-
-def _conclusion(bijection: Bijection | None) -> str:
-    if bijection is None:
-        return "nothing is proved"
-    if bijection.codomain is None:
-        return f"injective only: {bijection.why_not_onto}"
-    if bijection.domain == REAL and bijection.codomain == REAL:
-        return "bijection of R^D"
-    return (
-        f"bijection of {bijection.domain}^D onto {'R^D' if bijection.codomain == REAL else f'{bijection.codomain}^D'}"
-    )
-
-
-def _boxes(passage: Passage) -> tuple[Interval | None, Interval | None, Interval]:
-    return passage.domain, passage.image, passage.inside
-
-
-def _power(lip: float, count: Nat) -> float:
-    """A bound of `lip` to the power of a number of copies that may not be known."""
-    if lip == 1.0:
-        return 1.0
-    if count.constant is None or count.constant > 10_000:
-        return inf if lip > 1.0 else lip
-    total = 1.0
-    for _ in range(count.constant):
-        total = product_above(total, lip)
-    return total

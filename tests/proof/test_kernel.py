@@ -82,7 +82,8 @@ def test_the_examples_use_every_rule_and_every_claim() -> None:
         for step in steps
     }
     arithmetic = {"NEG", "ADD", "SUM", "MUL", "DIV"}
-    maps = {"BASIC", "COMP", "ACT", "ACT-P", "BN", "PERM", "DET", "HALF-PLANE", "PICK", "NET", "APPLY", "RES", "EXP"}
+    maps = {"BASIC", "COMP", "ACT", "ACT-P", "BN", "PERM", "DET", "HALF-PLANE", "CIRCULANT", "EXP", "PICK", "NET"}
+    maps |= {"APPLY", "RES"}
     assert rules == {"VAR", "CONST", "LET"} | maps | arithmetic
     definitions = [d for found in certificates for d in found["statement"]["definitions"]]
     steps = json.dumps([d["steps"] for d in definitions if d["kind"] == "flow"])
@@ -140,7 +141,7 @@ def test_the_kernel_runs_where_nothing_else_is(tmp_path: Path) -> None:
 
 def test_what_is_trusted_is_listed_by_its_place() -> None:
     heads = [line.partition(":")[0] for line in TRUSTED]
-    places = "reading meaning splines mixtures parameters activations numbers rules Python"
+    places = "reading meaning splines mixtures solvers parameters activations numbers rules Python"
     assert heads == places.split()
 
 
@@ -724,3 +725,34 @@ def test_a_residual_sum_needs_the_bounds_that_the_statement_has() -> None:
     written = certified(RESIDUAL)
     written["proofs"][0]["formulas"][0]["result"][-1][0] = "ADD"
     refused(written, written["statement"])
+
+
+def test_what_wraps_around_has_no_direction_and_no_anchor_that_decides() -> None:
+    """Statement and certificate forged alike: a masked kernel, factors at the anchor, and a form for circles alone."""
+    head = "layer A on Image[C, H, W] ensures invertible { param W : conv 3x3 "
+    for kind, old, new, why in (
+        ("lower with diag > 0", '"centre", "lower"', '"centre", "circular", "lower"', "no direction"),
+        ("(anchor = top_left) with det != 0", '"top_left", null', '"top_left", "circular", null', "wraps around"),
+        ("(anchor = top_left) with det != 0", '"plu"', '"dominant"', "does not wrap around"),
+    ):
+        found = certified(f"{head}{kind} map x -> W(x) }}")
+        changed = json.loads(json.dumps(found["statement"]).replace(old, new))
+        assert changed != found["statement"]
+        assert why in refused(forged(changed, *found["proofs"]), changed)
+
+
+# ---------------------------------------------------------------- nets have values
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["net_divides_by_zero", "net_log_outside", "net_with_an_activation_log_outside", "factor_net_divides_by_zero"],
+)
+def test_nets_that_are_no_functions(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a checker would write that did not ask whether nets have values everywhere."""
+    for module in ("check", "prover"):
+        monkeypatch.setattr(f"mintdsl.proof.{module}.check_values", lambda nets, bindings: None)
+    text = (Path(__file__).parent / "refused" / f"{name}.mint").read_text(encoding="utf-8")
+    written = certified(text.partition("mint 1\n")[2])
+    with pytest.raises(Refused, match="outside its domain|0"):
+        recheck(written, written["statement"])

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from mintdsl.proof.kernel.exact import ANY, ONE, PLUS, REAL, Number, Signed, Span, above, times
 from mintdsl.proof.kernel.facts import INVERSES, LOG_DETS
+from mintdsl.proof.kernel.fields import lipschitz
 from mintdsl.proof.kernel.reading import Json, Refused, read_size, text
 from mintdsl.proof.kernel.rules import DENSE, NONE, ONTO, Fact, constant
 
@@ -123,12 +124,14 @@ IDENTITY = Known(REAL, REAL, True, Fraction(1), preserving=True)
 
 
 class Flows(NamedTuple):
-    """The definitions of a statement, what is proved so far, what of that was used, and the flows with a factor."""
+    """The definitions and activations of a statement, what is proved so far, what of that was used, and the flows with
+    a factor."""
 
     definitions: Mapping[str, Json]
     done: dict[str, Known]
     used: set[str]
     halved: set[str]
+    acts: Json
 
     def run(self, steps: Json, bindings: Json) -> Known | None:
         """What is known of steps; None where they only move entries, whatever box they lie in."""
@@ -157,7 +160,7 @@ class Flows(NamedTuple):
         raise Refused("a factor has no prior, or a net from the half that is kept to mean and log-scale of the other")
 
     def step(self, word: str, rest: Json, bindings: Json) -> Known | None:
-        """Rules SCALE, PAD, LOGIT, PAIR, and what is proved of a definition."""
+        """Rules SCALE, PAD, LOGIT, PAIR, ODE, and what is proved of a definition."""
         match word, rest:
             case _ if word in STILL:
                 return None
@@ -173,6 +176,16 @@ class Flows(NamedTuple):
             case "repeat", [count, inner]:
                 once = self.run(inner, bindings)
                 return once and once.copies(*read_size(count)[:2])
+            case "ode", [["net", name, _, [state, time], [result]] as net, _, until, tol, how]:
+                draws = how[1] if how[0] == "hutchinson" and len(how) == 2 else 0
+                if state != result or text(time) != TIME or not 0 < until < inf or not 0 < tol < 1:
+                    raise Refused("an ode of another form than it should have")
+                if how != ["exact"] and not (type(draws) is int and draws > 0):
+                    raise Refused("an ode does not say how its log-det is computed")
+                if not lipschitz(self.definitions, self.acts, net, until, bindings):
+                    raise Refused(f"the field {name} is not known to be Lipschitz")
+                kind = "estimated" if draws else "solver"
+                return Known(REAL, REAL, True, inf, inverse="solver", log_det=kind)
             case "pair", [inner]:
                 self.pair(inner, bindings)
                 return self.run(inner, bindings)
@@ -220,5 +233,6 @@ class Flows(NamedTuple):
 OUTSIDE = ("dequantize", "prior", "classify")  # of the bijection
 MOVES = ("squeeze", "unsqueeze", "permute", "reverse", "flatten", "patches")  # of entries: rule PERM
 STILL = OUTSIDE + MOVES
+TIME = '["Vec",[[[1,1,[]]]]]'  # the shape of the time
 FACTORS = (["factor", "first"], ["factor", "second"])
 BOUND = ("Act", "Order", "Real")  # the types of formals that a proof depends on

@@ -10,7 +10,7 @@ from math import floor, inf
 from typing import NamedTuple
 
 from mintdsl.proof.kernel.exact import ANY, NONNEGATIVE, PLUS, POSITIVE, REAL, ZERO, Number, Signed, Span, point
-from mintdsl.proof.kernel.facts import ASSUMED, INVERSES, Elementwise, constrained, norm, registered
+from mintdsl.proof.kernel.facts import ASSUMED, CIRCULAR, INVERSES, Elementwise, constrained, norm, registered
 from mintdsl.proof.kernel.flows import Flows, Known, applied, whole
 from mintdsl.proof.kernel.nets import order_of, read_by
 from mintdsl.proof.kernel.reading import Json, Refused, read_size, text
@@ -205,6 +205,41 @@ class Scope(NamedTuple):
             raise Refused(f"{act['act']} gets arguments outside its domain")
         return found
 
+    def values(self, nodes: Json) -> Fact:
+        """What a formula of a net gives, of anything that inputs and maps give; refused where it may have no value."""
+        facts: dict[int, Fact] = {}
+        for k, (word, *rest) in enumerate(nodes):
+            match word, rest:
+                case "act", [act, arg]:
+                    act = self.bindings[act["formal"]] if "formal" in act else act
+                    if "defined" in act and str(act["defined"]) not in self.acts:
+                        self.acts[str(act["defined"])] = self.values(self.table[act["defined"]][1])
+                    facts[k] = activate(facts[arg], self.act(act, facts[arg].values.forgotten))
+                case (("number" | "formal" | "size" | "value" | "let" | "neg" | "+" | "-" | "*" | "/"), _):
+                    _, facts[k] = self.node(word, rest, facts)
+                case _:
+                    facts[k] = constant(ANY)
+        return facts[len(nodes) - 1]
+
+
+def functions(uses: Sequence[Json], bindings: Json, acts: Json, nets: Mapping[str, Json]) -> None:
+    """Of rule NET: that each net that is used, and each in it, has a value for every input."""
+    work, seen = [(use, bindings) for use in uses], set()
+    while work:
+        (_, name, args, _, _), outer = work.pop()
+        own = {n: outer[v["formal"]] if v and "formal" in v else v for n, v in args}
+        if nets[name]["kind"] == "extern" or (place := text([name, own])) in seen:
+            continue
+        seen.add(place)
+        params = {p["name"]: given(p, own) for p in nets[name]["params"]}
+        scope = Scope(own, params, diagonals(params), {}, "", {}, {}, set(), nets, None, None, {}, nets[name], acts)
+        for let, indices, nodes in nets[name]["lets"]:
+            fact = scope.values(nodes)
+            scope.lets[let] = (indices, fact, term(fact))
+        for nodes in nets[name]["results"]:
+            scope.values(nodes)
+        work += [(p["kind"], own) for p in params.values() if p["kind"][0] == "net"]
+
 
 def determinant(param: Json) -> str:
     """The rule of a constraint on a determinant, "" without one: of a matrix, or of that at the anchor of a kernel.
@@ -220,6 +255,12 @@ def determinant(param: Json) -> str:
         return "DET"
     if kind[0] != "conv" or kind[-2:] != [None, False]:
         raise Refused(f"{param['name']} has no determinant")
+    if "circular" in kind:
+        if param["with"][0] != "det != 0" or param["with"][2] not in CIRCULAR:
+            raise Refused(f"{param['name']} wraps around, which its anchor does not decide")
+        return "CIRCULANT"
+    if param["with"][2] == "dominant":
+        raise Refused(f"{param['name']} does not wrap around")
     taps = differences(param, "")
     if sorted(taps).count((0, 0)) != 1 or not any(
         all(a * dh + b * dw > 0 for dh, dw in taps if (dh, dw) != (0, 0)) for a, b in product((1, -1), (1, -1))
@@ -240,7 +281,7 @@ def steepness(param: Json) -> Number:
 
 def differences(param: Json, corner: str) -> list[tuple[int, int]]:
     """Rows and columns from the pixel that each tap of a kernel reads to the one that it writes."""
-    word, (height, width), anchor, *dilation, _, _ = param["kind"]
+    word, (height, width), anchor, *dilation, _, _ = [part for part in param["kind"] if part != "circular"]
     [(down, right)] = dilation or [(1, 1)]
     if word != "conv" or any(type(n) is not int or n < 1 for n in (height, width, down, right)):
         raise Refused(f"{param['name']} is no kernel")
@@ -277,6 +318,13 @@ def diagonals(params: Mapping[str, Json]) -> dict[str, Signed]:
 def check_layer(layer: Json, acts: Json, proof: Json, others: Flows) -> Known:
     """What is proved of a layer; each formula must be proved node by node."""
     params = {p["name"]: given(p, proof["bindings"]) for p in layer["params"]}
+    for p in params.values():
+        if (
+            p["kind"][0] == "conv"
+            and "circular" in p["kind"]
+            and (p["kind"][-2:] != [None, False] or norm(p["with"]) < inf)
+        ):
+            raise Refused(f"{p['name']} wraps around: it has no direction, and nothing bounds its norm")
     written = {name: (indices, nodes) for name, indices, nodes in layer["lets"]}
     formulas = [nodes for *_, nodes in (*layer["lets"], *layer["results"])]
     maps = {node[1] for nodes in formulas for node in nodes if node[0] == "map"}
@@ -298,6 +346,7 @@ def check_layer(layer: Json, acts: Json, proof: Json, others: Flows) -> Known:
     uses = {name: p["kind"] for name, p in params.items() if p["kind"][0] == "layer"}
     below = {name: others.known(callee, args, bindings) for name, (_, callee, args, _) in uses.items()}
     made, nets = diagonals(params), others.definitions
+    functions([p["kind"] for p in params.values() if p["kind"][0] == "net"], bindings, acts, nets)
     scope = Scope(bindings, params, made, directions, "", {}, {}, set(), nets, place, order, below, layer, acts)
     for place, steps in sorted(proof["acts"].items(), key=lambda item: int(item[0])):
         body = acts[int(place)][1]
@@ -331,7 +380,7 @@ def check_layer(layer: Json, acts: Json, proof: Json, others: Flows) -> Known:
     inner = list(below.values())
     steps = [step for one in proof["formulas"] for part in (*one["lets"], [0, one["result"]]) for step in part[1]]
     summed = any(rule == "RES" for rule, _ in steps)
-    own = INVERSES[-1] if summed else known.inverse
+    own = "iterative" if summed else known.inverse
     return known._replace(
         residual=summed,
         inverse=max((own, *(one.inverse for one in inner)), key=INVERSES.index),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import inf, nextafter
 
-from mintdsl.core.claim_words import CLOSED, INVERSES, weakest
+from mintdsl.core.claim_words import CLOSED, EXACT, INVERSES, LOG_DETS, weakest
 from mintdsl.core.interval import REAL, Interval, product_above
 from mintdsl.proof.jacobian import DENSE, NONE, Fibre, Jacobian
 from mintdsl.proof.rules.model import MINTNET, Rule, vec
@@ -44,7 +44,7 @@ class Passage:
     what is missed. The rest is that of the weakest step: `preserving` volumes, the kind of its `inverse`, a bound `lip`
     of its Lipschitz constant (in the 2-norm), `padded` when the dimension grows, `evaluation` when it holds for frozen
     statistics only, `assumptions` that the module tests; `silent` when a residual sum does not say how its log-det is
-    computed, so that there is none.
+    computed, so that there is none; else the kind of the `log_det`.
     """
 
     domain: Interval | None = None
@@ -58,6 +58,7 @@ class Passage:
     why: str = ""
     assumptions: tuple[str, ...] = ()
     silent: bool = False
+    log_det: str = EXACT
 
     @property
     def absent(self) -> str:
@@ -92,6 +93,7 @@ def compose(before: Passage, step: Passage) -> Passage | str:
         why,
         tuple(dict.fromkeys((*before.assumptions, *step.assumptions))),
         before.silent or step.silent,
+        weakest(LOG_DETS, before.log_det, step.log_det),
     )
 
 
