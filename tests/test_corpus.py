@@ -33,6 +33,7 @@ PROVED = {
     "glow/imagenet32",
     "glow/mnist",
     "iaf/iaf",
+    "idensenet/idensenet",
     "iresnet/block",
     "iresnet/cifar10_classifier",
     "iresnet/mnist_classifier",

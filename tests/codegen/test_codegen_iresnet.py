@@ -94,6 +94,30 @@ def test_a_classifier_of_the_library() -> None:
         model.inverse(torch.randn(z.shape, generator=torch.Generator().manual_seed(2)))
 
 
+def test_norms_stay_below_their_limits_however_weights_are_trained() -> None:
+    """300 steps of Adam towards images as large as can be; the true norms are singular values of dense Jacobians."""
+    text = """
+layer A on Image[C, H, W] ensures invertible {
+  param V : conv 3x3 with lip <= 0.9
+  param W : conv 2x2 (anchor = top_left) with lip <= 0.8
+  map x -> x + W(tanh(V(x)))
+}"""
+    model = compile_text(HEAD + text, (2, 4, 3)).build(torch.float32, log_det="none")
+    optimiser, x = torch.optim.Adam(model.parameters(), lr=0.1), images(4, 2, 4, 3)
+    for _ in range(300):
+        optimiser.zero_grad()
+        y = model(x)[0] - x
+        (-y.square().mean()).backward()
+        optimiser.step()
+    for one, (name, tap) in zip(model.certify(), (("V", (1, 1)), ("W", (0, 0))), strict=True):
+        kernel = model.effective(name).detach().double()
+        units = torch.eye(24, dtype=torch.float64).reshape(24, 2, 4, 3)
+        pads = (tap[1], kernel.shape[3] - 1 - tap[1], tap[0], kernel.shape[2] - 1 - tap[0])
+        dense = nn.functional.conv2d(nn.functional.pad(units, pads), kernel).flatten(1)
+        exact = float(torch.linalg.matrix_norm(dense, 2))
+        assert 0.8 * one.limit <= exact <= one.upper <= one.limit
+
+
 def test_verification_of_a_classifier() -> None:
     report = verify(mintdsl.loads(HEAD + CLASSIFIER))
     assert report.ok

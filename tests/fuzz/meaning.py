@@ -520,11 +520,21 @@ class Formula:
                 kind = self.weights.layer.param(name).kind
                 assert isinstance(kind, ir.NetParam) and {*kind.sources, *kind.targets} == {kind.sources[0]}
                 inside = Weights(kind.net, bind_net(kind, self.env), self.weights.raw, f"{self.weights.prefix}{name}.")
-                given = [self.expr(arg, at) for arg in args]
-                size = math.prod(self.env.shape(kind.sources[0]))
-                full = tensors.constant(torch.zeros((1, 1, size), dtype=given[0].value.dtype), given[0])
-                named = {own: tensors.add(one, full) for (own, _), one in zip(kind.net.inputs, given, strict=True)}
+                given = [self._placed(self.expr(arg, at), kind.sources[0]) for arg in args]
+                named = {own: one for (own, _), one in zip(kind.net.inputs, given, strict=True)}
                 return Formula(inside.env, next(iter(named.values())), inside, parts=named).results()[node.output]
+            case ir.Chain(param=name, index=index):
+                assert self.weights is not None
+                kind, passed = self.weights.layer.param(name).kind, self.expr(node.arg, at)
+                assert isinstance(kind, ir.NetParam)
+                ((own, _),) = kind.net.inputs
+                for (member,) in self.weights.members((index,)):
+                    prefix = f"{self.weights.prefix}{name}.{member}."
+                    inside = Weights(kind.net, bind_net(kind, self.env), self.weights.raw, prefix)
+                    passed = Formula(inside.env, passed, inside, parts={own: passed}).results()[0]
+                return passed
+            case ir.Concat(args=args, shapes=shapes):  # channels come first in an Image and in a Vec
+                return tensors.stacked([self._placed(self.expr(a, at), s) for a, s in zip(args, shapes, strict=True)])
             case ir.Inline(param=name):
                 assert self.weights is not None
                 used = self.weights.layer.param(name).kind
@@ -535,6 +545,11 @@ class Formula:
                 return Formula(inner.env, self.expr(node.arg, at), inner).layer()
             case _:
                 raise AssertionError(node)
+
+    def _placed(self, field: Field, shape: ir.Shape) -> Field:
+        """With a value for each element of this shape."""
+        zeros = torch.zeros((1, 1, math.prod(self.env.shape(shape))), dtype=field.value.dtype)
+        return tensors.add(field, tensors.constant(zeros, field))
 
     def _number(self, value: float | Nat | str) -> float:
         match value:

@@ -59,7 +59,7 @@ class _Branch:
     def longer(self) -> tuple[str, ...]:
         """Sums of more terms: they share what is left, and what reads one coordinate alone leaves more."""
         rng, left = self.sketch.rng, 0.99 - self.steepest
-        flat, more = rng.choice(FLAT), self.steepest + 0.01
+        flat, more = rng.choice(FLAT), self.steepest + 0.2
         scale = self.param("t", f"scale with diag >= {more:.3g}, diag <= {rng.choice((2, 5))}")
         if left < 0.05:
             return (f"{scale} * x + {{}}",)
@@ -108,6 +108,45 @@ def flow_of_residual_layers(sketch: Sketch) -> None:
     how, kind = sketch.rng.choice(((" log_det exact", "exact"), ("", "none")))
     steps = f"{first}{how}  {second} log_det exact"
     sketch.items.append(f"flow {sketch.fresh('F')} on {dims} ensures invertible, log_det {kind} {{ {steps} }}")
+
+
+BRANCHES = (
+    "W(concat({a} * V(x), {b} * {f}(U(x))))",
+    "{f}(W(concat({a} * x, {b} * V({g}(x)))))",
+    "W(concat(V(x), {f}(x))) * {a} - {b} * U({g}(U(x)))",
+    "chain[l](again[l])({f}(V(x))) * {a} - W(concat({b} * x, b))",
+    "s * {f}(W(concat({a} * x, {b} * x))) + 0.1 * (x - b)",
+)
+"""Formulas of nets whose Lipschitz constant is below 1.5: V and U have at most 1, W 0.9, s 0.5, a^2 + b^2 <= 0.9."""
+
+
+@whole({*RULE, LIP, "rule:NET"}, weight=1.2)
+def residual_net(sketch: Sketch) -> None:
+    """A residual sum whose branch is a net, which stacks channels and uses a net itself."""
+    rng, link, net = sketch.rng, sketch.fresh("Link"), sketch.fresh("Net")
+    space, more = rng.choice((("Image[C, H, W]", "Image[2 * C, H, W]"), ("Vec[D]", "Vec[2 * D]")))
+    mapping = rng.choice(("conv 3x3", "conv 2x1 (anchor = top_left)")) if space.startswith("Image") else "linear"
+    a = rng.uniform(0.1, 0.6)
+    b, (f, g) = (0.9 - a * a) ** 0.5 * rng.uniform(0.1, 0.55), rng.choices(FLAT, k=2)
+    text = rng.choice(BRANCHES).format(a=f"{a:.3f}", b=f"{b:.3f}", f=f, g=g)
+    kinds = {
+        "V": f"{mapping} with lip <= {rng.choice((0.5, 1.0))}",
+        "U": f"{mapping} with lip <= 1.0",
+        "W": f"{mapping} from {more} to {space} with lip <= {rng.choice((0.5, 0.9))}",
+        "s": "scale with lip <= 0.5",
+        "b": "bias (per = element)",
+        "again": f"net {link}",
+    }
+    words = set("".join(ch if ch.isalnum() else " " for ch in text).split())
+    members = [f"  param {name}{'[l]' * (name == 'again')} : {kinds[name]}" for name in kinds if name in words]
+    if "again" in words:
+        members.insert(0, f"  index l : {rng.choice((1, 2, 3))}")
+    sketch.items += [
+        f"net {link} from {space} to {space} {{\n  param V : {mapping} with lip <= 1\n  map x -> {g}(V(x))\n}}",
+        "\n".join([f"net {net} from {space} to {space} {{", *members, f"  map x -> {text}", "}"]),
+        f"layer {sketch.fresh('R')} on {space} ensures invertible {{\n  param n : net {net}\n"
+        f"  map x -> {rng.choice(('x + 0.6 * n(x)', 'x - 0.6 * n(x)', '2 * x + n(x)'))}\n}}",
+    ]
 
 
 # ---------------------------------------------------------------- mutants
