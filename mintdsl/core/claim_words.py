@@ -30,7 +30,11 @@ _ALL = (
     ClaimWord("onto", ("onto",), "every value of the whole space is reached"),
     ClaimWord("invertible", ("invertible",), "a bijection of the whole space: injective and onto"),
     ClaimWord("volume_preserving", ("volume_preserving",), "|det J| = 1 everywhere"),
-    ClaimWord("log_det", ("log_det exact", "log_det none"), "the kind of the log-determinant, or a stronger one"),
+    ClaimWord(
+        "log_det",
+        ("log_det exact", "log_det bounded", "log_det unbiased", "log_det estimate", "log_det none"),
+        "the kind of the log-determinant, or a stronger one",
+    ),
     ClaimWord(
         "inverse",
         ("inverse closed_form", "inverse elementwise", "inverse iterative"),
@@ -38,10 +42,6 @@ _ALL = (
     ),
 )
 CLAIMS: dict[str, ClaimWord] = {c.name: c for c in _ALL}
-AT_A_USE = ("exact",)
-"""How a log-det may be computed, `log_det exact` behind a layer in a flow."""
-LATER_AT_A_USE = ("series", "roulette", "hutchinson")
-
 # The strongest first; the values are how they are printed.
 INVERSES: dict[str, str] = {
     "closed_form": "closed form",
@@ -50,12 +50,30 @@ INVERSES: dict[str, str] = {
 }
 LOG_DETS: dict[str, str] = {
     "exact": "exact",
+    "bounded": "within a proved bound",
+    "unbiased": "an unbiased estimate",
+    "estimate": "an estimate of bounded bias",
     "none": "none",
 }
+BIAS, NOISE, LACK = "bias", "noise", "lack"
+_FAULTS: dict[str, frozenset[str]] = {
+    "exact": frozenset(),
+    "bounded": frozenset({BIAS}),
+    "unbiased": frozenset({NOISE}),
+    "estimate": frozenset({BIAS, NOISE}),
+    "none": frozenset({BIAS, NOISE, LACK}),
+}
+"""What each kind of log-det may have: of `bounded` and `unbiased` neither is the stronger one."""
 
 CLOSED, ELEMENTWISE, ITERATIVE = INVERSES
-EXACT, ABSENT = LOG_DETS
+EXACT, _, _, _, ABSENT = LOG_DETS
 KINDS_OF = {"log_det": LOG_DETS, "inverse": INVERSES}
+
+
+def kind_of_log_det(*, biased: bool, noisy: bool) -> str:
+    """The kind of a log-det that may be off by a bound, and may be random."""
+    faults = ({BIAS} if biased else set()) | ({NOISE} if noisy else set())
+    return next(kind for kind, found in _FAULTS.items() if found == faults)
 
 
 def weakest(kinds: dict[str, str], *found: str) -> str:
@@ -65,5 +83,7 @@ def weakest(kinds: dict[str, str], *found: str) -> str:
 
 def at_least(kinds: dict[str, str], found: str, asked: str) -> bool:
     """Whether `found` is the kind `asked` or a stronger one."""
+    if kinds is LOG_DETS:
+        return _FAULTS[found] <= _FAULTS[asked]
     order = list(kinds)
     return order.index(found) <= order.index(asked)

@@ -24,7 +24,9 @@ from mintdsl.core.nat import Nat
 from mintdsl.core.ops import (
     Classify as Classify,
     Dequantize as Dequantize,
+    SILENT as SILENT,
     Flatten as Flatten,
+    LogDet as LogDet,
     Logit as Logit,
     Move as Move,
     Moves as Moves,

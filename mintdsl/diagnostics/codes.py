@@ -82,6 +82,8 @@ CODES: dict[str, Code] = _all(
     ("E0606", "values outside the domain of the next step", "I-COMP"),
     ("E0607", "a factor stands in the outermost flow, outside of blocks", "FACTOR"),
     ("E0608", "a density with a residual layer without a `log_det`", "RES"),
+    ("E0609", "a roulette of infinite variance", "ROULETTE"),
+    ("E0610", "a series for a log-det that has a formula", "SERIES"),
     ("E0701", "a constraint that cannot be kept", ""),
     ("E0710", "what cannot be initialised from data", ""),
     ("E0901", "not yet in this version", ""),

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import assert_never
 
 from mintdsl.core import ir
-from mintdsl.core.claim_words import ABSENT, EXACT
+from mintdsl.core.claim_words import ABSENT, EXACT, kind_of_log_det
 from mintdsl.core.interval import REAL, UNIT, Interval, product_above
 from mintdsl.core.nat import Nat
 from mintdsl.core.walks import uses
@@ -35,6 +35,7 @@ from mintdsl.proof.rules.flows import (
     permutation,
     scaling,
 )
+from mintdsl.proof.rules.series import Estimate, added_bias, estimated, total_bias
 from mintdsl.records import record, replace
 from mintdsl.source import Span
 
@@ -52,7 +53,8 @@ class FlowProof:
     """What is proved of a flow: one to one on `domain`; a bijection onto `codomain` unless that is None.
 
     `passage` has what holds of its steps together. `excused`: a step failed, and that was reported where it is defined.
-    `silent` has the steps without a log-det for which one can be asked, by name.
+    `silent` has the steps without a log-det for which one can be asked, `estimates` those whose log-det is estimated,
+    by name.
     """
 
     flow: ir.Flow
@@ -62,11 +64,13 @@ class FlowProof:
     diagnostics: tuple[Diagnostic, ...]
     excused: bool = False
     silent: Mapping[str, Silent] = MappingProxyType({})
+    estimates: Mapping[str, Estimate] = MappingProxyType({})
 
     @property
     def log_det(self) -> str:
         """The kind of the log-determinant."""
-        return ABSENT if self.passage.absent else EXACT
+        passage = self.passage
+        return ABSENT if passage.absent else kind_of_log_det(biased=passage.bias > 0, noisy=passage.noisy)
 
     @property
     def inverse(self) -> str:
@@ -180,7 +184,7 @@ def used_layers(definition: ir.Definition) -> list[ir.Use | ir.LayerParam]:
 class _FlowWalk:
     """One run over the steps of a flow; `broken` once a step is not known to be one to one, `lost` tells the steps at
     which what a claim says was lost, `left` has the passages after which a part left, `silent` the steps that have no
-    log-det because none was asked for, by name."""
+    log-det because none was asked for, `estimates` how those are estimated of which that was asked, both by name."""
 
     prover: Prover
     flow: ir.Flow
@@ -191,6 +195,7 @@ class _FlowWalk:
     lost: dict[str, Span] = field(default_factory=dict)
     left: list[Passage] = field(default_factory=list)
     silent: dict[str, Silent] = field(default_factory=dict)
+    estimates: dict[str, Estimate] = field(default_factory=dict)
 
     def run(self) -> FlowProof:
         kept, premises = self._block(self.flow.steps, IDENTITY)
@@ -205,7 +210,7 @@ class _FlowWalk:
         whole = Derivation("I-COMP", self.flow.name_span, conclusion, premises, title=f"flow {self.flow.name}")
         if passage.absent and isinstance(self.flow.steps[-1].op, ir.Prior):
             self._no_density(self.flow.steps[-1], passage)
-        proof = FlowProof(self.flow, bijection, passage, whole, (), self.excused, self.silent)
+        proof = FlowProof(self.flow, bijection, passage, whole, (), self.excused, self.silent, self.estimates)
         for claim in self.flow.claims if not (self.bag.has_errors or self.excused) else ():
             failed = flow_claim(claim, bijection, passage, proof.log_det, self.lost)
             if failed is not None:
@@ -253,14 +258,15 @@ class _FlowWalk:
             case ir.Logit(alpha=alpha):
                 return leaf("LOGIT", logit(alpha), f"bijection of {logit_domain(alpha)} onto R, elementwise")
             case ir.Repeat(count=count, steps=steps):
-                once, inner = self._block(steps, replace(before, lip=1.0))
+                once, inner = self._block(steps, replace(before, lip=1.0, bias=0.0))
                 last, after, copies = before, once, 1
                 while _boxes(after) != _boxes(last) and not self.broken and copies != count.constant:
                     last, copies = after, copies + 1  # what a copy meets is settled after a few
                     after, _ = self._block(steps, after)
                 lip = product_above(before.lip, _power(once.lip, count))
+                bias = added_bias(before.bias, total_bias(once.bias, count.constant))
                 text = f"{count} copies, proved once"
-                return replace(after, lip=lip), Derivation("REPEAT", step.span, text, inner, title=f"repeat {count}")
+                return replace(after, lip=lip, bias=bias), Derivation("REPEAT", step.span, text, inner, title=f"repeat {count}")
             case ir.Pair(steps=steps):
                 good = self._pair(step, steps)
                 after, inner = self._block(steps, before)
@@ -279,7 +285,7 @@ class _FlowWalk:
                 self.lost.setdefault("onto", span)
             if before.preserving and not after.preserving:
                 self.lost.setdefault("volume_preserving", span)
-            if after.absent != before.absent:
+            if (after.absent, after.noisy) != (before.absent, before.noisy) or step.bias:
                 self.lost.setdefault("log_det", span)
             if after.inverse != before.inverse:
                 self.lost["inverse"] = span
@@ -308,11 +314,36 @@ class _FlowWalk:
         if isinstance(proof, FlowProof):
             for inner in list(proof.silent.values())[:1]:
                 self.silent[step.name] = inner
-        elif proof.contraction is not None and not use.log_det:
+        elif proof.contraction is not None and not use.log_det.kind:
             own = replace(own, silent=True)
             self.silent[step.name] = Silent(step.span, proof.layer)
+        premises: tuple[Derivation, ...] = ()
+        if isinstance(proof, LayerProof) and use.log_det.kind not in ("", EXACT):
+            found = self._estimate(use.log_det, proof)
+            if found is not None:
+                own = replace(own, bias=found.bias, noisy=found.noisy)
+                self.estimates[step.name] = found
+                premises = (Derivation(use.log_det.kind.upper(), use.log_det.span, f"log-det: {found.said}"),)
         after = self._after(before, own, step.span)
-        return after, Derivation("USE", step.span, proof.derivation.conclusion, (), title=self._title(step, use))
+        return after, Derivation("USE", step.span, proof.derivation.conclusion, premises, title=self._title(step, use))
+
+    def _estimate(self, how: ir.LogDet, proof: LayerProof) -> Estimate | None:
+        """Rules SERIES and ROULETTE; None where they do not apply, which is reported."""
+        if proof.contraction is None:
+            self.bag.error(
+                "E0610",
+                how.span,
+                f"`{proof.layer.name}` is no residual sum: its log-det is exact, and there is no series for it",
+                f"`{how.kind}` behind a layer with a formula",
+                also=(Label(proof.layer.name_span, "proved by another rule than RES"),),
+                fixes=(Fix("leave it out"),),
+            )
+            return None
+        found = estimated(how, proof.contraction)
+        if isinstance(found, Estimate):
+            return found
+        self.bag.add(found)
+        return None
 
     def _no_density(self, prior: ir.Step, passage: Passage) -> None:
         """A prior where there is no log-det: the steps that have none, or the step that makes the dimension grow."""
@@ -330,7 +361,10 @@ class _FlowWalk:
                 f"`{layer.name}` is a residual sum: a density needs to know how its log-det is computed",
                 "no `log_det` here",
                 also=(Label(layer.result.span, "its Jacobian is dense"), Label(prior.span, "the density")),
-                notes=("`exact` makes the dense Jacobian, D^2 numbers a sample: for at most 4096 elements",),
+                notes=(
+                    "`exact` makes the dense Jacobian, D^2 numbers a sample: for at most 4096 elements",
+                    "`series(bits_per_dim <= 1e-3)` and `roulette(first = 10)` estimate it, for any size",
+                ),
                 fixes=(Fix("write `log_det exact` behind it", (Edit(end, " log_det exact"),), Safety.UNSAFE),),
             )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mintdsl.proof.rules import algebra, apply, bends, chain, flows, modules, nets, parts, residual
+from mintdsl.proof.rules import algebra, apply, bends, chain, flows, modules, nets, parts, residual, series
 from mintdsl.proof.rules.model import Rule
 
 _ALL = (
@@ -12,6 +12,7 @@ _ALL = (
     *chain.RULES,
     *apply.RULES,
     *residual.RULES,
+    *series.RULES,
     *nets.RULES,
     *parts.RULES,
     *flows.RULES,

@@ -9,6 +9,7 @@ from mintdsl.core.claim_words import CLOSED, INVERSES, weakest
 from mintdsl.core.interval import REAL, Interval, product_above
 from mintdsl.proof.jacobian import DENSE, NONE, Fibre, Jacobian
 from mintdsl.proof.rules.model import MINTNET, Rule, vec
+from mintdsl.proof.rules.series import added_bias
 from mintdsl.records import record, replace
 
 
@@ -44,7 +45,8 @@ class Passage:
     what is missed. The rest is that of the weakest step: `preserving` volumes, the kind of its `inverse`, a bound `lip`
     of its Lipschitz constant (in the 2-norm), `padded` when the dimension grows, `evaluation` when it holds for frozen
     statistics only, `assumptions` that the module tests; `silent` when a residual sum does not say how its log-det is
-    computed, so that there is none.
+    computed, so that there is none; `bias` bounds what its log-det may be off, in nats for
+    each dimension, `noisy` when it is random.
     """
 
     domain: Interval | None = None
@@ -58,6 +60,8 @@ class Passage:
     why: str = ""
     assumptions: tuple[str, ...] = ()
     silent: bool = False
+    bias: float = 0.0
+    noisy: bool = False
 
     @property
     def absent(self) -> str:
@@ -92,6 +96,8 @@ def compose(before: Passage, step: Passage) -> Passage | str:
         why,
         tuple(dict.fromkeys((*before.assumptions, *step.assumptions))),
         before.silent or step.silent,
+        added_bias(before.bias, step.bias),
+        before.noisy or step.noisy,
     )
 
 
