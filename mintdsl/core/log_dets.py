@@ -47,9 +47,7 @@ POISSON = ("law", "poisson", "mean", "rate")
 """How a Poisson number of terms is asked for elsewhere."""
 
 
-def log_det_of(
-    written: ast.Call | None, callee: ir.Definition | ir.Net | None, values: Values
-) -> ir.LogDet | None:
+def log_det_of(written: ast.Call | None, callee: ir.Definition | ir.Net | None, values: Values) -> ir.LogDet | None:
     """How the log-det is computed at a use, of the kind "" where it is not said; None where that was reported."""
     if written is None:
         return ir.SILENT

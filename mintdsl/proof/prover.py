@@ -265,8 +265,9 @@ class _FlowWalk:
                     after, _ = self._block(steps, after)
                 lip = product_above(before.lip, _power(once.lip, count))
                 bias = added_bias(before.bias, total_bias(once.bias, count.constant))
+                once = replace(after, lip=lip, bias=bias)
                 text = f"{count} copies, proved once"
-                return replace(after, lip=lip, bias=bias), Derivation("REPEAT", step.span, text, inner, title=f"repeat {count}")
+                return once, Derivation("REPEAT", step.span, text, inner, title=f"repeat {count}")
             case ir.Pair(steps=steps):
                 good = self._pair(step, steps)
                 after, inner = self._block(steps, before)

@@ -31,7 +31,14 @@ TRUSTED = (
     "rules: as `mint list rules` states and cites them, over the real numbers, for continuous functions",
     "Python: its integers, and the standard modules that the kernel imports",
 )
-INVERSES, LOG_DETS = ("closed_form", "elementwise", "iterative"), ("exact", "none")
+INVERSES = ("closed_form", "elementwise", "iterative")
+LOG_DETS: Mapping[str, frozenset[str]] = {  # and what may be wrong with each
+    "exact": frozenset(),
+    "bounded": frozenset({"bias"}),
+    "unbiased": frozenset({"noise"}),
+    "estimate": frozenset({"bias", "noise"}),
+    "none": frozenset({"bias", "noise", "lack"}),
+}
 
 # For each constraint the set that it makes, and the parametrisations that keep it.
 SETS: Mapping[str, tuple[Callable[..., Span], tuple[str, ...]]] = {

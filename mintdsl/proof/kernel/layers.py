@@ -9,7 +9,7 @@ from itertools import product
 from math import floor, inf
 from typing import NamedTuple
 
-from mintdsl.proof.kernel.exact import ANY, NONNEGATIVE, PLUS, POSITIVE, REAL, ZERO, Signed, Span, point
+from mintdsl.proof.kernel.exact import ANY, NONNEGATIVE, PLUS, POSITIVE, REAL, ZERO, Number, Signed, Span, point
 from mintdsl.proof.kernel.facts import ASSUMED, INVERSES, Elementwise, constrained, norm, registered
 from mintdsl.proof.kernel.flows import Flows, Known, applied, whole
 from mintdsl.proof.kernel.nets import order_of, read_by
@@ -62,10 +62,22 @@ class Scope(NamedTuple):
         facts: dict[int, Fact] = {}
         for k, ((word, *rest), (rule, stated)) in enumerate(zip(nodes, steps, strict=True)):
             name, found = self.node(word, rest, facts)
-            facts[k] = read_fact(stated)
+            facts[k] = read_fact(stated)._replace(branch=self.branch(word, rest, facts))
             if rule != name or not facts[k].allows(found):
                 raise Refused(f"{where}, node {k}: what is stated does not follow by {name}")
         return facts[len(nodes) - 1]
+
+    def branch(self, word: str, rest: Json, facts: Mapping[int, Fact]) -> Number | None:
+        """The L of a node that is x + g, up to constants, with lip(g) <= L < 1; None where it is not known to be."""
+        match word, rest:
+            case "let", [name, _]:
+                return self.lets[name][1].branch
+            case "+" | "-", [a, b] if facts[a].constant or facts[b].constant:
+                return facts[b if facts[a].constant else a].branch
+            case "+" | "-", [a, b]:
+                return residual(facts[a], facts[b])
+            case _:
+                return None
 
     def node(self, word: str, rest: Json, facts: Mapping[int, Fact]) -> tuple[str, Fact]:
         """The rule of a node, and what follows by it."""
@@ -104,8 +116,8 @@ class Scope(NamedTuple):
                 return "NEG", negated(facts[arg])
             case "+" | "-" | "*" | "/", [a, b]:
                 name, rule = BINARY[word]
-                found = rule(facts[a], facts[b])
-                if name == "ADD" and found.off == DENSE and not found.chain and residual(facts[a], facts[b]):
+                found, lip = rule(facts[a], facts[b]), residual(facts[a], facts[b])
+                if name == "ADD" and found.off == DENSE and not found.chain and lip is not None:
                     return "RES", found._replace(chain=1)
                 return name, found
             case "net", [name, _, output, *args]:

@@ -29,7 +29,8 @@ class Fact(NamedTuple):
     a x_p + b with a != 0; "onto", each takes all values of R; "formula", the same, of splines and affine functions;
     "injective", each takes those of `image` and no others; "unknown". `values` has all f_p(x). `lip` bounds the
     Lipschitz constant in the 2-norm. `smooth`: 2 analytic, 1 C1, 0 neither. `chain`, where `off` is DENSE: 1, it is a
-    bijection of R^D; 2, one that keeps volumes; 0, perhaps not.
+    bijection of R^D; 2, one that keeps volumes; 0, perhaps not. `branch`, where it is x or -x plus g, up to constants:
+    a bound < 1 of the Lipschitz constant of g.
     """
 
     off: str
@@ -40,6 +41,7 @@ class Fact(NamedTuple):
     lip: Number
     smooth: int
     chain: int = 0
+    branch: Number | None = None
 
     @property
     def strict(self) -> bool:
@@ -222,10 +224,12 @@ def network(arguments: Sequence[Fact], strict: Sequence[str | None]) -> Fact:
     return Fact(DENSE, ANY, "unknown", None, ANY, inf, 0)
 
 
-def residual(a: Fact, b: Fact) -> bool:
+def residual(a: Fact, b: Fact) -> Number | None:
     """Rule RES: a sum of x or -x, up to a constant, and of what is steeper nowhere than some L < 1 is a bijection."""
-    pairs = ((a, b), (b, a))
-    return any(x.off == NONE and x.diag.span.unit and not x.diag.signs and branch.lip < 1 for x, branch in pairs)
+    for x, branch in ((a, b), (b, a)):
+        if x.off == NONE and x.diag.span.unit and not x.diag.signs and branch.lip < 1:
+            return branch.lip
+    return None
 
 
 def mapped(f: Fact, direction: str | None, diagonal: Signed, norm: Number = inf) -> Fact:

@@ -163,7 +163,8 @@ def added_bias(first: float, second: float) -> float:
 def _example(how: str) -> str:
     return (
         "mint 1\nlayer Example on Vec[D] ensures invertible {\n  param V : linear with lip <= 0.5\n"
-        f"  map x -> x + V(tanh(x))\n}}\nflow Flow on Vec[6] ensures invertible {{ Example log_det {how}  prior normal }}\n"
+        "  map x -> x + V(tanh(x))\n}\n"
+        f"flow Flow on Vec[6] ensures invertible {{ Example log_det {how}  prior normal }}\n"
     )
 
 
