@@ -25,10 +25,12 @@ from mintdsl.codegen.naming import Names, loop_names
 from mintdsl.codegen.residual import write_certify
 from mintdsl.core import ir
 from mintdsl.core.canonical import reachable
+from mintdsl.core.claim_words import ABSENT, EXACT, LOG_DETS
 from mintdsl.core.interval import REAL
 from mintdsl.core.known_sizes import left_sizes, tiles
 from mintdsl.core.nat import Nat
 from mintdsl.proof.prover import FlowProof
+from mintdsl.proof.rules.series import bits_per_dim
 from mintdsl.source import Span
 
 
@@ -101,6 +103,14 @@ class FlowWriter:
         return "None" if self._absent else "Tensor"
 
     @property
+    def _accuracy(self) -> str:
+        """How far the log-det is from being exact, in words; nothing where it is exact."""
+        bias = self.proof.passage.bias
+        if self.proof.log_det in (EXACT, ABSENT):
+            return ""
+        return LOG_DETS[self.proof.log_det] + (f" ({bits_per_dim(bias)})" if bias else "")
+
+    @property
     def _levels(self) -> int:
         return next((s.op.levels for s in self.flow.steps if isinstance(s.op, ir.Dequantize)), 0)
 
@@ -111,7 +121,7 @@ class FlowWriter:
         if self.proof.evaluation_only:
             lines.append("This holds in evaluation mode, for frozen statistics (rule BN).")
         lines += assumption_lines(self.proof.assumptions)
-        log_det = f"none, {self._absent}" if self._absent else "exact"
+        log_det = f"none, {self._absent}" if self._absent else self._accuracy or "exact"
         lines.append(f"log_det: {log_det}; inverse: {self.proof.inverse}.")
         self.write.doc("\n".join(part for line in lines for part in line.split("\n")))
 
@@ -144,7 +154,8 @@ class FlowWriter:
             write(f"self.not_onto = {self._not_onto()}")
         if _uses(self._body) or flow.normal or self._head is not None or (self._prior is not None and self._prior.per):
             write('factory = {"device": device, "dtype": dtype}')
-        members = Members(self.flow, self.names, self.program, self.write, self.every, self.classes, self.proof.silent)
+        proof, program = self.proof, self.program
+        members = Members(flow, names, program, write, self.every, self.classes, proof.silent, proof.estimates)
         members.run([*self._body, *(() if self._head is None else (self._head,))])
         listed = self._names(self._body)
         write.tuple("self.steps = ", listed)
@@ -342,7 +353,7 @@ class FlowWriter:
         below = (self.program.callable(key) for key in reachable(self.program, self.key))
         if any(p.limited for layer in below if isinstance(layer, ir.Layer) for p in layer.params):
             write()
-            write_certify(write)
+            write_certify(write, estimated=bool(self._accuracy))
         if self._head is not None:
             write()
             with write.block(f"def logits(self, x: Tensor{optional}) -> Tensor:"):
@@ -356,7 +367,8 @@ class FlowWriter:
             write_loading(write, assuming=True, masked=False)
         if self._prior:
             conditional, assuming = self.flow.given is not None, bool(self.proof.assumptions)
-            write_density(write, self._levels, assuming=assuming, pending=self._pending, given=conditional)
+            pending, accuracy = self._pending, self._accuracy
+            write_density(write, self._levels, accuracy, assuming=assuming, pending=pending, given=conditional)
 
 
 def _numbers(values: tuple[float, ...]) -> str:

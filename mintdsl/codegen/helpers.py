@@ -29,6 +29,7 @@ FILES = (
     "fibre",
     "inverse",
     "implicit",
+    "trace_series",
     "protocols",
     "statistics",
     "assumptions",

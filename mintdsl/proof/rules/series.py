@@ -71,14 +71,13 @@ def upwards(value: float) -> str:
 
 def rest(contraction: float, terms: int) -> float:
     """A bound of the sum over k > n of L^k / k: what a series of n terms misses, in nats for each dimension."""
-    power, total = contraction**terms, 0.0
-    for k in range(terms + 1, terms + STEPS + 1):
-        power *= contraction
+    power, total, k = contraction**terms, 0.0, terms
+    while True:
+        k, power = k + 1, power * contraction
+        beyond = power / (k * (1.0 - contraction))  # that of this term on
+        if beyond <= 1e-16 * total or k > terms + STEPS:
+            return (total + beyond) * SLACK + 1e-300  # an underflow is no 0
         total += power / k
-        beyond = power * contraction / ((k + 1) * (1.0 - contraction))
-        if beyond <= 1e-16 * total:
-            break
-    return (total + beyond) * SLACK + 1e-300  # an underflow is no 0
 
 
 def terms_for(contraction: float, bias: float) -> int:
