@@ -85,7 +85,6 @@ def write_certify(write: Writer, *, estimated: bool = False) -> None:
     """`certify` of a layer or flow; `estimated`: it has log-dets that are not exact."""
     found = "CertifiedNorm | LogDetBound" if estimated else "CertifiedNorm"
     with write.block(f"def certify(self) -> list[{found}]:"):
-        with write.block(f"def certify(self) -> list[{found}]:"):
         more = "and each log-det that is estimated, with bounds of its error" if estimated else ""
         what = "Each bounded map with its limit, and its norm from below (power iteration) and from above"
         write.doc(f"{what};\n{more}." if more else f"{what}.")
