@@ -72,7 +72,7 @@ class Members:
         }
         args += [f"{inner[n]}={shapes.argument(v, here)}" for n, v in use.args if defaults[n] != v]
         args += ['log_det="none"'] * (step.name in self.silent and isinstance(callee, ir.Layer))
-        args += [series_text(self.estimates[step.name])] * (step.name in self.estimates)
+        args += [series_text(self.estimates[step.name])] if step.name in self.estimates else []
         args += [*passed_on(self.every[use.definition]), "**factory"]
         self._made(step, self.classes[use.definition], args, counts)
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 import copy
 import math
 import pickle
+from functools import cache
 
 import pytest
 import torch
-from codegen_oracle import compile_text, draw
+from codegen_oracle import Compiled, compile_text, draw
 from codegen_programs import HEAD
 from torch import Tensor, nn
 
@@ -50,7 +51,12 @@ flow F on Image[2, 3, 2] ensures invertible, log_det estimate {
 
 def flow(*steps: str, sign: str = "+", seed: int = 0, std: float = 3.0) -> nn.Module:
     """A flow of these steps with large weights, so that norms come near their limits."""
-    return draw(compile_text(HEAD + FLOW.format(steps="\n  ".join(steps), sign=sign)).build(), seed, std)
+    return draw(program(HEAD + FLOW.format(steps="\n  ".join(steps), sign=sign)).build(), seed, std)
+
+
+@cache
+def program(text: str) -> Compiled:
+    return compile_text(text)
 
 
 def points(model: nn.Module, count: int, seed: int = 0) -> Tensor:
@@ -61,7 +67,8 @@ def points(model: nn.Module, count: int, seed: int = 0) -> Tensor:
 def dense(model: nn.Module, x: Tensor) -> Tensor:
     """log |det| [B] of the dense Jacobian."""
     size = math.prod(model.event_shape)
-    rows = [torch.autograd.functional.jacobian(lambda v: model(v[None])[0], p).reshape(size, size) for p in x]
+    with torch.enable_grad():
+        rows = [torch.autograd.functional.jacobian(lambda v: model(v[None])[0], p).reshape(size, size) for p in x]
     return torch.linalg.slogdet(torch.stack(rows))[1]
 
 
@@ -77,16 +84,23 @@ def exactly(model: nn.Module) -> nn.Module:
 # ---------------------------------------------------------------- series
 
 
-@pytest.mark.parametrize("bound", [0.05, 0.5, 0.9, 0.99])
-@pytest.mark.parametrize("terms", [1, 2, 5, 40])
 @pytest.mark.parametrize("sign", ["+", "-"])
-def test_a_series_of_exact_traces_is_within_its_bound(bound: float, terms: int, sign: str) -> None:
-    for seed, std in ((0, 0.1), (1, 1.0), (2, 50.0)):
-        model = flow(f"A(bound = {bound}) log_det series(terms = {terms}, probes = 0)", sign=sign, seed=seed, std=std)
-        (found,) = [one for one in model.certify() if one.name == "A_0"]
-        assert found.bias == pytest.approx(5 * rest(bound, terms), rel=1e-9) and found.deviation == 0
-        x = points(model, 6, seed)
-        assert float((model(x)[1] - dense(model, x)).abs().max()) <= found.bias + 1e-10
+def test_a_series_of_exact_traces_is_within_its_bound(sign: str) -> None:
+    bounds = (0.05, 0.5, 0.9, 0.99)
+    steps = [f"A(bound = {bound}) log_det series(terms = 1, probes = 0)" for bound in bounds]
+    for seed, std in ((0, 1.0), (1, 50.0)):
+        model = flow(*steps, sign=sign, seed=seed, std=std)
+        x = points(model, 4, seed)
+        for k, bound in enumerate(bounds):
+            layer = model.get_submodule(f"A_{k}")
+            exact = dense(layer, x)
+            for terms in (1, 2, 30):
+                layer.log_det = layer.log_det._replace(terms=terms)
+                with torch.no_grad():
+                    assert float((layer(x)[1] - exact).abs().max()) <= 5 * rest(bound, terms) + 1e-10
+    found = [one for one in model.certify() if "." not in one.name]
+    assert [one.bias for one in found] == pytest.approx([5 * rest(bound, 30) for bound in bounds], rel=1e-9)
+    assert [one.deviation for one in found] == [0.0] * 4
 
 
 def test_the_bound_is_attained() -> None:
@@ -136,26 +150,26 @@ def spread(samples: Tensor, exact: Tensor) -> Tensor:
     return (samples.mean(0) - exact).abs() / (samples.std(0) / len(samples) ** 0.5)
 
 
-@pytest.mark.parametrize("bound", [0.5, 0.7, 0.9])
-@pytest.mark.parametrize(
-    "how", ["series(bits_per_dim <= 1e-7)", "roulette(first = 2)", "roulette(first = 1, probes = 0)"]
-)
-def test_estimates_have_the_right_mean_and_a_bounded_variance(bound: float, how: str) -> None:
-    model = flow(f"A(bound = {bound}) log_det {how}")
-    (found,) = [one for one in model.certify() if one.name == "A_0"]
-    x, layer = points(model, 1), model.A_0
-    w, count = layer.effective_weights(), 4000
-    made = torch.Generator().manual_seed(7)
-    value = lambda v: layer.value(v, w)  # noqa: E731
-    with torch.no_grad():
-        if layer.log_det.keep:
-            rows = [series_log_det(value, x, layer.log_det, made) for _ in range(count // 4)]
-            samples = torch.stack(rows)
-        else:
-            samples = series_log_det(value, x.expand(count, -1), layer.log_det, made)[:, None]
-    assert float(spread(samples, dense(model, x))) <= 3
-    assert found.deviation > 0 and float(samples.std()) <= found.deviation
-    assert float(samples.std()) > 0
+HOWS = ("series(bits_per_dim <= 1e-7)", "roulette(first = 2)", "roulette(first = 1, probes = 0)")
+
+
+@pytest.mark.parametrize("how", HOWS)
+def test_estimates_have_the_right_mean_and_a_bounded_variance(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = flow(*(f"A(bound = {bound}) log_det {how}" for bound in (0.5, 0.7, 0.9)))
+    x, made = points(model, 1), torch.Generator().manual_seed(7)
+    for found in [one for one in model.certify() if "." not in one.name]:
+        layer = model.get_submodule(found.name)
+        w = layer.effective_weights()
+        drawn = torch.tensor([drawn_terms(layer.log_det, made) for _ in range(1000)])
+        rows = []
+        for terms in drawn.unique().tolist():  # those calls that draw the same number of terms, side by side
+            monkeypatch.setattr(trace_series, "drawn_terms", lambda how, generator, terms=terms: terms)
+            batch = x.expand(int((drawn == terms).sum()), -1)
+            with torch.no_grad():
+                rows.append(series_log_det(lambda v, f=layer, w=w: f.value(v, w), batch, layer.log_det, made))
+        samples = torch.cat(rows)[:, None]
+        assert float(spread(samples, dense(layer, x))) <= 3
+        assert 0 < float(samples.std()) <= found.deviation
 
 
 def test_the_printed_deviation_is_that_of_the_module() -> None:
@@ -178,8 +192,9 @@ def test_the_number_of_terms_is_geometric() -> None:
 def test_keep_is_above_the_square() -> None:
     chosen = estimated(ir.LogDet("roulette", 4, probes=1), 0.9)
     assert isinstance(chosen, Estimate) and chosen.keep == pytest.approx(0.905) and chosen.bias == 0
-    for keep, good in ((0.81, False), (0.9 * 0.9, False), (0.811, True), (0.2, False)):
+    for keep, good in ((0.809, False), (0.811, True), (0.2, False)):
         assert isinstance(estimated(ir.LogDet("roulette", 4, keep=keep, probes=1), 0.9), Estimate) == good
+    assert not isinstance(estimated(ir.LogDet("roulette", 4, keep=0.25), 0.5), Estimate)
     last = math.nextafter(1.0, 0.0)
     edge = estimated(ir.LogDet("roulette", 1), last)
     assert not isinstance(edge, Estimate) or last * last < edge.keep < 1
@@ -189,10 +204,10 @@ def test_keep_is_above_the_square() -> None:
 
 
 def gradients(model: nn.Module, x: Tensor) -> Tensor:
-    """Those of the sum of log-dets, by x and all parameters, as one vector."""
+    """Those of the mean of log-dets, by x (summed over the batch) and by all parameters, as one vector."""
     point = x.clone().requires_grad_()
-    found = torch.autograd.grad(model(point)[1].sum(), [point, *model.parameters()], materialize_grads=True)
-    return torch.cat([g.flatten() for g in found])
+    at, *found = torch.autograd.grad(model(point)[1].mean(), [point, *model.parameters()], materialize_grads=True)
+    return torch.cat([at.sum(0), *(g.flatten() for g in found)])
 
 
 @pytest.mark.parametrize("sign", ["+", "-"])
@@ -200,14 +215,11 @@ def test_the_gradient_of_exact_traces_is_that_of_the_series(sign: str) -> None:
     model = flow("A(bound = 0.6) log_det series(terms = 60, probes = 0)", sign=sign, std=1.0)
     x = points(model, 3)
     torch.testing.assert_close(gradients(model, x), gradients(exactly(model), x), rtol=1e-9, atol=1e-10)
-    model.A_0.log_det = TraceSeries(3, probes=0)  # few terms: the derivative of what they give
-    found, h = gradients(model, x)[:15], 1e-6
+    model.A_0.log_det = model.A_0.log_det._replace(terms=3)  # few terms: the derivative of what they give
+    found, h = gradients(model, x[:1])[:5], 1e-6
     with torch.no_grad():
-        moved = [
-            (model((x.flatten() + h * e).reshape(3, 5))[1].sum() - model((x.flatten() - h * e).reshape(3, 5))[1].sum())
-            for e in torch.eye(15, dtype=torch.float64)
-        ]
-    torch.testing.assert_close(found, torch.stack(moved) / (2 * h), rtol=1e-6, atol=1e-8)
+        moved = [model(x[:1] + h * e)[1] - model(x[:1] - h * e)[1] for e in torch.eye(5, dtype=torch.float64)]
+    torch.testing.assert_close(found, torch.cat(moved) / (2 * h), rtol=1e-6, atol=1e-8)
 
 
 @pytest.mark.parametrize("how", ["series(bits_per_dim <= 1e-8)", "roulette(first = 2)"])
@@ -216,7 +228,7 @@ def test_the_mean_gradient_is_the_exact_one(how: str) -> None:
     x = points(model, 1)
     exact = gradients(exactly(model), x)
     torch.manual_seed(5)
-    samples = torch.stack([gradients(model, x) for _ in range(1500)])
+    samples = torch.stack([gradients(model, x.expand(20, -1)) for _ in range(120)])
     off = (samples.mean(0) - exact).abs()
     error = samples.std(0) / len(samples) ** 0.5
     assert bool((off <= 4 * error + 1e-12).all())
@@ -224,20 +236,21 @@ def test_the_mean_gradient_is_the_exact_one(how: str) -> None:
     assert float(samples.std(0).max()) < 10
 
 
-def test_memory_does_not_grow_with_the_number_of_terms() -> None:
-    def kept(terms: int) -> int:
-        model, total = flow(f"A log_det series(terms = {terms})"), 0
+def test_the_graph_does_not_grow_with_the_number_of_terms() -> None:
+    """What it holds is kept until the backward pass."""
 
-        def pack(t: Tensor) -> Tensor:
-            nonlocal total
-            total += t.numel()
-            return t
+    def nodes(how: str) -> int:
+        model = flow(f"A log_det {how}")
+        found, stack = set(), [model(points(model, 2))[1].sum().grad_fn]
+        while stack:
+            node = stack.pop()
+            if node is not None and node not in found:
+                found.add(node)
+                stack += [inner for inner, _ in node.next_functions]
+        return len(found)
 
-        with torch.autograd.graph.saved_tensors_hooks(pack, lambda t: t):
-            model(points(model, 2))[1].sum()
-        return total
-
-    assert kept(40) == kept(2) > 0
+    assert nodes("series(terms = 40)") == nodes("series(terms = 2)") > 0
+    assert nodes("roulette(first = 40, probes = 0)") == nodes("series(terms = 2, probes = 0)")
 
 
 def test_gradients_pass_through_functional_calls_and_inverses() -> None:
@@ -246,7 +259,7 @@ def test_gradients_pass_through_functional_calls_and_inverses() -> None:
     x = points(model, 2)
     called = torch.func.functional_call(model, state, (x,))[1].sum()
     found = torch.cat([g.flatten() for g in torch.autograd.grad(called, list(state.values()))])
-    assert torch.equal(found, gradients(model, x)[10:])
+    torch.testing.assert_close(found, 2 * gradients(model, x)[5:])
     z = model(x)[0].detach()
     both = []
     for one in (model, exactly(model)):
