@@ -17,10 +17,11 @@ from mintdsl.core.claim_words import ABSENT, EXACT, kind_of_log_det
 from mintdsl.core.interval import REAL, UNIT, Interval, product_above
 from mintdsl.core.nat import Nat
 from mintdsl.core.walks import uses
-from mintdsl.diagnostics.model import Bag, Diagnostic, Edit, Fix, Label, Safety
+from mintdsl.diagnostics.model import Bag, Diagnostic, Fix, Label
 from mintdsl.proof.check import Bindings, LayerProof, check_layer
 from mintdsl.proof.claims import flow_claim
 from mintdsl.proof.derivation import Derivation
+from mintdsl.proof.log_dets import Silent, estimate_of, silent_in_a_density
 from mintdsl.proof.rules.flows import (
     IDENTITY,
     Bijection,
@@ -35,17 +36,9 @@ from mintdsl.proof.rules.flows import (
     permutation,
     scaling,
 )
-from mintdsl.proof.rules.series import Estimate, added_bias, estimated, total_bias
+from mintdsl.proof.rules.series import Estimate, added_bias, total_bias
 from mintdsl.records import record, replace
 from mintdsl.source import Span
-
-
-@record
-class Silent:
-    """A residual sum that a flow uses without a `log_det`: the place of the use, perhaps in an inner flow."""
-
-    place: Span
-    layer: ir.Layer
 
 
 @record
@@ -320,54 +313,25 @@ class _FlowWalk:
             self.silent[step.name] = Silent(step.span, proof.layer)
         premises: tuple[Derivation, ...] = ()
         if isinstance(proof, LayerProof) and use.log_det.kind not in ("", EXACT):
-            found = self._estimate(use.log_det, proof)
-            if found is not None:
+            found = estimate_of(use.log_det, proof)
+            if isinstance(found, Diagnostic):
+                self.bag.add(found)
+            else:
                 own = replace(own, bias=found.bias, noisy=found.noisy)
                 self.estimates[step.name] = found
                 premises = (Derivation(use.log_det.kind.upper(), use.log_det.span, f"log-det: {found.said}"),)
         after = self._after(before, own, step.span)
         return after, Derivation("USE", step.span, proof.derivation.conclusion, premises, title=self._title(step, use))
 
-    def _estimate(self, how: ir.LogDet, proof: LayerProof) -> Estimate | None:
-        """Rules SERIES and ROULETTE; None where they do not apply, which is reported."""
-        if proof.contraction is None:
-            self.bag.error(
-                "E0610",
-                how.span,
-                f"`{proof.layer.name}` is no residual sum: its log-det is exact, and there is no series for it",
-                f"`{how.kind}` behind a layer with a formula",
-                also=(Label(proof.layer.name_span, "proved by another rule than RES"),),
-                fixes=(Fix("leave it out"),),
-            )
-            return None
-        found = estimated(how, proof.contraction)
-        if isinstance(found, Estimate):
-            return found
-        self.bag.add(found)
-        return None
-
     def _no_density(self, prior: ir.Step, passage: Passage) -> None:
-        """A prior where there is no log-det: the steps that have none, or the step that makes the dimension grow."""
+        """A prior where there is no log-det: the step that makes the dimension grow, or the steps that have none."""
         if passage.padded:
             also = (Label(self.lost["log_det"], "raises the dimension: the flow is injective only"),)
             title = "a flow that pads has no density: it takes no prior"
             self.bag.error("E0604", prior.span, title, "no log_prob exists here", also=also)
             return
         for silent in dict.fromkeys(self.silent.values()):
-            place, layer = silent.place, silent.layer
-            end = Span(place.file, place.end, place.end)
-            self.bag.error(
-                "E0608",
-                place,
-                f"`{layer.name}` is a residual sum: a density needs to know how its log-det is computed",
-                "no `log_det` here",
-                also=(Label(layer.result.span, "its Jacobian is dense"), Label(prior.span, "the density")),
-                notes=(
-                    "`exact` makes the dense Jacobian, D^2 numbers a sample: for at most 4096 elements",
-                    "`series(bits_per_dim <= 1e-3)` and `roulette(first = 10)` estimate it, for any size",
-                ),
-                fixes=(Fix("write `log_det exact` behind it", (Edit(end, " log_det exact"),), Safety.UNSAFE),),
-            )
+            self.bag.add(silent_in_a_density(silent, prior))
 
     def _title(self, step: ir.Step, use: ir.Use) -> str:
         name = use.definition.rpartition("::")[2]
