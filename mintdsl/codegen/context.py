@@ -259,6 +259,18 @@ class LayerContext:
             return f"{verb}_kernel({form}, {name}, {at}{self.kernel(param)}{order})", log_det
         return f"{verb}_factors({form}, {name}, {at}{order})", log_det
 
+    def exponential(self, param: ir.Param, at: str, *, inverse: bool) -> tuple[str, str]:
+        """What the exponential of a map of bounded norm, or its inverse, makes of `at`, and its log-det."""
+        weight, tap = self.names.local[param.name], self.anchors[param.name]
+        bound = param.bound
+        assert bound is not None
+        limit = self.member(bound.formal) if bound.formal else repr(bound.numbers[0])
+        conv = param.kind if isinstance(param.kind, ir.Conv) else None
+        apart = f", dilation={conv.dilation}" if conv is not None and conv.dilation != (1, 1) else ""
+        place = f", {tap}" if tap else ""
+        name = "undo_exponential" if inverse else "apply_exponential"
+        return f"{name}({weight}, {at}, {limit}{place}{apart})", f"exponential_log_det({weight}, {at}{place})"
+
     def directed(self, param: ir.Param) -> bool:
         """Whether a map is masked."""
         return isinstance(param.kind, (ir.Conv, ir.Dense)) and param.kind.direction is not None

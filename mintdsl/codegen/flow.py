@@ -29,6 +29,7 @@ from mintdsl.core.claim_words import ABSENT, EXACT, LOG_DETS
 from mintdsl.core.interval import REAL
 from mintdsl.core.known_sizes import left_sizes, tiles
 from mintdsl.core.nat import Nat
+from mintdsl.core.walks import uses
 from mintdsl.proof.prover import FlowProof
 from mintdsl.proof.rules.series import bits_per_dim
 from mintdsl.source import Span
@@ -86,6 +87,11 @@ class FlowWriter:
         return [s for s in self.flow.steps if not isinstance(s.op, (ir.Dequantize, ir.Prior, ir.Classify))]
 
     @property
+    def _solves(self) -> bool:
+        """Whether a layer stands in its inverse direction."""
+        return any(isinstance(use, ir.Use) and use.inverted for use in uses(self.flow.steps))
+
+    @property
     def _head(self) -> ir.Step | None:
         return next((s for s in self.flow.steps if isinstance(s.op, ir.Classify)), None)
 
@@ -123,6 +129,8 @@ class FlowWriter:
         lines += assumption_lines(self.proof.assumptions)
         log_det = f"none, {self._absent}" if self._absent else self._accuracy or "exact"
         lines.append(f"log_det: {log_det}; inverse: {self.proof.inverse}.")
+        if self._solves:
+            lines.append("Layers in their inverse direction are solved in `forward`, their residuals tested.")
         self.write.doc("\n".join(part for line in lines for part in line.split("\n")))
 
     # ------------------------------------------------------------ constructor
@@ -234,6 +242,8 @@ class FlowWriter:
             write('"""x and log |det dx/dz|; iterative steps test their residual against `tol` (InversionError)."""')
             if self.names.extern:
                 write("one_function(self)")
+            if self._solves and self.proof.assumptions:
+                write("check_assumptions(self)  # what the proof assumes of stored numbers")
             self._initialized()
             self._batch("z", "self.latent_shape", "z")
             if not self._absent:
@@ -250,8 +260,9 @@ class FlowWriter:
                 case ir.Use() | ir.StandardizeData():
                     module = lists.get(step.name, f"self.{self.names.member[step.name]}")
                     given = ", context" if self._takes_context(step.op) else ""
-                    options = "" if forward else ", tol=tol, max_iter=max_iter, fixed=fixed"
-                    self._apply(f"{module}{'' if forward else '.inverse'}(x{given}{options})")
+                    solved = forward == (isinstance(step.op, ir.Use) and step.op.inverted)
+                    options = "" if forward or not solved else ", tol=tol, max_iter=max_iter, fixed=fixed"
+                    self._apply(f"{module}{'.inverse' if solved else ''}(x{given}{options})")
                 case ir.Logit(alpha=alpha):
                     self._apply(f"{'logit_step' if forward else 'logit_inverse'}(x, {alpha!r})")
                 case ir.Standardize():

@@ -22,6 +22,7 @@ FILES = (
     "norms",
     "factors",
     "conv_inverse",
+    "exponential",
     "masks",
     "inits",
     "batch",

@@ -199,6 +199,8 @@ class Statement:
                 return ["let", node.name, list(node.indices)]
             case ir.Linear():
                 return ["map", node.param, list(node.indices), *below]
+            case ir.Exponential():
+                return ["exp", node.param, *below]
             case ir.Apply():
                 return ["act", self.act(node.act), *below]
             case ir.Neg():
@@ -284,7 +286,7 @@ class Statement:
         match op:
             case ir.Use() | ir.Classify():
                 how = _log_det(op.log_det) if isinstance(op, ir.Use) else []
-                word = "use" if isinstance(op, ir.Use) else "classify"
+                word = "classify" if isinstance(op, ir.Classify) else "inverse" if op.inverted else "use"
                 return [word, self.known[op.definition], self.arguments(op.args), *how]
             case ir.Squeeze():
                 return ["unsqueeze" if op.undo else "squeeze", op.factor, op.layout]

@@ -54,6 +54,7 @@ from mintdsl.core.terms import (
     DefinedAct as DefinedAct,
     Delay as Delay,
     Direction as Direction,
+    Exponential as Exponential,
     Expr as Expr,
     Formal as Formal,
     FormalAct as FormalAct,

@@ -31,11 +31,15 @@ SILENT = LogDet()
 
 @record
 class Use:
-    """A layer or flow as a step; `definition` is its key in the program, `log_det` how that is computed, if it says."""
+    """A layer or flow as a step; `definition` is its key in the program, `log_det` how that is computed, if it says.
+
+    `inverted`: a layer in its inverse direction, so the step takes z to the x with f(x) = z.
+    """
 
     definition: str
     args: tuple[tuple[str, Argument], ...]
     log_det: LogDet = SILENT
+    inverted: bool = False
 
 
 class Move:

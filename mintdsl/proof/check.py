@@ -22,9 +22,9 @@ from mintdsl.core.live import half_plane
 from mintdsl.core.nat import Nat
 from mintdsl.core.orders import Order
 from mintdsl.core.postorder import postorder
-from mintdsl.core.walks import moving_maps, needed_lets, variables
+from mintdsl.core.walks import expressions, moving_maps, needed_lets, variables
 from mintdsl.diagnostics.model import Bag, Diagnostic
-from mintdsl.proof.acts import defined_facts, registered_facts
+from mintdsl.proof.acts import defined_facts, registered_facts, size_of
 from mintdsl.proof.claims import Proved, blame_of, check_claim
 from mintdsl.proof.derivation import Derivation
 from mintdsl.proof.inverses import inverse_of
@@ -42,15 +42,15 @@ from mintdsl.proof.jacobian import (
     constant,
     family,
 )
-from mintdsl.proof.layer_proof import Bindings as Bindings, LayerProof as LayerProof
+from mintdsl.proof.layer_proof import Bindings as Bindings, LayerProof as LayerProof, conclusion_of
 from mintdsl.proof.links import later, links
 from mintdsl.proof.orders import Working, fitting_order, resolved_order, working_order
 from mintdsl.proof.reads import Scope, alike, net_reads, positional, scope_of
-from mintdsl.proof.rules import algebra, bends, modules, nets, residual
+from mintdsl.proof.rules import algebra, bends, exponential, modules, nets, residual
 from mintdsl.proof.rules.algebra import ActFacts
 from mintdsl.proof.rules.apply import apply_layer, whole_chain
 from mintdsl.proof.rules.chain import composed, permuted
-from mintdsl.proof.rules.flows import Bijection, triangular
+from mintdsl.proof.rules.flows import triangular
 from mintdsl.proof.rules.parts import Part, joined, placed
 from mintdsl.proof.undefined import Undefined, divides_by_zero, no_norm
 from mintdsl.records import record, replace
@@ -112,12 +112,13 @@ def check_layer(
         failed_claim = check_claim(layer, claim, proved, blame)
         if failed_claim is not None:
             bag.add(failed_claim)
-    linked = not parts and bijection is not None and (jacobian.chain is not Chain.NONE or applied)
+    whole_links = applied or any(isinstance(node, ir.Exponential) for node in expressions(layer))
+    linked = not parts and bijection is not None and (jacobian.chain is not Chain.NONE or whole_links)
     taken = links(layer, contracting) if linked else ()
     if isinstance(taken, Diagnostic):
         bag.add(taken)
         taken = ()
-    conclusion = _conclusion(jacobian, bijection)
+    conclusion = conclusion_of(jacobian, bijection)
     rule = "JOIN" if parts else "CLASS" if bijection is None else "CHAIN" if jacobian.off == DENSE else "I-TRI"
     triangle = found is not None and jacobian.off not in (NONE, DENSE)
     note = f"in the order {found}, found from the taps" if triangle else ""
@@ -130,16 +131,6 @@ def check_layer(
     return LayerProof(
         layer, jacobian, bijection, whole, bag.sorted(), blame, working, assumed, acts, kind, tuple(parts), taken, below
     )
-
-
-def _conclusion(jacobian: Jacobian, bijection: Bijection | None) -> str:
-    match bijection:
-        case None:
-            return jacobian.describe()
-        case Bijection(codomain=Interval() as image):
-            return f"bijection of {'R^D' if image == REAL else f'R^D onto {image}^D'}"
-        case _:
-            return "injective, perhaps not onto"
 
 
 Proof = tuple[Jacobian, Derivation]
@@ -190,6 +181,8 @@ class _Walk:
                 return self._leaf("LET", node.span, jacobian)
             case ir.Linear():
                 return self._linear(node, below[0])
+            case ir.Exponential():
+                return self._exponential(node, below[0])
             case ir.Apply():
                 return self._apply(node, below[0])
             case ir.Neg():
@@ -235,7 +228,7 @@ class _Walk:
             case float() as value:
                 return Interval(value, value)
             case Nat() as nat:
-                return _size(nat)
+                return size_of(nat)
             case str() as name:
                 bound = self.bindings.get(name)
                 return Interval(bound, bound) if isinstance(bound, float) else REAL
@@ -322,6 +315,17 @@ class _Walk:
             note = f"{param.name}: dense map, lip <= {number(self._limit(param))}"
         rule = "BASIC" if argument == VARIABLE else "COMP"
         return self._node(rule, node.span, result, [below], f"{note}, {_why(param)}" if _why(param) else note)
+
+    def _exponential(self, node: ir.Exponential, below: Proof) -> Proof:
+        assert self.layer is not None
+        param = self.layer.param(node.param)
+        name, limit = param.name, self._limit(param)
+        steep = exponential.unbounded(name, limit, node.span, param.span)
+        if steep is not None:
+            raise Undefined(steep)
+        why = exponential.not_triangular(name, node.span, param.span)
+        result = exponential.exponential(below[0], limit, why)
+        return self._node("EXP", node.span, result, [below], f"{name}: dense map, lip <= {number(limit)}")
 
     def _strict(self, node: ir.Call | ir.Chain | ir.Concat) -> list[str | None]:
         """The direction in which a result of a net reads each argument strictly, "" for none, None if not known."""
@@ -418,17 +422,6 @@ class _Walk:
 
 def _via(bound: ir.Bound) -> Parametrisation:
     return kept_by(bound.quantity, bound.cmp, bound.via)
-
-
-def _size(nat: Nat) -> Interval:
-    """Sizes are at least 1, so a product of them is at least its coefficient."""
-    if nat.constant is not None:
-        return Interval(float(nat.constant), float(nat.constant))
-    if len(nat.terms) != 1 or nat.terms[0][1].top < 0:
-        return REAL
-    (_, ratio), *_ = nat.terms
-    least = ratio.top / ratio.bottom
-    return Interval(math.nextafter(least, 0.0) if ratio.bottom != 1 else least, math.inf)
 
 
 def _why(param: ir.Param) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import inf
 
 from mintdsl.core import ir
 from mintdsl.core.claim_words import EXACT, INVERSES, LOG_DETS, at_least
@@ -68,6 +69,8 @@ def check_claim(layer: ir.Layer, claim: ir.Claim, proved: Proved, blame: Diagnos
             cause = blame
         case "inverse" if claim.word:
             cause = blame
+        case "lip" if jacobian.lip < inf:
+            cause = None  # there is a bound, and it is too large
         case "diag":
             dense_or_lost = jacobian.off == DENSE or jacobian.sign_why is not None
             cause = blame if dense_or_lost else _diagonal_cause(layer, claim, jacobian)

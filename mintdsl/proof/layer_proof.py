@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from mintdsl.core import ir
 from mintdsl.core.claim_words import CLOSED, EXACT, ITERATIVE
+from mintdsl.core.interval import REAL, Interval
 from mintdsl.core.orders import Order
 from mintdsl.diagnostics.model import Diagnostic
 from mintdsl.proof.derivation import Derivation
@@ -98,3 +99,14 @@ class LayerProof:
     def log_det(self) -> str:
         """The kind of the log-determinant."""
         return EXACT
+
+
+def conclusion_of(jacobian: Jacobian, bijection: Bijection | None) -> str:
+    """What is proved of a layer, in words."""
+    match bijection:
+        case None:
+            return jacobian.describe()
+        case Bijection(codomain=Interval() as image):
+            return f"bijection of {'R^D' if image == REAL else f'R^D onto {image}^D'}"
+        case _:
+            return "injective, perhaps not onto"

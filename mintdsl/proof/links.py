@@ -32,12 +32,13 @@ def links(layer: ir.Layer, residual: Collection[Span] = ()) -> tuple[ir.Expr, ..
         if not isinstance(node, ir.Ref):
             found.append(node)
         node = inner
+    stray = beside(layer, layer.result, found)
+    if stray is not None:
+        what = "the exponential of a map" if isinstance(stray, ir.Exponential) else "a layer"
+        return later(stray.span, f"{what} applied to what does not read the variable, or in a sum that reads it too,")
     if found and found[-1].span in residual:
         after = next((one for one in found[:-1] if not _shift(one, fixed)), None)
         return tuple(reversed(found)) if after is None else later(after.span, "what follows a residual sum")
-    stray = beside(layer, layer.result, found)
-    if stray is not None:
-        return later(stray.span, "a layer applied to what does not read the variable")
     return tuple(reversed(found))
 
 
@@ -50,7 +51,7 @@ def _inner(
             return layer.let(name).value
         case ir.Neg(arg=arg):
             return arg
-        case ir.Inline(arg=arg):
+        case ir.Inline(arg=arg) | ir.Exponential(arg=arg):
             return arg
         case ir.Linear(param=name, arg=arg):
             kind = layer.param(name).kind

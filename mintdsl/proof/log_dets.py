@@ -43,7 +43,7 @@ def estimate_of(how: ir.LogDet, proof: LayerProof) -> Estimate | Diagnostic:
     if proof.contraction is not None:
         return estimated(how, proof.contraction)
     return Diagnostic(
-        "E0610",
+        "E0611",
         f"`{proof.layer.name}` is no residual sum: its log-det is exact, and there is no series for it",
         (
             Label(how.span, f"`{how.kind}` behind a layer with a formula", primary=True),

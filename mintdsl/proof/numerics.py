@@ -174,9 +174,18 @@ def _step(prover: Prover, step: ir.Step, bindings: Bindings, sizes: Mapping[str,
                 value = _number(size, sizes)
                 if value is not None and len(pattern.symbols) == 1 and pattern == Nat.symbol(*pattern.symbols):
                     known.setdefault(next(iter(pattern.symbols)), value)
-            return numerics(prover, key, prover.bindings_of(step.op, bindings), known)
+            found = numerics(prover, key, prover.bindings_of(step.op, bindings), known)
+            return _undone(found) if step.op.inverted else found
         case other:
             assert_never(other)
+
+
+def _undone(layer: Numerics) -> Numerics:
+    """A layer in its inverse direction: its bounds change places; what rounding does to the solve has none."""
+    none, why = math.inf, "a layer in its inverse direction is solved, and nothing bounds what rounding does to that"
+    return Numerics(
+        1, layer.inverse, layer.inverse, layer.lip, none, none, False, layer.why_inverse, layer.why_lip or why, why
+    )
 
 
 def _factor(op: ir.FactorOut) -> Numerics:

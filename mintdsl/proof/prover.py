@@ -29,6 +29,7 @@ from mintdsl.proof.rules.flows import (
     compose,
     conditioned,
     factored,
+    inverse,
     logit,
     logit_domain,
     padding,
@@ -320,8 +321,27 @@ class _FlowWalk:
                 own = replace(own, bias=found.bias, noisy=found.noisy)
                 self.estimates[step.name] = found
                 premises = (Derivation(use.log_det.kind.upper(), use.log_det.span, f"log-det: {found.said}"),)
+        rule, conclusion = "USE", proof.derivation.conclusion
+        if use.inverted:
+            undone = inverse(own)
+            if undone is None:
+                self.broken = True
+                self._not_onto(step, name, proof)
+                return before, Derivation("INVERSE", step.span, "nothing is proved", (), title=name)
+            own, rule, conclusion = undone, "INVERSE", _conclusion(Bijection(undone.domain or REAL, undone.image))
         after = self._after(before, own, step.span)
-        return after, Derivation("USE", step.span, proof.derivation.conclusion, premises, title=self._title(step, use))
+        return after, Derivation(rule, step.span, conclusion, premises, title=self._title(step, use))
+
+    def _not_onto(self, step: ir.Step, name: str, proof: Proof) -> None:
+        assert proof.bijection is not None
+        self.bag.error(
+            "E0609",
+            step.span,
+            f"`{name}` is injective only: what it does not reach has no inverse",
+            "its inverse direction is no step",
+            notes=(f"rule INVERSE needs a layer onto a fixed box; here {proof.bijection.why_not_onto}",),
+            fixes=(Fix(f"make `{name}` onto: a slope with a positive lower bound, or affine in its own coordinate"),),
+        )
 
     def _no_density(self, prior: ir.Step, passage: Passage) -> None:
         """A prior where there is no log-det: the step that makes the dimension grow, or the steps that have none."""
@@ -337,7 +357,7 @@ class _FlowWalk:
         name = use.definition.rpartition("::")[2]
         directions = [f"{k} = {v}" for k, v in use.args if isinstance(v, str)]
         sizes = [f"{k} = {v}" for k, v in use.args if isinstance(v, Nat)]
-        shown = sizes + directions
+        shown = sizes + directions + ["direction = inverse"] * use.inverted
         return f"{name}({', '.join(shown)})" if shown else name
 
     def _not_invertible(self, step: ir.Step, name: str, proof: Proof) -> None:

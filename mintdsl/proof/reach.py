@@ -94,12 +94,20 @@ def blind_border(program: ir.Program, key: str, dims: Sizes, args: Mapping[str, 
 
 def _image(net: Network) -> tuple[Sequence[Stage], Sizes]:
     """The stages up to the last image, and its sizes; none where what follows may mix its entries."""
+    if any(map(_solved, net.stages)):
+        return (), net.outputs  # an inverse may see as far as it likes
     for place, stage in enumerate(net.stages):
         if isinstance(stage, Move) and isinstance(stage.op, (ir.Flatten, ir.Patches)):
             rest = [p for layer in _layers(net.stages[place:]) for p in layer.params]
             mixes = any(isinstance(p.kind, (ir.Conv, ir.Dense)) for p in rest)
             return () if mixes else net.stages[:place], stage.dims
     return net.stages, net.outputs
+
+
+def _solved(stage: Stage) -> bool:
+    """Whether a layer stands in its inverse direction in a stage."""
+    inner = stage.stages if isinstance(stage, (Copies, Pair)) else ()
+    return isinstance(stage, Apply) and stage.inverted or any(map(_solved, inner))
 
 
 def _layers(stages: Sequence[Stage]) -> Iterator[ir.Layer]:
@@ -200,6 +208,8 @@ def _reach(layer: ir.Layer, env: Env) -> Window:
                     return inner
                 param = layer.param(node.param)
                 return inner.moved(_kernel(kind, env.shape(param.source)[0], env.shape(param.target)[0], layer, env))
+            case ir.Exponential():
+                return None if of(node.arg) is None else EVERYWHERE
             case ir.Apply() | ir.Neg() | ir.Pool() | ir.Delay() | ir.Spread() | ir.Pick():
                 return of(node.arg)
             case ir.Inline():

@@ -16,10 +16,11 @@ from mintdsl.records import record
 
 @record
 class Apply:
-    """A layer, its formals bound in `env`."""
+    """A layer, its formals bound in `env`; `inverted` in its inverse direction."""
 
     layer: ir.Layer
     env: Env
+    inverted: bool = False
 
 
 @record
@@ -225,10 +226,10 @@ class _Build:
         """Note the grids that are met."""
         self.largest = max([self.largest, *map(prod, grids)])
 
-    def apply(self, layer: ir.Layer, env: Env) -> Apply:
+    def apply(self, layer: ir.Layer, env: Env, inverted: bool = False) -> Apply:
         """A layer and the grids inside it."""
         self.enter(*(env.shape(s) for p in layer.params for s in (p.source, p.target)))
-        return Apply(layer, env)
+        return Apply(layer, env, inverted)
 
     def flow(self, steps: Sequence[ir.Step], env: Env, dims: Sizes) -> tuple[tuple[Stage, ...], Sizes]:
         """The stages of a whole flow; after a part left, all cells stand in a row, those that left first."""
@@ -250,11 +251,11 @@ class _Build:
         found: list[Stage] = []
         for step in steps:
             match step.op:
-                case ir.Use(definition=key, args=args):
+                case ir.Use(definition=key, args=args, inverted=inverted):
                     callee = self.program.definitions[key]
                     inner = bind(callee, dims, dict(args), env)
                     if isinstance(callee, ir.Layer):
-                        found.append(self.apply(callee, inner))
+                        found.append(self.apply(callee, inner, inverted))
                     else:
                         more, dims = self.steps(callee.steps, inner, dims)
                         found += more

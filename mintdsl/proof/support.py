@@ -165,8 +165,10 @@ def _back(stages: Sequence[Stage], cells: int, width: int) -> int:
     """The cells in front of the stages that those behind them can see."""
     for stage in reversed(stages):
         match stage:
-            case Apply(layer=layer, env=env):
+            case Apply(layer=layer, env=env, inverted=False):
                 cells = _through(layer, env, cells, width)
+            case Apply(layer=layer, env=env):
+                cells = _undone(layer, env, cells, width)
             case Move():
                 cells = moved(cells, sources(stage), width // 8)
             case Append(dims=dims):
@@ -218,6 +220,14 @@ def _through(layer: ir.Layer, env: Env, cells: int, width: int) -> int:
     return inputs
 
 
+def _undone(layer: ir.Layer, env: Env, cells: int, width: int) -> int:
+    """The cells that the inverse of a layer can see: J^-1 is a polynomial in J, so what many layers in a row would."""
+    before = -1
+    while cells != before:
+        before, cells = cells, cells | _through(layer, env, cells, width)
+    return cells
+
+
 @record
 class _Formula:
     """One way back through a layer; `wanted` collects the cells of each let that its uses need."""
@@ -243,6 +253,11 @@ class _Formula:
                     self.wanted[name] |= at
                 case ir.Linear():
                     stack.append((node.arg, self.read(self.layer.param(node.param), at)))
+                case ir.Exponential():  # a series of M, M M, ...
+                    before = 0
+                    while at != before:
+                        before, at = at, at | self.read(self.layer.param(node.param), at)
+                    stack.append((node.arg, at))
                 case ir.Apply() | ir.Neg():
                     stack.append((node.arg, at))
                 case ir.Sum():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import prod
 from typing import assert_never
 
@@ -248,7 +248,8 @@ class _Build:
         if definition.given is not None:
             title = f"{title} given {definition.given.name}"
         if isinstance(definition, ir.Layer):
-            return self.layer(title, proof, before, counts, words)
+            block = self.layer(title, proof, before, counts, words)
+            return replace(block, proof=f"inverse of: {block.proof}", inverse=_CLOSED) if use.inverted else block
         bound = dict(nats)
         sizes = [*zip(definition.shape.dims, step.shape.dims, strict=False)]
         if definition.given is not None and place.given is not None:
@@ -280,6 +281,7 @@ class _Build:
                 shown.append(f"{name} = {value.name}")
             else:
                 shown.append(f"{name} = {words.get(name, value)}")
+        shown += ["direction = inverse"] * use.inverted
         return printable(f"{definition.name}({', '.join(shown)})" if shown else definition.name)
 
     def layer(self, title: str, proof: Proof, shape: str, counts: Counts | None, words: Mapping[str, str]) -> Block:

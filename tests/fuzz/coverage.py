@@ -85,7 +85,13 @@ def _expression(node: ir.Expr) -> Iterator[str]:
         case ir.Apply(act=act, arg=inner):
             yield from _argument(act)
             yield from _expression(inner)
-        case ir.Linear(arg=inner) | ir.Neg(arg=inner) | ir.Sum(body=inner) | ir.Pool(arg=inner):
+        case (
+            ir.Linear(arg=inner)
+            | ir.Exponential(arg=inner)
+            | ir.Neg(arg=inner)
+            | ir.Sum(body=inner)
+            | ir.Pool(arg=inner)
+        ):
             yield from _expression(inner)
         case ir.Binary(left=left, right=right):
             yield from _expression(left)

@@ -474,6 +474,8 @@ class Formula:
                 return self.lets[node.name, _member(node.indices, at)]
             case ir.Linear():
                 return self._linear(node, self.expr(node.arg, at), _member(node.indices, at))
+            case ir.Exponential(param=name):
+                return self._exponential(name, self.expr(node.arg, at))
             case ir.Apply():
                 return activate(BoundAct(node.act, self.env), self.expr(node.arg, at))
             case ir.Neg():
@@ -557,6 +559,15 @@ class Formula:
         terms = self.weights.expanded(param, self.weights.around(param, self.weights.terms(param), stored))
         rounded = torch.einsum("red,rbd->rbe", terms, argument.value.abs())
         return replace(result, error=result.error + 16 * tensors.EPS * terms.shape[-1] * rounded)
+
+    def _exponential(self, name: str, argument: Field) -> Field:
+        """exp(M) of an argument; the terms of its series are as large as those of exp(|M|)."""
+        assert self.weights is not None
+        matrix = self.weights.matrix(name, ())
+        result = tensors.linear(torch.linalg.matrix_exp(matrix), argument)
+        largest = torch.linalg.matrix_exp(matrix.abs())
+        rounded = torch.einsum("red,rbd->rbe", largest, argument.value.abs())
+        return replace(result, error=result.error + 64 * tensors.EPS * matrix.shape[-1] * rounded)
 
 
 def _member(indices: tuple[str, ...], at: Mapping[str, int]) -> Member:
@@ -756,10 +767,13 @@ def _run(program, steps, env, raw, x, prefix, copy, dims, missed, left):  # type
     for step in steps:
         path = prefix + ".".join([step.name, *map(str, copy)]) + "."
         match step.op:
-            case ir.Use(definition=key, args=args):
+            case ir.Use(definition=key, args=args, inverted=inverted):
                 callee = program.definitions[key]
                 inner = bind(callee, dims, dict(args), env)
-                x = run_flow(program, callee, inner, raw, x, path, missed)
+                if inverted:
+                    x = undone(lambda at, c=callee, e=inner, p=path: run_flow(program, c, e, raw, at, p), x, missed)
+                else:
+                    x = run_flow(program, callee, inner, raw, x, path, missed)
                 dims = leaves(program, callee, inner)
             case ir.Repeat(count=count, steps=block):
                 for k in range(evaluate_size(count, env.sizes)):
@@ -781,6 +795,30 @@ def _run(program, steps, env, raw, x, prefix, copy, dims, missed, left):  # type
                 if isinstance(op, ir.Pad) and missed:  # an inverse takes for 0 what is within the root of the rounding
                     x = replace(x, error=x.error + 1e-7 * (1 + x.value.abs().amax(-1, keepdim=True)))
     return x, dims
+
+
+def undone(f: Callable[[Field], Field], z: Field, missed: float) -> Field:
+    """The x with f(x) = z, by Newton's method on dense Jacobians; a step is halved where the residual does not fall."""
+    x, step, found = z.value, torch.zeros_like(z.value), f(tensors.variable(z.value, z.value.shape[1]))
+    misfit = (found.value - z.value).abs().amax(-1)
+    for _ in range(200):
+        newton = torch.linalg.solve(found.jacobian, z.value - found.value)
+        step = torch.where(step.abs().sum(-1, keepdim=True) > 0, step, newton)
+        there = f(tensors.variable(x + step, x.shape[1]))
+        now = (there.value - z.value).abs().amax(-1)
+        fell = (now < misfit).unsqueeze(-1)
+        if not bool(fell.any()) and float(step.abs().max()) <= 1e-15 * (1 + float(x.abs().max())):
+            break
+        x, step = torch.where(fell, x + step, x), torch.where(fell, torch.zeros_like(step), step / 2)
+        misfit, found = torch.minimum(now, misfit), f(tensors.variable(x, x.shape[1]))
+    back = torch.linalg.inv(found.jacobian)
+    off = z.error + found.error + (found.value - z.value).abs() + (missed or 1e-11) * (1 + z.value.abs())
+    points = z.jacobian.shape[1]
+    gain, slopes = back.abs().sum(-1).amax(-1)[:, :points], back[:, :points]
+    rough = z.rough + found.rough[:, :points] * gain * found.jacobian.abs().sum(-1).amax(-1)[:, :points]
+    steep = (slopes.abs() @ z.jacobian.abs()).diagonal(dim1=-2, dim2=-1)
+    error = (back.abs() @ off.unsqueeze(-1)).squeeze(-1)
+    return Field(x, error, slopes @ z.jacobian, steep, rough, gain * z.gain)
 
 
 def _normal(prior: ir.NetParam, part: Field, kept: Field, env: Env, raw: Raw, path: str, missed: float) -> Field:

@@ -54,6 +54,11 @@ MORE = {
     "  param a[i], b[j], c[i, j] : scale with diag >= 0.1\n  param U[i, j] : linear lower\n"
     "  param V[j] : linear lower\n  tie diag(U[i, j]) * diag(V[j]) <= 0\n"
     "  map x { let v[j] = tanh(-(V[j](b[j] * x)))\n  return sum[i, j](c[i, j] * (U[i, j](v[j]) + a[i] * x)) } }",
+    "estimated log-dets": "layer A(b: Real = 0.5) on Vec[D] ensures invertible { param W : linear with lip <= b\n"
+    "map x { let u = W(tanh(x))\n return 0.5 + (x - u) } }\n"
+    "flow I on Vec[4] ensures log_det estimate { repeat 3 { A log_det series(bits_per_dim <= 1e-3) } }\n"
+    "flow F on Vec[4] ensures invertible, log_det estimate { I A(b = 0.8) log_det roulette(first = 2)\n"
+    "  A log_det roulette(first = 1, keep = 0.3, probes = 0) A log_det series(terms = 3, probes = 0) prior normal }",
     "unit box": "layer S on Image[C, H, W] ensures injective { map x -> sigmoid(x) }\n"
     "flow F on Image[1, 4, 4] ensures injective { logit(0.1) S logit(0.2) }",
     "three scales": "layer A on Image[C, H, W] ensures lower, invertible { param k : conv 3x3 lower with diag > 0\n"
@@ -72,6 +77,15 @@ MORE = {
     "halves of a box by nets": "net N from S to (S, S) { map x -> (x, x) }\n"
     "layer S on Vec[D] ensures injective { map x -> sigmoid(x) }\n"
     "flow F on Vec[8] ensures injective { factor half (prior = N) S factor half (prior = N) }",
+    "exponentials": "layer E(c: Real = 2) on Image[C, H, W] ensures invertible, lip < 8 {\n"
+    "  param M : conv 3x3 with lip <= c\n  param b : bias\n  map x -> exp(M)(x - b) }\n"
+    "layer V on Vec[D] ensures invertible, lip <= 3 { param M : linear with lip <= 0.5\n"
+    "map x -> exp(M)(leaky_relu(exp(M)(x), 0.5)) }\n"
+    "flow F on Image[2, 2, 2] ensures invertible, inverse closed_form { E E(c = 0.5) flatten V }",
+    "inverse directions": "layer S on Vec[D] ensures injective { map x -> sigmoid(x) }\n"
+    "layer L(tri: Dir) on Vec[D] ensures tri, invertible { param W : linear tri with diag == 1\n map x -> W(x) }\n"
+    "flow F on Vec[3] ensures injective, inverse closed_form { S(direction = inverse) "
+    "repeat 2 { pair { L(tri = lower, direction = inverse) L(tri = upper) } } S }",
     "zeros padded": "flow F on Image[1, 4, 4] ensures injective, log_det none { squeeze 2 pad channels to 6 }",
 }
 

@@ -99,6 +99,7 @@ def test_the_examples_use_every_rule_and_every_claim() -> None:
         "repeat",
         "pair",
         "use",
+        "inverse",
     )
     assert all(f'"{word}"' in steps for word in words)
     claims = {claim[0] for d in definitions for claim in d.get("claims", [])}
@@ -525,9 +526,9 @@ def test_the_tables_are_those_of_the_registries() -> None:
 
 
 def timed(certificate: Json, statement: Json) -> float:
-    before = time.perf_counter()
+    before = time.process_time()
     recheck(certificate, statement)
-    return time.perf_counter() - before
+    return time.process_time() - before
 
 
 def chain(text: str, start: int, block: int, copies: int) -> Json:

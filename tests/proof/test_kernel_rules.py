@@ -427,12 +427,12 @@ def test_powers_of_lipschitz_bounds(lip: float, count: Nat) -> None:
 
 
 def test_sizes_and_sets_are_the_same() -> None:
-    from mintdsl.proof.check import _size
+    from mintdsl.proof.acts import size_of
 
     a, b, c = Nat.symbol("A"), Nat.symbol("B"), Nat.of(3)
     for size in (c, Nat.of(0), a, a * b, a + b, a * c, (a * a).over(3), a - c, Nat.of(-2) * a, Nat.of(5).over(2)):
         terms = [[r.top, r.bottom, list(m)] for m, r in size.terms]
-        assert read_size(terms).within(span(_size(size)))
+        assert read_size(terms).within(span(size_of(size)))
     numbers = {0: (), 1: (0.3,), 2: (0.3, 7.0)}
     for constraint in CONSTRAINTS:
         for via in constraint.via if constraint.quantity == "diag" else ():

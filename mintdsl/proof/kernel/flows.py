@@ -54,6 +54,14 @@ class Known(NamedTuple):
             bias=above(plus(self.bias, step.bias)) if self.bias or step.bias else Fraction(0),
         )
 
+    def inverted(self) -> Known:
+        """Rule INVERSE: of a map onto a box; it is undone by the map itself, and nothing bounds how steep it is."""
+        if self.domain is None or not self.onto:
+            raise Refused("only a map that is onto has an inverse direction")
+        return self._replace(
+            domain=self.inside, inside=self.domain, lip=inf, inverse="closed_form", fact=None, order=None, parts=()
+        )
+
     def beside(self) -> Known:
         """Rule FACTOR: this map on some entries, the others stay as they are, in the same box."""
         same = self.domain == self.inside
@@ -194,6 +202,9 @@ class Flows(NamedTuple):
                 if how:
                     return known if how == ["exact"] else self.estimated(name, how, known)
                 return known._replace(log_det="none") if known.residual else known
+            case "inverse", [callee, args, *how] if self.definitions[callee]["kind"] == "layer":
+                forward = self.step(name, "use", [callee, args, *how], bindings)
+                return forward and forward.inverted()
             case _:
                 raise Refused(f"no rule for a step {word!r}")
 
@@ -235,11 +246,11 @@ class Flows(NamedTuple):
         return self.done[place]
 
     def pair(self, steps: Json, bindings: Json) -> None:
-        """Rule PAIR: one lower and one upper layer of one order."""
+        """Rule PAIR: one lower and one upper layer of one order; the inverse of a lower one is lower."""
         found = []
-        for name, (word, *rest), _ in steps:
-            known = self.step(name, word, rest, bindings)
-            if word != "use" or known is None or known.fact is None:
+        for _, (word, *rest), _ in steps:
+            known = self.use(rest[0], rest[1], bindings) if word in ("use", "inverse") else None
+            if known is None or known.fact is None:
                 raise Refused("a pair takes two layers")
             given = {name: value["direction"] for name, value in rest[1] if "direction" in value}
             found.append((given.get(known.fact.off, known.fact.off), known.order))

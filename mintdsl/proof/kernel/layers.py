@@ -24,6 +24,7 @@ from mintdsl.proof.kernel.rules import (
     bent,
     constant,
     divide,
+    exponential,
     mapped,
     multiply,
     negated,
@@ -101,6 +102,8 @@ class Scope(NamedTuple):
                 return "LET", fact._replace(diag=fact.diag.renamed(names), values=fact.values.renamed(names))
             case "map", [name, indices, arg]:
                 return self.mapped(name, indices, facts[arg])
+            case "exp", [name, arg]:
+                return "EXP", exponential(facts[arg], steepness(self.params[name]))
             case "act", [act, arg]:
                 return "ACT", activate(facts[arg], self.act(act, facts[arg].values.forgotten))
             case "rq_spline", [bins, bound, floor, arg, *params]:
@@ -210,6 +213,16 @@ def determinant(param: Json) -> str:
     ):
         raise Refused(f"{param['name']} has taps on both sides of its anchor")
     return "DET" if kind[1] == [1, 1] else "HALF-PLANE"
+
+
+def steepness(param: Json) -> Number:
+    """The bound of the norm of a map of which an exponential is taken: of one space, without a direction."""
+    bound, kind = norm(param["with"]), param["kind"]
+    if kind[0] not in ("conv", "linear") or kind[-2:] != [None, False] or text(param["from"]) != text(param["to"]):
+        raise Refused(f"{param['name']} has no exponential")
+    if not 0 < bound <= 4:
+        raise Refused(f"the norm of {param['name']} has no bound that counts the terms of its exponential")
+    return bound
 
 
 def differences(param: Json, corner: str) -> list[tuple[int, int]]:

@@ -12,7 +12,7 @@ from fractions import Fraction
 from math import inf, isqrt
 from typing import NamedTuple
 
-from mintdsl.proof.kernel.exact import ANY, NONNEGATIVE, ONE, PLUS, REAL, ZERO, Number, Signed, Span, plus, times
+from mintdsl.proof.kernel.exact import ANY, NONNEGATIVE, ONE, PLUS, REAL, ZERO, Number, Signed, Span, above, plus, times
 from mintdsl.proof.kernel.facts import Elementwise
 from mintdsl.proof.kernel.reading import Json, Refused, read_number, read_signed, read_span
 
@@ -244,6 +244,20 @@ def mapped(f: Fact, direction: str | None, diagonal: Signed, norm: Number = inf)
     own = f.own if f.own in ONTO and diagonal.span.one_signed else "unknown"
     lip = times(f.lip, norm) if direction is None and norm < inf else inf
     return Fact(NONE if f.constant else off, diagonal.times(f.diag), own, None, ANY, lip, f.smooth, chain).settled()
+
+
+def exponential(f: Fact, norm: Number) -> Fact:
+    """Rule EXP: exp(M) after f, M of a norm of at most `norm` <= 4: undone by exp(-M), no steeper than exp(norm).
+
+    Of exp(norm) the terms after the 64th are less than the last one that is added.
+    """
+    if f.constant:
+        return constant(ANY)
+    steepest, term = Fraction(1), Fraction(1)
+    for k in range(1, 64):
+        term = term * Fraction(norm) / k
+        steepest += term
+    return Fact(DENSE, ANY, "unknown", None, ANY, times(f.lip, above(steepest + term)), f.smooth, min(f.chained, 1))
 
 
 def placed(f: Fact, zeros: bool) -> Fact:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mintdsl.proof.rules import algebra, apply, bends, chain, flows, modules, nets, parts, residual, series
+from mintdsl.proof.rules import algebra, apply, bends, chain, exponential, flows, modules, nets, parts, residual, series
 from mintdsl.proof.rules.model import Rule
 
 _ALL = (
@@ -10,6 +10,7 @@ _ALL = (
     *algebra.RULES,
     *bends.RULES,
     *chain.RULES,
+    *exponential.RULES,
     *apply.RULES,
     *residual.RULES,
     *series.RULES,

@@ -101,6 +101,18 @@ def compose(before: Passage, step: Passage) -> Passage | str:
     )
 
 
+def inverse(step: Passage) -> Passage | None:
+    """Rule INVERSE: a layer in its inverse direction, undone by its formula; None where it is onto no fixed box.
+
+    Nothing bounds how steep it is: 1 / lo bounds the diagonal of a triangular inverse, not the inverse.
+    """
+    if step.domain is None or step.image is None:
+        return None
+    return replace(
+        step, domain=step.image, image=step.domain, inside=step.domain, inverse=CLOSED, lip=inf, why=""
+    )  # fmt: skip
+
+
 def permutation() -> Passage:
     """Rule PERM."""
     return IDENTITY
@@ -199,6 +211,19 @@ PERM = Rule(
     "mint 1\nflow F on Image[1, 4, 4] ensures invertible, volume_preserving { squeeze 2  permute  flatten }\n",
     "mint 1\nflow F on Image[1, 5, 4] ensures invertible, volume_preserving { squeeze 2 }\n",
 )
+INVERSE = Rule(
+    "INVERSE",
+    "f : A -> B a bijection   =>   F(direction = inverse) : B -> A is one, log|det J| = -log|det J f| at f^-1(z)",
+    "f is onto a fixed box B, its domain is A; the inverse of a triangular map is triangular in the same direction, "
+    "volumes stay preserved; its Lipschitz constant has no bound",
+    "inverse function; Kingma et al., NeurIPS 2016, arXiv:1606.04934 (inverse autoregressive flow); Nagar, Varma, "
+    "Inverse-Flow, AISTATS 2025, arXiv:2410.14634",
+    inverse,
+    vec("  param t : scale with diag > 0\n  map x -> t * x + tanh(x)")
+    + "flow F on Vec[3] ensures invertible { Example(direction = inverse) }\n",
+    vec("  param t : scale with diag > 0\n  map x -> log(1 + exp(t * x)) + tanh(x)", "diag > 0")
+    + "flow F on Vec[3] ensures injective { Example(direction = inverse) }\n",
+)
 LOGIT = Rule(
     "LOGIT",
     "logit(a + (1 - 2a) x) : bijection from (-a / (1 - 2a), 1 + a / (1 - 2a)) to R, elementwise",
@@ -239,4 +264,4 @@ FACTOR = Rule(
     "mint 1\nflow F on Vec[4] ensures invertible, volume_preserving { factor half  factor half (keep = second) }\n",
     "mint 1\nflow F on Vec[4] ensures invertible { factor half  logit(0.05) }\n",
 )
-RULES = (I_TRI, I_COMP, PAIR, PERM, LOGIT, SCALE, PAD, FACTOR)
+RULES = (I_TRI, I_COMP, INVERSE, PAIR, PERM, LOGIT, SCALE, PAD, FACTOR)
