@@ -7,11 +7,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from math import lcm
 
 from mintdsl.codegen import shapes
-from mintdsl.codegen.context import LayerContext, context_shape, is_kernel, places, takes_context_shape, via
+from mintdsl.codegen.context import (
+    LayerContext,
+    context_shape,
+    is_circular,
+    is_kernel,
+    places,
+    takes_context_shape,
+    via,
+)
 from mintdsl.codegen.emit import Writer
 from mintdsl.codegen.inner import channels, concrete, write_applied, write_given, write_inner_net, write_ready
 from mintdsl.codegen.naming import Names
-from mintdsl.codegen.residual import limits, write_contraction
+from mintdsl.codegen.residual import circular_det, limits, write_contraction
 from mintdsl.core import ir
 from mintdsl.core.nat import Nat
 from mintdsl.core.walks import bends, moving_maps, moving_nets
@@ -267,6 +275,8 @@ def _corners(c: LayerContext) -> None:
 
 def _tap(c: LayerContext, param: ir.Param) -> str:
     """Where the diagonal of a parameter is, as the helpers of assumptions want it."""
+    if is_circular(param):
+        return circular_det(c, param)
     if param.factored:
         return f"DetAt(*{c.anchors[param.name]})" if is_kernel(param) else '"det"'
     return "None" if isinstance(param.kind, ir.Elementwise) else c.anchors[param.name] or "()"

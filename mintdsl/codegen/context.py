@@ -164,7 +164,7 @@ class LayerContext:
     @property
     def residual(self) -> bool:
         """Whether it is a residual sum, inverted by Banach iteration (rule RES)."""
-        return any(p.contraction is not None for p in self.proofs)
+        return any(p.residual is not None for p in self.proofs)
 
     def proved_value(self, value: ir.Argument) -> str:
         """A value of a formal that a proof depends on, as the module compares it."""
@@ -255,6 +255,9 @@ class LayerContext:
         (form, order), name = self.form(param), self.names.local[param.name]
         verb = "solve" if inverse else "apply"
         log_det = f"factors_log_det({form}, {name}, {at}{self.tap(param)})"
+        if is_circular(param):
+            place = f"{name}, {at}{self.kernel(param)}"
+            return f"{verb}_circular({place})", f"circular_log_det({place})"
         if is_kernel(param):
             return f"{verb}_kernel({form}, {name}, {at}{self.kernel(param)}{order})", log_det
         return f"{verb}_factors({form}, {name}, {at}{order})", log_det
@@ -349,6 +352,11 @@ def _bound(shape: ir.Shape) -> list[str]:
 def is_kernel(param: ir.Param) -> bool:
     """Whether it is a convolution larger than 1x1."""
     return isinstance(param.kind, ir.Conv) and param.kind.size != (1, 1)
+
+
+def is_circular(param: ir.Param) -> bool:
+    """Whether it is a convolution whose taps wrap around."""
+    return isinstance(param.kind, ir.Conv) and param.kind.circular
 
 
 def via(bound: ir.Bound) -> Parametrisation:

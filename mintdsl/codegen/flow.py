@@ -188,7 +188,7 @@ class FlowWriter:
         names = []
         for step in steps:
             match step.op:
-                case ir.Use() | ir.StandardizeData() | ir.FactorOut(prior=ir.NetParam()):
+                case ir.Use() | ir.StandardizeData() | ir.Ode() | ir.FactorOut(prior=ir.NetParam()):
                     names.append(f'"{self.names.member[step.name]}"')
                 case ir.Repeat() | ir.Pair():
                     names += self._names(step.op.steps)
@@ -257,12 +257,17 @@ class FlowWriter:
         """Statements of a block; `lists` gives the variable of a module inside its loops."""
         for step in steps if forward else reversed(steps):
             match step.op:
-                case ir.Use() | ir.StandardizeData():
+                case ir.Use() | ir.StandardizeData() | ir.Ode():
                     module = lists.get(step.name, f"self.{self.names.member[step.name]}")
                     given = ", context" if self._takes_context(step.op) else ""
                     solved = forward == (isinstance(step.op, ir.Use) and step.op.inverted)
                     options = "" if forward or not solved else ", tol=tol, max_iter=max_iter, fixed=fixed"
-                    self._apply(f"{module}{'.inverse' if solved else ''}(x{given}{options})")
+                    call = f"{module}{'.inverse' if solved else ''}(x{given}{options})"
+                    if forward or solved:
+                        self._apply(call)
+                        continue
+                    with self.write.block("with exactly(x):"):  # what undoes a solve is not rounded to 16 bits
+                        self._apply(call)
                 case ir.Logit(alpha=alpha):
                     self._apply(f"{'logit_step' if forward else 'logit_inverse'}(x, {alpha!r})")
                 case ir.Standardize():
@@ -361,10 +366,16 @@ class FlowWriter:
         with write.block("def frozen(self) -> AbstractContextManager[nn.Module]:"):
             write('"""Compute effective weights once for everything inside `with model.frozen():`."""')
             write("return frozen_weights(self)")
-        below = (self.program.callable(key) for key in reachable(self.program, self.key))
+        below = [self.program.callable(key) for key in reachable(self.program, self.key)]
+        below_flows = [flow for flow in below if isinstance(flow, ir.Flow)]
         if any(p.limited for layer in below if isinstance(layer, ir.Layer) for p in layer.params):
             write()
             write_certify(write, estimated=bool(self._accuracy))
+        if any(has_ode(flow.steps) for flow in below_flows):
+            write()
+            with write.block("def energies(self) -> AbstractContextManager[Energy]:"):
+                write('"""Inside, continuous flows take the integrals of |f|^2 and |df/dz|^2: regularisers."""')
+                write("return measured_energies(self)")
         if self._head is not None:
             write()
             with write.block(f"def logits(self, x: Tensor{optional}) -> Tensor:"):
@@ -406,11 +417,17 @@ def _empty(step: ir.Step) -> bool:
     return isinstance(step.op, ir.Repeat) and all(map(_empty, step.op.steps))
 
 
+def has_ode(steps: Sequence[ir.Step]) -> bool:
+    """Whether one of the steps is a continuous flow."""
+    inner = [step.op.steps for step in steps if isinstance(step.op, (ir.Repeat, ir.Pair))]
+    return any(isinstance(step.op, ir.Ode) for step in steps) or any(map(has_ode, inner))
+
+
 def _uses(steps: Sequence[ir.Step]) -> list[str]:
     names = []
     for step in steps:
         match step.op:
-            case ir.Use() | ir.StandardizeData():
+            case ir.Use() | ir.StandardizeData() | ir.Ode():
                 names.append(step.name)
             case ir.Repeat() | ir.Pair():
                 names += _uses(step.op.steps)

@@ -50,6 +50,8 @@ class Members:
                 case ir.FactorOut(prior=ir.NetParam() as net):
                     args = net_arguments(net, self.names, self.flow.formals, self.every[net.definition])
                     self._made(step, self.classes[net.definition], args, counts)
+                case ir.Ode():
+                    self._ode(step, step.op, counts)
                 case ir.Permute(axis=axis, seed=seed):
                     size = entries(step.shape) if axis == "all" else step.shape.dims[step.shape.axis(axis)]
                     args = [shapes.size(size, self.names.argument), f"seed={seed}", f"axis={axis_of(step, axis)}"]
@@ -75,6 +77,14 @@ class Members:
         args += [series_text(self.estimates[step.name])] if step.name in self.estimates else []
         args += [*passed_on(self.every[use.definition]), "**factory"]
         self._made(step, self.classes[use.definition], args, counts)
+
+    def _ode(self, step: ir.Step, ode: ir.Ode, counts: Sequence[str]) -> None:
+        """The module that solves the equation, around the net of its field."""
+        net = ode.field
+        inner = net_arguments(net, self.names, self.flow.formals, self.every[net.definition])
+        field = f"{self.classes[net.definition]}({', '.join(inner)})"
+        numbers = [f'method="{ode.method}"', f"until={ode.until!r}", f"tol={ode.tol!r}", f"probes={ode.probes or 0}"]
+        self._made(step, "OdeStep", [field, shapes.shape(step.shape, self.names.argument), *numbers], counts)
 
     def _made(self, step: ir.Step, cls: str, args: Sequence[str], counts: Sequence[str]) -> None:
         """Make the module of a step, or as many as the repeats around it say."""

@@ -47,17 +47,18 @@ def write_residual_methods(c: LayerContext) -> None:
 
 def write_contraction(c: LayerContext) -> None:
     """The bound of the branch that the proof gives: one number, or one for each proved value of the formals."""
-    found = [proof.contraction for proof in c.proofs]
-    c.write("# rule RES: lip(f(x) - x) is at most this")
+    splits = [proof.residual for proof in c.proofs]
+    found = [(split.divisor, split.contraction) for split in splits if split is not None]
+    c.write("# rule RES: lip(x - f(x) / divisor) is at most the contraction")
     if len(set(found)) == 1:
-        c.write(f"self.contraction = {found[0]!r}")
+        c.write(f"self.divisor, self.contraction = {found[0]!r}")
         return
     deciding = [f for f in c.layer.formals if f.type in ("Act", "Order", "Real")]
     given = shapes.listed([c.member(f.name) + (".name" if f.type == "Act" else "") for f in deciding])
     cases = [shapes.listed([c.proved_value(bindings[f.name]) for f in deciding]) for bindings in c.bindings]
     table = dict(zip(cases, found, strict=True))
     c.write.braces("bounds = ", [f"{case}: {value!r}" for case, value in table.items()])
-    c.write(f"self.contraction = bounds[{given}]")
+    c.write(f"self.divisor, self.contraction = bounds[{given}]")
 
 
 def limit(c: LayerContext, param: ir.Param) -> str:
@@ -69,6 +70,12 @@ def limit(c: LayerContext, param: ir.Param) -> str:
 def image(c: LayerContext, param: ir.Param) -> str:
     """The size of the images of a convolution."""
     return shapes.listed([shapes.size(d, c.members) for d in param.source.dims[1:]])
+
+
+def circular_det(c: LayerContext, param: ir.Param) -> str:
+    """What the tests of a circular kernel want to know of it."""
+    assert isinstance(param.kind, ir.Conv)
+    return f"CircularDet({c.anchors[param.name]}, {param.kind.dilation}, {image(c, param)})"
 
 
 def limits(c: LayerContext) -> list[str]:

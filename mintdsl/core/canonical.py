@@ -162,6 +162,7 @@ class Statement:
                 return [kind.kind, kind.per]
             case ir.Conv():
                 apart: list[Json] = [] if kind.dilation == (1, 1) else [list(kind.dilation)]
+                apart += ["circular"] if kind.circular else []
                 return ["conv", list(kind.size), kind.anchor, *apart, kind.direction, kind.strict]
             case ir.Dense():
                 return ["linear", kind.direction, kind.strict]
@@ -310,6 +311,9 @@ class Statement:
                 return ["pad", op.extra]
             case ir.FactorOut():
                 return ["factor", op.keep] if op.prior is None else ["factor", op.keep, self._kind(op.prior)]
+            case ir.Ode():
+                trace: list[Json] = ["exact"] if op.probes is None else ["hutchinson", op.probes]
+                return ["ode", self._kind(op.field), op.method, op.until, op.tol, trace]
             case ir.Prior():
                 return ["prior", op.name, op.per] if op.per else ["prior", op.name]
             case ir.Repeat():

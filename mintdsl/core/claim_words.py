@@ -32,12 +32,14 @@ _ALL = (
     ClaimWord("volume_preserving", ("volume_preserving",), "|det J| = 1 everywhere"),
     ClaimWord(
         "log_det",
-        ("log_det exact", "log_det bounded", "log_det unbiased", "log_det estimate", "log_det none"),
+        tuple(
+            f"log_det {kind}" for kind in ("exact", "bounded", "unbiased", "estimate", "solver", "estimated", "none")
+        ),
         "the kind of the log-determinant, or a stronger one",
     ),
     ClaimWord(
         "inverse",
-        ("inverse closed_form", "inverse elementwise", "inverse iterative"),
+        ("inverse closed_form", "inverse elementwise", "inverse iterative", "inverse solver"),
         "the kind of the inverse, or a stronger one",
     ),
 )
@@ -47,26 +49,31 @@ INVERSES: dict[str, str] = {
     "closed_form": "closed form",
     "elementwise": "elementwise solve",
     "iterative": "iterative to a tested residual",
+    "solver": "to solver tolerance",
 }
 LOG_DETS: dict[str, str] = {
     "exact": "exact",
     "bounded": "within a proved bound",
     "unbiased": "an unbiased estimate",
     "estimate": "an estimate of bounded bias",
+    "solver": "to solver tolerance",
+    "estimated": "estimated, to solver tolerance",
     "none": "none",
 }
-BIAS, NOISE, LACK = "bias", "noise", "lack"
+BIAS, NOISE, SOLVED_TO, LACK = "bias", "noise", "solver", "lack"
 _FAULTS: dict[str, frozenset[str]] = {
     "exact": frozenset(),
     "bounded": frozenset({BIAS}),
     "unbiased": frozenset({NOISE}),
     "estimate": frozenset({BIAS, NOISE}),
-    "none": frozenset({BIAS, NOISE, LACK}),
+    "solver": frozenset({BIAS, SOLVED_TO}),
+    "estimated": frozenset({BIAS, NOISE, SOLVED_TO}),
+    "none": frozenset({BIAS, NOISE, SOLVED_TO, LACK}),
 }
 """What each kind of log-det may have: of `bounded` and `unbiased` neither is the stronger one."""
 
-CLOSED, ELEMENTWISE, ITERATIVE = INVERSES
-EXACT, _, _, _, ABSENT = LOG_DETS
+CLOSED, ELEMENTWISE, ITERATIVE, SOLVED = INVERSES
+EXACT, _, _, _, SOLVER, ESTIMATED, ABSENT = LOG_DETS
 KINDS_OF = {"log_det": LOG_DETS, "inverse": INVERSES}
 
 
@@ -77,7 +84,10 @@ def kind_of_log_det(*, biased: bool, noisy: bool) -> str:
 
 
 def weakest(kinds: dict[str, str], *found: str) -> str:
-    """The last of `found` in the order of `kinds`: what holds of a composition."""
+    """What holds of a composition: the last of `found` in the order of `kinds`, or what has the faults of all."""
+    if kinds is LOG_DETS:
+        faults = frozenset[str]().union(*(_FAULTS[kind] for kind in found))
+        return next(kind for kind, has in _FAULTS.items() if faults <= has)
     return max(found, key=list(kinds).index)
 
 

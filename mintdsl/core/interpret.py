@@ -19,7 +19,8 @@ from mintdsl.core.interpret_env import Argument, BoundAct, Env, Given, bind, bin
 from mintdsl.core.interpret_inverse import undo
 from mintdsl.core.interpret_layer import Tensor, Watch, activate, apply_layer, apply_net, apply_weights
 from mintdsl.core.interpret_moves import halves, leaves, sources
-from mintdsl.core.interpret_parameters import estimates, find, layers, parameters, path_of, prior_place
+from mintdsl.core.interpret_ode import integrated
+from mintdsl.core.interpret_parameters import FIELD, estimates, fields, find, layers, parameters, path_of, prior_place
 from mintdsl.core.interpret_weights import Raw, Weights, channel_of, channels_of, effective, param_shape, stored
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "evaluate_flow",
     "evaluate_layer",
     "evaluate_size",
+    "fields",
     "layers",
     "log_prior",
     "param_shape",
@@ -237,6 +239,10 @@ class _Walk:
                     part = [self.value[k] for k in gone]
                     self.value = [self.value[k] for k in kept]
                     self.left = self.left + (part if prior is None else self.normal(prior, part, env, path))
+                    self._leave(path)
+                case ir.Ode() as flow:
+                    weights = Weights(flow.field.net, bind_net(flow.field, env), self.raw, f"{path}{FIELD}")
+                    self.value = integrated(weights, self.value, flow.until, self.watch)
                     self._leave(path)
                 case ir.Dequantize() | ir.Prior() | ir.Classify():
                     pass  # outside the bijection

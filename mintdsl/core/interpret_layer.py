@@ -353,7 +353,7 @@ def _convolve(
 ) -> Tensor:
     """y[o, h, w] = sum of kernel[o, i, u, v] x[i, h + (u - row) down, w + (v - column) right], x zero outside.
 
-    (row, column) = centre, (down, right) the dilation.
+    (row, column) = centre, (down, right) the dilation. With a circular boundary x goes on with its other side instead.
     """
     channels, height, width = source
     size, (down, right) = conv.size, conv.dilation
@@ -367,9 +367,9 @@ def _convolve(
     ]
     return [
         combine(
-            (weight, x[(i * height + h + dh) * width + w + dw])
+            (weight, x[(i * height + (h + dh) % height) * width + (w + dw) % width])
             for weight, i, dh, dw in taps[o]
-            if 0 <= h + dh < height and 0 <= w + dw < width
+            if conv.circular or (0 <= h + dh < height and 0 <= w + dw < width)
         )
         for o, h, w in product(*map(range, target))
     ]

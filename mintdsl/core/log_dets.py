@@ -106,7 +106,7 @@ def _geometric(args: tuple[ast.Arg, ...], values: Values) -> bool:
         name = arg.name if arg.name is not None else arg.value if isinstance(arg.value, ast.Name) else None
         if name is not None and name.id in POISSON:
             values.bag.error(
-                "E0610",
+                "E0612",
                 arg.span,
                 "the number of terms of `roulette` is geometric: with a Poisson one the variance is infinite",
                 "another law",

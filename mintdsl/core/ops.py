@@ -139,3 +139,5 @@ class Prior:
 
 
 Moves: TypeAlias = Squeeze | Permute | Reverse | Flatten | Patches
+Single: TypeAlias = Use | Moves | Standardize | StandardizeData | Pad | Classify | Logit | Dequantize | Prior
+"""The steps that hold neither other steps nor nets with places."""

@@ -40,10 +40,10 @@ def silent_in_a_density(silent: Silent, prior: ir.Step) -> Diagnostic:
 
 def estimate_of(how: ir.LogDet, proof: LayerProof) -> Estimate | Diagnostic:
     """Rules SERIES and ROULETTE at a use of a layer."""
-    if proof.contraction is not None:
-        return estimated(how, proof.contraction)
+    if proof.residual is not None:
+        return estimated(how, proof.residual.contraction)
     return Diagnostic(
-        "E0611",
+        "E0613",
         f"`{proof.layer.name}` is no residual sum: its log-det is exact, and there is no series for it",
         (
             Label(how.span, f"`{how.kind}` behind a layer with a formula", primary=True),

@@ -27,7 +27,7 @@ from mintdsl.core.links import links
 from mintdsl.core.nat import Nat
 from mintdsl.core.walks import bends, expressions
 from mintdsl.proof.check import Bindings, LayerProof, act_slope
-from mintdsl.proof.jacobian import NONE
+from mintdsl.proof.jacobian import NONE, Split
 from mintdsl.proof.prover import Prover
 from mintdsl.records import record, replace
 
@@ -152,6 +152,13 @@ def _step(prover: Prover, step: ir.Step, bindings: Bindings, sizes: Mapping[str,
             return Numerics()  # outside the bijection
         case ir.Move() | ir.Pad():
             return Numerics(steps=1)  # moves entries and adds zeros, exactly
+        case ir.Ode(field=field):
+            none = math.inf
+            why = (
+                f"how steep the flow of the field `{field.net.name}` is depends on its weights, and its inverse is "
+                "computed to solver tolerance; `mint verify` measures the round trip"
+            )
+            return Numerics(1, none, none, none, none, none, False, why, why, why)
         case ir.FactorOut():
             raise AssertionError("stands between the steps of a flow, not in a block")
         case ir.Standardize(std=std):
@@ -259,8 +266,8 @@ def layer_numerics(proof: LayerProof, bindings: Bindings, sizes: Mapping[str, in
         return _applying(proof)
     if proof.parts:
         return _coupled(layer, "dense in a part") if proof.linked else _coupling(proof)
-    if proof.contraction is not None:
-        return _residual(proof, proof.contraction)
+    if proof.residual is not None:
+        return _residual(proof, proof.residual)
     if jacobian.off != NONE:
         return _coupled(layer, "dense" if proof.composed else "triangular")
     slopes = jacobian.diag.interval
@@ -291,9 +298,9 @@ def _coupled(layer: ir.Layer, shape: str) -> Numerics:
     return Numerics(1, none, none, none, none, none, False, why, why, why)
 
 
-def _residual(proof: LayerProof, contraction: float) -> Numerics:
+def _residual(proof: LayerProof, split: Split) -> Numerics:
     """A residual sum has bounds, but in the Euclidean norm only."""
-    none, inverse = math.inf, over(1.0, math.nextafter(1.0 - contraction, 0.0))
+    none, inverse = math.inf, over(1.0, math.nextafter(split.least - split.rest, 0.0))
     why = (
         f"`{proof.layer.name}` is a residual sum: its Lipschitz constant is at most {number(proof.jacobian.lip)} and "
         f"that of its inverse at most {number(inverse)}, in the Euclidean norm only"

@@ -21,7 +21,9 @@ from mintdsl.diagnostics.model import Bag, Diagnostic, Fix, Label
 from mintdsl.proof.check import Bindings, LayerProof, check_layer
 from mintdsl.proof.claims import flow_claim
 from mintdsl.proof.derivation import Derivation
+from mintdsl.proof.lipschitz import ode_passage
 from mintdsl.proof.log_dets import Silent, estimate_of, silent_in_a_density
+from mintdsl.proof.net_values import check_values
 from mintdsl.proof.rules.flows import (
     IDENTITY,
     Bijection,
@@ -38,6 +40,7 @@ from mintdsl.proof.rules.flows import (
     scaling,
 )
 from mintdsl.proof.rules.series import Estimate, added_bias, total_bias
+from mintdsl.proof.undefined import Undefined
 from mintdsl.records import record, replace
 from mintdsl.source import Span
 
@@ -63,8 +66,7 @@ class FlowProof:
     @property
     def log_det(self) -> str:
         """The kind of the log-determinant."""
-        passage = self.passage
-        return ABSENT if passage.absent else kind_of_log_det(biased=passage.bias > 0, noisy=passage.noisy)
+        return ABSENT if self.passage.absent else self.passage.log_det
 
     @property
     def inverse(self) -> str:
@@ -192,6 +194,10 @@ class _FlowWalk:
     estimates: dict[str, Estimate] = field(default_factory=dict)
 
     def run(self) -> FlowProof:
+        try:
+            check_values([net for net in uses(self.flow.steps) if isinstance(net, ir.NetParam)], self.bindings)
+        except Undefined as undefined:
+            self.bag.add(undefined.diagnostic)
         kept, premises = self._block(self.flow.steps, IDENTITY)
         passage = factored(kept, self.left)
         if passage.why and not kept.why:
@@ -269,6 +275,8 @@ class _FlowWalk:
                 return after, Derivation("PAIR", step.span, text, inner, title="pair")
             case ir.Use():
                 return self._use(step, step.op, before)
+            case ir.Ode():
+                return self._ode(step, step.op, before)
             case _:
                 assert_never(step.op)
 
@@ -280,7 +288,7 @@ class _FlowWalk:
                 self.lost.setdefault("onto", span)
             if before.preserving and not after.preserving:
                 self.lost.setdefault("volume_preserving", span)
-            if (after.absent, after.noisy) != (before.absent, before.noisy) or step.bias:
+            if (after.absent, after.log_det) != (before.absent, before.log_det) or step.bias:
                 self.lost.setdefault("log_det", span)
             if after.inverse != before.inverse:
                 self.lost["inverse"] = span
@@ -298,6 +306,15 @@ class _FlowWalk:
         )
         return before
 
+    def _ode(self, step: ir.Step, op: ir.Ode, before: Passage) -> tuple[Passage, Derivation]:
+        own, text = ode_passage(step, op, self.bindings)
+        title = f"ode {op.field.net.name} by {op.method}(until = {op.until:g}, tol = {op.tol:g})"
+        if isinstance(own, Diagnostic):
+            self.broken = True
+            self.bag.add(own)
+        after = before if isinstance(own, Diagnostic) else self._after(before, own, step.span)
+        return after, Derivation("ODE", step.span, text, (), title=title)
+
     def _use(self, step: ir.Step, use: ir.Use, before: Passage) -> tuple[Passage, Derivation]:
         proof = self.prover.prove(use.definition, self.prover.bindings_of(use, self.bindings))
         name = use.definition.rpartition("::")[2]
@@ -309,7 +326,7 @@ class _FlowWalk:
         if isinstance(proof, FlowProof):
             for inner in list(proof.silent.values())[:1]:
                 self.silent[step.name] = inner
-        elif proof.contraction is not None and not use.log_det.kind:
+        elif proof.residual is not None and not use.log_det.kind:
             own = replace(own, silent=True)
             self.silent[step.name] = Silent(step.span, proof.layer)
         premises: tuple[Derivation, ...] = ()
@@ -318,7 +335,8 @@ class _FlowWalk:
             if isinstance(found, Diagnostic):
                 self.bag.add(found)
             else:
-                own = replace(own, bias=found.bias, noisy=found.noisy)
+                kind = kind_of_log_det(biased=found.bias > 0, noisy=found.noisy)
+                own = replace(own, bias=found.bias, log_det=kind)
                 self.estimates[step.name] = found
                 premises = (Derivation(use.log_det.kind.upper(), use.log_det.span, f"log-det: {found.said}"),)
         rule, conclusion = "USE", proof.derivation.conclusion
@@ -429,9 +447,8 @@ def _conclusion(bijection: Bijection | None) -> str:
         return f"injective only: {bijection.why_not_onto}"
     if bijection.domain == REAL and bijection.codomain == REAL:
         return "bijection of R^D"
-    return (
-        f"bijection of {bijection.domain}^D onto {'R^D' if bijection.codomain == REAL else f'{bijection.codomain}^D'}"
-    )
+    onto = "R^D" if bijection.codomain == REAL else f"{bijection.codomain}^D"
+    return f"bijection of {bijection.domain}^D onto {onto}"
 
 
 def _boxes(passage: Passage) -> tuple[Interval | None, Interval | None, Interval]:

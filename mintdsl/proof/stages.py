@@ -73,6 +73,13 @@ class Leave:
 
 
 @record
+class Mix:
+    """A step on a grid of sizes `dims` whose outputs see every input: a continuous flow."""
+
+    dims: Sizes
+
+
+@record
 class Beyond:
     """A stage on the cells after the first `left` ones, which left for the latent before it."""
 
@@ -96,7 +103,7 @@ class Pair:
     dims: Sizes
 
 
-Stage: TypeAlias = Apply | Move | Append | Leave | Beyond | Copies | Pair
+Stage: TypeAlias = Apply | Move | Append | Leave | Mix | Beyond | Copies | Pair
 
 
 @record
@@ -131,7 +138,7 @@ def pairs(stages: Sequence[Stage]) -> Iterator[Pair]:
                 yield from pairs(inner)
             case Beyond(stage=one):
                 yield from pairs((one,))
-            case Apply() | Move() | Append() | Leave():
+            case Apply() | Move() | Append() | Leave() | Mix():
                 pass
             case other:
                 assert_never(other)
@@ -151,7 +158,7 @@ def _unrolled(stages: Sequence[Stage]) -> Iterator[Stage]:
             case Beyond(left=left, stage=one):
                 for inside in _unrolled((one,)):
                     yield Beyond(left, inside)
-            case Apply() | Move() | Append() | Leave() | Pair():
+            case Apply() | Move() | Append() | Leave() | Mix() | Pair():
                 yield stage
             case other:
                 assert_never(other)
@@ -168,7 +175,7 @@ def entered_from(stage: Stage, cell: int) -> int:
             return leaving(stage)[cell]
         case Beyond(left=left, stage=inner):
             return cell if cell < left else left + entered_from(inner, cell - left)
-        case Apply() | Copies() | Pair():
+        case Apply() | Mix() | Copies() | Pair():
             return cell
         case other:
             assert_never(other)
@@ -181,7 +188,7 @@ def behind(stage: Stage, dims: Sizes) -> Sizes:
             return stage.result
         case Beyond(left=left, stage=inner):
             return (left + prod(behind(inner, (dims[0] - left,))),)
-        case Apply() | Copies() | Pair():
+        case Apply() | Mix() | Copies() | Pair():
             return dims
         case other:
             assert_never(other)
@@ -276,6 +283,8 @@ class _Build:
                     dims = append.result
                 case ir.Logit() | ir.Standardize() | ir.StandardizeData():
                     pass  # elementwise
+                case ir.Ode():
+                    found.append(Mix(dims))
                 case ir.Dequantize() | ir.Prior() | ir.Classify():
                     pass  # outside the bijection
                 case ir.FactorOut():

@@ -26,13 +26,14 @@ from mintdsl.core.live import half_plane
 from mintdsl.core.nat import Nat
 from mintdsl.core.orders import ORDERS, Order
 from mintdsl.core.places import part_places
-from mintdsl.proof.cells import convolved, lanes, mixed, moved, taps
+from mintdsl.proof.cells import around, convolved, lanes, mixed, moved, taps
 from mintdsl.proof.stages import (
     Append,
     Apply,
     Beyond,
     Copies,
     Leave,
+    Mix,
     Move,
     Network,
     Pair,
@@ -179,6 +180,8 @@ def _back(stages: Sequence[Stage], cells: int, width: int) -> int:
                     gone = cells & (1 << size * width) - 1
                     cells |= everywhere(together(gone, size, width), size, width) << size * width
                 cells = moved(cells, leaving(stage), width // 8)
+            case Mix(dims=dims):
+                cells = everywhere(together(cells, prod(dims), width), prod(dims), width)
             case Beyond(left=left, stage=one):
                 low = left * width
                 cells = cells & ((1 << low) - 1) | _back((one,), cells >> low, width) << low
@@ -344,6 +347,7 @@ class _Formula:
                 return moved(cells, sources(Move(ir.Permute(axis, seed), source)), self.width // 8)
             case ir.Conv() as conv:
                 kept = taps(conv, target[0], source[0], *self.order(conv, param))
+                kept = around(kept, target) if conv.circular else kept
                 return convolved(cells, kept, source[0], target, self.width)
             case ir.Dense() as dense:
                 if len(source) != 1:

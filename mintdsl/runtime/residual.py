@@ -1,9 +1,10 @@
-"""Layers x + g(x) whose branch g is a contraction: their Jacobian, and their inverse by Banach's fixed-point theorem.
+"""Residual sums f: their Jacobian, and their inverse by Banach's fixed-point theorem.
 
-For lip(g) <= L < 1 the iteration x <- x - (f(x) - z) = z - g(x) converges from everywhere, and after n steps the
-residual f(x) - z is at most L^n times the first one, in the 2-norm. The error of x is at most 1 / (1 - L) times the
-residual. Rounding: in float32 f is a step function, so the residual does not fall below about its rounding; samples
-that miss the tolerance there go on in float64.
+Where lip(x - f(x) / d) <= L < 1 the iteration x <- x - (f(x) - z) / d converges from everywhere, and after n steps the
+residual f(x) - z is at most L^n times the first one, in the 2-norm. The error of x is at most 1 / (|d| (1 - L)) times
+the residual. For f(x) = x + g(x), d = 1 and L = lip(g), a step is x <- z - g(x). Rounding: in float32 f is a step
+function, so the residual does not fall below about its rounding; samples that miss the tolerance there go on in
+float64.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ def kind_of_log_det(kind: str | TraceSeries) -> str | TraceSeries:
 def log_det_of_use(layer: ResidualLike, x: Tensor, w: tuple[Tensor, ...], given: int, zero: Tensor) -> Tensor | None:
     """log det [B] of the Jacobian at x as the use asks for it, in the dtype of `zero`; None where it asks for none."""
     if isinstance(layer.log_det, TraceSeries):
-        return series_log_det(lambda v: layer.value(v, w), x, layer.log_det).to(zero.dtype)
+        return series_log_det(lambda v: layer.value(v, w), x, layer.log_det, layer.divisor).to(zero.dtype)
     return dense_log_det(layer, x, w, given).to(zero.dtype) if layer.log_det == "exact" else None
 
 
@@ -59,7 +60,7 @@ def negative(log_det: Tensor | None) -> Tensor | None:
 
 
 def dense_log_det(layer: ResidualLike, x: Tensor, w: tuple[Tensor, ...], given: int) -> Tensor:
-    """log det [B] of the dense Jacobian at x [B, *event], which is positive; the last `given` of w has a batch axis.
+    """log |det| [B] of the dense Jacobian at x [B, *event]; the last `given` of w has a batch axis.
 
     It takes D^2 numbers a sample and D^3 operations: ValueError for more than 4096 elements.
     """
@@ -102,7 +103,7 @@ def wide_weights(layer: ResidualLike, x: Tensor, context: Tensor | None) -> tupl
 
 
 def residual_map(layer: ResidualLike, w: tuple[Tensor, ...]) -> TriangularMap:
-    """The layer as the solvers see it, with ones for the diagonal: their steps are those of Banach."""
+    """The layer as the solvers see it, its divisor for the diagonal: their steps are those of Banach."""
 
     def promote(dtype: torch.dtype) -> TriangularMap:
         return residual_map(layer, tuple(t.to(dtype) for t in w))
@@ -112,7 +113,7 @@ def residual_map(layer: ResidualLike, w: tuple[Tensor, ...]) -> TriangularMap:
         return residual_map(layer, (*w[:batched], *(t[index] for t in w[batched:])))
 
     return TriangularMap(
-        value=lambda x: (layer.value(x, w), torch.ones_like(x)),
+        value=lambda x: (layer.value(x, w), torch.full_like(x, layer.divisor)),
         rests=lambda x: (),
         fibre=lambda s, rests: (s, torch.ones_like(s)),
         slope_bound=lambda: None,
@@ -129,25 +130,27 @@ def banach_steps(contraction: float, first: float, goal: float) -> int:
 
 
 def banach_step(part: TriangularMap, x: Tensor, y: Tensor, slope: Tensor, goal: Tensor, count: int) -> Tensor:
-    """x - (f(x) - z)."""
-    return x - (y - goal)
+    """x - (f(x) - z) / divisor."""
+    return x - (y - goal) / slope
 
 
 @torch.no_grad()
 def banach(
-    f: TriangularMap, z: Tensor, contraction: float, name: str, tol: float | None, max_iter: int | None
+    f: TriangularMap, z: Tensor, bounds: tuple[float, float], name: str, tol: float | None, max_iter: int | None
 ) -> tuple[Tensor, InverseInfo]:
     """x with f(x) = z [B, *event], and how it was found: max |f(x) - z| / (1 + |z|) of each sample is at most `tol`.
 
-    The iteration goes on until that is 1 - L times smaller, which bounds the error by `tol`, or the promised number of
-    steps is done. Works in the dtype of z, and in float64 for samples that miss `tol` there. Raises InversionError.
+    `bounds` are the divisor d and the contraction L. The iteration goes on until that is |d| (1 - L) times smaller,
+    which bounds the error by `tol`, or the promised number of steps is done. Works in the dtype of z, and in float64
+    for samples that miss `tol` there. Raises InversionError.
     """
     tol = (1e-11 if z.dtype == torch.float64 else 1e-5) if tol is None else tol
     finite = torch.isfinite(z)
     if not bool(finite.all()):
         sample, *place = (~finite).nonzero()[0].tolist()
         raise InversionError(name, sample, tuple(place), math.inf, tol, "no step", "z is not finite")
-    first, goal = torch.promote_types(z.dtype, torch.float32), tol * (1.0 - contraction)
+    first, (divisor, contraction) = torch.promote_types(z.dtype, torch.float32), bounds
+    goal = tol * (1.0 - contraction) * min(1.0, abs(divisor))
     search = Search(z.to(first), torch.ones_like(z), z.new_full((z.shape[0],), math.inf), torch.zeros(()), 0)
     for work in dict.fromkeys((first, torch.float64)):
         if not z.shape[0] or (work != first and bool((search.residual <= tol).all())):
@@ -179,8 +182,9 @@ def invert_residual(
     zero, name, given = no_log_det(z), layer.path or type(layer).__name__, 0 if context is None else 1
     with exactly(z):
         w, z = wide_weights(layer, z, context)
+        bounds = layer.divisor, layer.contraction
         with torch.no_grad(), kept_weights(with_weights(layer)[1:]):  # those of its nets; its own are w
-            x, layer.last_inverse = banach(residual_map(layer, w), z, layer.contraction, name, tol, max_iter)
+            x, layer.last_inverse = banach(residual_map(layer, w), z, bounds, name, tol, max_iter)
         if torch.is_grad_enabled():
             steps = banach_steps(layer.contraction, 1.0, 1e-12)
             x = implicit_gradient(residual_map(layer, w), x, z, fronts=steps, name=name)

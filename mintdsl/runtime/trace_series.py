@@ -1,5 +1,7 @@
 """log det(I + J) of a layer x + g(x) as tr J - tr J^2 / 2 + tr J^3 / 3 - ..., truncated or by Russian roulette.
 
+Of a layer h(x) + g(x) with slopes of h around a divisor d it is that of the layer over d, and D log |d|.
+
 With |J| <= L < 1 in the 2-norm the terms fall like D L^k / k. The gradient is the Neumann series tr(sum (-J)^k dJ),
 of which one product w' dJ v is differentiated at the end: memory does not grow with the number of terms.
 """
@@ -47,21 +49,26 @@ def probe_vectors(how: TraceSeries, x: Tensor, generator: torch.Generator | None
     return unit.reshape(size, 1, *x.shape[1:]).expand(size, *x.shape)
 
 
-def transposed_branch(value: Callable[[Tensor], Tensor], x: Tensor) -> Callable[[Tensor], Tensor]:
-    """w -> J' w for w [m, B, *event], J the Jacobian of value(x) - x at x."""
+def transposed_branch(value: Callable[[Tensor], Tensor], x: Tensor, divisor: float) -> Callable[[Tensor], Tensor]:
+    """w -> J' w for w [m, B, *event], J the Jacobian of value(x) / divisor - x at x."""
     pull: Callable[[Tensor], tuple[Tensor]] = torch.func.vjp(value, x)[1]
 
     def one(w: Tensor) -> Tensor:
-        return pull(w)[0] - w
+        return pull(w)[0] / divisor - w
 
     return lambda w: one(w[0])[None] if len(w) == 1 else torch.vmap(one)(w)
 
 
 def series_log_det(
-    value: Callable[[Tensor], Tensor], x: Tensor, how: TraceSeries, generator: torch.Generator | None = None
+    value: Callable[[Tensor], Tensor],
+    x: Tensor,
+    how: TraceSeries,
+    divisor: float = 1.0,
+    generator: torch.Generator | None = None,
 ) -> Tensor:
-    """An estimate [B] of log det of the Jacobian of `value` at x [B, *event]; float32 at least.
+    """An estimate [B] of log |det| of the Jacobian of `value` at x [B, *event]; float32 at least.
 
+    It is D log |divisor| and the series of the Jacobian over the divisor, whose distance to I is less than 1.
     A batch shares the number of terms, all terms have the same probes. Random numbers are torch's own, or those of a
     generator on the device of x, where the number of terms is drawn too.
     """
@@ -76,7 +83,7 @@ def series_log_det(
         return share * products.sum((0, 2))
 
     with torch.no_grad():
-        times, w = transposed_branch(value, x), v
+        times, w = transposed_branch(value, x, divisor), v
         total, adjoint, weight = torch.zeros(x.shape[0], dtype=wide, device=x.device), torch.zeros_like(v), 1.0
         for k in range(1, count + 1):
             weight = -weight if k > 1 else weight
@@ -85,10 +92,11 @@ def series_log_det(
             adjoint = adjoint + weight * w
             w = times(w)
             total = total + (weight / k) * traces(w)
+        total = total + x[0].numel() * math.log(abs(divisor))
     if not torch.is_grad_enabled():
         return total
     # counts as zero; its gradient is that of tr(adjoint dJ)
-    slope = traces(transposed_branch(value, x)(adjoint))
+    slope = traces(transposed_branch(value, x, divisor)(adjoint))
     return total + (slope - slope.detach())
 
 

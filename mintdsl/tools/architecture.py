@@ -8,7 +8,7 @@ from math import prod
 from typing import assert_never
 
 from mintdsl.core import ir
-from mintdsl.core.claim_words import CLOSED, INVERSES
+from mintdsl.core.claim_words import CLOSED, ESTIMATED, INVERSES, LOG_DETS, SOLVED, SOLVER
 from mintdsl.core.counts import Counts, prior_counts
 from mintdsl.core.instance import Instances
 from mintdsl.core.interval import REAL
@@ -217,6 +217,13 @@ class _Build:
                 proof = f"{half}, scaled and shifted by a net: bijection"
                 title = f"factor half, prior {prior.net.name}"
                 return Block(title, "lower", proof, "exact", _CLOSED, before, after, counts)
+            case ir.Ode(field=field, method=method, probes=probes):
+                nats = {k: n for k, v in field.args if isinstance(v, Nat) and (n := self.number(v, place)) is not None}
+                net_ = self.program.callable(field.definition)
+                counts = self.counts(field.definition, field.sources[0], nats, {}, place, net_)
+                log_det = LOG_DETS[SOLVER if probes is None else ESTIMATED]
+                title, proof = f"ode {field.net.name} by {method}", "its field is Lipschitz: bijection"
+                return Block(title, "composed", proof, log_det, INVERSES[SOLVED], before, after, counts)
             case ir.Pad(extra=extra):
                 proof = f"injective only: {extra} zero channels"
                 return Block(f"pad, {extra} channels", "pad", proof, "none", "drops them", before, after, none)

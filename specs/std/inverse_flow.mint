@@ -4,7 +4,8 @@ mint 1
 
 ## A 3x3 convolution padded at the top and left, its corner unit triangular: log-det 0, inverse in H + W - 1 fronts.
 layer Corner on Image[C, H, W] ensures invertible, volume_preserving {
-  param k : conv 3x3 (anchor = bottom_right) with det == 1 via unit_lower init near_identity(std = 0.05)
+  param k : conv 3x3 (anchor = bottom_right)
+    with det == 1 via unit_lower init near_identity(std = 0.05)
   map x -> k(x)
 }
 

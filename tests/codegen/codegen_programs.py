@@ -1978,6 +1978,36 @@ layer A(d: Dir) on Image[C, H, W] ensures d, diag > 0, invertible {
 flow F on Image[2, 3, 4] ensures invertible { A(d = lower) A(d = upper) }""",
 }
 
+CIRCULAR = {
+    "circular_raw": """
+layer A on Image[C, H, W] ensures invertible {
+  param W : conv 3x3 (boundary = circular) with det != 0 via raw init orthogonal
+  param V : conv 2x4 (anchor = top_left, dilation = (2, 1), boundary = circular) with det != 0 via raw init orthogonal
+  param b : bias
+  map x -> V(leaky_relu(W(x) + W(b), 0.5))
+}""",
+    "circular_dominant": """
+layer A on Image[C, H, W] ensures invertible, inverse closed_form {
+  param W : conv 2x3 (anchor = bottom_right, boundary = circular) with det != 0 via dominant init near_identity
+  map x -> W(x)
+}""",
+    "circular_in_parts": """
+net N from Image[C, H, W] to Image[C, H, W] {
+  param V : conv 3x2 (anchor = top_right, dilation = 2, boundary = circular)
+  map x -> V(x)
+}
+layer A on Image[4, 2, 3] ensures invertible {
+  space Q = Image[2, 2, 3]
+  param n : net N from Q to Q
+  param W : conv 3x3 (dilation = (1, 2), boundary = circular) on Q with det != 0 via dominant
+  param V : conv 1x2 (anchor = top_left, boundary = circular) on Q with det != 0 via raw init orthogonal
+  map x {
+    let (a, b) = split(x, channel)
+    return join(W(a), V(b + n(a)))
+  }
+}""",
+}
+
 EXTERN = {
     "extern_coupling": """
 extern net CondNet from Image[C, H, W] to (Image[C, H, W], Image[C, H, W])
@@ -2090,6 +2120,7 @@ GROUPS += (
     FACTORS,
     KERNELS,
     KERNELS_APPLIED,
+    CIRCULAR,
     CHAINS,
     SPLINES,
     MIXTURES,

@@ -84,6 +84,17 @@ def exactly(model: nn.Module) -> nn.Module:
 # ---------------------------------------------------------------- series
 
 
+@pytest.mark.parametrize("form", ["2 * x + tanh(x) - V(tanh(x))", "V(x) - x - x"])
+def test_sums_whose_other_term_is_not_x(form: str) -> None:
+    text = "layer A on Vec[D] ensures invertible {{ param V : linear with lip <= 1.2\n  map x -> {} }}\n"
+    flows = "flow F on Vec[4] ensures invertible {{ A log_det series(terms = {}, probes = 0) }}"
+    for terms in (2, 9):
+        model = draw(program(HEAD + text.format(form) + flows.format(terms)).build(), std=5.0)
+        x, (found,) = points(model, 4), [one for one in model.certify() if one.name == "A_0"]
+        missed = (model(x)[1] - dense(model, x)).detach().abs().max()
+        assert 1e-9 < float(missed) <= found.bias + 1e-10
+
+
 @pytest.mark.parametrize("sign", ["+", "-"])
 def test_a_series_of_exact_traces_is_within_its_bound(sign: str) -> None:
     bounds = (0.05, 0.5, 0.9, 0.99)
@@ -160,13 +171,13 @@ def test_estimates_have_the_right_mean_and_a_bounded_variance(how: str, monkeypa
     for found in [one for one in model.certify() if "." not in one.name]:
         layer = model.get_submodule(found.name)
         w = layer.effective_weights()
-        drawn = torch.tensor([drawn_terms(layer.log_det, made) for _ in range(1000)])
+        drawn = torch.tensor([drawn_terms(layer.log_det, generator=made) for _ in range(1000)])
         rows = []
         for terms in drawn.unique().tolist():  # those calls that draw the same number of terms, side by side
             monkeypatch.setattr(trace_series, "drawn_terms", lambda how, generator, terms=terms: terms)
             batch = x.expand(int((drawn == terms).sum()), -1)
             with torch.no_grad():
-                rows.append(series_log_det(lambda v, f=layer, w=w: f.value(v, w), batch, layer.log_det, made))
+                rows.append(series_log_det(lambda v, f=layer, w=w: f.value(v, w), batch, layer.log_det, generator=made))
         samples = torch.cat(rows)[:, None]
         assert float(spread(samples, dense(layer, x))) <= 3
         assert 0 < float(samples.std()) <= found.deviation

@@ -58,9 +58,10 @@ def _layer(layer: ir.Layer) -> Iterator[str]:
         match param.kind:
             case ir.Elementwise(kind=word):
                 yield f"kind:{word}"
-            case ir.Conv(anchor=anchor, direction=direction, dilation=dilation):
+            case ir.Conv(anchor=anchor, direction=direction, dilation=dilation, circular=circular):
                 yield "kind:conv"
                 yield from ["option:dilation"] if dilation != (1, 1) else []
+                yield from ["option:boundary"] if circular else []
                 yield f"anchor:{anchor}"
                 yield f"direction:{direction}"
             case ir.Dense(direction=direction):

@@ -239,7 +239,7 @@ class Weights:
         if param.bound.via == "raw":
             return raw
         own = TINY + _softplus(raw.diagonal(dim1=-2, dim2=-1))[0]
-        own = torch.ones_like(own) if param.bound.cmp == "== 1" else own
+        own = torch.ones_like(own) if param.bound.cmp == "== 1" or param.bound.via == "dominant" else own
         signs = self.raw.get(f"{self.prefix}{param.name}_sign")
         diagonal = torch.diag_embed(own if signs is None else own * signs)
         eye = torch.eye(raw.shape[-1], dtype=raw.dtype)
@@ -276,6 +276,15 @@ class Weights:
         whole = other.clone()
         whole[..., row, column] = matrix
         return whole
+
+    def subdued(self, param: ir.Param, raw: Tensor) -> Tensor:
+        """The taps beside the anchor, scaled until their norms, of order 256, add up to 1/2 at most."""
+        assert isinstance(param.kind, ir.Conv)
+        other = self.around(param, torch.zeros_like(raw[..., 0, 0]), raw)
+        values = torch.linalg.svdvals(other.flatten(3).movedim(-1, 1))  # [R, taps, n]
+        most = values.amax(-1, keepdim=True).clamp(min=1e-290)
+        sizes = ((values / most) ** 256).sum(-1) ** (1 / 256) * most[..., 0] * (1 + 2**-30)
+        return raw * (0.5 / sizes.sum(-1).clamp(min=0.5)).reshape(-1, 1, 1, 1, 1)
 
     def terms(self, param: ir.Param) -> Tensor:
         """The sizes of the terms that the entries of a matrix of factors are made of, [R, n, n]."""
@@ -318,7 +327,8 @@ class Weights:
         assert isinstance(kind, (ir.Conv, ir.Dense))
         raw = self.stored(param.name, member)
         if param.factored:
-            raw = self.around(param, self.factored(param), raw)
+            other = self.subdued(param, raw) if param.bound is not None and param.bound.via == "dominant" else raw
+            raw = self.around(param, self.factored(param), other)
         full = self.expanded(param, self.scaled(param, raw) if param.limited else raw)
         if kind.direction is None:
             return full
@@ -356,16 +366,16 @@ class Weights:
             full = torch.einsum("ts,roi->rtosi", alone, raw).reshape(len(raw), len(targets), len(sources))
         else:
             row, column = self.anchor(kind)
-            index, inside = [], []
-            for o, h, w in targets:
-                for i, hh, ww in sources:
-                    (up, down), (left, right) = divmod(hh - h, kind.dilation[0]), divmod(ww - w, kind.dilation[1])
-                    u, v = up + row, left + column
-                    good = not (down or right) and 0 <= u < kind.size[0] and 0 <= v < kind.size[1]
-                    inside.append(good)
-                    index.append(((o * raw.shape[2] + i) * kind.size[0] + u) * kind.size[1] + v if good else 0)
-            full = raw.flatten(1)[:, index].masked_fill(~torch.tensor(inside), 0.0)
-            full = full.reshape(len(raw), len(targets), len(sources))
+            full = torch.zeros(len(raw), len(targets), len(sources), dtype=raw.dtype)
+            places = {place: k for k, place in enumerate(sources)}
+            _, height, width = self.env.shape(param.source)
+            for t, (o, h, w) in enumerate(targets):
+                for i, u, v in product(range(raw.shape[2]), *map(range, kind.size)):
+                    hh, ww = h + (u - row) * kind.dilation[0], w + (v - column) * kind.dilation[1]
+                    if kind.circular:
+                        hh, ww = hh % height, ww % width
+                    if (i, hh, ww) in places:
+                        full[:, t, places[i, hh, ww]] += raw[:, o, i, u, v]
         return full
 
     def members(self, indices: tuple[str, ...]) -> Iterator[Member]:

@@ -61,6 +61,13 @@ MORE = {
     "  A log_det roulette(first = 1, keep = 0.3, probes = 0) A log_det series(terms = 3, probes = 0) prior normal }",
     "unit box": "layer S on Image[C, H, W] ensures injective { map x -> sigmoid(x) }\n"
     "flow F on Image[1, 4, 4] ensures injective { logit(0.1) S logit(0.2) }",
+    "continuous flows": "act bent(u) = 0.5 * u + tanh(u)\nnet Block(h: Act) from Vec[D] to Vec[D] { param W : linear\n"
+    "param n : layer_norm\nmap x -> x + W(h(n(x))) }\nnet Field(h: Act) from Vec[D], Vec[1] to Vec[D] {\n"
+    "param V : linear from Vec[D + 1] to Vec[D]\nparam B : net Block(h = h)\nparam s : scale with diag > 0\n"
+    "map x, time { let u = V(concat(x, time))\n return B(bent(u)) * sigmoid(time) / (s + 1) - tanh(x) * tanh(u) } }\n"
+    "flow F(h: Act = softplus) on Vec[3] ensures invertible, log_det estimated, inverse solver {\n"
+    "repeat 2 { ode Field(h = h) by dopri5(until = 0.5, tol = 1e-4) log_det hutchinson(probes = 2) }\n"
+    "ode Field(h = elu) log_det exact }",
     "three scales": "layer A on Image[C, H, W] ensures lower, invertible { param k : conv 3x3 lower with diag > 0\n"
     "map x -> k(x) }\nflow F on Image[1, 8, 4] ensures invertible { squeeze 2 A factor half squeeze 2 repeat 2 { A }\n"
     "factor half (keep = second) A prior normal }",

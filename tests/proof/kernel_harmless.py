@@ -7,6 +7,7 @@ than the original's is taken only where `kernel_reference` finds it, from the fa
 from __future__ import annotations
 
 import json
+from fractions import Fraction
 from itertools import product
 from typing import Any
 

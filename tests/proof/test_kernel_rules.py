@@ -10,7 +10,7 @@ import random
 from collections import Counter
 from collections.abc import Callable
 from fractions import Fraction
-from math import inf, isinf
+from math import exp, inf, isinf
 from typing import Any
 
 import pytest
@@ -473,3 +473,44 @@ def test_orders_found_are_tested_tap_by_tap() -> None:
 
 def row(generator: random.Random) -> list[int]:
     return [generator.choice((-2, -1, 0, 0, 1, 3)) for _ in range(3)]
+
+
+def test_an_exponential_is_no_steeper_than_exp_of_its_bound() -> None:
+    for bound in (0.25, 0.95, 1.0, 2.0, 4.0):
+        found = rules.exponential(rules.VARIABLE, Fraction(bound))
+        assert exp(bound) * (1 - 1e-15) <= found.lip <= exp(bound) * (1 + 1e-15)
+        assert found.chain == 1 and found.off == rules.DENSE
+
+
+def test_an_exponential_needs_a_bound_and_a_map_of_one_space() -> None:
+    shape, other = ["Vec", [[[1, 1, ["D"]]]]], ["Vec", [[[7, 1, []]]]]
+    good = {
+        "name": "M",
+        "kind": ["linear", None, False],
+        "from": shape,
+        "to": shape,
+        "with": ["lip <=", [4.0], "spectral"],
+    }
+    assert layers.steepness(good) == 4
+    bad = (
+        {"with": None},
+        {"with": ["lip <=", [4.5], "spectral"]},
+        {"with": ["det != 0", [], "plu"]},
+        {"to": other},
+        {"kind": ["linear", "lower", False]},
+        {"kind": ["linear", None, True]},
+        {"kind": ["perm", "channel", 0]},
+    )
+    for change in bad:
+        with pytest.raises(Refused):
+            layers.steepness(good | change)
+
+
+def test_only_what_is_onto_has_an_inverse_direction() -> None:
+    box = flows.Known(exact.REAL, exact.UNIT, True, Fraction(1), preserving=True, inverse="iterative")
+    found = box.inverted()
+    assert (found.domain, found.inside, found.onto, found.lip) == (exact.UNIT, exact.REAL, True, inf)
+    assert found.inverse == "closed_form" and found.preserving
+    for lost in (box._replace(onto=False), box._replace(domain=None)):
+        with pytest.raises(Refused):
+            lost.inverted()

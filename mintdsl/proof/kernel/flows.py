@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from mintdsl.proof.kernel.exact import ANY, ONE, PLUS, REAL, Number, Signed, Span, above, plus, times
 from mintdsl.proof.kernel.facts import INVERSES, LOG_DETS
+from mintdsl.proof.kernel.fields import lipschitz
 from mintdsl.proof.kernel.reading import Json, Refused, read_number, read_size, text
 from mintdsl.proof.kernel.rules import DENSE, NONE, ONTO, Fact, constant
 
@@ -20,6 +21,7 @@ class Known(NamedTuple):
     result, and the order in which that is triangular; of one in parts the fact of each, and the directions in which
     the parts that it reads come before it: "diagonal" as well where there are none. `residual`: it is one by rule RES,
     and a flow may leave open how its log-det is computed. `bias`: what that may be off, in nats for each dimension.
+    `contraction`, by rule RES: a bound < 1 of the norm of I - J / d, d amid the slopes of what is not the branch.
     """
 
     domain: Span | None
@@ -36,6 +38,7 @@ class Known(NamedTuple):
     parts: tuple[tuple[Fact, set[str]], ...] = ()
     residual: bool = False
     bias: Number = Fraction(0)
+    contraction: Number | None = None
 
     def then(self, step: Known) -> Known:
         """Rule I-COMP: what arrives must lie in the step's domain; where it is less than that, it is not onto."""
@@ -48,7 +51,7 @@ class Known(NamedTuple):
             above(times(self.lip, step.lip)),
             self.preserving and step.preserving,
             max(self.inverse, step.inverse, key=INVERSES.index),
-            next(k for k, v in LOG_DETS.items() if v == LOG_DETS[self.log_det] | LOG_DETS[step.log_det]),
+            next(k for k, v in LOG_DETS.items() if LOG_DETS[self.log_det] | LOG_DETS[step.log_det] <= v),
             self.evaluation or step.evaluation,
             tuple(dict.fromkeys((*self.assumes, *step.assumes))),
             bias=above(plus(self.bias, step.bias)) if self.bias or step.bias else Fraction(0),
@@ -138,7 +141,8 @@ IDENTITY = Known(REAL, REAL, True, Fraction(1), preserving=True)
 
 
 class Flows(NamedTuple):
-    """The definitions of a statement, what is proved so far, what of that was used, and the flows with a factor.
+    """The definitions and activations of a statement, what is proved so far, what of that was used, and the flows
+    with a factor.
 
     `stated` are the terms, the probability to go on and the bias of the log-dets that a flow estimates, by step; `met`
     the steps that do.
@@ -148,6 +152,7 @@ class Flows(NamedTuple):
     done: dict[str, Known]
     used: set[str]
     halved: set[str]
+    acts: Json
     stated: Json
     met: set[str]
 
@@ -178,7 +183,7 @@ class Flows(NamedTuple):
         raise Refused("a factor has no prior, or a net from the half that is kept to mean and log-scale of the other")
 
     def step(self, name: str, word: str, rest: Json, bindings: Json) -> Known | None:
-        """Rules SCALE, PAD, LOGIT, PAIR, and what is proved of a definition."""
+        """Rules SCALE, PAD, LOGIT, PAIR, ODE, and what is proved of a definition."""
         match word, rest:
             case _ if word in STILL:
                 return None
@@ -194,6 +199,16 @@ class Flows(NamedTuple):
             case "repeat", [count, inner]:
                 once = self.run(inner, bindings)
                 return once and once.copies(*read_size(count)[:2])
+            case "ode", [["net", name, _, [state, time], [result]] as net, _, until, tol, how]:
+                draws = how[1] if how[0] == "hutchinson" and len(how) == 2 else 0
+                if state != result or text(time) != TIME or not 0 < until < inf or not 0 < tol < 1:
+                    raise Refused("an ode of another form than it should have")
+                if how != ["exact"] and not (type(draws) is int and draws > 0):
+                    raise Refused("an ode does not say how its log-det is computed")
+                if not lipschitz(self.definitions, self.acts, net, until, bindings):
+                    raise Refused(f"the field {name} is not known to be Lipschitz")
+                kind = "estimated" if draws else "solver"
+                return Known(REAL, REAL, True, inf, inverse="solver", log_det=kind)
             case "pair", [inner]:
                 self.pair(inner, bindings)
                 return self.run(inner, bindings)
@@ -211,7 +226,7 @@ class Flows(NamedTuple):
     def estimated(self, name: str, how: Json, known: Known) -> Known:
         """Rules SERIES and ROULETTE: what is stated of the estimate at a step must follow for its contraction."""
         (kind, asked), (terms, keep, bias) = how, self.stated[name]
-        q, off, lip = read_number(keep), read_number(bias), None if known.fact is None else known.fact.branch
+        q, off, lip = read_number(keep), read_number(bias), known.contraction
         whole = all(type(n) is int for n in (terms, asked["terms"], asked["probes"])) and asked["probes"] >= 0
         if lip is None or not whole or terms < 1 or asked["terms"] not in (0, terms):
             raise Refused(f"{name}: its log-det is not estimated as stated")
@@ -262,5 +277,6 @@ LN2 = Fraction(6931471805599453, 10**16)  # a little less than log(2)
 OUTSIDE = ("dequantize", "prior", "classify")  # of the bijection
 MOVES = ("squeeze", "unsqueeze", "permute", "reverse", "flatten", "patches")  # of entries: rule PERM
 STILL = OUTSIDE + MOVES
+TIME = '["Vec",[[[1,1,[]]]]]'  # the shape of the time
 FACTORS = (["factor", "first"], ["factor", "second"])
 BOUND = ("Act", "Order", "Real")  # the types of formals that a proof depends on

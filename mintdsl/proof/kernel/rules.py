@@ -29,8 +29,7 @@ class Fact(NamedTuple):
     a x_p + b with a != 0; "onto", each takes all values of R; "formula", the same, of splines and affine functions;
     "injective", each takes those of `image` and no others; "unknown". `values` has all f_p(x). `lip` bounds the
     Lipschitz constant in the 2-norm. `smooth`: 2 analytic, 1 C1, 0 neither. `chain`, where `off` is DENSE: 1, it is a
-    bijection of R^D; 2, one that keeps volumes; 0, perhaps not. `branch`, where it is x or -x plus g, up to constants:
-    a bound < 1 of the Lipschitz constant of g.
+    bijection of R^D; 2, one that keeps volumes; 0, perhaps not.
     """
 
     off: str
@@ -41,7 +40,6 @@ class Fact(NamedTuple):
     lip: Number
     smooth: int
     chain: int = 0
-    branch: Number | None = None
 
     @property
     def strict(self) -> bool:
@@ -213,23 +211,49 @@ def permuted(f: Fact) -> Fact:
     return constant(values) if f.constant else Fact(DENSE, ANY, "unknown", None, values, f.lip, f.smooth, f.chained)
 
 
-def network(arguments: Sequence[Fact], strict: Sequence[str | None]) -> Fact:
-    """Rule NET: `strict` has the direction in which each argument is read, "" for not at all, None for not known."""
+def network(arguments: Sequence[Fact], strict: Sequence[str | None], lip: Number) -> Fact:
+    """Rule NET: `strict` has the direction in which each argument is read, "" for not at all, None for not known.
+
+    `lip` bounds how steep it is.
+    """
     read = [(f.off, way) for f, way in zip(arguments, strict, strict=True) if not f.constant and way != ""]
     ways = {way for _, way in read}
     if not read:
         return constant(ANY)
     if len(ways) == 1 and None not in ways and {off for off, _ in read} <= ways | {NONE}:
-        return Fact(str(read[0][1]), Signed(PLUS, ZERO), "constant", None, ANY, inf, 0)
-    return Fact(DENSE, ANY, "unknown", None, ANY, inf, 0)
+        return Fact(str(read[0][1]), Signed(PLUS, ZERO), "constant", None, ANY, lip, 0)
+    return Fact(DENSE, ANY, "unknown", None, ANY, lip, 0)
 
 
-def residual(a: Fact, b: Fact) -> Number | None:
-    """Rule RES: a sum of x or -x, up to a constant, and of what is steeper nowhere than some L < 1 is a bijection."""
-    for x, branch in ((a, b), (b, a)):
-        if x.off == NONE and x.diag.span.unit and not x.diag.signs and branch.lip < 1:
-            return branch.lip
-    return None
+class Terms(NamedTuple):
+    """An expression as h + g: h_p depends on x_p alone, with all quotients in `own`, and `rest` bounds lip(g)."""
+
+    own: Span
+    rest: Number
+
+    def plus(self, other: Terms) -> Terms:
+        """Sums."""
+        return Terms(self.own.plus(other.own), plus(self.rest, other.rest))
+
+    def minus(self) -> Terms:
+        """Negated."""
+        return Terms(self.own.minus(), self.rest)
+
+    @property
+    def contraction(self) -> Number:
+        """With d amid the slopes of h, a bound of the 2-norm of I - J / d: less than 1 where rule RES holds."""
+        lo, hi = Fraction(self.own.lo), Fraction(self.own.hi)
+        return above(((hi - lo) / 2 + Fraction(self.rest)) / abs((lo + hi) / 2))
+
+    @property
+    def residual(self) -> bool:
+        """Rule RES: with slopes of h in [m, M], or in [-M, -m], and lip(g) < m <= M < inf it is a bijection."""
+        return self.rest < max(self.own.lo, -self.own.hi) and self.own.most < inf
+
+
+def term(f: Fact) -> Terms:
+    """What is no sum: h alone, or g alone."""
+    return Terms(f.diag.forgotten, Fraction(0)) if f.off == NONE else Terms(ZERO, f.lip)
 
 
 def mapped(f: Fact, direction: str | None, diagonal: Signed, norm: Number = inf) -> Fact:

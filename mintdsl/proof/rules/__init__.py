@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from mintdsl.proof.rules import algebra, apply, bends, chain, exponential, flows, modules, nets, parts, residual, series
+from mintdsl.proof.rules import (
+    algebra,
+    apply,
+    bends,
+    chain,
+    exponential,
+    flows,
+    modules,
+    nets,
+    ode,
+    parts,
+    residual,
+    series,
+)
 from mintdsl.proof.rules.model import Rule
 
 _ALL = (
@@ -17,5 +30,6 @@ _ALL = (
     *nets.RULES,
     *parts.RULES,
     *flows.RULES,
+    *ode.RULES,
 )
 RULES: dict[str, Rule] = {rule.name: rule for rule in _ALL}

@@ -141,7 +141,7 @@ def _too_many(how: ir.LogDet, contraction: float) -> Diagnostic:
 def _stops_early(span: Span, keep: float, contraction: float) -> Diagnostic:
     square = contraction * contraction
     return Diagnostic(
-        "E0610",
+        "E0612",
         f"a roulette with keep = {number(keep)} has no finite variance: it needs keep > L^2 = {number(square)}",
         (Label(span, f"for the proved lip(g) <= L = {number(contraction)}", primary=True),),
         ("the weight of term k grows like 1 / keep^k, its square falls like L^(2k) only: so the gradient's variance",),

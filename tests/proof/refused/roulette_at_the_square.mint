@@ -1,4 +1,4 @@
-# error: [E0610] roulette(first = 2, keep = 0.25)
+# error: [E0612] roulette(first = 2, keep = 0.25)
 # at keep = L^2 the value has a finite variance, the gradient has none
 mint 1
 layer A on Vec[D] ensures invertible {

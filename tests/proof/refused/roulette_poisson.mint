@@ -1,4 +1,4 @@
-# error: [E0610] law = poisson
+# error: [E0612] law = poisson
 mint 1
 layer A on Vec[D] ensures invertible {
   param V : linear with lip <= 0.5

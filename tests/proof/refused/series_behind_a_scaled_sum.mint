@@ -1,5 +1,5 @@
 # error: [E0901] 2 * (x + V(tanh(x)))
-# error: [E0611] series(terms = 30)
+# error: [E0613] series(terms = 30)
 # 2 (x + g) is a bijection, but the powers of its Jacobian minus I do not fall
 mint 1
 layer A on Vec[D] ensures invertible {
