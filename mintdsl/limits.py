@@ -76,5 +76,7 @@ COPIES = Limit(
 )
 PERMUTED = Limit(2**24, "entries that one `permute` moves: of its axis, or all", "E0307")
 PARAMETERS = Limit(2**33, "numbers that a layer or flow holds", "E0307")
+SERIES = Limit(10_000, "terms of a series of traces that are always taken", "E0305")
+PROBES = Limit(10_000, "random vectors that estimate a trace", "E0305")
 
 LIMITS: dict[str, Limit] = {name: value for name, value in globals().items() if isinstance(value, Limit)}

@@ -140,7 +140,7 @@ def write_constructor(c: LayerContext) -> None:
     more = places(layer)[1:]
     arguments = signature(layer.shape, layer.formals, names, {}, [word for word, _ in more])
     if c.residual:
-        arguments.insert(-2, 'log_det: str = "exact"')
+        arguments.insert(-2, 'log_det: str | TraceSeries = "exact"')
     write.call("def __init__", arguments, " -> None:")
     write.depth += 1
     write("super().__init__()")

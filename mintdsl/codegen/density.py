@@ -5,20 +5,22 @@ from __future__ import annotations
 from mintdsl.codegen.emit import Writer
 
 
-def write_density(write: Writer, levels: int, *, assuming: bool, pending: bool, given: bool) -> None:
-    """`levels` of the integers that the data are, or 0; `assuming` and `pending` are tested before each call.
+def write_density(write: Writer, levels: int, accuracy: str, *, assuming: bool, pending: bool, given: bool) -> None:
+    """`levels` of the integers that the data are, or 0; `accuracy` of a log-det that is not exact.
 
-    `given`: the density is conditional, and samples come for each context.
+    `assuming` and `pending` are tested before each call. `given`: the density is conditional, and samples come for each
+    context.
     """
     conditions = "*(those of context), " if given else ""
     data = f"integers 0..{levels - 1} [*, *event_shape]" if levels else "x [*, *event_shape]"
     bound = "; one draw of noise, a lower bound of log P" if levels else ""
+    near = f"; its log-det is {accuracy}" if accuracy else ""
     context = "context: Tensor | None = None"
     data_args, shape_args = ("x: Tensor", context), ("shape: tuple[int, ...] | int = ()", context)
     sample = f"integers 0..{levels - 1}" if levels else "reals"
     rows = (
-        ("log_prob", data_args, "Tensor", f"log p(x) [*] of {data}{bound}.", "x, context"),
-        ("bits_per_dim", data_args, "Tensor", "-log2 p(x) per dimension [*].", "x, context"),
+        ("log_prob", data_args, "Tensor", f"log p(x) [*] of {data}{bound}{near}.", "x, context"),
+        ("bits_per_dim", data_args, "Tensor", f"-log2 p(x) per dimension [*]{near}.", "x, context"),
         (
             "sample",
             shape_args,

@@ -25,12 +25,13 @@ from mintdsl.codegen.naming import Names, loop_names
 from mintdsl.codegen.residual import write_certify
 from mintdsl.core import ir
 from mintdsl.core.canonical import reachable
-from mintdsl.core.claim_words import LOG_DETS
+from mintdsl.core.claim_words import ABSENT, EXACT, LOG_DETS
 from mintdsl.core.interval import REAL
 from mintdsl.core.known_sizes import left_sizes, tiles
 from mintdsl.core.nat import Nat
 from mintdsl.core.walks import uses
 from mintdsl.proof.prover import FlowProof
+from mintdsl.proof.rules.series import bits_per_dim
 from mintdsl.source import Span
 
 
@@ -108,6 +109,14 @@ class FlowWriter:
         return "None" if self._absent else "Tensor"
 
     @property
+    def _accuracy(self) -> str:
+        """How far the log-det is from being exact, in words; nothing where it is exact."""
+        bias = self.proof.passage.bias
+        if self.proof.log_det in (EXACT, ABSENT):
+            return ""
+        return LOG_DETS[self.proof.log_det] + (f" ({bits_per_dim(bias)})" if bias else "")
+
+    @property
     def _levels(self) -> int:
         return next((s.op.levels for s in self.flow.steps if isinstance(s.op, ir.Dequantize)), 0)
 
@@ -118,7 +127,7 @@ class FlowWriter:
         if self.proof.evaluation_only:
             lines.append("This holds in evaluation mode, for frozen statistics (rule BN).")
         lines += assumption_lines(self.proof.assumptions)
-        log_det = f"none, {self._absent}" if self._absent else LOG_DETS[self.proof.log_det]
+        log_det = f"none, {self._absent}" if self._absent else self._accuracy or "exact"
         lines.append(f"log_det: {log_det}; inverse: {self.proof.inverse}.")
         if self._solves:
             lines.append("Layers in their inverse direction are solved in `forward`, their residuals tested.")
@@ -153,7 +162,8 @@ class FlowWriter:
             write(f"self.not_onto = {self._not_onto()}")
         if _uses(self._body) or flow.normal or self._head is not None or (self._prior is not None and self._prior.per):
             write('factory = {"device": device, "dtype": dtype}')
-        members = Members(self.flow, self.names, self.program, self.write, self.every, self.classes, self.proof.silent)
+        proof, program = self.proof, self.program
+        members = Members(flow, names, program, write, self.every, self.classes, proof.silent, proof.estimates)
         members.run([*self._body, *(() if self._head is None else (self._head,))])
         listed = self._names(self._body)
         write.tuple("self.steps = ", listed)
@@ -360,7 +370,7 @@ class FlowWriter:
         below_flows = [flow for flow in below if isinstance(flow, ir.Flow)]
         if any(p.limited for layer in below if isinstance(layer, ir.Layer) for p in layer.params):
             write()
-            write_certify(write)
+            write_certify(write, estimated=bool(self._accuracy))
         if any(has_ode(flow.steps) for flow in below_flows):
             write()
             with write.block("def energies(self) -> AbstractContextManager[Energy]:"):
@@ -379,7 +389,8 @@ class FlowWriter:
             write_loading(write, assuming=True, masked=False)
         if self._prior:
             conditional, assuming = self.flow.given is not None, bool(self.proof.assumptions)
-            write_density(write, self._levels, assuming=assuming, pending=self._pending, given=conditional)
+            pending, accuracy = self._pending, self._accuracy
+            write_density(write, self._levels, accuracy, assuming=assuming, pending=pending, given=conditional)
 
 
 def _numbers(values: tuple[float, ...]) -> str:

@@ -16,6 +16,7 @@ from mintdsl.codegen.helpers import imports, mentioned, needed
 from mintdsl.codegen.layer import write_extern, write_layer, write_net
 from mintdsl.codegen.naming import Names, class_name, names_of, with_externs
 from mintdsl.codegen.reading import Followed, Reading
+from mintdsl.codegen.residual import together
 from mintdsl.core import ir
 from mintdsl.core.canonical import reachable, spec_hash
 from mintdsl.core.from_data import pending
@@ -100,7 +101,7 @@ class _Generator:
                 context = self._context(net, (), (), names, key, body, classes)
                 (write_extern if net.extern else write_net)(context)
             else:
-                proof = next(p for p in proofs[key] if isinstance(p, FlowProof))
+                proof = together([p for p in proofs[key] if isinstance(p, FlowProof)])
                 sizes = self.sizes if key == self.key else {}
                 FlowWriter(
                     key, definition, proof, self.program, body, self._where, digest, sizes, names, classes, waiting

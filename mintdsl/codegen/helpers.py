@@ -31,6 +31,7 @@ FILES = (
     "fibre",
     "inverse",
     "implicit",
+    "trace_series",
     "protocols",
     "statistics",
     "assumptions",

@@ -10,8 +10,10 @@ from mintdsl.codegen.context import takes_context_shape
 from mintdsl.codegen.emit import Writer
 from mintdsl.codegen.inner import concrete, net_arguments, passed_on
 from mintdsl.codegen.naming import Names
+from mintdsl.codegen.residual import series_text
 from mintdsl.core import ir
 from mintdsl.core.flow_moves import entries
+from mintdsl.proof.rules.series import Estimate
 
 PRIOR_CLASSES = {"normal": "NormalPrior", "logistic": "LogisticPrior", "learned_normal": "LearnedNormalPrior"}
 
@@ -20,7 +22,7 @@ PRIOR_CLASSES = {"normal": "NormalPrior", "logistic": "LogisticPrior", "learned_
 class Members:
     """Writes the members of one flow; `every` has the names of all definitions, `classes` their classes.
 
-    `silent` has the names of the steps whose log-det nobody asks for.
+    `silent` has the names of the steps whose log-det nobody asks for, `estimates` how some others are estimated.
     """
 
     flow: ir.Flow
@@ -30,6 +32,7 @@ class Members:
     every: Mapping[str, Names]
     classes: Mapping[str, str]
     silent: Collection[str]
+    estimates: Mapping[str, Estimate]
 
     def run(self, steps: Sequence[ir.Step], counts: Sequence[str] = ()) -> None:
         """A member for each step that has a module, or as many as the repeats around it say."""
@@ -71,6 +74,7 @@ class Members:
         }
         args += [f"{inner[n]}={shapes.argument(v, here)}" for n, v in use.args if defaults[n] != v]
         args += ['log_det="none"'] * (step.name in self.silent and isinstance(callee, ir.Layer))
+        args += [series_text(self.estimates[step.name])] if step.name in self.estimates else []
         args += [*passed_on(self.every[use.definition]), "**factory"]
         self._made(step, self.classes[use.definition], args, counts)
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from mintdsl.codegen import shapes
 from mintdsl.codegen.context import LayerContext
 from mintdsl.codegen.coupling import INVERSE
 from mintdsl.codegen.emit import Writer
 from mintdsl.core import ir
+from mintdsl.proof.prover import FlowProof
+from mintdsl.proof.rules.series import Estimate
+from mintdsl.records import replace
 
 RESULT = "tuple[Tensor, Tensor | None]"
 
@@ -16,7 +21,7 @@ def write_residual_methods(c: LayerContext) -> None:
     write, passed = c.write, ", context" if c.given is not None else ""
     named = ", context=context" if c.given is not None else ""
     with write.block(f"def forward(self, x: Tensor, context: Tensor | None = None) -> {RESULT}:"):
-        write(f'"""f(x) and log |det df/dx|, of the dense Jacobian; x [*, *event_shape]{c.shown_context}."""')
+        write(f'"""f(x) and log |det df/dx|, found as self.log_det says; x [*, *event_shape]{c.shown_context}."""')
         c.write_no_context()
         c.write_batch("x")
         write(f"y, log_det = residual_forward(self, x{passed})")
@@ -83,11 +88,33 @@ def limits(c: LayerContext) -> list[str]:
     return found
 
 
-def write_certify(write: Writer) -> None:
-    """`certify` of a layer or flow."""
-    with write.block("def certify(self) -> list[CertifiedNorm]:"):
-        write('"""Each bounded map with its limit, and its norm from below (power iteration) and from above."""')
-        write("return certified_norms(self)")
+def write_certify(write: Writer, *, estimated: bool = False) -> None:
+    """`certify` of a layer or flow; `estimated`: it has log-dets that are not exact."""
+    found = "CertifiedNorm | LogDetBound" if estimated else "CertifiedNorm"
+    with write.block(f"def certify(self) -> list[{found}]:"):
+        more = "and each log-det that is estimated, with bounds of its error" if estimated else ""
+        what = "Each bounded map with its limit, and its norm from below (power iteration) and from above"
+        write.doc(f"{what};\n{more}." if more else f"{what}.")
+        write(f"return {'[*certified_norms(self), *log_det_bounds(self)]' if estimated else 'certified_norms(self)'}")
+
+
+def series_text(estimate: Estimate) -> str:
+    """How a log-det is estimated, as an argument of a layer."""
+    keep = f", keep={estimate.keep!r}" if estimate.keep else ""
+    probes = f", probes={estimate.probes}" if estimate.probes != 1 else ""
+    return f"log_det=TraceSeries({estimate.terms}{keep}{probes})"
+
+
+def together(proofs: Sequence[FlowProof]) -> FlowProof:
+    """One proof for all values of the formals of a flow: its log-dets are estimated well enough for each of them."""
+    first, *others = proofs
+    estimates, passage = dict(first.estimates), first.passage
+    for other in others:
+        passage = replace(passage, bias=max(passage.bias, other.passage.bias))
+        for name, one in other.estimates.items():
+            terms, keep = max(one.terms, estimates[name].terms), max(one.keep, estimates[name].keep)
+            estimates[name] = replace(one, terms=terms, keep=keep)
+    return replace(first, estimates=estimates, passage=passage) if others else first
 
 
 def spectral(c: LayerContext, param: ir.Param, raw: str) -> str:

@@ -286,7 +286,7 @@ class Statement:
     def _op(self, op: ir.Op) -> Json:
         match op:
             case ir.Use() | ir.Classify():
-                how = [op.log_det] if isinstance(op, ir.Use) and op.log_det else []
+                how = _log_det(op.log_det) if isinstance(op, ir.Use) else []
                 word = "classify" if isinstance(op, ir.Classify) else "inverse" if op.inverted else "use"
                 return [word, self.known[op.definition], self.arguments(op.args), *how]
             case ir.Squeeze():
@@ -354,6 +354,13 @@ def _constraint(bound: ir.Bound) -> str:
 def _numbers(bound: ir.Bound) -> Json:
     """The numbers of a constraint, or the formal that gives one."""
     return {"formal": bound.formal} if bound.formal else list(bound.numbers)
+
+
+def _log_det(how: ir.LogDet) -> list[Json]:
+    """How a log-det is computed at a use, as far as the use says it."""
+    if how.kind in ("", "exact"):
+        return [how.kind] if how.kind else []
+    return [how.kind, {"terms": how.terms, "bits": how.bits, "keep": how.keep, "probes": how.probes}]
 
 
 def _claims(claims: Sequence[ir.Claim]) -> Json:

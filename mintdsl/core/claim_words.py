@@ -32,7 +32,9 @@ _ALL = (
     ClaimWord("volume_preserving", ("volume_preserving",), "|det J| = 1 everywhere"),
     ClaimWord(
         "log_det",
-        ("log_det exact", "log_det solver", "log_det estimated", "log_det none"),
+        tuple(
+            f"log_det {kind}" for kind in ("exact", "bounded", "unbiased", "estimate", "solver", "estimated", "none")
+        ),
         "the kind of the log-determinant, or a stronger one",
     ),
     ClaimWord(
@@ -42,10 +44,6 @@ _ALL = (
     ),
 )
 CLAIMS: dict[str, ClaimWord] = {c.name: c for c in _ALL}
-AT_A_USE = ("exact",)
-"""How a log-det may be computed, `log_det exact` behind a layer in a flow."""
-LATER_AT_A_USE = ("series", "roulette", "hutchinson")
-
 # The strongest first; the values are how they are printed.
 INVERSES: dict[str, str] = {
     "closed_form": "closed form",
@@ -55,22 +53,47 @@ INVERSES: dict[str, str] = {
 }
 LOG_DETS: dict[str, str] = {
     "exact": "exact",
+    "bounded": "within a proved bound",
+    "unbiased": "an unbiased estimate",
+    "estimate": "an estimate of bounded bias",
     "solver": "to solver tolerance",
-    "estimated": "unbiased estimate, to solver tolerance",
+    "estimated": "estimated, to solver tolerance",
     "none": "none",
 }
+BIAS, NOISE, SOLVED_TO, LACK = "bias", "noise", "solver", "lack"
+_FAULTS: dict[str, frozenset[str]] = {
+    "exact": frozenset(),
+    "bounded": frozenset({BIAS}),
+    "unbiased": frozenset({NOISE}),
+    "estimate": frozenset({BIAS, NOISE}),
+    "solver": frozenset({BIAS, SOLVED_TO}),
+    "estimated": frozenset({BIAS, NOISE, SOLVED_TO}),
+    "none": frozenset({BIAS, NOISE, SOLVED_TO, LACK}),
+}
+"""What each kind of log-det may have: of `bounded` and `unbiased` neither is the stronger one."""
 
 CLOSED, ELEMENTWISE, ITERATIVE, SOLVED = INVERSES
-EXACT, SOLVER, ESTIMATED, ABSENT = LOG_DETS
+EXACT, _, _, _, SOLVER, ESTIMATED, ABSENT = LOG_DETS
 KINDS_OF = {"log_det": LOG_DETS, "inverse": INVERSES}
 
 
+def kind_of_log_det(*, biased: bool, noisy: bool) -> str:
+    """The kind of a log-det that may be off by a bound, and may be random."""
+    faults = ({BIAS} if biased else set()) | ({NOISE} if noisy else set())
+    return next(kind for kind, found in _FAULTS.items() if found == faults)
+
+
 def weakest(kinds: dict[str, str], *found: str) -> str:
-    """The last of `found` in the order of `kinds`: what holds of a composition."""
+    """What holds of a composition: the last of `found` in the order of `kinds`, or what has the faults of all."""
+    if kinds is LOG_DETS:
+        faults = frozenset[str]().union(*(_FAULTS[kind] for kind in found))
+        return next(kind for kind, has in _FAULTS.items() if faults <= has)
     return max(found, key=list(kinds).index)
 
 
 def at_least(kinds: dict[str, str], found: str, asked: str) -> bool:
     """Whether `found` is the kind `asked` or a stronger one."""
+    if kinds is LOG_DETS:
+        return _FAULTS[found] <= _FAULTS[asked]
     order = list(kinds)
     return order.index(found) <= order.index(asked)

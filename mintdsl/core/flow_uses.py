@@ -9,10 +9,10 @@ from collections.abc import Callable
 from itertools import chain
 
 from mintdsl.core import ir
-from mintdsl.core.claim_words import AT_A_USE, LATER_AT_A_USE
 from mintdsl.core.flow_moves import Made
 from mintdsl.core.formals import argument
 from mintdsl.core.from_data import from_data
+from mintdsl.core.log_dets import log_det_of
 from mintdsl.core.nat import Nat
 from mintdsl.core.scope import Entry, article, unknown
 from mintdsl.core.steps import STEPS
@@ -57,7 +57,7 @@ def use(
         )
         return None
     callee = resolve(entry, name.span)
-    how = _log_det(op.log_det, callee, values)
+    how = log_det_of(op.log_det, callee, values)
     if callee is None or how is None:
         return None
     assert not isinstance(callee, ir.Net)
@@ -107,28 +107,6 @@ def direction_of(call: ast.Call, callee: ir.Definition, values: Values) -> tuple
     if len(given) > 1 or word not in DIRECTIONS:
         return None
     return replace(call, args=tuple(arg for arg in call.args if arg is not given[0])), word == "inverse"
-
-
-def _log_det(written: ast.Call | None, callee: ir.Definition | ir.Net | None, values: Values) -> str | None:
-    """How the log-det of a layer is computed at this use, "" where it is not said; None where that was reported."""
-    if written is None:
-        return ""
-    word = written.name
-    if word.id in LATER_AT_A_USE:
-        not_yet(values.bag, written.span, f"`log_det {word.id}` at a use")
-        return None
-    if word.id not in AT_A_USE:
-        unknown(word, AT_A_USE, values.bag, "the kinds of log-dets at a use", code="E0209", what="kind of log-det")
-        return None
-    if written.args:
-        values.bag.error("E0209", written.span, f"`log_det {word.id}` takes no arguments", "no arguments here")
-        return None
-    if isinstance(callee, ir.Flow):
-        title = f"`log_det` stands behind a layer; `{callee.name}` is a flow"
-        fix = Fix(f"write it behind the layers of `{callee.name}`")
-        values.bag.error("E0209", written.span, title, "behind a flow here", fixes=(fix,))
-        return None
-    return word.id
 
 
 def classify(op: ast.Classify, step: ast.Step, shape: ir.Shape, resolve: Resolve, values: Values) -> Made | None:

@@ -22,9 +22,11 @@ from mintdsl.core.map_kinds import (
 )
 from mintdsl.core.nat import Nat
 from mintdsl.core.ops import (
+    SILENT as SILENT,
     Classify as Classify,
     Dequantize as Dequantize,
     Flatten as Flatten,
+    LogDet as LogDet,
     Logit as Logit,
     Move as Move,
     Moves as Moves,

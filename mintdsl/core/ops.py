@@ -5,7 +5,28 @@ from __future__ import annotations
 from typing import TypeAlias
 
 from mintdsl.core.terms import Argument, Shape
-from mintdsl.records import record
+from mintdsl.records import field, record
+from mintdsl.source import Span
+
+
+@record
+class LogDet:
+    """How the log-det of a layer is computed at a use: of which kind, "" where the use does not say it.
+
+    `terms` of the series are always taken; 0 leaves their number to `bits`, the most that they may miss, in bits for
+    each dimension. A roulette goes on with probability `keep`; 0 leaves that to the proof. Traces are estimated with
+    `probes` random vectors; 0 for exact ones.
+    """
+
+    kind: str = ""
+    terms: int = 0
+    bits: float = 0.0
+    keep: float = 0.0
+    probes: int = 0
+    span: Span = field(default=Span("", 0, 0), compare=False, repr=False)
+
+
+SILENT = LogDet()
 
 
 @record
@@ -17,7 +38,7 @@ class Use:
 
     definition: str
     args: tuple[tuple[str, Argument], ...]
-    log_det: str = ""
+    log_det: LogDet = SILENT
     inverted: bool = False
 
 

@@ -86,6 +86,8 @@ CODES: dict[str, Code] = _all(
     ("E0609", "a layer that is not onto has no inverse direction", "INVERSE"),
     ("E0610", "the field of a continuous flow is not proved Lipschitz", "ODE"),
     ("E0611", "a continuous flow without a `log_det`", "ODE"),
+    ("E0612", "a roulette of infinite variance", "ROULETTE"),
+    ("E0613", "a series for a log-det that has a formula", "SERIES"),
     ("E0701", "a constraint that cannot be kept", ""),
     ("E0710", "what cannot be initialised from data", ""),
     ("E0901", "not yet in this version", ""),

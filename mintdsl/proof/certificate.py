@@ -68,6 +68,8 @@ def _flow(proof: FlowProof) -> dict[str, Json]:
         "volume_preserving": proof.passage.preserving,
         "inverse": proof.inverse,
         "log_det": proof.log_det,
+        "bias": _number(proof.passage.bias),
+        "estimates": {name: [e.terms, e.keep, _number(e.bias)] for name, e in proof.estimates.items()},
         "lip": _number(proof.passage.lip),
         "evaluation_only": proof.evaluation_only,
         "assumes": list(proof.assumptions),

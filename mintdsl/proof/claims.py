@@ -184,7 +184,7 @@ def flow_claim(
         case "volume_preserving" if not passage.preserving:
             why = "a step changes volume"
         case "log_det" if not at_least(LOG_DETS, log_det, claim.word):
-            why = f"the log-determinant is {LOG_DETS[log_det]}: {passage.absent}"
+            why = ": ".join(filter(None, [f"the log-determinant is {LOG_DETS[log_det]}", passage.absent]))
         case "inverse" if not at_least(INVERSES, passage.inverse, claim.word):
             why = f"the inverse is {passage.inverse}"
         case "lip":

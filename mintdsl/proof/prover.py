@@ -12,15 +12,16 @@ from types import MappingProxyType
 from typing import assert_never
 
 from mintdsl.core import ir
-from mintdsl.core.claim_words import ABSENT
+from mintdsl.core.claim_words import ABSENT, EXACT, kind_of_log_det
 from mintdsl.core.interval import REAL, UNIT, Interval, product_above
 from mintdsl.core.nat import Nat
 from mintdsl.core.walks import uses
-from mintdsl.diagnostics.model import Bag, Diagnostic, Edit, Fix, Label, Safety
+from mintdsl.diagnostics.model import Bag, Diagnostic, Fix, Label
 from mintdsl.proof.check import Bindings, LayerProof, check_layer
 from mintdsl.proof.claims import flow_claim
 from mintdsl.proof.derivation import Derivation
 from mintdsl.proof.lipschitz import ode_passage
+from mintdsl.proof.log_dets import Silent, estimate_of, silent_in_a_density
 from mintdsl.proof.net_values import check_values
 from mintdsl.proof.passages import boxes, in_words, power
 from mintdsl.proof.rules.flows import (
@@ -38,17 +39,10 @@ from mintdsl.proof.rules.flows import (
     permutation,
     scaling,
 )
+from mintdsl.proof.rules.series import Estimate, added_bias, total_bias
 from mintdsl.proof.undefined import Undefined
 from mintdsl.records import record, replace
 from mintdsl.source import Span
-
-
-@record
-class Silent:
-    """A residual sum that a flow uses without a `log_det`: the place of the use, perhaps in an inner flow."""
-
-    place: Span
-    layer: ir.Layer
 
 
 @record
@@ -56,7 +50,8 @@ class FlowProof:
     """What is proved of a flow: one to one on `domain`; a bijection onto `codomain` unless that is None.
 
     `passage` has what holds of its steps together. `excused`: a step failed, and that was reported where it is defined.
-    `silent` has the steps without a log-det for which one can be asked, by name.
+    `silent` has the steps without a log-det for which one can be asked, `estimates` those whose log-det is estimated,
+    by name.
     """
 
     flow: ir.Flow
@@ -66,6 +61,7 @@ class FlowProof:
     diagnostics: tuple[Diagnostic, ...]
     excused: bool = False
     silent: Mapping[str, Silent] = MappingProxyType({})
+    estimates: Mapping[str, Estimate] = MappingProxyType({})
 
     @property
     def log_det(self) -> str:
@@ -184,7 +180,7 @@ def used_layers(definition: ir.Definition) -> list[ir.Use | ir.LayerParam]:
 class _FlowWalk:
     """One run over the steps of a flow; `broken` once a step is not known to be one to one, `lost` tells the steps at
     which what a claim says was lost, `left` has the passages after which a part left, `silent` the steps that have no
-    log-det because none was asked for, by name."""
+    log-det because none was asked for, `estimates` how those are estimated of which that was asked, both by name."""
 
     prover: Prover
     flow: ir.Flow
@@ -195,6 +191,7 @@ class _FlowWalk:
     lost: dict[str, Span] = field(default_factory=dict)
     left: list[Passage] = field(default_factory=list)
     silent: dict[str, Silent] = field(default_factory=dict)
+    estimates: dict[str, Estimate] = field(default_factory=dict)
 
     def run(self) -> FlowProof:
         try:
@@ -213,7 +210,7 @@ class _FlowWalk:
         whole = Derivation("I-COMP", self.flow.name_span, conclusion, premises, title=f"flow {self.flow.name}")
         if passage.absent and isinstance(self.flow.steps[-1].op, ir.Prior):
             self._no_density(self.flow.steps[-1], passage)
-        proof = FlowProof(self.flow, bijection, passage, whole, (), self.excused, self.silent)
+        proof = FlowProof(self.flow, bijection, passage, whole, (), self.excused, self.silent, self.estimates)
         for claim in self.flow.claims if not (self.bag.has_errors or self.excused) else ():
             failed = flow_claim(claim, bijection, passage, proof.log_det, self.lost)
             if failed is not None:
@@ -261,14 +258,16 @@ class _FlowWalk:
             case ir.Logit(alpha=alpha):
                 return leaf("LOGIT", logit(alpha), f"bijection of {logit_domain(alpha)} onto R, elementwise")
             case ir.Repeat(count=count, steps=steps):
-                once, inner = self._block(steps, replace(before, lip=1.0))
+                once, inner = self._block(steps, replace(before, lip=1.0, bias=0.0))
                 last, after, copies = before, once, 1
                 while boxes(after) != boxes(last) and not self.broken and copies != count.constant:
                     last, copies = after, copies + 1  # what a copy meets is settled after a few
                     after, _ = self._block(steps, after)
                 lip = product_above(before.lip, power(once.lip, count))
+                bias = added_bias(before.bias, total_bias(once.bias, count.constant))
+                once = replace(after, lip=lip, bias=bias)
                 text = f"{count} copies, proved once"
-                return replace(after, lip=lip), Derivation("REPEAT", step.span, text, inner, title=f"repeat {count}")
+                return once, Derivation("REPEAT", step.span, text, inner, title=f"repeat {count}")
             case ir.Pair(steps=steps):
                 good = self._pair(step, steps)
                 after, inner = self._block(steps, before)
@@ -289,7 +288,7 @@ class _FlowWalk:
                 self.lost.setdefault("onto", span)
             if before.preserving and not after.preserving:
                 self.lost.setdefault("volume_preserving", span)
-            if (after.absent, after.log_det) != (before.absent, before.log_det):
+            if (after.absent, after.log_det) != (before.absent, before.log_det) or step.bias:
                 self.lost.setdefault("log_det", span)
             if after.inverse != before.inverse:
                 self.lost["inverse"] = span
@@ -327,9 +326,19 @@ class _FlowWalk:
         if isinstance(proof, FlowProof):
             for inner in list(proof.silent.values())[:1]:
                 self.silent[step.name] = inner
-        elif proof.residual is not None and not use.log_det:
+        elif proof.residual is not None and not use.log_det.kind:
             own = replace(own, silent=True)
             self.silent[step.name] = Silent(step.span, proof.layer)
+        premises: tuple[Derivation, ...] = ()
+        if isinstance(proof, LayerProof) and use.log_det.kind not in ("", EXACT):
+            found = estimate_of(use.log_det, proof)
+            if isinstance(found, Diagnostic):
+                self.bag.add(found)
+            else:
+                kind = kind_of_log_det(biased=found.bias > 0, noisy=found.noisy)
+                own = replace(own, bias=found.bias, log_det=kind)
+                self.estimates[step.name] = found
+                premises = (Derivation(use.log_det.kind.upper(), use.log_det.span, f"log-det: {found.said}"),)
         rule, conclusion = "USE", proof.derivation.conclusion
         if use.inverted:
             undone = inverse(own)
@@ -339,7 +348,7 @@ class _FlowWalk:
                 return before, Derivation("INVERSE", step.span, "nothing is proved", (), title=name)
             own, rule, conclusion = undone, "INVERSE", in_words(Bijection(undone.domain or REAL, undone.image))
         after = self._after(before, own, step.span)
-        return after, Derivation(rule, step.span, conclusion, (), title=self._title(step, use))
+        return after, Derivation(rule, step.span, conclusion, premises, title=self._title(step, use))
 
     def _not_onto(self, step: ir.Step, name: str, proof: Proof) -> None:
         assert proof.bijection is not None
@@ -353,24 +362,14 @@ class _FlowWalk:
         )
 
     def _no_density(self, prior: ir.Step, passage: Passage) -> None:
-        """A prior where there is no log-det: the steps that have none, or the step that makes the dimension grow."""
+        """A prior where there is no log-det: the step that makes the dimension grow, or the steps that have none."""
         if passage.padded:
             also = (Label(self.lost["log_det"], "raises the dimension: the flow is injective only"),)
             title = "a flow that pads has no density: it takes no prior"
             self.bag.error("E0604", prior.span, title, "no log_prob exists here", also=also)
             return
         for silent in dict.fromkeys(self.silent.values()):
-            place, layer = silent.place, silent.layer
-            end = Span(place.file, place.end, place.end)
-            self.bag.error(
-                "E0608",
-                place,
-                f"`{layer.name}` is a residual sum: a density needs to know how its log-det is computed",
-                "no `log_det` here",
-                also=(Label(layer.result.span, "its Jacobian is dense"), Label(prior.span, "the density")),
-                notes=("`exact` makes the dense Jacobian, D^2 numbers a sample: for at most 4096 elements",),
-                fixes=(Fix("write `log_det exact` behind it", (Edit(end, " log_det exact"),), Safety.UNSAFE),),
-            )
+            self.bag.add(silent_in_a_density(silent, prior))
 
     def _title(self, step: ir.Step, use: ir.Use) -> str:
         name = use.definition.rpartition("::")[2]

@@ -10,6 +10,7 @@ from torch.distributions import Distribution
 from torch.utils.hooks import RemovableHandle
 
 from mintdsl.runtime.inverse import InverseInfo
+from mintdsl.runtime.trace_series import TraceSeries
 
 
 class LayerLike(Protocol):
@@ -45,7 +46,7 @@ class ResidualLike(Protocol):
     path: str
     contraction: float
     divisor: float
-    log_det: str
+    log_det: str | TraceSeries
     last_inverse: InverseInfo | None
 
     def value(self, x: Tensor, w: tuple[Tensor, ...]) -> Tensor: ...

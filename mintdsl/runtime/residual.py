@@ -30,19 +30,22 @@ from mintdsl.runtime.inverse import (
 from mintdsl.runtime.layer import kept_weights, with_context, with_weights
 from mintdsl.runtime.nets import as_wide_as
 from mintdsl.runtime.protocols import ResidualLike
+from mintdsl.runtime.trace_series import TraceSeries, series_log_det
 
 DENSE_LIMIT = 4096
 
 
-def kind_of_log_det(word: str) -> str:
-    """How a layer computes its log-det: "exact", or "none" where forward and inverse give None for it."""
-    if word not in ("exact", "none"):
-        raise ValueError(f'log_det is "exact" or "none", not {word!r}')
-    return word
+def kind_of_log_det(kind: str | TraceSeries) -> str | TraceSeries:
+    """How a layer computes its log-det: "exact", an estimate, or "none" where forward and inverse give None for it."""
+    if not isinstance(kind, TraceSeries) and kind not in ("exact", "none"):
+        raise ValueError(f'log_det is "exact", "none" or a TraceSeries, not {kind!r}')
+    return kind
 
 
 def log_det_of_use(layer: ResidualLike, x: Tensor, w: tuple[Tensor, ...], given: int, zero: Tensor) -> Tensor | None:
     """log det [B] of the Jacobian at x as the use asks for it, in the dtype of `zero`; None where it asks for none."""
+    if isinstance(layer.log_det, TraceSeries):
+        return series_log_det(lambda v: layer.value(v, w), x, layer.log_det, layer.divisor).to(zero.dtype)
     return dense_log_det(layer, x, w, given).to(zero.dtype) if layer.log_det == "exact" else None
 
 

@@ -101,7 +101,7 @@ def _rules(document: Document, at: Terminal) -> list[str]:
     lines = [at.style("bold", "Rules used"), ""]
     for rule in document.rules:
         for label, body in (("", rule.statement), ("needs", rule.hypotheses), ("from", rule.citation)):
-            head = at.style("cyan", f"{rule.name:<8}") if not label else " " * 8
+            head = at.style("cyan", f"{rule.name:<7} ") if not label else " " * 8
             body = f"{label}: {body}" if label else body
             parts = wrap(body, at.width - 10)
             lines += [f"  {head}{parts[0]}", *(" " * 10 + part for part in parts[1:])]

@@ -19,6 +19,7 @@ from mintdsl.driver import Checked, Report
 from mintdsl.proof.check import LayerProof
 from mintdsl.proof.jacobian import DENSE, NONE, PARTS
 from mintdsl.proof.prover import FlowProof, Proof, Prover
+from mintdsl.proof.rules.series import bits_per_dim
 from mintdsl.source import Source
 
 Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
@@ -81,6 +82,8 @@ def facts(proof: Proof, dims: int | None, order: str = "") -> Facts:
     inverse, log_det = INVERSES[proof.inverse], LOG_DETS[proof.log_det]
     if isinstance(proof, FlowProof) and proof.passage.absent:
         log_det = f"{log_det}: {proof.passage.absent}"
+    elif isinstance(proof, FlowProof) and proof.passage.bias:
+        log_det = f"{log_det}, {bits_per_dim(proof.passage.bias)}"
     jacobian = class_of(proof, order) if isinstance(proof, LayerProof) else ""
     if bijection is None:
         return Facts(False, "not proved invertible", jacobian, "", "")

@@ -20,6 +20,8 @@ from mintdsl.core.interpret_weights import extents, param_shape
 from mintdsl.core.interval import REAL, Interval
 from mintdsl.core.live import anchor
 from mintdsl.core.walks import bends
+from mintdsl.proof.rules.series import rest
+from mintdsl.runtime.residual import DENSE_LIMIT
 from mintdsl.runtime.stand_in import stand_ins
 
 SHAPES: Mapping[str, tuple[tuple[int, ...], ...]] = {  # the preferred one first
@@ -28,6 +30,7 @@ SHAPES: Mapping[str, tuple[tuple[int, ...], ...]] = {  # the preferred one first
     "Seq": ((3, 2), (2, 4), (4, 3), (4, 4)),
 }
 SIZES = (2, 1, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)  # for Nat formals
+TRACED = 64  # elements of a layer whose series is tested with exact traces
 EXTREMES = {
     "softplus": -25.0,
     "exp": -25.0,
@@ -280,3 +283,23 @@ def inside(domain: Interval, shape: tuple[int, ...], seed: int) -> Tensor:
         return torch.randn(shape, generator=made, dtype=torch.float64)
     share = 0.02 + 0.96 * torch.rand(shape, generator=made, dtype=torch.float64)
     return max(domain.lo, -3.0) + (min(domain.hi, 3.0) - max(domain.lo, -3.0)) * share
+
+
+def settle(model: nn.Module) -> float:
+    """Leave nothing random in the log-dets of a model: truncated series of exact traces, exact ones of large layers.
+
+    How far they may be off then, in nats; inf where a layer is too large for both.
+    """
+    missed = 0.0
+    for layer in model.modules():
+        how: object = getattr(layer, "log_det", None)
+        if not isinstance(how, tuple):
+            continue
+        size = math.prod(cast("tuple[int, ...]", layer.event_shape))
+        if size > DENSE_LIMIT:
+            return math.inf
+        terms, contraction = cast("int", how[0]), cast("float", layer.contraction)
+        missed += size * rest(contraction, terms) if size <= TRACED else 0.0
+        settled = cast("Callable[..., object]", type(how))(terms, 0.0, 0) if size <= TRACED else "exact"
+        layer.log_det = cast("nn.Module", settled)  # a plain attribute: nn.Module's types know modules and tensors only
+    return missed

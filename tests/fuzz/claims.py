@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from mintdsl.core.claim_words import LOG_DETS
 from mintdsl.proof.check import LayerProof
 
 from .facts import Failure, Sight
@@ -38,7 +39,7 @@ def claims_hold(used: Used, proof: LayerProof, sight: Sight, found: Field, where
             case "lip":
                 yield from _gentle(claim.value, found, at)
             case "log_det":
-                assert claim.word in ("exact", "none")
+                assert claim.word in LOG_DETS  # a layer's own is exact
             case "inverse":
                 if claim.word == "closed_form" and used.layer.split is None:  # else slopes vary with other parts
                     yield from _affine(tangent, rounding, at)

@@ -29,7 +29,7 @@ from .draws import KINDS, MODERATE, POINTS, Loader, end_draw, inputs, raw_draws
 from .facts import Failure, Sight, excess_of, grows
 from .initial import density, ready
 from .meaning import Formula, Used, Weights, part_of_each, run_flow
-from .subject import Subject, build, layer_proof, layers_of
+from .subject import Subject, build, layer_proof, layers_of, truncation
 from .tensors import Field, variable
 
 NODES = 5
@@ -186,7 +186,7 @@ class _Trial:
             if isinstance(subject.definition, ir.Layer):
                 self._structure(jacobian, where)
         if log_det is not None:
-            self._log_det(log_det.detach()[::each], found, draw, where)
+            self._log_det(log_det.detach()[::each], found, draw, where, truncation(model))
 
     def _structure(self, jacobian: Tensor, where: str) -> None:
         used = self.subject.uses[0]
@@ -206,7 +206,7 @@ class _Trial:
             outside = (jacobian * ~allowed).abs().nan_to_num(0.0)
             self.verdict.compare("structure of the module", where, outside, torch.zeros_like(outside))
 
-    def _log_det(self, log_det: Tensor, found: Field, draw: int, where: str) -> None:
+    def _log_det(self, log_det: Tensor, found: Field, draw: int, where: str, missed: float) -> None:
         mine = found.jacobian[draw]
         good = torch.isfinite(mine).all(-1).all(-1) & torch.isfinite(found.rough[draw])
         good = good & torch.isfinite(found.error[draw]).all(-1)
@@ -215,7 +215,7 @@ class _Trial:
         spread = torch.linalg.svdvals(mine.nan_to_num(0.0))
         condition = spread[:, 0] / spread[:, -1]
         exact = torch.linalg.slogdet(mine.nan_to_num(0.0)).logabsdet
-        allowed = 1e-9 * (1 + exact.abs()) + (1e-14 + found.rough[draw]) * 10 * mine.shape[-1] * condition
+        allowed = missed + 1e-9 * (1 + exact.abs()) + (1e-14 + found.rough[draw]) * 10 * mine.shape[-1] * condition
         good = good & (condition < 1e10) & (spread[:, -1] > 1e-250)  # slopes below underflow
         # a slope that underflows stands as the least number, which a steep factor beside it makes large
         good = good & (tensors.LEAST * found.gain[draw] < 1e-12 * spread[:, -1])

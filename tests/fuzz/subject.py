@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from random import Random
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +20,7 @@ from mintdsl.core.interpret_env import Argument, BoundAct, Env, Given, any_conte
 from mintdsl.driver import Report, SpecError
 from mintdsl.proof.check import LayerProof
 from mintdsl.proof.prover import Proof, Prover
+from mintdsl.proof.rules.series import rest
 from mintdsl.runtime.stand_in import stand_ins
 
 from .draft import SHAPES
@@ -170,7 +172,19 @@ def build(subject: Subject, dtype: torch.dtype) -> nn.Module:
     model = subject.model(*where, **subject.args, **stand_ins(subject.model), dtype=dtype).eval()
     if subject.env.given is not None:
         condition(model, subject.env.given)
+    for layer in estimated(model):  # the truncated series with exact traces: nothing is random
+        layer.log_det = layer.log_det._replace(keep=0.0, probes=0)
     return model
+
+
+def estimated(model: nn.Module) -> list[Any]:
+    """The layers of a model whose log-det is estimated."""
+    return [m for m in model.modules() if isinstance(getattr(m, "log_det", None), tuple)]
+
+
+def truncation(model: nn.Module) -> float:
+    """What truncated series may miss of the log-det of a model."""
+    return sum(math.prod(m.event_shape) * rest(m.contraction, m.log_det.terms) for m in estimated(model))
 
 
 def condition(model: nn.Module, given: Given) -> None:

@@ -191,6 +191,23 @@ def size(n: int) -> str:
     return f"mint 1\nlayer L on Image[1, {n}, 1] {{ map x -> x }}\n"
 
 
+def estimated(how: str) -> str:
+    layer = "layer L on Vec[D] { param V : linear with lip <= 0.5 map x -> x + V(tanh(x)) }"
+    return f"mint 1\n{layer}\nflow F on Vec[3] {{ L log_det {how} prior normal }}\n"
+
+
+def series(n: int) -> str:
+    return estimated(f"series(terms = {n})")
+
+
+def first_terms(n: int) -> str:
+    return estimated(f"roulette(first = {n})")
+
+
+def probes(n: int) -> str:
+    return estimated(f"series(terms = 3, probes = {n})")
+
+
 def taps(n: int) -> str:
     return f"mint 1\nlayer L on Image[C, H, W] {{ param k : conv 1x{n} lower (anchor = corner) map x -> k(x) }}\n"
 
@@ -270,6 +287,8 @@ CASES: dict[str, tuple[Callable[[int], str], ...]] = {
     "COPIES": (copies,),
     "PERMUTED": (permuted,),
     "PARAMETERS": (parameters,),
+    "SERIES": (series, first_terms),
+    "PROBES": (probes,),
 }
 LOWERED = {"TOKENS": 1_000, "OPERATIONS": 5_000, "PARAMS": 500, "TIES": 200, "PROOFS": 400, "INSTANCES": 400}
 """Limits that the test lowers: up to the real ones a program takes seconds."""

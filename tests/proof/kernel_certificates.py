@@ -54,6 +54,11 @@ MORE = {
     "  param a[i], b[j], c[i, j] : scale with diag >= 0.1\n  param U[i, j] : linear lower\n"
     "  param V[j] : linear lower\n  tie diag(U[i, j]) * diag(V[j]) <= 0\n"
     "  map x { let v[j] = tanh(-(V[j](b[j] * x)))\n  return sum[i, j](c[i, j] * (U[i, j](v[j]) + a[i] * x)) } }",
+    "estimated log-dets": "layer A(b: Real = 0.5) on Vec[D] ensures invertible { param W : linear with lip <= b\n"
+    "map x { let u = W(tanh(x))\n return 0.5 + (x - u) } }\n"
+    "flow I on Vec[4] ensures log_det estimate { repeat 3 { A log_det series(bits_per_dim <= 1e-3) } }\n"
+    "flow F on Vec[4] ensures invertible, log_det estimate { I A(b = 0.8) log_det roulette(first = 2)\n"
+    "  A log_det roulette(first = 1, keep = 0.3, probes = 0) A log_det series(terms = 3, probes = 0) prior normal }",
     "unit box": "layer S on Image[C, H, W] ensures injective { map x -> sigmoid(x) }\n"
     "flow F on Image[1, 4, 4] ensures injective { logit(0.1) S logit(0.2) }",
     "continuous flows": "act bent(u) = 0.5 * u + tanh(u)\nnet Block(h: Act) from Vec[D] to Vec[D] { param W : linear\n"

@@ -7,6 +7,7 @@ than the original's is taken only where `kernel_reference` finds it, from the fa
 from __future__ import annotations
 
 import json
+from fractions import Fraction
 from itertools import product
 from typing import Any
 
@@ -180,6 +181,10 @@ def proof_implied(stated: Json, by: Json, changed: Json) -> bool:
                 )
             case "lip":
                 good = number(value) >= number(by[name]) or number(value) >= lip_of_flow(definition, changed)
+            case "bias":
+                good = weaker(value, by[name])
+            case "estimates":
+                good = set(value) == set(by[name]) and all(estimate_implied(value[k], by[name][k]) for k in value)
             case "map":
                 good = map_implied(value, by[name])
             case "order":
@@ -189,6 +194,21 @@ def proof_implied(stated: Json, by: Json, changed: Json) -> bool:
         if not good:
             return False
     return True
+
+
+def weaker(value: Json, by: Json) -> bool:
+    """Whether a bound is at least another one, but for what the checker adds for rounding."""
+    return number(value) >= number(by) * (1 - Fraction(1, 10**11))
+
+
+def estimate_implied(stated: Json, by: Json) -> bool:
+    """Whether a log-det of as many terms is stated, with a bias that is a bound, and a probability above L^2.
+
+    The checker takes (1 + L^2) / 2 where the program names none.
+    """
+    (terms, keep, bias), (known, q, least) = stated, by
+    good = number(keep) == number(q) or (q != 0 and 2 * number(q) - 1 < number(keep) < 1)
+    return text(terms) == text(known) and good and weaker(bias, least)
 
 
 def lip_of_flow(definition: Json, changed: Json) -> Any:

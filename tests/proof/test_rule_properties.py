@@ -199,6 +199,14 @@ FLOWS: dict[str, Callable[[], str]] = {
         "param W : conv 3x2 (anchor = bottom_left, dilation = 2) with det == 1  map x -> V(W(x)) }\n"
         "flow F on Image[2, 2, 3] { A }"
     ),
+    "SERIES": lambda: (
+        "layer A on Vec[D] { param V : linear with lip <= 0.8  map x -> x + V(tanh(x)) }\n"
+        "flow F on Vec[3] { A log_det series(terms = 6)  repeat 2 { A log_det series(bits_per_dim <= 1e-3) } }"
+    ),
+    "ROULETTE": lambda: (
+        "layer A on Vec[D] { param V : linear with lip <= 0.8  map x -> x + V(tanh(x)) }\n"
+        "flow F on Vec[3] { A log_det roulette(first = 2, keep = 0.7)  A log_det roulette(first = 1) }"
+    ),
     "CIRCULANT": lambda: (
         "layer A on Image[C, H, W] { param V : conv 2x3 (anchor = top_right, boundary = circular) with det != 0 "
         "via raw init orthogonal\nparam W : conv 3x4 (anchor = bottom_left, dilation = 2, boundary = circular) "

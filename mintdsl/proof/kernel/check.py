@@ -15,7 +15,8 @@ from mintdsl.proof.kernel.rules import DENSE, NONE
 
 FORMAT = "1"
 LAYER = {"definition", "bindings", "order", "acts", "formulas", "map", "assumes"}
-FLOW = {"definition", "bindings", "map", "assumes", "volume_preserving", "inverse", "log_det", "lip", "evaluation_only"}
+FLOW = {"definition", "bindings", "map", "assumes", "volume_preserving", "inverse", "log_det", "bias", "estimates"}
+FLOW |= {"lip", "evaluation_only"}
 MALFORMED = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
 
 
@@ -39,7 +40,7 @@ def _recheck(certificate: Json, statement: Json) -> list[str]:
         raise Refused("the hash is not that of the statement")
     definitions = statement["definitions"]
     halved = {d["name"] for d in definitions if any(op[:2] in FACTORS for _, op, _ in d.get("steps", ()))}
-    flows = Flows({d["name"]: d for d in definitions}, {}, set(), halved, statement["acts"])
+    flows = Flows({d["name"]: d for d in definitions}, {}, set(), halved, statement["acts"], {}, set())
     for proof in certificate["proofs"]:
         name, bindings = proof["definition"], proof["bindings"]
         definition, place = flows.definitions[name], text([name, bindings])
@@ -51,7 +52,10 @@ def _recheck(certificate: Json, statement: Json) -> list[str]:
         else:
             priors = [op[2] for _, op, _ in definition["steps"] if op[:2] in FACTORS and len(op) > 2]
             functions(priors, bindings, statement["acts"], flows.definitions)
-            known = (flows.flow(definition["steps"], bindings) or IDENTITY)._replace(fact=None, order=None, parts=())
+            here = flows._replace(stated=proof["estimates"], met=set())
+            known = (here.flow(definition["steps"], bindings) or IDENTITY)._replace(fact=None, order=None, parts=())
+            if here.met != set(here.stated):
+                raise Refused(f"{name}: a log-det is estimated that no step asks for")
         if not concludes(proof, known):
             raise Refused(f"{name}: its conclusion is not what was checked")
         directions = {"lower", "upper"} | {formal for formal, kind, _ in definition["formals"] if kind == "Dir"}
@@ -87,7 +91,7 @@ def holds(claim: Json, known: Known, directions: set[str], found: bool) -> bool:
         case "volume_preserving":
             return known.domain is not None and known.preserving
         case "log_det":
-            return known.domain is not None and LOG_DETS.index(known.log_det) <= LOG_DETS.index(word)
+            return known.domain is not None and LOG_DETS[known.log_det] <= LOG_DETS[word]
         case "inverse" if word:
             return known.domain is not None and INVERSES.index(known.inverse) <= INVERSES.index(word)
         case "lip":
@@ -116,6 +120,7 @@ def concludes(proof: Json, known: Known) -> bool:
     }
     same = all(text(proof[name]) == text(value) for name, value in checked.items() if name in proof)
     stated, lip = proof["map"], read_number(proof.get("lip", "inf"))
+    same = same and read_number(proof.get("bias", 0)) >= known.bias
     if not same or lip < known.lip or stated is None or known.domain is None:
         return same and lip >= known.lip and stated is None and known.domain is None
     onto = read_span(stated["onto"]) == known.inside if known.onto else stated["onto"] is None

@@ -34,7 +34,15 @@ TRUSTED = (
     "Python: its integers, and the standard modules that the kernel imports",
 )
 INVERSES = ("closed_form", "elementwise", "iterative", "solver")
-LOG_DETS = ("exact", "solver", "estimated", "none")
+LOG_DETS: Mapping[str, frozenset[str]] = {  # and what may be wrong with each, beyond the tolerance of a solver
+    "exact": frozenset(),
+    "bounded": frozenset({"bias"}),
+    "unbiased": frozenset({"noise"}),
+    "estimate": frozenset({"bias", "noise"}),
+    "solver": frozenset({"bias", "solver"}),
+    "estimated": frozenset({"bias", "noise", "solver"}),
+    "none": frozenset({"bias", "noise", "solver", "lack"}),
+}
 
 # For each constraint the set that it makes, and the parametrisations that keep it.
 SETS: Mapping[str, tuple[Callable[..., Span], tuple[str, ...]]] = {

@@ -7,10 +7,10 @@ from fractions import Fraction
 from math import inf
 from typing import NamedTuple
 
-from mintdsl.proof.kernel.exact import ANY, ONE, PLUS, REAL, Number, Signed, Span, above, times
+from mintdsl.proof.kernel.exact import ANY, ONE, PLUS, REAL, Number, Signed, Span, above, plus, times
 from mintdsl.proof.kernel.facts import INVERSES, LOG_DETS
 from mintdsl.proof.kernel.fields import lipschitz
-from mintdsl.proof.kernel.reading import Json, Refused, read_size, text
+from mintdsl.proof.kernel.reading import Json, Refused, read_number, read_size, text
 from mintdsl.proof.kernel.rules import DENSE, NONE, ONTO, Fact, constant
 
 
@@ -20,7 +20,8 @@ class Known(NamedTuple):
     `domain` None: not known to be one to one; `onto`: it takes all values of `inside`. Of a layer also the fact of its
     result, and the order in which that is triangular; of one in parts the fact of each, and the directions in which
     the parts that it reads come before it: "diagonal" as well where there are none. `residual`: it is one by rule RES,
-    and a flow may leave open how its log-det is computed.
+    and a flow may leave open how its log-det is computed. `bias`: what that may be off, in nats for each dimension.
+    `contraction`, by rule RES: a bound < 1 of the norm of I - J / d, d amid the slopes of what is not the branch.
     """
 
     domain: Span | None
@@ -36,6 +37,8 @@ class Known(NamedTuple):
     order: Json = None
     parts: tuple[tuple[Fact, set[str]], ...] = ()
     residual: bool = False
+    bias: Number = Fraction(0)
+    contraction: Number | None = None
 
     def then(self, step: Known) -> Known:
         """Rule I-COMP: what arrives must lie in the step's domain; where it is less than that, it is not onto."""
@@ -48,9 +51,10 @@ class Known(NamedTuple):
             above(times(self.lip, step.lip)),
             self.preserving and step.preserving,
             max(self.inverse, step.inverse, key=INVERSES.index),
-            max(self.log_det, step.log_det, key=LOG_DETS.index),
+            next(k for k, v in LOG_DETS.items() if LOG_DETS[self.log_det] | LOG_DETS[step.log_det] <= v),
             self.evaluation or step.evaluation,
             tuple(dict.fromkeys((*self.assumes, *step.assumes))),
+            bias=above(plus(self.bias, step.bias)) if self.bias or step.bias else Fraction(0),
         )
 
     def inverted(self) -> Known:
@@ -72,7 +76,20 @@ class Known(NamedTuple):
         power = self.lip if self.lip <= 1 else inf
         if low == high <= 10_000 and self.lip < inf:
             power = above(Fraction(self.lip) ** int(low))
-        return (self if low == high == 1 else self.then(self))._replace(lip=power)
+        return (self if low == high == 1 else self.then(self))._replace(lip=power, bias=times(self.bias, high))
+
+
+def rest(lip: Fraction, terms: int) -> Number:
+    """A bound of the sum of lip^k / k over all k > terms: some of them, and a geometric series beyond."""
+    power, total, k = Fraction(1), Fraction(0), terms
+    for _ in range(terms):
+        power = Fraction(above(power * lip))
+    while True:
+        k, power = k + 1, Fraction(above(power * lip))
+        beyond = power / (k * (1 - lip))  # that of this term on
+        if beyond * 2**50 <= total or k > terms + 1000:
+            return above(total + beyond)
+        total = Fraction(above(total + power / k))
 
 
 def joined(first: Known | None, second: Known | None) -> Known | None:
@@ -124,20 +141,26 @@ IDENTITY = Known(REAL, REAL, True, Fraction(1), preserving=True)
 
 
 class Flows(NamedTuple):
-    """The definitions and activations of a statement, what is proved so far, what of that was used, and the flows with
-    a factor."""
+    """The definitions and activations of a statement, what is proved so far, what of that was used, and the flows
+    with a factor.
+
+    `stated` are the terms, the probability to go on and the bias of the log-dets that a flow estimates, by step; `met`
+    the steps that do.
+    """
 
     definitions: Mapping[str, Json]
     done: dict[str, Known]
     used: set[str]
     halved: set[str]
     acts: Json
+    stated: Json
+    met: set[str]
 
     def run(self, steps: Json, bindings: Json) -> Known | None:
         """What is known of steps; None where they only move entries, whatever box they lie in."""
         known: Known | None = None
-        for _, (word, *rest), _ in steps:
-            known = joined(known, self.step(word, rest, bindings))
+        for name, (word, *rest), _ in steps:
+            known = joined(known, self.step(name, word, rest, bindings))
         return known
 
     def flow(self, steps: Json, bindings: Json) -> Known | None:
@@ -159,7 +182,7 @@ class Flows(NamedTuple):
                     return Known(REAL, REAL, True, inf)
         raise Refused("a factor has no prior, or a net from the half that is kept to mean and log-scale of the other")
 
-    def step(self, word: str, rest: Json, bindings: Json) -> Known | None:
+    def step(self, name: str, word: str, rest: Json, bindings: Json) -> Known | None:
         """Rules SCALE, PAD, LOGIT, PAIR, ODE, and what is proved of a definition."""
         match word, rest:
             case _ if word in STILL:
@@ -189,14 +212,34 @@ class Flows(NamedTuple):
             case "pair", [inner]:
                 self.pair(inner, bindings)
                 return self.run(inner, bindings)
-            case "use", [name, args, *how] if how in ([], ["exact"]):
-                known = self.use(name, args, bindings)
-                return known._replace(log_det="none") if known.residual and not how else known
-            case "inverse", [name, args, *how] if self.definitions[name]["kind"] == "layer":
-                forward = self.step("use", [name, args, *how], bindings)
+            case "use", [callee, args, *how]:
+                known = self.use(callee, args, bindings)
+                if how:
+                    return known if how == ["exact"] else self.estimated(name, how, known)
+                return known._replace(log_det="none") if known.residual else known
+            case "inverse", [callee, args, *how] if self.definitions[callee]["kind"] == "layer":
+                forward = self.step(name, "use", [callee, args, *how], bindings)
                 return forward and forward.inverted()
             case _:
                 raise Refused(f"no rule for a step {word!r}")
+
+    def estimated(self, name: str, how: Json, known: Known) -> Known:
+        """Rules SERIES and ROULETTE: what is stated of the estimate at a step must follow for its contraction."""
+        (kind, asked), (terms, keep, bias) = how, self.stated[name]
+        q, off, lip = read_number(keep), read_number(bias), known.contraction
+        whole = all(type(n) is int for n in (terms, asked["terms"], asked["probes"])) and asked["probes"] >= 0
+        if lip is None or not whole or terms < 1 or asked["terms"] not in (0, terms):
+            raise Refused(f"{name}: its log-det is not estimated as stated")
+        if kind == "series":
+            most = inf if asked["terms"] else LN2 * Fraction(asked["bits"])
+            good = q == 0 and rest(Fraction(lip), terms) <= off <= most
+        else:
+            good = kind == "roulette" and lip**2 < q < 1 and asked["keep"] in (0, keep) and off == 0
+        if not good:
+            raise Refused(f"{name}: the bound of its log-det, or its variance, does not follow")
+        self.met.add(name)
+        faults = frozenset({"bias"} if off else ()) | ({"noise"} if q or asked["probes"] else set())
+        return known._replace(log_det=next(k for k, v in LOG_DETS.items() if v == faults), bias=off)
 
     def use(self, name: str, args: Json, bindings: Json) -> Known:
         """What is known of a definition that a step uses."""
@@ -230,6 +273,7 @@ class Flows(NamedTuple):
             raise Refused("a pair takes one lower and one upper layer of one order")
 
 
+LN2 = Fraction(6931471805599453, 10**16)  # a little less than log(2)
 OUTSIDE = ("dequantize", "prior", "classify")  # of the bijection
 MOVES = ("squeeze", "unsqueeze", "permute", "reverse", "flatten", "patches")  # of entries: rule PERM
 STILL = OUTSIDE + MOVES

@@ -362,7 +362,7 @@ def check_layer(layer: Json, acts: Json, proof: Json, others: Flows) -> Known:
             if name in part.lets:
                 raise Refused(f"{layer['name']}: `{name}` is proved twice")
             part.lets[name] = (indices, *part.formula(body, steps, f"{layer['name']}, {name}"))
-        fact, _ = part.formula(nodes, one["result"], f"{layer['name']}, result")
+        fact, terms = part.formula(nodes, one["result"], f"{layer['name']}, result")
         read = {
             node[1] for body in (nodes, *(written[name][1] for name in part.lets)) for node in body if node[0] == "var"
         }
@@ -383,6 +383,7 @@ def check_layer(layer: Json, acts: Json, proof: Json, others: Flows) -> Known:
     own = "iterative" if summed else known.inverse
     return known._replace(
         residual=summed,
+        contraction=terms.contraction if layer["split"] is None and terms.residual else None,
         inverse=max((own, *(one.inverse for one in inner)), key=INVERSES.index),
         evaluation=evaluation or any(one.evaluation for one in inner),
         assumes=tuple(dict.fromkeys((*assumes, *(a for one in inner for a in one.assumes)))),

@@ -240,6 +240,12 @@ class Terms(NamedTuple):
         return Terms(self.own.minus(), self.rest)
 
     @property
+    def contraction(self) -> Number:
+        """With d amid the slopes of h, a bound of the 2-norm of I - J / d: less than 1 where rule RES holds."""
+        lo, hi = Fraction(self.own.lo), Fraction(self.own.hi)
+        return above(((hi - lo) / 2 + Fraction(self.rest)) / abs((lo + hi) / 2))
+
+    @property
     def residual(self) -> bool:
         """Rule RES: with slopes of h in [m, M], or in [-M, -m], and lip(g) < m <= M < inf it is a bijection."""
         return self.rest < max(self.own.lo, -self.own.hi) and self.own.most < inf

@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from mintdsl.proof.rules import algebra, apply, bends, chain, exponential, flows, modules, nets, ode, parts, residual
+from mintdsl.proof.rules import (
+    algebra,
+    apply,
+    bends,
+    chain,
+    exponential,
+    flows,
+    modules,
+    nets,
+    ode,
+    parts,
+    residual,
+    series,
+)
 from mintdsl.proof.rules.model import Rule
 
 _ALL = (
@@ -13,6 +26,7 @@ _ALL = (
     *exponential.RULES,
     *apply.RULES,
     *residual.RULES,
+    *series.RULES,
     *nets.RULES,
     *parts.RULES,
     *flows.RULES,

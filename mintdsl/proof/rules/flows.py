@@ -9,6 +9,7 @@ from mintdsl.core.claim_words import CLOSED, EXACT, INVERSES, LOG_DETS, weakest
 from mintdsl.core.interval import REAL, Interval, product_above
 from mintdsl.proof.jacobian import DENSE, NONE, Fibre, Jacobian
 from mintdsl.proof.rules.model import MINTNET, Rule, vec
+from mintdsl.proof.rules.series import added_bias
 from mintdsl.records import record, replace
 
 
@@ -44,7 +45,8 @@ class Passage:
     what is missed. The rest is that of the weakest step: `preserving` volumes, the kind of its `inverse`, a bound `lip`
     of its Lipschitz constant (in the 2-norm), `padded` when the dimension grows, `evaluation` when it holds for frozen
     statistics only, `assumptions` that the module tests; `silent` when a residual sum does not say how its log-det is
-    computed, so that there is none; else the kind of the `log_det`.
+    computed, so that there is none; else the kind of the `log_det`, which may be off by `bias`, in
+    nats for each dimension.
     """
 
     domain: Interval | None = None
@@ -59,6 +61,7 @@ class Passage:
     assumptions: tuple[str, ...] = ()
     silent: bool = False
     log_det: str = EXACT
+    bias: float = 0.0
 
     @property
     def absent(self) -> str:
@@ -94,6 +97,7 @@ def compose(before: Passage, step: Passage) -> Passage | str:
         tuple(dict.fromkeys((*before.assumptions, *step.assumptions))),
         before.silent or step.silent,
         weakest(LOG_DETS, before.log_det, step.log_det),
+        added_bias(before.bias, step.bias),
     )
 
 

@@ -149,6 +149,24 @@ def residual_net(sketch: Sketch) -> None:
     ]
 
 
+@whole({*RULE, "rule:SERIES", "rule:ROULETTE"}, weight=0.7)
+def estimated_log_dets(sketch: Sketch) -> None:
+    """A flow of residual layers whose log-dets are estimated, and of the kind that follows."""
+    rng = sketch.rng
+    space, dims = rng.choice((("Image", "Image[2, 1, 2]"), ("Vec", "Vec[3]")))
+    traces, ends = rng.choice((("", "estimate"), (", probes = 3", "estimate"), (", probes = 0", "bounded")))
+    roulette = f"roulette(first = {rng.choice((1, 4))}{traces})"
+    hows = {
+        ends: (f"series(terms = {rng.choice((1, 5, 30))}{traces})", f"series(bits_per_dim <= 0.5{traces})"),
+        "unbiased": (roulette, f"roulette(first = 2, keep = 0.9999{traces})"),
+        "estimate": (roulette, f"series(terms = 2{traces})"),
+    }
+    kind = rng.choice(list(hows))
+    first, second = hows[kind]
+    steps = f"{_residual(sketch, space)} log_det {first}  {_residual(sketch, space)} log_det {second}"
+    sketch.items.append(f"flow {sketch.fresh('F')} on {dims} ensures invertible, log_det {kind} {{ {steps} }}")
+
+
 # ---------------------------------------------------------------- mutants
 
 
@@ -203,6 +221,35 @@ def silent_use(module: ast.Module, rng: Random) -> ast.Module | None:
         return replace(found, log_det=None) if found.log_det is not None else None
 
     return change_one(module, rng, ast.Use, silent)
+
+
+@mutant({"rule:SERIES", "rule:ROULETTE"}, weight=1.5)
+def other_estimate(module: ast.Module, rng: Random) -> ast.Module | None:
+    """A log-det is estimated with another number: of terms, of probes, another bound, another probability."""
+
+    def other(found: ast.Use) -> ast.Use | None:
+        if found.log_det is None or not found.log_det.args:
+            return None
+        args = list(found.log_det.args)
+        place = rng.randrange(len(args))
+        text = rng.choice(("0", "1", "2", "0.3", "0.81", "0.999999", "1e-9", "10001"))
+        args[place] = replace(args[place], value=ast.Number(float(text), text, args[place].span))
+        return replace(found, log_det=replace(found.log_det, args=tuple(args)))
+
+    return change_one(module, rng, ast.Use, other)
+
+
+@mutant({"rule:SERIES", "rule:ROULETTE"})
+def another_kind(module: ast.Module, rng: Random) -> ast.Module | None:
+    """A flow claims another kind of log-det than it has."""
+
+    def another(found: ast.ClaimKind) -> ast.ClaimKind | None:
+        if found.name.id != "log_det":
+            return None
+        words = [w for w in ("exact", "bounded", "unbiased", "estimate", "none") if w != found.kind.id]
+        return replace(found, kind=replace(found.kind, id=rng.choice(words)))
+
+    return change_one(module, rng, ast.ClaimKind, another)
 
 
 @mutant(RULE)

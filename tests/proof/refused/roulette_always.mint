@@ -1,0 +1,7 @@
+# error: [E0209] roulette(first = 2, keep = 1)
+mint 1
+layer A on Vec[D] ensures invertible {
+  param V : linear with lip <= 0.5
+  map x -> x + V(tanh(x))
+}
+flow F on Vec[4] ensures invertible { A log_det roulette(first = 2, keep = 1)  prior normal }

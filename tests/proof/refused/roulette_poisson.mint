@@ -1,0 +1,7 @@
+# error: [E0612] law = poisson
+mint 1
+layer A on Vec[D] ensures invertible {
+  param V : linear with lip <= 0.5
+  map x -> x + V(tanh(x))
+}
+flow F on Vec[4] ensures invertible { A log_det roulette(law = poisson, mean = 2)  prior normal }
