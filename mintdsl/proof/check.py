@@ -45,7 +45,7 @@ from mintdsl.proof.jacobian import (
 from mintdsl.proof.layer_proof import Bindings as Bindings, LayerProof as LayerProof
 from mintdsl.proof.links import later, links
 from mintdsl.proof.orders import Working, fitting_order, resolved_order, working_order
-from mintdsl.proof.reads import Scope, alike, net_reads, positional, scope_of
+from mintdsl.proof.reads import Scope, alike, net_reads, positional, scope_of, standing
 from mintdsl.proof.rules import algebra, bends, modules, nets, residual
 from mintdsl.proof.rules.algebra import ActFacts
 from mintdsl.proof.rules.apply import apply_layer, whole_chain
@@ -204,7 +204,8 @@ class _Walk:
             case ir.Bend():
                 info, (argument, *params) = BIJECTIONS[node.bijection], [fact for fact, _ in below]
                 spans = [one.span for one in node.params]
-                result = bends.bend(argument, params, info, node.options, span=node.span, spans=spans)
+                own = node.own if self.layer is not None and self.layer.split is None else [False] * len(params)
+                result = bends.bend(argument, params, info, node.options, own=own, span=node.span, spans=spans)
                 return self._node("ACT-P", node.span, result, below, f"slope in {info.slope(*node.options)}")
             case ir.Pool() | ir.Delay():
                 raise AssertionError("these stand in nets, and nothing is proved of nets")
@@ -334,9 +335,11 @@ class _Walk:
         scope = Scope({}, order)
         orders = {name: value for name, value in self.bindings.items() if isinstance(value, Order)}
         own = positional(order) and not self.working.found and alike(scope_of(kind, scope, orders)[0].order, order)
+        tokens = self.layer.shape.kind == "Seq" and kind.targets[output] == self.layer.shape
+        placed = tokens or standing(kind, output, self.layer.shape)
         found: list[str | None] = []
         for source, reads in zip(kind.sources, net_reads(kind, scope, orders)[output], strict=True):
-            fits = own and source == kind.targets[output] == self.layer.shape
+            fits = own and source == self.layer.shape and placed
             way = next(iter(reads), "") if len(reads) < 2 else None
             found.append("" if way == "" else way if fits and way not in ("=", "*", None) else None)
         return found

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from mintdsl.proof.kernel.exact import ANY, NONNEGATIVE, PLUS, POSITIVE, REAL, ZERO, Signed, Span, point
 from mintdsl.proof.kernel.facts import ASSUMED, INVERSES, Elementwise, constrained, norm, registered
 from mintdsl.proof.kernel.flows import Flows, Known, applied, whole
-from mintdsl.proof.kernel.nets import order_of, read_by
+from mintdsl.proof.kernel.nets import order_of, read_by, standing
 from mintdsl.proof.kernel.reading import Json, Refused, read_size, text
 from mintdsl.proof.kernel.rules import (
     DENSE,
@@ -56,6 +56,7 @@ class Scope(NamedTuple):
     place: Json  # the shape, and the order where that is the declared one
     order: Json
     layers: Mapping[str, Known]  # that the formula applies
+    whole: bool  # whether it is not split
 
     def formula(self, nodes: Json, steps: Json, where: str) -> Fact:
         """The fact stated for the last node, each checked against those of its operands."""
@@ -91,15 +92,17 @@ class Scope(NamedTuple):
                 return self.mapped(name, indices, facts[arg])
             case "act", [act, arg]:
                 return "ACT", activate(facts[arg], self.act(act, facts[arg].values.forgotten))
-            case "rq_spline", [bins, bound, floor, arg, *params]:
+            case "rq_spline", [bins, bound, floor, arg, *given]:
+                params, own = self.parameters(given)
                 if len(params) != 3 or not bound > 0 or not 0 < Fraction(floor) * read_size(bins).lo < 1:
                     raise Refused("a spline of another form than it should have")
                 slope = Span(Fraction(floor) ** 3 / 2, 4 / Fraction(floor))
-                return "ACT-P", bent(facts[arg], [facts[param] for param in params], slope, 1, solved=True)
-            case "mix_logistic", [count, arg, *params]:
+                return "ACT-P", bent(facts[arg], [facts[param] for param in params], own, slope, 1, solved=True)
+            case "mix_logistic", [count, arg, *given]:
+                params, own = self.parameters(given)
                 if len(params) != 3 or read_size(count).hi < 1:
                     raise Refused("a mixture of another form than it should have")
-                return "ACT-P", bent(facts[arg], [facts[param] for param in params], POSITIVE, 2, solved=False)
+                return "ACT-P", bent(facts[arg], [facts[param] for param in params], own, POSITIVE, 2, solved=False)
             case "neg", [arg]:
                 return "NEG", negated(facts[arg])
             case "+" | "-" | "*" | "/", [a, b]:
@@ -122,6 +125,13 @@ class Scope(NamedTuple):
                 return "PICK", placed(facts[arg], word == "spread")
             case _:
                 raise Refused(f"no rule for a node {word!r}")
+
+    def parameters(self, given: Sequence[Json]) -> tuple[Sequence[int], Sequence[bool]]:
+        """The parameters of a bijection, and which of them stand, in a layer that is not split, where what they bend does."""
+        *params, own = given if given and type(given[-1]) is list else [*given, [False] * len(given)]
+        if len(own) != len(params) or {type(at) for at in own} - {bool}:
+            raise Refused("positions of parameters that it does not have")
+        return params, own if self.whole else [False] * len(params)
 
     def diagonal(self, name: str, indices: Sequence[str]) -> Signed:
         """The diagonal of a parameter, or the values of a scale, at the indices of a use."""
@@ -155,7 +165,7 @@ class Scope(NamedTuple):
         kind, (shape, order) = self.params[name]["kind"], self.place
         found = read_by(self.nets, kind, order, {})[output]
         same = order is not None and order_of(self.nets[kind[1]], dict(kind[2]), order) == order
-        fits = [same and kind[4][output] == shape == source for source in kind[3]]
+        fits = [same and source == shape and standing(self.nets[kind[1]], kind, output, shape) for source in kind[3]]
         ways = [next(iter(reads), "") if len(reads) < 2 else "?" for reads in found]
         return [
             "" if way == "" else way if fit and way not in "=?" else None for way, fit in zip(ways, fits, strict=True)
@@ -260,7 +270,7 @@ def check_layer(layer: Json, acts: Json, proof: Json, others: Flows) -> Known:
     uses = {name: p["kind"] for name, p in params.items() if p["kind"][0] == "layer"}
     below = {name: others.known(callee, args, bindings) for name, (_, callee, args, _) in uses.items()}
     made, nets = diagonals(params), others.definitions
-    scope = Scope(bindings, params, made, directions, "", {}, {}, set(), nets, place, order, below)
+    scope = Scope(bindings, params, made, directions, "", {}, {}, set(), nets, place, order, below, not layer["split"])
     for place, steps in sorted(proof["acts"].items(), key=lambda item: int(item[0])):
         body = acts[int(place)][1]
         argument = next((node[1] for node in body if node[0] == "var"), "")
