@@ -35,6 +35,7 @@ PROVED = {
     "mintnet/mnist_classifier",
     "mintnet/cifar10_classifier",
     "nice/nice",
+    "nsf/autoregressive",
     "nsf/nsf",
     "realnvp/realnvp",
     "std/actnorm",

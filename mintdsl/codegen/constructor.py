@@ -312,7 +312,9 @@ def _positions(c: LayerContext, shape: ir.Shape, direction: str) -> str:
     units, data = (shapes.size(s.dims[0], c.members) for s in (shape, c.layer.shape))
     if shape == c.layer.shape:
         return f"range({units})"
-    return f"hidden_positions({units}, {data}, {direction})" if shape.each is None else f"own_positions({units}, {data})"
+    return (
+        f"hidden_positions({units}, {data}, {direction})" if shape.each is None else f"own_positions({units}, {data})"
+    )
 
 
 def write_masks(c: LayerContext) -> None:

@@ -65,9 +65,7 @@ def _bound_targets(item: ast.Net | ast.Extern, values: Values) -> list[ir.Shape 
     return [bind_shape(s, values) if s.name.id in SHAPES else None for s in item.outputs]
 
 
-def _targets(
-    item: ast.Net | ast.Extern, bound: Sequence[ir.Shape | None], values: Values
-) -> tuple[ir.Shape, ...]:
+def _targets(item: ast.Net | ast.Extern, bound: Sequence[ir.Shape | None], values: Values) -> tuple[ir.Shape, ...]:
     """The shapes of all results."""
     pairs = zip(item.outputs, bound, strict=True)
     return _known([one if s.name.id in SHAPES else values.shape(s) for s, one in pairs])

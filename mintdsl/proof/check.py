@@ -204,7 +204,7 @@ class _Walk:
             case ir.Bend():
                 info, (argument, *params) = BIJECTIONS[node.bijection], [fact for fact, _ in below]
                 spans = [one.span for one in node.params]
-                own = node.own if self.layer is not None and self.layer.split is None else [False] * len(params)
+                own = node.own if self.layer and self.layer.split is None else [False] * len(params)
                 result = bends.bend(argument, params, info, node.options, own=own, span=node.span, spans=spans)
                 return self._node("ACT-P", node.span, result, below, f"slope in {info.slope(*node.options)}")
             case ir.Pool() | ir.Delay():
@@ -335,14 +335,11 @@ class _Walk:
         scope = Scope({}, order)
         orders = {name: value for name, value in self.bindings.items() if isinstance(value, Order)}
         own = positional(order) and not self.working.found and alike(scope_of(kind, scope, orders)[0].order, order)
-        tokens = self.layer.shape.kind == "Seq" and kind.targets[output] == self.layer.shape
-        placed = tokens or standing(kind, output, self.layer.shape)
-        found: list[str | None] = []
-        for source, reads in zip(kind.sources, net_reads(kind, scope, orders)[output], strict=True):
-            fits = own and source == self.layer.shape and placed
-            way = next(iter(reads), "") if len(reads) < 2 else None
-            found.append("" if way == "" else way if fits and way not in ("=", "*", None) else None)
-        return found
+        own = own and standing(kind, output, self.layer.shape)
+        reads = net_reads(kind, scope, orders)[output]
+        ways = [next(iter(words), "") if len(words) < 2 else "*" for words in reads]
+        fits = [own and source == self.layer.shape for source in kind.sources]
+        return [w if w == "" or (fit and w not in "=*") else None for w, fit in zip(ways, fits, strict=True)]
 
     def _applied(self, node: ir.Inline, below: Proof) -> Proof:
         """A layer applied: by its own proof, and in its direction where that is one of the order at hand."""

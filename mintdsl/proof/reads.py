@@ -70,11 +70,13 @@ def scope_of(kind: ir.NetParam, outer: Scope, orders: Mapping[str, Order]) -> tu
 
 
 def standing(kind: ir.NetParam, output: int, data: ir.Shape) -> bool:
-    """Whether a result stands at the positions of the Vec `data` where the net is used, and does so for the net too.
+    """Whether a result stands at the positions of `data` where the net is used, and does so for the net too.
 
     A result on another Vec than the first input has the positions of hidden units, also where it has the same size.
     """
     pattern, target = kind.net.targets[output], kind.targets[output]
+    if data.kind == "Seq":
+        return target == data
     own = pattern == kind.net.shape or pattern.each is not None
     return own and (target == data or target.each is not None)
 

@@ -85,8 +85,8 @@ class Scope(NamedTuple):
                 bias = self.params[name]["kind"][0] == "bias"
                 return "CONST", constant(ANY if bias else self.diagonal(name, indices))
             case "let", [name, indices]:
-                own, fact = self.lets[name]
-                names = renaming(own, indices)
+                declared, fact = self.lets[name]
+                names = renaming(declared, indices)
                 return "LET", fact._replace(diag=fact.diag.renamed(names), values=fact.values.renamed(names))
             case "map", [name, indices, arg]:
                 return self.mapped(name, indices, facts[arg])
@@ -127,7 +127,7 @@ class Scope(NamedTuple):
                 raise Refused(f"no rule for a node {word!r}")
 
     def parameters(self, given: Sequence[Json]) -> tuple[Sequence[int], Sequence[bool]]:
-        """The parameters of a bijection, and which of them stand, in a layer that is not split, where what they bend does."""
+        """The parameters of a bijection, and which of them stand where what they bend does; of a split none."""
         *params, own = given if given and type(given[-1]) is list else [*given, [False] * len(given)]
         if len(own) != len(params) or {type(at) for at in own} - {bool}:
             raise Refused("positions of parameters that it does not have")
