@@ -6,16 +6,16 @@ mint 1
 
 ## Widths, heights and slopes of the splines, `bins` to each coordinate: two hidden layers.
 net SplineMade(width: Nat, bins: Nat) from Vec[D] to (Bins, Bins, Knots) {
-  space Hid   = Vec[width]
-  space Bins  = Vec[bins * D]       (degrees = own)
+  space Hid = Vec[width]
+  space Bins = Vec[bins * D] (degrees = own)
   space Knots = Vec[(bins - 1) * D] (degrees = own)
   param V1     : linear lower        from Vec[D] to Hid
   param V2     : linear lower        on Hid
   param Vw, Vh : linear strict lower from Hid to Bins
   param Vd     : linear strict lower from Hid to Knots
-  param b1, b2 : bias on Hid
-  param bw, bh : bias on Bins
-  param bd     : bias on Knots
+  param b1, b2 : bias                on Hid
+  param bw, bh : bias                on Bins
+  param bd     : bias                on Knots
   map x {
     let u = relu(V1(x) + b1)
     let v = relu(V2(u) + b2)

@@ -1,7 +1,7 @@
 # proves: A: lower, diag > 0, invertible
 # proves: B: tri, diag > 0, invertible
 # class: A: lower, diag in [5e-10, 4000]
-# class: B: tri, diag in [5e-10, inf)
+# class: B: tri, diag in (0, inf)
 # splines whose bins read earlier elements: the numbers of element c stand side by side, at its position
 mint 1
 net Bins(bins: Nat, width: Nat, tri: Dir) from Vec[D] to (Own, Own, Less) {

@@ -1,4 +1,4 @@
-# error: [E0301] w + b
+# error: [E0301] +
 # a sum of numbers that stand at the positions of elements, and of others that do not
 mint 1
 net Bins from Vec[D] to Own {
