@@ -155,7 +155,6 @@ class Reading:
             case ir.Dense(direction=direction):
                 # a matrix of a Vec is masked, one of tokens acts on each alone
                 good = direction is None if self.tokens else direction is not None
-                good = good and param.source.each is None and param.target.each is None
                 if good and not param.indices and param.source.kind == self.owner.shape.kind:
                     return
             case ir.Attention(direction=str()) | ir.LayerNorm() if self.tokens:

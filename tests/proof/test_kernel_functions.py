@@ -294,7 +294,6 @@ class Builder:
             function=lambda x, i: each(h, a.function(x, i)), fact=bent(a.fact, params, (), steep, 1, solved=True)
         )
 
-
     def bent_by_the_other(self, a: Case, inverse_scale: Fraction) -> Case:
         """A mixture of one logistic whose mean is strict: that of the second coordinate reads the first, or reverse."""
         way = self.random.choice(("lower", "upper"))
