@@ -12,6 +12,7 @@ import pytest
 
 import mintdsl
 from mintdsl.diagnostics import codes
+from mintdsl.diagnostics.defects import DEFECTS
 from mintdsl.diagnostics.model import Severity
 from mintdsl.diagnostics.render import render
 from mintdsl.proof.rules import RULES
@@ -97,6 +98,19 @@ def test_the_repaired_program_is_accepted(code: str, tmp_path: Path) -> None:
     report = mintdsl.load(path).check()
     assert report.diagnostics == ()
     assert report.results
+
+
+@pytest.mark.parametrize("name", DEFECTS)
+def test_a_defect_is_refused_and_its_repair_proved_by_the_rule(name: str) -> None:
+    defect = DEFECTS[name]
+    assert defect.name == name and defect.rule in RULES
+    report = mintdsl.loads(defect.refused).check()
+    assert [d.code for d in report.diagnostics] == [defect.code]
+    report = mintdsl.loads(defect.accepted).check()
+    assert report.diagnostics == ()
+    derivation = report.results[0].proof.derivation
+    assert defect.rule in {node.rule for node in derivation.nodes()}
+    assert mintdsl.loads(defect.accepted).generate()
 
 
 def test_reading_a_page_imports_nothing_heavy() -> None:

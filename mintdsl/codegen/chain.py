@@ -144,6 +144,10 @@ class _Links:
                 pass  # the identity
             case ir.Inline(param=name):
                 self.lowering.lines += applied_lines(self.c.member(name), self.at, self.at, inverse=inverse)
+            case ir.Exponential(param=name):
+                value, log_det = self.c.exponential(self.c.layer.param(name), self.at, inverse=inverse)
+                self.log_det("+", log_det, inverse=inverse)
+                self.step(value)
             case ir.Linear():
                 self.map(self.c.layer.param(node.param), inverse=inverse)
             case _:

@@ -7,11 +7,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from math import lcm
 
 from mintdsl.codegen import shapes
-from mintdsl.codegen.context import LayerContext, context_shape, is_kernel, places, takes_context_shape, via
+from mintdsl.codegen.context import (
+    LayerContext,
+    context_shape,
+    is_circular,
+    is_kernel,
+    places,
+    takes_context_shape,
+    via,
+)
 from mintdsl.codegen.emit import Writer
 from mintdsl.codegen.inner import channels, concrete, write_applied, write_given, write_inner_net, write_ready
 from mintdsl.codegen.naming import Names
-from mintdsl.codegen.residual import limits, write_contraction
+from mintdsl.codegen.residual import circular_det, limits, write_contraction
 from mintdsl.core import ir
 from mintdsl.core.nat import Nat
 from mintdsl.core.walks import bends, moving_maps, moving_nets
@@ -130,9 +138,10 @@ def write_constructor(c: LayerContext) -> None:
     layer, write, names = c.layer, c.write, c.names
     start = len(write.lines)
     more = places(layer)[1:]
-    write.call(
-        "def __init__", signature(layer.shape, layer.formals, names, {}, [word for word, _ in more]), " -> None:"
-    )
+    arguments = signature(layer.shape, layer.formals, names, {}, [word for word, _ in more])
+    if c.residual:
+        arguments.insert(-2, 'log_det: str = "exact"')
+    write.call("def __init__", arguments, " -> None:")
     write.depth += 1
     write("super().__init__()")
     write(f"self.event_shape = {shapes.shape(layer.shape, {}) if concrete(layer.shape) else 'tuple(shape)'}")
@@ -165,6 +174,7 @@ def write_constructor(c: LayerContext) -> None:
         write_checked_formals(layer.formals, names, layer.name, write)
     _proved_only(c)
     if c.residual:
+        write("self.log_det = kind_of_log_det(log_det)")
         write_contraction(c)
     sizes = [extent for _, extent in layer.indices]
     sizes += [d for p in layer.params for s in _sides(p) if s != layer.shape for d in s.dims]
@@ -265,6 +275,8 @@ def _corners(c: LayerContext) -> None:
 
 def _tap(c: LayerContext, param: ir.Param) -> str:
     """Where the diagonal of a parameter is, as the helpers of assumptions want it."""
+    if is_circular(param):
+        return circular_det(c, param)
     if param.factored:
         return f"DetAt(*{c.anchors[param.name]})" if is_kernel(param) else '"det"'
     return "None" if isinstance(param.kind, ir.Elementwise) else c.anchors[param.name] or "()"

@@ -164,7 +164,7 @@ class LayerContext:
     @property
     def residual(self) -> bool:
         """Whether it is a residual sum, inverted by Banach iteration (rule RES)."""
-        return any(p.contraction is not None for p in self.proofs)
+        return any(p.residual is not None for p in self.proofs)
 
     def proved_value(self, value: ir.Argument) -> str:
         """A value of a formal that a proof depends on, as the module compares it."""
@@ -255,9 +255,24 @@ class LayerContext:
         (form, order), name = self.form(param), self.names.local[param.name]
         verb = "solve" if inverse else "apply"
         log_det = f"factors_log_det({form}, {name}, {at}{self.tap(param)})"
+        if is_circular(param):
+            place = f"{name}, {at}{self.kernel(param)}"
+            return f"{verb}_circular({place})", f"circular_log_det({place})"
         if is_kernel(param):
             return f"{verb}_kernel({form}, {name}, {at}{self.kernel(param)}{order})", log_det
         return f"{verb}_factors({form}, {name}, {at}{order})", log_det
+
+    def exponential(self, param: ir.Param, at: str, *, inverse: bool) -> tuple[str, str]:
+        """What the exponential of a map of bounded norm, or its inverse, makes of `at`, and its log-det."""
+        weight, tap = self.names.local[param.name], self.anchors[param.name]
+        bound = param.bound
+        assert bound is not None
+        limit = self.member(bound.formal) if bound.formal else repr(bound.numbers[0])
+        conv = param.kind if isinstance(param.kind, ir.Conv) else None
+        apart = f", dilation={conv.dilation}" if conv is not None and conv.dilation != (1, 1) else ""
+        place = f", {tap}" if tap else ""
+        name = "undo_exponential" if inverse else "apply_exponential"
+        return f"{name}({weight}, {at}, {limit}{place}{apart})", f"exponential_log_det({weight}, {at}{place})"
 
     def directed(self, param: ir.Param) -> bool:
         """Whether a map is masked."""
@@ -337,6 +352,11 @@ def _bound(shape: ir.Shape) -> list[str]:
 def is_kernel(param: ir.Param) -> bool:
     """Whether it is a convolution larger than 1x1."""
     return isinstance(param.kind, ir.Conv) and param.kind.size != (1, 1)
+
+
+def is_circular(param: ir.Param) -> bool:
+    """Whether it is a convolution whose taps wrap around."""
+    return isinstance(param.kind, ir.Conv) and param.kind.circular
 
 
 def via(bound: ir.Bound) -> Parametrisation:

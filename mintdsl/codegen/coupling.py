@@ -126,8 +126,8 @@ def _stepped(c: LayerContext, chain: Chain, at: str, *, inverse: bool) -> None:
             for line in applied_lines(term, at, value, inverse=inverse):
                 c.write(line)
             value = at
-        elif word == "det":
-            _matrix(c, c.layer.param(term), at, value, inverse=inverse)
+        elif word in ("det", "exp"):
+            _matrix(c, word, c.layer.param(term), at, value, inverse=inverse)
             value = at
         elif word in BIJECTIONS:
             helper = f"{word}_inverse" if inverse else word
@@ -138,12 +138,12 @@ def _stepped(c: LayerContext, chain: Chain, at: str, *, inverse: bool) -> None:
         c.write(f"{at} = {value}")
 
 
-def _matrix(c: LayerContext, param: ir.Param, at: str, value: str, *, inverse: bool) -> None:
-    """A map whose determinant is kept, with its log-det; it is undone without rounding to 16 bits."""
+def _matrix(c: LayerContext, word: str, param: ir.Param, at: str, value: str, *, inverse: bool) -> None:
+    """A map whose determinant is kept, or an exponential, with its log-det; undone without rounding to 16 bits."""
     if not value.isidentifier():
         c.write(f"{at} = {value}")
         value = at
-    moved, log_det = c.moved_by(param, value, inverse=inverse)
+    moved, log_det = (c.exponential if word == "exp" else c.moved_by)(param, value, inverse=inverse)
     with c.write.block(f"with exactly({value}):") if inverse else nullcontext():
         c.write(f"log_det = log_det {'-' if inverse else '+'} {log_det}")
         c.write(f"{at} = {moved}")
@@ -158,7 +158,7 @@ def _begin(c: LayerContext, chains: Sequence[Chain], whole: str) -> None:
         c.write(f"{names} = split_{how}({whole}, {_axis(c)}, {count}{start})")
     else:
         c.write(f"{' = '.join(chain.name for chain in chains)} = {whole}  # each counts at its own places only")
-    used = [c.names.local[term] for chain in chains for word, term in chain.steps if word == "det"]
+    used = [c.names.local[term] for chain in chains for word, term in chain.steps if word in ("det", "exp")]
     terms = any(chain.terms for chain in chains)
     if c.carried and terms:
         c.write(f"w = {c.weights}")

@@ -25,9 +25,11 @@ from mintdsl.codegen.naming import Names, loop_names
 from mintdsl.codegen.residual import write_certify
 from mintdsl.core import ir
 from mintdsl.core.canonical import reachable
+from mintdsl.core.claim_words import LOG_DETS
 from mintdsl.core.interval import REAL
 from mintdsl.core.known_sizes import left_sizes, tiles
 from mintdsl.core.nat import Nat
+from mintdsl.core.walks import uses
 from mintdsl.proof.prover import FlowProof
 from mintdsl.source import Span
 
@@ -84,6 +86,11 @@ class FlowWriter:
         return [s for s in self.flow.steps if not isinstance(s.op, (ir.Dequantize, ir.Prior, ir.Classify))]
 
     @property
+    def _solves(self) -> bool:
+        """Whether a layer stands in its inverse direction."""
+        return any(isinstance(use, ir.Use) and use.inverted for use in uses(self.flow.steps))
+
+    @property
     def _head(self) -> ir.Step | None:
         return next((s for s in self.flow.steps if isinstance(s.op, ir.Classify)), None)
 
@@ -92,8 +99,13 @@ class FlowWriter:
         return next((s.op for s in self.flow.steps if isinstance(s.op, ir.Prior)), None)
 
     @property
+    def _absent(self) -> str:
+        """Why there is no log-det; nothing where there is one."""
+        return self.proof.passage.absent
+
+    @property
     def _log_det(self) -> str:
-        return "None" if self.proof.padded else "Tensor"
+        return "None" if self._absent else "Tensor"
 
     @property
     def _levels(self) -> int:
@@ -106,8 +118,10 @@ class FlowWriter:
         if self.proof.evaluation_only:
             lines.append("This holds in evaluation mode, for frozen statistics (rule BN).")
         lines += assumption_lines(self.proof.assumptions)
-        log_det = "none, the dimension grows" if self.proof.padded else "exact"
+        log_det = f"none, {self._absent}" if self._absent else LOG_DETS[self.proof.log_det]
         lines.append(f"log_det: {log_det}; inverse: {self.proof.inverse}.")
+        if self._solves:
+            lines.append("Layers in their inverse direction are solved in `forward`, their residuals tested.")
         self.write.doc("\n".join(part for line in lines for part in line.split("\n")))
 
     # ------------------------------------------------------------ constructor
@@ -139,7 +153,7 @@ class FlowWriter:
             write(f"self.not_onto = {self._not_onto()}")
         if _uses(self._body) or flow.normal or self._head is not None or (self._prior is not None and self._prior.per):
             write('factory = {"device": device, "dtype": dtype}')
-        members = Members(self.flow, self.names, self.program, self.write, self.every, self.classes)
+        members = Members(self.flow, self.names, self.program, self.write, self.every, self.classes, self.proof.silent)
         members.run([*self._body, *(() if self._head is None else (self._head,))])
         listed = self._names(self._body)
         write.tuple("self.steps = ", listed)
@@ -164,7 +178,7 @@ class FlowWriter:
         names = []
         for step in steps:
             match step.op:
-                case ir.Use() | ir.StandardizeData() | ir.FactorOut(prior=ir.NetParam()):
+                case ir.Use() | ir.StandardizeData() | ir.Ode() | ir.FactorOut(prior=ir.NetParam()):
                     names.append(f'"{self.names.member[step.name]}"')
                 case ir.Repeat() | ir.Pair():
                     names += self._names(step.op.steps)
@@ -182,7 +196,7 @@ class FlowWriter:
             shown = ", context [*, *context_shape]" if self.flow.given is not None else ""
             write(f'"""z and log |det dz/dx|; x [*, *event_shape]{shown}, log_det [*]."""')
             self._batch("x", "self.event_shape", "x")
-            if not self.proof.padded:
+            if not self._absent:
                 write("log_det = zero_log_det(x)")
             if self.flow.left:
                 write("parts = []  # of the latent: what leaves, in order, then the rest")
@@ -206,8 +220,8 @@ class FlowWriter:
             self.write("check_initialized(self)")
 
     def _return(self) -> None:
-        if self.proof.padded:
-            self.write("return unflatten_batch(x, lead), None  # the dimension grows: there is no log-det")
+        if self._absent:
+            self.write(f"return unflatten_batch(x, lead), None  # no log-det: {self._absent}")
         else:
             self.write("return unflatten_batch(x, lead), unflatten_batch(log_det, lead)")
 
@@ -218,9 +232,11 @@ class FlowWriter:
             write('"""x and log |det dx/dz|; iterative steps test their residual against `tol` (InversionError)."""')
             if self.names.extern:
                 write("one_function(self)")
+            if self._solves and self.proof.assumptions:
+                write("check_assumptions(self)  # what the proof assumes of stored numbers")
             self._initialized()
             self._batch("z", "self.latent_shape", "z")
-            if not self.proof.padded:
+            if not self._absent:
                 write("log_det = zero_log_det(x)")
             if self.flow.left:
                 write("*parts, x = latent_parts(x, self.latent_parts)")
@@ -231,11 +247,17 @@ class FlowWriter:
         """Statements of a block; `lists` gives the variable of a module inside its loops."""
         for step in steps if forward else reversed(steps):
             match step.op:
-                case ir.Use() | ir.StandardizeData():
+                case ir.Use() | ir.StandardizeData() | ir.Ode():
                     module = lists.get(step.name, f"self.{self.names.member[step.name]}")
                     given = ", context" if self._takes_context(step.op) else ""
-                    options = "" if forward else ", tol=tol, max_iter=max_iter, fixed=fixed"
-                    self._apply(f"{module}{'' if forward else '.inverse'}(x{given}{options})")
+                    solved = forward == (isinstance(step.op, ir.Use) and step.op.inverted)
+                    options = "" if forward or not solved else ", tol=tol, max_iter=max_iter, fixed=fixed"
+                    call = f"{module}{'.inverse' if solved else ''}(x{given}{options})"
+                    if forward or solved:
+                        self._apply(call)
+                        continue
+                    with self.write.block("with exactly(x):"):  # what undoes a solve is not rounded to 16 bits
+                        self._apply(call)
                 case ir.Logit(alpha=alpha):
                     self._apply(f"{'logit_step' if forward else 'logit_inverse'}(x, {alpha!r})")
                 case ir.Standardize():
@@ -290,8 +312,8 @@ class FlowWriter:
             self.write(f"x = torch.cat(({f'x, {part}' if first else f'{part}, x'}), {axis})")
 
     def _apply(self, call: str, what: str = "x") -> None:
-        self.write(f"{what}, {'_' if self.proof.padded else 'term'} = {call}")
-        if not self.proof.padded:
+        self.write(f"{what}, {'_' if self._absent else 'term'} = {call}")
+        if not self._absent:
             self.write("log_det = log_det + term")
 
     def _loop(self, repeat: ir.Repeat, *, forward: bool, lists: Mapping[str, str]) -> None:
@@ -334,10 +356,16 @@ class FlowWriter:
         with write.block("def frozen(self) -> AbstractContextManager[nn.Module]:"):
             write('"""Compute effective weights once for everything inside `with model.frozen():`."""')
             write("return frozen_weights(self)")
-        below = (self.program.callable(key) for key in reachable(self.program, self.key))
+        below = [self.program.callable(key) for key in reachable(self.program, self.key)]
+        below_flows = [flow for flow in below if isinstance(flow, ir.Flow)]
         if any(p.limited for layer in below if isinstance(layer, ir.Layer) for p in layer.params):
             write()
             write_certify(write)
+        if any(has_ode(flow.steps) for flow in below_flows):
+            write()
+            with write.block("def energies(self) -> AbstractContextManager[Energy]:"):
+                write('"""Inside, continuous flows take the integrals of |f|^2 and |df/dz|^2: regularisers."""')
+                write("return measured_energies(self)")
         if self._head is not None:
             write()
             with write.block(f"def logits(self, x: Tensor{optional}) -> Tensor:"):
@@ -378,11 +406,17 @@ def _empty(step: ir.Step) -> bool:
     return isinstance(step.op, ir.Repeat) and all(map(_empty, step.op.steps))
 
 
+def has_ode(steps: Sequence[ir.Step]) -> bool:
+    """Whether one of the steps is a continuous flow."""
+    inner = [step.op.steps for step in steps if isinstance(step.op, (ir.Repeat, ir.Pair))]
+    return any(isinstance(step.op, ir.Ode) for step in steps) or any(map(has_ode, inner))
+
+
 def _uses(steps: Sequence[ir.Step]) -> list[str]:
     names = []
     for step in steps:
         match step.op:
-            case ir.Use() | ir.StandardizeData():
+            case ir.Use() | ir.StandardizeData() | ir.Ode():
                 names.append(step.name)
             case ir.Repeat() | ir.Pair():
                 names += _uses(step.op.steps)

@@ -21,6 +21,7 @@ from mintdsl.codegen.residual import write_certify, write_residual_methods
 from mintdsl.codegen.weights import write_raw, write_reset, write_weights
 from mintdsl.core import ir
 from mintdsl.proof.jacobian import NONE
+from mintdsl.proof.steepness import limited
 
 WEIGHTS = "tuple[Tensor, ...]"
 
@@ -342,7 +343,7 @@ def _protocol(c: LayerContext) -> None:
         write('"""Make `value` the effective value of a parameter; ValueError, and no change, if it cannot be."""')
         write(f"set_effective_{'matrix' if c.factored else 'value'}(self, name, value)")
     _from_data(c)
-    if c.limited:
+    if c.limited or any(limited(kind.net) for _, kind in ir.net_params(c.layer)):
         write()
         write_certify(write)
     if c.buffers:

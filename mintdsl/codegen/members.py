@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from mintdsl.codegen import shapes
@@ -18,7 +18,10 @@ PRIOR_CLASSES = {"normal": "NormalPrior", "logistic": "LogisticPrior", "learned_
 
 @dataclass(slots=True)
 class Members:
-    """Writes the members of one flow; `every` has the names of all definitions, `classes` their classes."""
+    """Writes the members of one flow; `every` has the names of all definitions, `classes` their classes.
+
+    `silent` has the names of the steps whose log-det nobody asks for.
+    """
 
     flow: ir.Flow
     names: Names
@@ -26,6 +29,7 @@ class Members:
     write: Writer
     every: Mapping[str, Names]
     classes: Mapping[str, str]
+    silent: Collection[str]
 
     def run(self, steps: Sequence[ir.Step], counts: Sequence[str] = ()) -> None:
         """A member for each step that has a module, or as many as the repeats around it say."""
@@ -43,6 +47,8 @@ class Members:
                 case ir.FactorOut(prior=ir.NetParam() as net):
                     args = net_arguments(net, self.names, self.flow.formals, self.every[net.definition])
                     self._made(step, self.classes[net.definition], args, counts)
+                case ir.Ode():
+                    self._ode(step, step.op, counts)
                 case ir.Permute(axis=axis, seed=seed):
                     size = entries(step.shape) if axis == "all" else step.shape.dims[step.shape.axis(axis)]
                     args = [shapes.size(size, self.names.argument), f"seed={seed}", f"axis={axis_of(step, axis)}"]
@@ -64,8 +70,17 @@ class Members:
             **{f.name: f"self.{self.names.member[f.name]}" for f in self.flow.formals if f.type in ("Act", "Init")},
         }
         args += [f"{inner[n]}={shapes.argument(v, here)}" for n, v in use.args if defaults[n] != v]
+        args += ['log_det="none"'] * (step.name in self.silent and isinstance(callee, ir.Layer))
         args += [*passed_on(self.every[use.definition]), "**factory"]
         self._made(step, self.classes[use.definition], args, counts)
+
+    def _ode(self, step: ir.Step, ode: ir.Ode, counts: Sequence[str]) -> None:
+        """The module that solves the equation, around the net of its field."""
+        net = ode.field
+        inner = net_arguments(net, self.names, self.flow.formals, self.every[net.definition])
+        field = f"{self.classes[net.definition]}({', '.join(inner)})"
+        numbers = [f'method="{ode.method}"', f"until={ode.until!r}", f"tol={ode.tol!r}", f"probes={ode.probes or 0}"]
+        self._made(step, "OdeStep", [field, shapes.shape(step.shape, self.names.argument), *numbers], counts)
 
     def _made(self, step: ir.Step, cls: str, args: Sequence[str], counts: Sequence[str]) -> None:
         """Make the module of a step, or as many as the repeats around it say."""

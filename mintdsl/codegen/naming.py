@@ -26,7 +26,7 @@ MEMBERS = frozenset(
     "effective set_effective raw event_shape latent_shape context_shape path kept_weights last_inverse names members "
     "latent_parts extents order functional fronts trace frozen log_prob bits_per_dim sample rsample "
     "sample_and_log_prob transform distribution prior levels spec_hash not_onto steps initialize pending "
-    "set_from_batch statistics logits externs "
+    "set_from_batch statistics energies logits externs log_det contraction divisor limits certify "
     "begin predict absorb at substituted "
     "forms assumed check_assumptions checking checks masks make_masks residues "
     "T_destination add_module apply bfloat16 buffers call_super_init children compile cpu cuda double dump_patches "
@@ -178,7 +178,9 @@ def _steps(steps: tuple[ir.Step, ...]) -> list[str]:
     names = []
     for step in steps:
         match step.op:
-            case ir.Use() | ir.StandardizeData() | ir.Classify() | ir.Permute() | ir.FactorOut(prior=ir.NetParam()):
+            case ir.Use() | ir.StandardizeData() | ir.Classify() | ir.Permute() | ir.Ode():
+                names.append(step.name)
+            case ir.FactorOut(prior=ir.NetParam()):
                 names.append(step.name)
             case ir.Repeat() | ir.Pair():
                 names += _steps(step.op.steps)

@@ -8,19 +8,21 @@ from mintdsl.codegen.coupling import INVERSE
 from mintdsl.codegen.emit import Writer
 from mintdsl.core import ir
 
+RESULT = "tuple[Tensor, Tensor | None]"
+
 
 def write_residual_methods(c: LayerContext) -> None:
     """`forward` and `inverse`."""
     write, passed = c.write, ", context" if c.given is not None else ""
     named = ", context=context" if c.given is not None else ""
-    with write.block("def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:"):
+    with write.block(f"def forward(self, x: Tensor, context: Tensor | None = None) -> {RESULT}:"):
         write(f'"""f(x) and log |det df/dx|, of the dense Jacobian; x [*, *event_shape]{c.shown_context}."""')
         c.write_no_context()
         c.write_batch("x")
         write(f"y, log_det = residual_forward(self, x{passed})")
-        write("return unflatten_batch(y, lead), unflatten_batch(log_det, lead)")
+        write("return unflatten_batch(y, lead), with_lead(log_det, lead)")
     write()
-    write.call("def inverse", INVERSE, " -> tuple[Tensor, Tensor]:")
+    write.call("def inverse", INVERSE, f" -> {RESULT}:")
     with write.indented():
         write('"""x with f(x) = z and log |det dx/dz|. Banach iteration, whose number of steps the contraction gives.')
         write()
@@ -35,22 +37,23 @@ def write_residual_methods(c: LayerContext) -> None:
             write(f"x, log_det = fixed_residual(self, z, fixed[0]{named})")
         with write.block("else:"):
             write(f"x, log_det = invert_residual(self, z, tol, max_iter{named})")
-        write("return unflatten_batch(x, lead), unflatten_batch(log_det, lead)")
+        write("return unflatten_batch(x, lead), with_lead(log_det, lead)")
 
 
 def write_contraction(c: LayerContext) -> None:
     """The bound of the branch that the proof gives: one number, or one for each proved value of the formals."""
-    found = [proof.contraction for proof in c.proofs]
-    c.write("# rule RES: lip(f(x) - x) is at most this")
+    splits = [proof.residual for proof in c.proofs]
+    found = [(split.divisor, split.contraction) for split in splits if split is not None]
+    c.write("# rule RES: lip(x - f(x) / divisor) is at most the contraction")
     if len(set(found)) == 1:
-        c.write(f"self.contraction = {found[0]!r}")
+        c.write(f"self.divisor, self.contraction = {found[0]!r}")
         return
     deciding = [f for f in c.layer.formals if f.type in ("Act", "Order", "Real")]
     given = shapes.listed([c.member(f.name) + (".name" if f.type == "Act" else "") for f in deciding])
     cases = [shapes.listed([c.proved_value(bindings[f.name]) for f in deciding]) for bindings in c.bindings]
     table = dict(zip(cases, found, strict=True))
     c.write.braces("bounds = ", [f"{case}: {value!r}" for case, value in table.items()])
-    c.write(f"self.contraction = bounds[{given}]")
+    c.write(f"self.divisor, self.contraction = bounds[{given}]")
 
 
 def limit(c: LayerContext, param: ir.Param) -> str:
@@ -62,6 +65,12 @@ def limit(c: LayerContext, param: ir.Param) -> str:
 def image(c: LayerContext, param: ir.Param) -> str:
     """The size of the images of a convolution."""
     return shapes.listed([shapes.size(d, c.members) for d in param.source.dims[1:]])
+
+
+def circular_det(c: LayerContext, param: ir.Param) -> str:
+    """What the tests of a circular kernel want to know of it."""
+    assert isinstance(param.kind, ir.Conv)
+    return f"CircularDet({c.anchors[param.name]}, {param.kind.dilation}, {image(c, param)})"
 
 
 def limits(c: LayerContext) -> list[str]:

@@ -79,7 +79,7 @@ def chain_of(c: LayerContext, variable: str, result: ir.Expr) -> Chain:
         if isinstance(link.operand, ir.Inline):
             steps.append((link.word, c.member(link.operand.param)))
             continue
-        if isinstance(link.operand, ir.Linear) and link.word == "det":
+        if isinstance(link.operand, (ir.Linear, ir.Exponential)) and link.word in ("det", "exp"):
             steps.append((link.word, link.operand.param))
             continue
         written: list[str] = []
@@ -115,7 +115,7 @@ def _stands_alone(code: Code, lowering: Lowering) -> bool:
 def _bases(link: Link) -> tuple[str, ...]:
     """What the terms of a link are called."""
     match link.word:
-        case "neg" | "layer" | "det":
+        case "neg" | "layer" | "det" | "exp":
             return ()
         case word if word in BIJECTIONS:
             return BIJECTIONS[word].parameters

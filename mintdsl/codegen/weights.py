@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from heapq import heappop, heappush
 
 from mintdsl.codegen import shapes
-from mintdsl.codegen.context import LayerContext, is_kernel, via
+from mintdsl.codegen.context import LayerContext, is_circular, is_kernel, via
 from mintdsl.codegen.inner import channels
-from mintdsl.codegen.residual import spectral
+from mintdsl.codegen.residual import circular_det, spectral
 from mintdsl.core import from_data, ir
 from mintdsl.core.nat import Nat
 
@@ -63,6 +63,10 @@ def _effective(c: LayerContext, param: ir.Param) -> None:
         what, where = f"{param.bound.quantity} {_constraint(param.bound)}", c.where(param.bound.span)
         write(f"# {what} is assumed, {where}: check_assumptions tests it")
         write(f"{name} = {masked}")
+        return
+    elif param.bound is not None and param.bound.via == "dominant":
+        write(f"# det != 0: other taps give way to the anchor, {c.where(param.bound.span)}")
+        write(f"{name} = dominant_kernel({raw}, {raw}_sign, {c.anchors[param.name]})")
         return
     elif param.bound is not None:
         write(f"# {param.bound.quantity} {_constraint(param.bound)}{_kept(param)}, {c.where(param.bound.span)}")
@@ -291,6 +295,8 @@ def _raw_factors(c: LayerContext, param: ir.Param) -> None:
     assert param.bound is not None
     if via(param.bound).assumed:
         regular = f"regularity(value{c.tap(param)})"
+        if is_circular(param):
+            regular = f"circular_regularity(value, {circular_det(c, param)})"
         write(f'assume_nonzero(self.path or type(self).__name__, name, {regular}, "given", "det")')
         write(f'return {{"{key}": value}}')
         return

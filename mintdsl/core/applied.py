@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from mintdsl.core import ir
-from mintdsl.core.flow_uses import Resolve, bind_arguments, fits
+from mintdsl.core.flow_uses import Resolve, bind_arguments, direction_of, fits
 from mintdsl.core.from_data import from_data
 from mintdsl.core.scope import Entry
 from mintdsl.core.typed import Typed
@@ -39,7 +39,12 @@ class Applied:
         if layer is None or arg is None:
             return None
         assert isinstance(layer, ir.Layer)
-        arguments = bind_arguments(call, layer, values)
+        way = direction_of(call, layer, values)
+        if way is None:
+            return None
+        if way[1]:
+            not_yet(values.bag, node.span, "a layer applied in a formula in its inverse direction")
+        arguments = bind_arguments(way[0], layer, values)
         if arguments is None:
             return None
         if arg.shape is None:

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from mintdsl.core import ir
 from mintdsl.core.scope import Entry
 from mintdsl.core.typed import Typed
-from mintdsl.core.values import Values, not_yet
+from mintdsl.core.values import IndexName, Values, not_yet
 from mintdsl.diagnostics.model import Fix, Label
+from mintdsl.source import Span
 from mintdsl.syntax import ast
 
 Operands = Sequence[Typed | None]
@@ -115,6 +116,34 @@ def _fitting(
     return tuple(exprs) if len(exprs) == len(sources) else None
 
 
+def exponential(
+    node: ast.Apply, fn: ast.Apply, args: Operands, used: set[str], where: str, values: Values
+) -> Typed | None:
+    """`exp(W)(e)`, W a convolution or matrix that keeps the shape; `where` says where it stands, if not in the open."""
+    if where:
+        not_yet(values.bag, node.span, f"the exponential of a map {where}")
+    given = fn.args[0].value if len(fn.args) == 1 and fn.args[0].name is None else None
+    param = values.names.values.get(given.id) if isinstance(given, ast.Name) else None
+    if not isinstance(param, ir.Param) or not isinstance(param.kind, (ir.Conv, ir.Dense)):
+        if not (isinstance(given, ast.Name) and values.names.silent(given.id)):
+            fix = Fix("write `exp(W)(x)`, W a `conv` or `linear`; of numbers `exp(e)` is a value and not applied")
+            values.bag.error("E0213", fn.span, "only the exponential of a map is applied", "no map", fixes=(fix,))
+        return None
+    assert isinstance(given, ast.Name)
+    used.add(given.id)
+    if param.indices:
+        not_yet(values.bag, fn.span, "the exponential of a family of maps")
+    if param.source != param.target:
+        title = f"`exp` needs a map that keeps the shape: `{param.name}` goes from `{param.source}` to `{param.target}`"
+        also = (Label(param.span, "declared here"),)
+        values.bag.error("E0301", fn.span, title, "not of one space", also=also)
+        return None
+    if not _given(node, given, 1, values):
+        return None
+    exprs = _fitting(node, given, param, (param.source,), args, values)
+    return None if exprs is None else Typed(ir.Exponential(param.name, exprs[0], node.span), param.target)
+
+
 def delay(node: ast.Apply, args: Operands, values: Values) -> Typed | None:
     """Tokens one place later."""
     if len(args) != 1 or node.args[0].name is not None:
@@ -208,3 +237,29 @@ def concatenated(shapes: tuple[ir.Shape, ...]) -> ir.Shape | None:
 def _beside(shape: ir.Shape) -> tuple[object, ...]:
     """The sizes that are not channels."""
     return shape.dims[:-1] if shape.kind == "Seq" else shape.dims[1:]
+
+
+def family(name: ast.Name, declared: tuple[str, ...], given: tuple[str, ...], span: Span, values: Values) -> bool:
+    """Whether `given` are as many indices as declared, each once, of the same extents."""
+    if len(set(given)) != len(given):
+        values.bag.error(
+            "E0408", span, "an index occurs twice", "the diagonal of a family is not a family of this language"
+        )
+        return False
+    if len(declared) != len(given):
+        wanted = f"`{name.id}[{', '.join(declared)}]`" if declared else f"`{name.id}` without indices"
+        values.bag.error("E0408", span, f"`{name.id}` has {_count(declared)}, {_count(given)} given", f"write {wanted}")
+        return False
+    for own, used in zip(declared, given, strict=True):
+        a, b = values.names.values[own], values.names.values[used]
+        assert isinstance(a, IndexName) and isinstance(b, IndexName)
+        if a.extent != b.extent:
+            values.bag.error(
+                "E0301", span, f"`{used}` runs to {b.extent}, `{name.id}` has {a.extent} there", "extents differ"
+            )
+            return False
+    return True
+
+
+def _count(indices: tuple[str, ...]) -> str:
+    return f"{len(indices) or 'no'} ind{'ex' if len(indices) == 1 else 'ices'}"

@@ -162,6 +162,7 @@ class Statement:
                 return [kind.kind, kind.per]
             case ir.Conv():
                 apart: list[Json] = [] if kind.dilation == (1, 1) else [list(kind.dilation)]
+                apart += ["circular"] if kind.circular else []
                 return ["conv", list(kind.size), kind.anchor, *apart, kind.direction, kind.strict]
             case ir.Dense():
                 return ["linear", kind.direction, kind.strict]
@@ -199,6 +200,8 @@ class Statement:
                 return ["let", node.name, list(node.indices)]
             case ir.Linear():
                 return ["map", node.param, list(node.indices), *below]
+            case ir.Exponential():
+                return ["exp", node.param, *below]
             case ir.Apply():
                 return ["act", self.act(node.act), *below]
             case ir.Neg():
@@ -223,7 +226,7 @@ class Statement:
                 return ["chain", node.param, node.index, *below]
             case ir.Bend(bijection=name, count=count, options=options):
                 own: list[Json] = [list(node.own)] if any(node.own) else []
-                return [name, _nat(count), *options, *below, *own]
+                return [name, _nat(count), *options, *own, *below]
             case ir.Inline():
                 return ["layer", node.param, *below]
             case ir.Concat():
@@ -285,7 +288,7 @@ class Statement:
         match op:
             case ir.Use() | ir.Classify():
                 how = [op.log_det] if isinstance(op, ir.Use) and op.log_det else []
-                word = "use" if isinstance(op, ir.Use) else "classify"
+                word = "classify" if isinstance(op, ir.Classify) else "inverse" if op.inverted else "use"
                 return [word, self.known[op.definition], self.arguments(op.args), *how]
             case ir.Squeeze():
                 return ["unsqueeze" if op.undo else "squeeze", op.factor, op.layout]
@@ -309,6 +312,9 @@ class Statement:
                 return ["pad", op.extra]
             case ir.FactorOut():
                 return ["factor", op.keep] if op.prior is None else ["factor", op.keep, self._kind(op.prior)]
+            case ir.Ode():
+                trace: list[Json] = ["exact"] if op.probes is None else ["hutchinson", op.probes]
+                return ["ode", self._kind(op.field), op.method, op.until, op.tol, trace]
             case ir.Prior():
                 return ["prior", op.name, op.per] if op.per else ["prior", op.name]
             case ir.Repeat():

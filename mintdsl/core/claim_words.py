@@ -30,10 +30,14 @@ _ALL = (
     ClaimWord("onto", ("onto",), "every value of the whole space is reached"),
     ClaimWord("invertible", ("invertible",), "a bijection of the whole space: injective and onto"),
     ClaimWord("volume_preserving", ("volume_preserving",), "|det J| = 1 everywhere"),
-    ClaimWord("log_det", ("log_det exact", "log_det none"), "the kind of the log-determinant, or a stronger one"),
+    ClaimWord(
+        "log_det",
+        ("log_det exact", "log_det solver", "log_det estimated", "log_det none"),
+        "the kind of the log-determinant, or a stronger one",
+    ),
     ClaimWord(
         "inverse",
-        ("inverse closed_form", "inverse elementwise", "inverse iterative"),
+        ("inverse closed_form", "inverse elementwise", "inverse iterative", "inverse solver"),
         "the kind of the inverse, or a stronger one",
     ),
 )
@@ -47,14 +51,17 @@ INVERSES: dict[str, str] = {
     "closed_form": "closed form",
     "elementwise": "elementwise solve",
     "iterative": "iterative to a tested residual",
+    "solver": "to solver tolerance",
 }
 LOG_DETS: dict[str, str] = {
     "exact": "exact",
-    "none": "none: the dimension grows",
+    "solver": "to solver tolerance",
+    "estimated": "unbiased estimate, to solver tolerance",
+    "none": "none",
 }
 
-CLOSED, ELEMENTWISE, ITERATIVE = INVERSES
-EXACT, ABSENT = LOG_DETS
+CLOSED, ELEMENTWISE, ITERATIVE, SOLVED = INVERSES
+EXACT, SOLVER, ESTIMATED, ABSENT = LOG_DETS
 KINDS_OF = {"log_det": LOG_DETS, "inverse": INVERSES}
 
 

@@ -21,7 +21,7 @@ class Parametrisation:
     """How raw numbers become values: `value(raw, bounds...)`; `signed` ones multiply a stored sign buffer.
 
     An `assumed` one keeps nothing: the value is stored as it is, the proof holds while it is in the set, and the module
-    tests that.
+    tests that. A `circular` one keeps the determinant of a convolution with a circular boundary too.
     """
 
     name: str
@@ -30,6 +30,7 @@ class Parametrisation:
     value: Callable[..., float]
     signed: bool = False
     assumed: bool = False
+    circular: bool = False
     ready: bool = True
 
 
@@ -135,7 +136,15 @@ _ALL = (
             Parametrisation("qr", "Q R, Q of reflections, diag(R) signed", "nonzero_signed", _factor, signed=True),
             Parametrisation("lower", "lower triangular, diagonal signed", "nonzero_signed", _factor, signed=True),
             Parametrisation("upper", "upper triangular, diagonal signed", "nonzero_signed", _factor, signed=True),
-            Parametrisation("raw", "r, a checked assumption", "", lambda r: r, assumed=True),
+            Parametrisation("raw", "r, a checked assumption", "", lambda r: r, assumed=True, circular=True),
+            Parametrisation(
+                "dominant",
+                "of a circular kernel: Q D at the anchor as by householder, norms of all other taps at most 1/2 in sum",
+                "signs_only",
+                lambda r: 1.0,
+                signed=True,
+                circular=True,
+            ),
             Parametrisation("exp", "exp of a matrix of bounded norm", "", lambda r: r, ready=False),
         ),
     ),

@@ -77,7 +77,7 @@ def _free(param: ir.Param, n: int, stored: int) -> int:
     if not param.factored or param.bound is None:
         return stored
     half, others = n * (n - 1) // 2, stored - n * n  # those of other taps are free
-    unit = {"unit_lower": half, "unit_upper": half, "householder": half}
+    unit = {"unit_lower": half, "unit_upper": half, "householder": half, "dominant": half}
     used = unit.get(param.bound.via, half + n if param.bound.via in ("lower", "upper") else n * n)
     return others + used
 

@@ -27,12 +27,13 @@ def coupled(layer: ir.Layer, bag: Bag) -> bool:
                 fixes=(Fix("make this a layer of its own, and compose the two in a flow"),),
             )
             return False
-        stray = beside(layer, result, [link.operand for link in found if link.word == "layer" and link.operand])
+        whole = [link.operand for link in found if link.word in ("layer", "exp") and link.operand]
+        stray = beside(layer, result, whole)
         if stray is not None:
             bag.error(
                 "E0901",
                 stray.span,
-                f"a layer applied to what `{variable}` is changed by is not yet in this version",
+                f"a layer, or an exponential, applied to what changes `{variable}` is not yet in this version",
                 f"does not act on `{variable}` alone",
                 fixes=(Fix("apply a net there, or compose layers in a flow"),),
             )

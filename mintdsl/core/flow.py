@@ -8,6 +8,7 @@ from mintdsl import limits
 from mintdsl.core import ir
 from mintdsl.core.claim_words import CLAIMS
 from mintdsl.core.flow_moves import Made
+from mintdsl.core.flow_ode import ode
 from mintdsl.core.flow_steps import factor, misplaced, pad, prior, simple
 from mintdsl.core.flow_uses import Resolve, classify, use
 from mintdsl.core.formals import bind_formals
@@ -161,7 +162,7 @@ class _Flow:
                         pass
                 return made
             case ast.Ode():
-                not_yet(self.bag, step.span, "the step `ode`")
+                return ode(op, step, shape, self.resolve, self.values)
             case ast.Classify():
                 return classify(op, step, shape, self.resolve, self.values)
             case ast.Repeat():
@@ -247,8 +248,10 @@ class _Flow:
                     title = "another step is called `head`: the net of the classifier"
                     self.bag.error("E0204", self.labels["head"], title, "choose another label", also=also)
                 return "head"
-            case ast.Ode() | ast.Repeat():
-                raise AssertionError("not yet a step, or more than one")
+            case ast.Ode():
+                return self._key(step, "ode")
+            case ast.Repeat():
+                raise AssertionError("more than one step")
 
     def _key(self, step: ast.Step, callee: str) -> str:
         """The label, or the callee's name with its ordinal among the uses of that callee in this flow."""
@@ -296,6 +299,6 @@ def _keeps(op: ast.Op) -> bool:
     """Whether a step that failed surely keeps the shape, so that the steps after it can still be checked."""
     if isinstance(op, ast.Repeat):
         return all(isinstance(step.op, (ast.Repeat, ast.Pair)) or _keeps(step.op) for _, step in _nested(op.steps, 0))
-    return isinstance(op, (ast.Use, ast.Pair)) or (
+    return isinstance(op, (ast.Use, ast.Pair, ast.Ode)) or (
         isinstance(op, ast.Simple) and op.word in ("logit", "dequantize", "permute", "reverse")
     )

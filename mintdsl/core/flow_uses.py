@@ -12,14 +12,19 @@ from mintdsl.core import ir
 from mintdsl.core.claim_words import AT_A_USE, LATER_AT_A_USE
 from mintdsl.core.flow_moves import Made
 from mintdsl.core.formals import argument
+from mintdsl.core.from_data import from_data
 from mintdsl.core.nat import Nat
 from mintdsl.core.scope import Entry, article, unknown
 from mintdsl.core.steps import STEPS
 from mintdsl.core.values import Values, not_yet
 from mintdsl.diagnostics.model import Bag, Fix, Label
-from mintdsl.records import derived
+from mintdsl.records import derived, replace
 from mintdsl.source import Span
 from mintdsl.syntax import ast
+
+DIRECTION = "direction"
+DIRECTIONS = ("forward", "inverse")
+"""The option of a use, and its values."""
 
 ENDS = (ir.Prior, ir.Dequantize, ir.Classify)  # these stand first or last, and in the outermost flow only
 
@@ -56,13 +61,21 @@ def use(
     if callee is None or how is None:
         return None
     assert not isinstance(callee, ir.Net)
+    way = direction_of(op.call, callee, values)
+    if way is None:
+        return None
+    call, inverted = way
+    if inverted and isinstance(callee, ir.Flow):
+        not_yet(values.bag, step.span, "a flow in its inverse direction")
+    if inverted and isinstance(callee, ir.Layer) and from_data(callee) is not None:
+        not_yet(values.bag, step.span, "a layer with `init from_data` in its inverse direction")
     if isinstance(callee, ir.Flow) and any(isinstance(s.op, ENDS) for s in (*callee.steps[:1], *callee.steps[-1:])):
         _inner_ends(name, callee, values.bag)
         return None
     if isinstance(callee, ir.Flow) and callee.left:
         _inner_factor(name, callee, values.bag)
         return None
-    arguments = bind_arguments(op.call, callee, values)
+    arguments = bind_arguments(call, callee, values)
     if arguments is None or not _enters(step, name, callee, arguments, shape, values.bag):
         return None
     if not _context(step, name, callee, arguments, shape, given, values.bag):
@@ -72,7 +85,28 @@ def use(
         bound = _binding(callee, arguments, shape, given)
         last = callee.steps[-1].result
         result = ir.Shape(last.kind, tuple(d.substitute(bound) for d in last.dims))
-    return ir.Use(entry.key, arguments, how), result
+    return ir.Use(entry.key, arguments, how, inverted), result
+
+
+def direction_of(call: ast.Call, callee: ir.Definition, values: Values) -> tuple[ast.Call, bool] | None:
+    """The call without its option `direction`, and whether that is `inverse`; None where it was reported.
+
+    A formal of the callee that is called so comes first: such a definition has one direction.
+    """
+    given = [arg for arg in call.args if arg.name is not None and arg.name.id == DIRECTION]
+    if not given or any(formal.name == DIRECTION for formal in callee.formals):
+        return call, False
+    for again in given[1:]:
+        values.bag.error("E0204", again.span, f"option `{DIRECTION}` is given twice", "given again here")
+    value = given[0].value
+    word = value.id if isinstance(value, ast.Name) and given[0].cmp == "=" else ""
+    if word not in DIRECTIONS:
+        fix = Fix(f"write `{DIRECTION} = inverse`, or leave it out")
+        title = f"`{DIRECTION}` of a use is `forward` or `inverse`"
+        values.bag.error("E0209", given[0].span, title, "neither of them", fixes=(fix,))
+    if len(given) > 1 or word not in DIRECTIONS:
+        return None
+    return replace(call, args=tuple(arg for arg in call.args if arg is not given[0])), word == "inverse"
 
 
 def _log_det(written: ast.Call | None, callee: ir.Definition | ir.Net | None, values: Values) -> str | None:

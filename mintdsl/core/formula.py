@@ -122,7 +122,7 @@ class Formula:
                 self.used.add(name.id)
                 if not isinstance(value.kind, ir.Elementwise):
                     return self._bad(span, f"`{name.id}` is a map, and is not applied", Fix("apply it to the variable"))
-                if not self._family(name, value.indices, indices, span):
+                if not calls.family(name, value.indices, indices, span, self.values):
                     return None
                 if value.kind.kind == "bias" and any(i in self.direct for i in indices):
                     summed = ", ".join(i for i in indices if i in self.direct)
@@ -137,7 +137,7 @@ class Formula:
                 return Typed(ir.Value(name.id, indices, span), value.target)
             case Bound():
                 self.used.add(name.id)
-                if not self._family(name, value.let.indices, indices, span):
+                if not calls.family(name, value.let.indices, indices, span, self.values):
                     return None
                 return Typed(ir.Ref(name.id, indices, span), value.shape)
             case IndexName():
@@ -203,7 +203,7 @@ class Formula:
         self.values.bag.error("E0213", span, title, "not a formula", fixes=fixes)
 
     def _no_indices(self, name: ast.Name, indices: tuple[str, ...], span: Span, typed: Typed) -> Typed | None:
-        return typed if self._family(name, (), indices, span) else None
+        return typed if calls.family(name, (), indices, span, self.values) else None
 
     # ------------------------------------------------------------ indices
 
@@ -236,29 +236,6 @@ class Formula:
                 return None
             names.append(node.id)
         return tuple(names)
-
-    def _family(self, name: ast.Name, declared: tuple[str, ...], given: tuple[str, ...], span: Span) -> bool:
-        """Whether `given` are as many indices as declared, each once, of the same extents."""
-        if len(set(given)) != len(given):
-            self.values.bag.error(
-                "E0408", span, "an index occurs twice", "the diagonal of a family is not a family of this language"
-            )
-            return False
-        if len(declared) != len(given):
-            wanted = f"`{name.id}[{', '.join(declared)}]`" if declared else f"`{name.id}` without indices"
-            self.values.bag.error(
-                "E0408", span, f"`{name.id}` has {_count(declared)}, {_count(given)} given", f"write {wanted}"
-            )
-            return False
-        for own, used in zip(declared, given, strict=True):
-            a, b = self.values.names.values[own], self.values.names.values[used]
-            assert isinstance(a, IndexName) and isinstance(b, IndexName)
-            if a.extent != b.extent:
-                self.values.bag.error(
-                    "E0301", span, f"`{used}` runs to {b.extent}, `{name.id}` has {a.extent} there", "extents differ"
-                )
-                return False
-        return True
 
     def _reduce(self, node: ast.Reduce) -> Typed | None:
         if node.word == "chain":
@@ -329,6 +306,10 @@ class Formula:
                 indices = found
             case ast.Reduce(word="chain") as fn:
                 return self._chained(node, fn)
+            case ast.Apply(fn=ast.Name(id="exp")) as fn:
+                place = "in a net" if self.net else "at each value of an index" if self.sums or self.free else ""
+                args = [self._inside(arg.value) for arg in node.args]
+                return calls.exponential(node, fn, args, self.used, place, self.values)
             case _:
                 return self._bad(node.fn.span, "only a name can be applied")
         value = self.values.names.values.get(name.id)
@@ -398,7 +379,7 @@ class Formula:
                 self._bad(fn.body.span, f"`{name.id}` is no family of nets")
             return None
         self.used.add(name.id)
-        if not self._family(name, param.indices, (index.id,), fn.body.span):
+        if not calls.family(name, param.indices, (index.id,), fn.body.span, self.values):
             return None
         return calls.chained(node, fn, param, index.id, args[0] if args else None, self.values)
 
@@ -424,7 +405,7 @@ class Formula:
             self.values.bag.error("E0210", node.span, f"`{name.id}` takes one argument", f"{len(node.args)} given")
             return None
         argument = self._inside(node.args[0].value)
-        if argument is None or not self._family(name, param.indices, indices, node.fn.span):
+        if argument is None or not calls.family(name, param.indices, indices, node.fn.span, self.values):
             return None
         for own, used in zip(param.indices, indices, strict=True):
             if used in self.direct:
@@ -444,7 +425,3 @@ class Formula:
 
 
 _MISMATCH = "mismatch"
-
-
-def _count(indices: tuple[str, ...]) -> str:
-    return f"{len(indices) or 'no'} ind{'ex' if len(indices) == 1 else 'ices'}"

@@ -362,6 +362,9 @@ class Instances:
                     return one
                 inner = self._net(step.op.prior, (), values, orders, step.span, step.span)
                 return inner and one + inner
+            case ir.Ode(field=field):
+                inner = self._net(field, (), values, orders, step.span, step.span)
+                return inner and Counts(0, 0, 0, 1) + inner
             case ir.Prior(per=per, left=left):
                 sizes, *gone = (self._shape(shape, values, step) for shape in (step.shape, *left))
                 known = [s for s in gone if s is not None]

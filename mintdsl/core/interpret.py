@@ -9,15 +9,18 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from math import prod
 from typing import NamedTuple, assert_never
 
 from mintdsl.core import ir
 from mintdsl.core.dual import Determinant, Dual, chain, combine, constant, determinant, multiply, variables
 from mintdsl.core.interpret_env import Argument, BoundAct, Env, Given, bind, bind_net, evaluate_size
+from mintdsl.core.interpret_inverse import undo
 from mintdsl.core.interpret_layer import Tensor, Watch, activate, apply_layer, apply_net, apply_weights
 from mintdsl.core.interpret_moves import halves, leaves, sources
-from mintdsl.core.interpret_parameters import estimates, find, layers, parameters, path_of, prior_place
+from mintdsl.core.interpret_ode import integrated
+from mintdsl.core.interpret_parameters import FIELD, estimates, fields, find, layers, parameters, path_of, prior_place
 from mintdsl.core.interpret_weights import Raw, Weights, channel_of, channels_of, effective, param_shape, stored
 
 __all__ = [
@@ -34,6 +37,7 @@ __all__ = [
     "evaluate_flow",
     "evaluate_layer",
     "evaluate_size",
+    "fields",
     "layers",
     "log_prior",
     "param_shape",
@@ -199,7 +203,13 @@ class _Walk:
             match step.op:
                 case ir.Use() as use:
                     callee = self.program.definitions[use.definition]
-                    self.definition(callee, bind(callee, self.dims, dict(use.args), env), path + ".")
+                    inner = bind(callee, self.dims, dict(use.args), env)
+                    if use.inverted and isinstance(callee, ir.Layer):
+                        weights = Weights(callee, inner, self.raw, path + ".")
+                        self.value = undo(partial(apply_weights, weights), self.value)
+                        self._leave(path)
+                    else:
+                        self.definition(callee, inner, path + ".")
                 case ir.Repeat(count=count, steps=inner):
                     for copy in range(evaluate_size(count, env.sizes)):
                         self.steps(inner, env, prefix, (*copies, copy))
@@ -229,6 +239,10 @@ class _Walk:
                     part = [self.value[k] for k in gone]
                     self.value = [self.value[k] for k in kept]
                     self.left = self.left + (part if prior is None else self.normal(prior, part, env, path))
+                    self._leave(path)
+                case ir.Ode() as flow:
+                    weights = Weights(flow.field.net, bind_net(flow.field, env), self.raw, f"{path}{FIELD}")
+                    self.value = integrated(weights, self.value, flow.until, self.watch)
                     self._leave(path)
                 case ir.Dequantize() | ir.Prior() | ir.Classify():
                     pass  # outside the bijection

@@ -8,11 +8,14 @@ below it what the form needs there:
 * lower, upper, unit_lower, unit_upper: A is that triangle of r.
 * householder: as qr, with R the diagonal alone.
 * raw: A = r.
+* dominant: as householder, at the anchor of a kernel whose other taps are scaled: `subdued`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+
+from mintdsl.core.interpret_norms import ROUNDED_UP, schatten
 
 Matrix = list[list[float]]
 
@@ -30,7 +33,7 @@ def factored(form: str, raw: Matrix, diagonal: Sequence[float], order: Sequence[
             return [product[k] for k in order]
         case "qr":
             return _reflected(raw, above)
-        case "householder":
+        case "householder" | "dominant":
             return _reflected(raw, [[diagonal[i] if j == i else 0.0 for j in range(n)] for i in range(n)])
         case "lower" | "unit_lower":
             return [[raw[i][j] if j < i else diagonal[i] if j == i else 0.0 for j in range(n)] for i in range(n)]
@@ -38,6 +41,12 @@ def factored(form: str, raw: Matrix, diagonal: Sequence[float], order: Sequence[
             return above
         case _:
             raise ValueError(f"the parametrisation `{form}` of a determinant has no meaning in this version")
+
+
+def subdued(taps: Sequence[Matrix]) -> float:
+    """What multiplies the taps beside the anchor of a `dominant` kernel: their norms then add up to 1/2 at most."""
+    total = sum(ROUNDED_UP * schatten([[complex(v) for v in row] for row in tap]) for tap in taps if any(map(any, tap)))
+    return 1.0 if total <= 0.5 else 0.5 / total
 
 
 def _reflected(raw: Matrix, matrix: Matrix) -> Matrix:

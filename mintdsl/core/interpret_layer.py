@@ -14,9 +14,10 @@ from typing import TypeAlias, assert_never
 
 from mintdsl.core import ir, walks
 from mintdsl.core.activations import ACTIVATIONS, Activation
-from mintdsl.core.dual import Dual, chain, combine, constant, divide, multiply
+from mintdsl.core.dual import Dual, chain, combine, constant, divide, multiply, variables
 from mintdsl.core.interpret_bends import bent
 from mintdsl.core.interpret_env import BoundAct, Env, evaluate_size
+from mintdsl.core.interpret_exponential import exponential
 from mintdsl.core.interpret_extern import stand_in
 from mintdsl.core.interpret_moves import sources
 from mintdsl.core.interpret_weights import Member, Raw, Weights, channel_of
@@ -121,6 +122,12 @@ class _Formula:
                 return self.lets[(node.name, _member(node.indices, at))]
             case ir.Linear():
                 return self._linear(node, self.expr(node.arg, at), _member(node.indices, at))
+            case ir.Exponential(param=name, arg=arg, span=span):
+                value, size = self.expr(arg, at), prod(self.env.shape(self.weights_at().layer.param(name).source))
+                value = value * size if len(value) == 1 else value
+                images = self._linear(ir.Linear(name, (), arg, span), variables([0.0] * size), ())
+                matrix = exponential([dual.row(size) for dual in images])
+                return [combine(zip(row, value, strict=True)) for row in matrix]
             case ir.Apply():
                 return activate(BoundAct(node.act, self.env), self.expr(node.arg, at), self.watch)
             case ir.Neg():
@@ -346,7 +353,7 @@ def _convolve(
 ) -> Tensor:
     """y[o, h, w] = sum of kernel[o, i, u, v] x[i, h + (u - row) down, w + (v - column) right], x zero outside.
 
-    (row, column) = centre, (down, right) the dilation.
+    (row, column) = centre, (down, right) the dilation. With a circular boundary x goes on with its other side instead.
     """
     channels, height, width = source
     size, (down, right) = conv.size, conv.dilation
@@ -360,9 +367,9 @@ def _convolve(
     ]
     return [
         combine(
-            (weight, x[(i * height + h + dh) * width + w + dw])
+            (weight, x[(i * height + (h + dh) % height) * width + (w + dw) % width])
             for weight, i, dh, dw in taps[o]
-            if 0 <= h + dh < height and 0 <= w + dw < width
+            if conv.circular or (0 <= h + dh < height and 0 <= w + dw < width)
         )
         for o, h, w in product(*map(range, target))
     ]

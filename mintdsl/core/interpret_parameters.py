@@ -136,6 +136,15 @@ def estimates(program: ir.Program, definition: ir.Definition, env: Env) -> list[
     return [place for place, part, _ in _parts(program, definition, env, "")[0] if isinstance(part, ir.StandardizeData)]
 
 
+FIELD = ".field."
+"""Behind the path of a continuous flow: where the keys of its field begin."""
+
+
+def fields(program: ir.Program, definition: ir.Definition, env: Env) -> list[str]:
+    """The prefix of the keys of the field of every continuous flow below a definition, in the same order."""
+    return [place for place, _, _ in _parts(program, definition, env, "")[0] if place.endswith(FIELD)]
+
+
 Part: TypeAlias = tuple[str, ir.Layer | ir.Net | ir.StandardizeData, Env]
 
 
@@ -189,6 +198,9 @@ def _uses(
                 dims = halves(dims)[0]
                 if prior is not None:
                     found += [(path_of(prefix, step, copy) + ".", prior.net, bind_net(prior, env)) for copy in copies]
+            case ir.Ode(field=field):
+                inner = bind_net(field, env)
+                found += [(path_of(prefix, step, copy) + FIELD, field.net, inner) for copy in copies]
             case ir.Logit() | ir.Standardize() | ir.Dequantize() | ir.Prior() | ir.Classify():
                 pass
             case other:

@@ -15,7 +15,7 @@ from typing import TypeAlias, assert_never
 from mintdsl.core import ir
 from mintdsl.core.constraints import Parametrisation, kept_by
 from mintdsl.core.interpret_env import Argument, Env, bind, bind_layer, bind_net, evaluate_size, symbols
-from mintdsl.core.interpret_factors import factored
+from mintdsl.core.interpret_factors import factored, subdued
 from mintdsl.core.interpret_masks import between, differences
 from mintdsl.core.interpret_norms import limited
 from mintdsl.core.live import anchor
@@ -222,7 +222,12 @@ class Weights:
         diagonal = [sign * how.value(stored[i][i]) for i, sign in enumerate(signs)]
         shape = order_shape(self.layer, param, self.env.dims, self.env.sizes)
         order = [] if shape is None else [int(k) for k in self._slice(f"{param.name}_order", shape, member)]
-        made = list(raw)
+        made, taps = list(raw), len(raw) // (n * n)
+        if via == "dominant":
+            own = at[0][0]
+            other = [t for t in range(taps) if t != own]
+            scale = subdued([[[raw[(i * n + j) * taps + t] for j in range(n)] for i in range(n)] for t in other])
+            made = [scale * v for v in raw]
         for places, row in zip(at, factored(via, stored, diagonal, order), strict=True):
             for k, value in zip(places, row, strict=True):
                 made[k] = value

@@ -33,6 +33,7 @@ from mintdsl.core.ops import (
     Permute as Permute,
     Prior as Prior,
     Reverse as Reverse,
+    Single as Single,
     Squeeze as Squeeze,
     Standardize as Standardize,
     StandardizeData as StandardizeData,
@@ -52,6 +53,7 @@ from mintdsl.core.terms import (
     DefinedAct as DefinedAct,
     Delay as Delay,
     Direction as Direction,
+    Exponential as Exponential,
     Expr as Expr,
     Formal as Formal,
     FormalAct as FormalAct,
@@ -344,6 +346,21 @@ class FactorOut:
 
 
 @record
+class Ode:
+    """The value at `until` of the solution of dz/dt = field(z, t) that starts at t = 0 in the variable.
+
+    `method` is a solver of the registry and `tol` its tolerance of a step; the trace of the field's Jacobian is exact,
+    or estimated with `probes` draws of noise.
+    """
+
+    field: NetParam
+    method: str
+    until: float
+    tol: float
+    probes: int | None = None
+
+
+@record
 class Repeat:
     """`count` copies of the steps, each with parameters of its own."""
 
@@ -358,20 +375,7 @@ class Pair:
     steps: tuple[Step, ...]
 
 
-Op: TypeAlias = (
-    Use
-    | Moves
-    | Standardize
-    | StandardizeData
-    | Pad
-    | FactorOut
-    | Classify
-    | Logit
-    | Dequantize
-    | Repeat
-    | Pair
-    | Prior
-)
+Op: TypeAlias = Single | FactorOut | Ode | Repeat | Pair
 
 
 @record

@@ -29,10 +29,15 @@ _ALL = (
     Kind("bias", "added vector", "zeros", False, (choice("per", "channel", "element"),)),
     Kind(
         "conv",
-        "convolution with zero padding and stride 1; with a direction it is masked by the layer's order",
+        "convolution of stride 1, zeros outside; with a direction it is masked by the layer's order",
         "fan_in_uniform",
         True,
-        (choice("anchor", *ANCHORS), choice("norm", "none", "weight"), pair("dilation", 1)),
+        (
+            choice("anchor", *ANCHORS),
+            choice("norm", "none", "weight"),
+            pair("dilation", 1),
+            choice("boundary", "zero", "circular"),
+        ),
         spaces=("Image",),
         sized=True,
         directed=True,

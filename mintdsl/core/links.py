@@ -14,12 +14,16 @@ from mintdsl.core.bijections import BIJECTIONS
 from mintdsl.core.postorder import below, operands, postorder
 from mintdsl.core.walks import needed_lets
 
+APPLIED = (ir.Inline, ir.Exponential)
+"""What is undone as a whole, and stands nowhere else."""
+
 
 class Link(NamedTuple):
     """`word` is what becomes of a value v: `v + e`, `v - e`, `e - v` (word `from`), `v * e`, `v / e`, `-v` (neg).
 
     Or, word the name of a bijection (`rq_spline`), the operand with v as its argument; of a layer that is applied
-    (word `layer`), and of a map whose determinant is kept (word `det`), the operand is the application itself.
+    (word `layer`), of a map whose determinant is kept (word `det`), and of the exponential of one (word `exp`), the
+    operand is the application itself.
     """
 
     word: str
@@ -28,7 +32,7 @@ class Link(NamedTuple):
     @property
     def taken(self) -> tuple[ir.Expr, ...]:
         """The formulas that it takes from elsewhere."""
-        if self.operand is None or self.word in ("layer", "det"):
+        if self.operand is None or self.word in ("layer", "det", "exp"):
             return ()
         return operands(self.operand)[1:] if self.word in BIJECTIONS else (self.operand,)
 
@@ -72,16 +76,20 @@ def links(layer: ir.Layer, variable: str, root: ir.Expr) -> tuple[list[Link], ir
                 found.append(Link("det", node))
                 node = arg
                 continue
+            case ir.Exponential(arg=arg) if moved[id(node)]:
+                found.append(Link("exp", node))
+                node = arg
+                continue
             case _:
                 pass
         return found[::-1], node
 
 
-def beside(layer: ir.Layer, root: ir.Expr, taken: Sequence[ir.Expr]) -> ir.Inline | None:
-    """A layer that a formula applies, through lets too, and that is not one of the links `taken`."""
+def beside(layer: ir.Layer, root: ir.Expr, taken: Sequence[ir.Expr]) -> ir.Inline | ir.Exponential | None:
+    """A layer, or the exponential of a map, that a formula applies, through lets too, and not as a link of `taken`."""
     known = {id(node) for node in taken}
     formulas = (root, *(item.value for item in needed_lets(root, layer)))
-    return next((node for node in below(*formulas) if isinstance(node, ir.Inline) and id(node) not in known), None)
+    return next((node for node in below(*formulas) if isinstance(node, APPLIED) and id(node) not in known), None)
 
 
 def _reading(layer: ir.Layer, variable: str, root: ir.Expr) -> dict[int, bool]:

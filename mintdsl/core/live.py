@@ -59,9 +59,12 @@ def differences(conv: ir.Conv, direction: str) -> list[tuple[int, int]]:
 def half_plane(conv: ir.Conv) -> tuple[int, int] | None:
     """A functional of rows and columns that is positive on the differences of all taps but the anchor; None: none is.
 
-    Taps fill a rectangle, so where any functional is, one of the four diagonals is: the anchor is a corner.
+    Taps fill a rectangle, so where any functional is, one of the four diagonals is: the anchor is a corner. Of what
+    wraps around none is: pixels read each other in circles.
     """
     taps = [tap for tap in differences(conv, "lower" if conv.direction != "upper" else "upper") if tap != (0, 0)]
+    if conv.circular:
+        return None
     diagonals = ((a, b) for a in (1, -1) for b in (1, -1))
     return next(((a, b) for a, b in diagonals if all(a * dh + b * dw > 0 for dh, dw in taps)), None)
 

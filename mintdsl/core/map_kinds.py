@@ -22,7 +22,8 @@ class Conv:
     """`size` (rows, columns), `anchor` the word of the option, `direction` None when unmasked.
 
     `norm`: the weight of each output channel is a length of its own times a direction. `dilation`: how many rows and
-    columns lie between neighbouring taps.
+    columns lie between neighbouring taps. `circular`: what lies outside is the other side of the image, not zeros; it
+    has no direction, and is never set of a 1x1 kernel, which reads nothing outside.
     """
 
     size: tuple[int, int]
@@ -31,6 +32,7 @@ class Conv:
     strict: bool
     norm: bool = False
     dilation: tuple[int, int] = (1, 1)
+    circular: bool = False
 
 
 @record

@@ -99,8 +99,8 @@ def _net(item: ast.Net, run: Elaboration) -> ir.Net | None:
             if param.bound is not None and param.source != shapes[0]:
                 label = "units of one position read each other"
                 bag.error("E0701", param.bound.span, "a masked map of hidden units has no diagonal", label)
-        if isinstance(param.kind, ir.Perm) or param.factored or param.limited:
-            not_yet(bag, param.span, "`perm`, or a constraint on `det` or `lip`, in a net")
+        if isinstance(param.kind, ir.Perm) or param.factored:
+            not_yet(bag, param.span, "`perm`, or a constraint on `det`, in a net")
     for member in item.members:
         if isinstance(member, ast.Tie):
             bag.error("E0405", member.span, "a net has no ties", "it claims nothing")

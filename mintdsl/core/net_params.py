@@ -1,4 +1,4 @@
-"""Nets with places: `param n : net Cond(width = 64) from A, B to (C, D)`, and `prior = NET` of a `factor`."""
+"""Nets with places: `param n : net Cond(width = 64) from A, B to (C, D)`, `prior = NET` of a `factor`, `ode NET`."""
 
 from __future__ import annotations
 
@@ -93,6 +93,29 @@ def factor_prior(given: ast.Arg, half: ir.Shape, values: Values, resolve: Resolv
     return ir.NetParam(key, arguments, (half,), (half, half), callee)
 
 
+def ode_field(call: ast.Call, shape: ir.Shape, values: Values, resolve: Resolve) -> ir.NetParam | None:
+    """The net that makes dz/dt of z, of `shape`, and of the time, a Vec[1]."""
+    found = find_net(call, "ode", values, resolve)
+    if found is None:
+        return None
+    key, callee, arguments = found
+    counts = len(callee.inputs), len(callee.targets)
+    if counts != (2, 1):
+        values.bag.error(
+            "E0304",
+            call.span,
+            "the field of an ode makes one result, dz/dt, of two inputs, z and the time; "
+            f"`{callee.name}` has {_count(counts[0], 'input')} and {_count(counts[1], 'result')}",
+            f"`{shape}, {TIME}` to `{shape}` here",
+            also=(Label(callee.name_span, "declared here"),),
+        )
+        return None
+    if not _fits(call.span, callee, arguments, (shape, TIME, shape), values):
+        return None
+    return ir.NetParam(key, arguments, (shape, TIME), (shape,), callee)
+
+
+TIME = ir.Shape("Vec", (Nat.of(1),))
 Shapes = tuple[ir.Shape, ...]
 
 

@@ -10,11 +10,15 @@ from mintdsl.records import record
 
 @record
 class Use:
-    """A layer or flow as a step; `definition` is its key in the program, `log_det` how that is computed, if it says."""
+    """A layer or flow as a step; `definition` is its key in the program, `log_det` how that is computed, if it says.
+
+    `inverted`: a layer in its inverse direction, so the step takes z to the x with f(x) = z.
+    """
 
     definition: str
     args: tuple[tuple[str, Argument], ...]
     log_det: str = ""
+    inverted: bool = False
 
 
 class Move:
@@ -114,3 +118,5 @@ class Prior:
 
 
 Moves: TypeAlias = Squeeze | Permute | Reverse | Flatten | Patches
+Single: TypeAlias = Use | Moves | Standardize | StandardizeData | Pad | Classify | Logit | Dequantize | Prior
+"""The steps that hold neither other steps nor nets with places."""

@@ -8,6 +8,7 @@ from mintdsl import limits
 from mintdsl.core import ir
 from mintdsl.core.acts import find_init
 from mintdsl.core.bounds import bind_bound
+from mintdsl.core.constraints import CONSTRAINTS, kept_by
 from mintdsl.core.formals import find_direction
 from mintdsl.core.kinds import KINDS, Kind
 from mintdsl.core.live import half_plane
@@ -153,7 +154,18 @@ def _kind(node: ast.KindMap, values: Values) -> tuple[Kind, ir.MapKind] | None:
     dilation = _dilation(node, options["dilation"], values.bag)
     if made is None or dilation is None:
         return None
-    return info, replace(made[1], norm=norm, dilation=dilation)
+    circular = options["boundary"] == "circular" and node.size != (1, 1)
+    if circular and node.direction is not None:
+        values.bag.error(
+            "E0209",
+            node.span,
+            "`boundary = circular` and a direction: taps wrap around to the other side",
+            "pixels read each other in circles",
+            notes=("in any order some pixel then reads one that comes later, so no mask of taps makes it triangular",),
+            fixes=(Fix("leave one of them out: a circular convolution is dense, a masked one has zeros outside"),),
+        )
+        return None
+    return info, replace(made[1], norm=norm, dilation=dilation, circular=circular)
 
 
 def _dilation(node: ast.KindMap, value: OptionValue, bag: Bag) -> tuple[int, int] | None:
@@ -231,9 +243,31 @@ def _square(bound: ir.Bound | None, source: ir.Shape, target: ir.Shape, place: S
 
 def _one_sided(bound: ir.Bound | None, node: ast.KindMap, kind: ir.MapKind, bag: Bag) -> bool:
     """The determinant at the anchor of a kernel decides only where its other taps lie to one side."""
-    if bound is None or bound.quantity != "det" or not isinstance(kind, ir.Conv) or half_plane(kind) is not None:
+    if bound is None or bound.quantity != "det":
+        return True
+    if bound.via == "dominant" and not (isinstance(kind, ir.Conv) and kind.circular):
+        title, fix = "`via dominant` is for kernels with a circular boundary", Fix("write `with det != 0`")
+        bag.error("E0701", bound.span, title, "no taps wrap around here", fixes=(fix,))
+        return False
+    if not isinstance(kind, ir.Conv) or half_plane(kind) is not None:
         return True
     rows, columns = kind.size
+    if kind.circular:
+        if kept_by("det", bound.cmp, bound.via).circular:
+            return True
+        forms = [v.name for c in CONSTRAINTS if c.quantity == "det" for v in c.via if v.circular]
+        bag.error(
+            "E0701",
+            bound.span,
+            f"`det {bound.cmp} via {bound.via}` of this {rows}x{columns} kernel decides nothing: its taps wrap around",
+            "it keeps the matrix at the anchor",
+            notes=(
+                "a row kernel of two ones is singular at every even width",
+                "rule CIRCULANT: the matrix of each frequency of the image has to be regular",
+            ),
+            fixes=(Fix("write " + " or ".join(f"`with det != 0 via {form}`" for form in reversed(forms))),),
+        )
+        return False
     bag.error(
         "E0701",
         bound.span,

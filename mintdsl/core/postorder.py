@@ -30,6 +30,7 @@ def operands(expr: ir.Expr) -> tuple[ir.Expr, ...]:
             | ir.Spread()
             | ir.Pick()
             | ir.Inline()
+            | ir.Exponential()
         ):
             return (expr.arg,)
         case ir.Join():

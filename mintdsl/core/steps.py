@@ -49,7 +49,7 @@ _STEPS = (
     StepInfo("patches", "Image to Seq: each tile of n x n pixels is a token"),
     StepInfo("pad", "append zero channels: injective only"),
     StepInfo("factor", "half of the values leave for the latent", (choice("keep", "first", "second"), net("prior"))),
-    StepInfo("ode", "a continuous flow", ready=False),
+    StepInfo("ode", "the flow of dz/dt = f(z, t), by a solver: `ode NET by dopri5(until = 1, tol = 1e-5)`"),
     StepInfo("classify", "a classifier's head, a net from the last shape; last step only"),
 )
 STEPS: dict[str, StepInfo] = {s.name: s for s in _STEPS}

@@ -316,7 +316,18 @@ class Bend:
 
 
 Formula: TypeAlias = Var | Given | Scalar | Value | Linear | Apply | Neg | Binary | Sum | Ref
-Expr: TypeAlias = Formula | Join | Spread | Pick | Delay | Call | Chain | Inline | Concat | Pool | Bend
+
+
+@record
+class Exponential:
+    """`exp(W)(e)`: the exponential of a linear map that keeps the shape, applied."""
+
+    param: str
+    arg: Expr
+    span: Span = field(compare=False, repr=False)
+
+
+Expr: TypeAlias = Formula | Exponential | Join | Spread | Pick | Delay | Call | Chain | Inline | Concat | Pool | Bend
 
 
 @record

@@ -121,7 +121,7 @@ def uses(steps: Sequence[ir.Step]) -> Iterator[ir.Use | ir.Classify | ir.NetPara
         match waiting.pop().op:
             case ir.Use() | ir.Classify() as use:
                 yield use
-            case ir.FactorOut(prior=ir.NetParam() as net):
+            case ir.FactorOut(prior=ir.NetParam() as net) | ir.Ode(field=net):
                 yield net
             case ir.Repeat(steps=inner) | ir.Pair(steps=inner):
                 waiting.extend(reversed(inner))

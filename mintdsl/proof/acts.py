@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from mintdsl.core import ir
 from mintdsl.core.activations import ACTIVATIONS
 from mintdsl.core.interval import REAL, ZERO, Interval
+from mintdsl.core.nat import Nat
 from mintdsl.core.options import Option
 from mintdsl.proof.jacobian import ONTO, Fibre, Jacobian, Smooth
 from mintdsl.proof.rules.algebra import ActFacts
@@ -44,3 +46,14 @@ def defined_facts(name: str, body: Jacobian) -> ActFacts:
     values = body.range.forget().interval
     domain = REAL if image is not None else ZERO
     return ActFacts(name, slope, image if image is not None else values, values, domain, body.smooth)
+
+
+def size_of(nat: Nat) -> Interval:
+    """Sizes are at least 1, so a product of them is at least its coefficient."""
+    if nat.constant is not None:
+        return Interval(float(nat.constant), float(nat.constant))
+    if len(nat.terms) != 1 or nat.terms[0][1].top < 0:
+        return REAL
+    (_, ratio), *_ = nat.terms
+    least = ratio.top / ratio.bottom
+    return Interval(math.nextafter(least, 0.0) if ratio.bottom != 1 else least, math.inf)

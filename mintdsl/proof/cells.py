@@ -46,6 +46,17 @@ def _runs(
     return found
 
 
+def around(kept: Sequence[Tap], target: Sizes) -> tuple[Tap, ...]:
+    """The same taps where images go on with their other side: each is a shift to either end of both axes."""
+    _, height, columns = target
+    return tuple(
+        (down % height - up, right % columns - back, low, high)
+        for down, right, low, high in kept
+        for up in (0, height)
+        for back in (0, columns)
+    )
+
+
 def convolved(cells: int, kept: Sequence[Tap], inputs: int, target: Sizes, width: int) -> int:
     """The cells of `inputs` channels that a convolution with these taps reads."""
     channels, height, columns = target

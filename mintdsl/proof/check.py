@@ -20,11 +20,10 @@ from mintdsl.core.coupled import coupled
 from mintdsl.core.interval import NONNEGATIVE, REAL, ZERO, Interval, number
 from mintdsl.core.live import half_plane
 from mintdsl.core.nat import Nat
-from mintdsl.core.orders import Order
 from mintdsl.core.postorder import postorder
-from mintdsl.core.walks import moving_maps, needed_lets, variables
+from mintdsl.core.walks import expressions, moving_maps, needed_lets, variables
 from mintdsl.diagnostics.model import Bag, Diagnostic
-from mintdsl.proof.acts import defined_facts, registered_facts
+from mintdsl.proof.acts import defined_facts, registered_facts, size_of
 from mintdsl.proof.claims import Proved, blame_of, check_claim
 from mintdsl.proof.derivation import Derivation
 from mintdsl.proof.inverses import inverse_of
@@ -42,16 +41,18 @@ from mintdsl.proof.jacobian import (
     constant,
     family,
 )
-from mintdsl.proof.layer_proof import Bindings as Bindings, LayerProof as LayerProof
+from mintdsl.proof.layer_proof import Bindings as Bindings, LayerProof as LayerProof, conclusion_of
 from mintdsl.proof.links import later, links
+from mintdsl.proof.net_values import check_values
 from mintdsl.proof.orders import Working, fitting_order, resolved_order, working_order
-from mintdsl.proof.reads import Scope, alike, net_reads, positional, scope_of, standing
-from mintdsl.proof.rules import algebra, bends, modules, nets, residual
+from mintdsl.proof.reads import alike, strict_reads
+from mintdsl.proof.rules import algebra, bends, exponential, modules, nets, residual
 from mintdsl.proof.rules.algebra import ActFacts
 from mintdsl.proof.rules.apply import apply_layer, whole_chain
 from mintdsl.proof.rules.chain import composed, permuted
-from mintdsl.proof.rules.flows import Bijection, triangular
+from mintdsl.proof.rules.flows import triangular
 from mintdsl.proof.rules.parts import Part, joined, placed
+from mintdsl.proof.steepness import limited, steepness_of
 from mintdsl.proof.undefined import Undefined, divides_by_zero, no_norm
 from mintdsl.records import record, replace
 from mintdsl.source import NOWHERE, Span
@@ -70,6 +71,7 @@ def check_layer(
     parts: list[Part] = []
     try:
         fitting_order(layer, declared)
+        check_values([kind for _, kind in ir.net_params(layer)], bindings)
         if layer.split is None:
             proofs = [walk.let(item) for item in layer.lets]
             jacobian, derivation = walk.formula(layer.result)
@@ -104,7 +106,7 @@ def check_layer(
     if parts and contracting:
         bag.add(later(next(iter(contracting)), "the inverse of a residual sum in a part"))
     for name, proof in applied.items():
-        if proof.contraction is not None:
+        if proof.residual is not None:
             bag.add(later(layer.param(name).span, f"`{proof.layer.name}`, a residual sum,"))
     found = walk.working.order if walk.working.found else None
     proved = Proved(jacobian, bijection, kind, preserving, found, tuple(part.jacobian for part in parts))
@@ -112,12 +114,13 @@ def check_layer(
         failed_claim = check_claim(layer, claim, proved, blame)
         if failed_claim is not None:
             bag.add(failed_claim)
-    linked = not parts and bijection is not None and (jacobian.chain is not Chain.NONE or applied)
+    whole_links = applied or any(isinstance(node, ir.Exponential) for node in expressions(layer))
+    linked = not parts and bijection is not None and (jacobian.chain is not Chain.NONE or whole_links)
     taken = links(layer, contracting) if linked else ()
     if isinstance(taken, Diagnostic):
         bag.add(taken)
         taken = ()
-    conclusion = _conclusion(jacobian, bijection)
+    conclusion = conclusion_of(jacobian, bijection)
     rule = "JOIN" if parts else "CLASS" if bijection is None else "CHAIN" if jacobian.off == DENSE else "I-TRI"
     triangle = found is not None and jacobian.off not in (NONE, DENSE)
     note = f"in the order {found}, found from the taps" if triangle else ""
@@ -125,21 +128,10 @@ def check_layer(
     raw = [p for p in layer.params if p.bound is not None and _via(p.bound).assumed]
     stored = [f"{p.bound.quantity}({family(p.name, p.indices)}) != 0 of {layer.name}" for p in raw if p.bound]
     assumed = tuple(dict.fromkeys([*stored, *(a for proof in applied.values() for a in proof.assumptions)]))
-    acts = tuple(walk.acts.values())
-    below = tuple(applied.items())
+    acts, below = tuple(walk.acts.values()), tuple(applied.items())
     return LayerProof(
         layer, jacobian, bijection, whole, bag.sorted(), blame, working, assumed, acts, kind, tuple(parts), taken, below
     )
-
-
-def _conclusion(jacobian: Jacobian, bijection: Bijection | None) -> str:
-    match bijection:
-        case None:
-            return jacobian.describe()
-        case Bijection(codomain=Interval() as image):
-            return f"bijection of {'R^D' if image == REAL else f'R^D onto {image}^D'}"
-        case _:
-            return "injective, perhaps not onto"
 
 
 Proof = tuple[Jacobian, Derivation]
@@ -190,10 +182,13 @@ class _Walk:
                 return self._leaf("LET", node.span, jacobian)
             case ir.Linear():
                 return self._linear(node, below[0])
+            case ir.Exponential():
+                return self._exponential(node, below[0])
             case ir.Apply():
                 return self._apply(node, below[0])
             case ir.Neg():
-                return self._node("NEG", node.span, algebra.negate(below[0][0]), below)
+                result, derivation = self._node("NEG", node.span, algebra.negate(below[0][0]), below)
+                return result, replace(derivation, split=-residual.split_of(below[0][1], self.named))
             case ir.Binary():
                 return self._binary(node, below)
             case ir.Spread() | ir.Pick():
@@ -203,17 +198,14 @@ class _Walk:
                 raise AssertionError("a join is no formula of one variable")
             case ir.Bend():
                 info, (argument, *params) = BIJECTIONS[node.bijection], [fact for fact, _ in below]
-                spans = [one.span for one in node.params]
-                own = node.own if self.layer and self.layer.split is None else [False] * len(params)
-                result = bends.bend(argument, params, info, node.options, own=own, span=node.span, spans=spans)
+                own = [at and self.layer is not None and self.layer.split is None for at in node.own]
+                spans = [one.span for one in (node, *node.params)]
+                result = bends.bend(argument, params, info, node.options, own=own, spans=spans)
                 return self._node("ACT-P", node.span, result, below, f"slope in {info.slope(*node.options)}")
             case ir.Pool() | ir.Delay():
                 raise AssertionError("these stand in nets, and nothing is proved of nets")
             case ir.Call() | ir.Chain() | ir.Concat():
-                what = "concat" if isinstance(node, ir.Concat) else node.param
-                arguments, strict = [jacobian for jacobian, _ in below], self._strict(node)
-                result = nets.apply_net(arguments, name=what, span=node.span, strict=strict)
-                return self._node("NET", node.span, result, below)
+                return self._net(node, below)
             case ir.Inline():
                 return self._applied(node, below[0])
             case ir.Sum():
@@ -236,7 +228,7 @@ class _Walk:
             case float() as value:
                 return Interval(value, value)
             case Nat() as nat:
-                return _size(nat)
+                return size_of(nat)
             case str() as name:
                 bound = self.bindings.get(name)
                 return Interval(bound, bound) if isinstance(bound, float) else REAL
@@ -298,6 +290,7 @@ class _Walk:
         if direction is not None and not kind.strict:
             diagonal = self._diagonal(param, node.indices)
         fronts = half_plane(kind) if isinstance(kind, ir.Conv) else (0, 0)
+        circular = isinstance(kind, ir.Conv) and kind.circular
         result = modules.apply_map(
             argument,
             direction,
@@ -307,12 +300,15 @@ class _Walk:
             span=node.span,
             declared=param.span,
             cycle=self.working.cycle,
-            determinant=param.bound.interval if param.bound and param.factored and fronts is not None else None,
+            determinant=param.bound.interval if param.bound and param.factored and (circular or fronts) else None,
             limit=self._limit(param),
         )
         if param.factored:
             assert param.bound is not None
             kept = f"{param.bound.cmp} kept by {param.bound.via}"
+            if circular:
+                note = f"taps wrap around: a matrix for each frequency, {kept}"
+                return self._node("CIRCULANT", node.span, result, [below], note)
             if isinstance(kind, ir.Conv) and kind.size != (1, 1):
                 note = f"taps on one side of the anchor: fronts along {fronts}, det {kept} at the anchor"
                 return self._node("HALF-PLANE", node.span, result, [below], note)
@@ -324,22 +320,35 @@ class _Walk:
         rule = "BASIC" if argument == VARIABLE else "COMP"
         return self._node(rule, node.span, result, [below], f"{note}, {_why(param)}" if _why(param) else note)
 
-    def _strict(self, node: ir.Call | ir.Chain | ir.Concat) -> list[str | None]:
-        """The direction in which a result of a net reads each argument strictly, "" for none, None if not known."""
-        if isinstance(node, ir.Concat):
-            return []
+    def _exponential(self, node: ir.Exponential, below: Proof) -> Proof:
         assert self.layer is not None
-        kind, order = self.layer.param(node.param).kind, self.working.order
-        assert isinstance(kind, ir.NetParam)
-        output = node.output if isinstance(node, ir.Call) else 0
-        scope = Scope({}, order)
-        orders = {name: value for name, value in self.bindings.items() if isinstance(value, Order)}
-        own = positional(order) and not self.working.found and alike(scope_of(kind, scope, orders)[0].order, order)
-        own = own and standing(kind, output, self.layer.shape)
-        reads = net_reads(kind, scope, orders)[output]
-        ways = [next(iter(words), "") if len(words) < 2 else "*" for words in reads]
-        fits = [own and source == self.layer.shape for source in kind.sources]
-        return [w if w == "" or (fit and w not in "=*") else None for w, fit in zip(ways, fits, strict=True)]
+        param = self.layer.param(node.param)
+        name, limit = param.name, self._limit(param)
+        steep = exponential.unbounded(name, limit, node.span, param.span)
+        if steep is not None:
+            raise Undefined(steep)
+        why = exponential.not_triangular(name, node.span, param.span)
+        result = exponential.exponential(below[0], limit, why)
+        return self._node("EXP", node.span, result, [below], f"{name}: dense map, lip <= {number(limit)}")
+
+    def _net(self, node: ir.Call | ir.Chain | ir.Concat, below: Sequence[Proof]) -> Proof:
+        """A net, a chain of nets, or channels stacked."""
+        assert self.layer is not None
+        arguments = [jacobian for jacobian, _ in below]
+        steep = steepness_of(node, self.layer, self.bindings, [e.lip for e in arguments])
+        strict: list[str | None] = []
+        (lip,), name, known = steep.lips, "concat", steep.lips[0] < math.inf
+        if not isinstance(node, ir.Concat):
+            name, kind = node.param, self.layer.param(node.param).kind
+            assert isinstance(kind, ir.NetParam)
+            output = node.output if isinstance(node, ir.Call) else 0
+            order, found = self.working.order, bool(self.working.found)
+            strict = strict_reads(kind, output, self.layer.shape, order, self.bindings, found=found)
+            known = lip < math.inf or limited(kind.net)
+        result = nets.apply_net(arguments, name=name, span=node.span, strict=strict, lip=lip)
+        note = f"{name}: a net, lip <= {number(lip)}" if known else ""
+        result, derivation = self._node("NET", node.span, result, below, note)
+        return result, replace(derivation, free=steep.free if known else None)
 
     def _applied(self, node: ir.Inline, below: Proof) -> Proof:
         """A layer applied: by its own proof, and in its direction where that is one of the order at hand."""
@@ -398,37 +407,29 @@ class _Walk:
                 return self._node("MUL", node.span, result, below)
             case _:
                 if not right.range.interval.one_signed:
-                    raise Undefined(divides_by_zero(right, node.right.span))
+                    raise Undefined(divides_by_zero(right.range, node.right.span))
                 result = algebra.multiply(left, algebra.reciprocal(right), span=node.span, spans=spans, cycle=cycle)
                 return self._node("DIV", node.span, result, below)
 
     def _added(self, node: ir.Binary, total: Jacobian, below: Sequence[Proof], note: str) -> Proof:
         """A sum or difference, of this class by rule ADD: it may be residual."""
-        (left, _), (right, _) = below
-        branch = residual.branch_of(left, right)
-        if branch is None or total.off != DENSE or total.chain is not Chain.NONE:
-            return self._node("ADD", node.span, total, below, note)
-        found = residual.residual(total, left, right)
+        left, right = (residual.split_of(derivation, self.named) for _, derivation in below)
+        split = residual.of_a_term(total) if total.off == NONE else left + (-right if node.op == "-" else right)
+        found = residual.residual(total, split)
         if found is not None:
-            return self._node("RES", node.span, found, below, f"lip of the branch <= {number(branch.lip)}, less than 1")
-        derivation = below[1 if branch is right else 0][1]
-        why = residual.steep(derivation, self.named, node.span)
-        return self._node("ADD", node.span, total if why is None else replace(total, sign_why=why), below, note)
+            text = f"slopes of the terms of one coordinate in {split.own}, lip of the others <= {number(split.rest)}"
+            text = f"lip of the branch <= {number(split.rest)}, less than 1" if split.own.unit else text
+            result, derivation = self._node("RES", node.span, found, below, text)
+        else:
+            result, derivation = self._node("ADD", node.span, total, below, note)
+            if total.off == DENSE and total.chain is Chain.NONE:
+                why = residual.steep(derivation, split, self.named)
+                result = total if why is None else replace(total, sign_why=why)
+        return result, replace(derivation, fact=result, split=split)
 
 
 def _via(bound: ir.Bound) -> Parametrisation:
     return kept_by(bound.quantity, bound.cmp, bound.via)
-
-
-def _size(nat: Nat) -> Interval:
-    """Sizes are at least 1, so a product of them is at least its coefficient."""
-    if nat.constant is not None:
-        return Interval(float(nat.constant), float(nat.constant))
-    if len(nat.terms) != 1 or nat.terms[0][1].top < 0:
-        return REAL
-    (_, ratio), *_ = nat.terms
-    least = ratio.top / ratio.bottom
-    return Interval(math.nextafter(least, 0.0) if ratio.bottom != 1 else least, math.inf)
 
 
 def _why(param: ir.Param) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import inf
 
 from mintdsl.core import ir
 from mintdsl.core.claim_words import EXACT, INVERSES, LOG_DETS, at_least
@@ -68,6 +69,8 @@ def check_claim(layer: ir.Layer, claim: ir.Claim, proved: Proved, blame: Diagnos
             cause = blame
         case "inverse" if claim.word:
             cause = blame
+        case "lip" if jacobian.lip < inf:
+            cause = None  # there is a bound, and it is too large
         case "diag":
             dense_or_lost = jacobian.off == DENSE or jacobian.sign_why is not None
             cause = blame if dense_or_lost else _diagonal_cause(layer, claim, jacobian)
@@ -181,7 +184,7 @@ def flow_claim(
         case "volume_preserving" if not passage.preserving:
             why = "a step changes volume"
         case "log_det" if not at_least(LOG_DETS, log_det, claim.word):
-            why = f"the log-determinant is {LOG_DETS[log_det]}"
+            why = f"the log-determinant is {LOG_DETS[log_det]}: {passage.absent}"
         case "inverse" if not at_least(INVERSES, passage.inverse, claim.word):
             why = f"the inverse is {passage.inverse}"
         case "lip":

@@ -12,7 +12,7 @@ from enum import Enum, IntEnum
 from math import inf
 from typing import NamedTuple
 
-from mintdsl.core.interval import ONE, REAL, ZERO, Interval
+from mintdsl.core.interval import ONE, REAL, ZERO, Interval, product_above, sum_above
 from mintdsl.diagnostics.model import Diagnostic
 from mintdsl.records import record, replace
 
@@ -175,3 +175,41 @@ def settled(jacobian: Jacobian) -> Jacobian:
     if jacobian.fibre in (Fibre.IMAGE, Fibre.UNKNOWN) and (interval.lo > 0 or interval.hi < 0):
         return replace(jacobian, fibre=Fibre.ONTO, image=REAL)
     return jacobian
+
+
+@record
+class Split:
+    """An expression as h(x) + g(x): h acts on each coordinate alone, with slopes in `own`; `rest` bounds lip(g)."""
+
+    own: Interval
+    rest: float
+
+    def __add__(self, other: Split) -> Split:
+        return Split(self.own + other.own, sum_above(self.rest, other.rest))
+
+    def __neg__(self) -> Split:
+        return Split(-self.own, self.rest)
+
+    @property
+    def least(self) -> float:
+        """The least magnitude of a slope of h."""
+        return max(self.own.lo, -self.own.hi, 0.0)
+
+    @property
+    def divisor(self) -> float:
+        """The number d for which x - f(x) / d is a contraction: 1 for h(x) = x."""
+        return self.own.lo + 0.5 * (self.own.hi - self.own.lo)
+
+    @property
+    def contraction(self) -> float:
+        """A bound of the Lipschitz constant of x - f(x) / d, the divisor d."""
+        if self.own.unit:
+            return self.rest
+        inverse = Interval(self.divisor, self.divisor).reciprocal()
+        flatter = (ONE - self.own * inverse).magnitude
+        return sum_above(flatter, product_above(self.rest, inverse.magnitude))
+
+    @property
+    def bijective(self) -> bool:
+        """Whether rule RES holds of it."""
+        return self.rest < self.least and self.own.magnitude < inf and self.contraction < 1

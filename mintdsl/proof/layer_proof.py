@@ -6,14 +6,14 @@ from collections.abc import Mapping
 
 from mintdsl.core import ir
 from mintdsl.core.claim_words import CLOSED, EXACT, ITERATIVE
+from mintdsl.core.interval import REAL, Interval
 from mintdsl.core.orders import Order
 from mintdsl.diagnostics.model import Diagnostic
 from mintdsl.proof.derivation import Derivation
-from mintdsl.proof.jacobian import Chain, Jacobian
+from mintdsl.proof.jacobian import Chain, Jacobian, Split
 from mintdsl.proof.orders import Working
 from mintdsl.proof.rules.flows import Bijection
 from mintdsl.proof.rules.parts import Part
-from mintdsl.proof.rules.residual import branch_of
 from mintdsl.records import record
 
 Bindings = Mapping[str, ir.Argument]
@@ -83,18 +83,25 @@ class LayerProof:
         return self.composed or inside or bool(self.applied)
 
     @property
-    def contraction(self) -> float | None:
-        """The Lipschitz bound of the branch of a residual sum (rule RES); None where the layer has none."""
+    def residual(self) -> Split | None:
+        """The terms of a residual sum (rule RES), up to constants; None where the layer is none."""
         for node in self.derivation.nodes() if self.links else ():
             if node.rule == "RES" and node.subject == self.links[0].span:
-                left, right = (premise.fact for premise in node.premises)
-                assert left is not None and right is not None
-                branch = branch_of(left, right)
-                assert branch is not None
-                return branch.lip
+                return node.split
         return None
 
     @property
     def log_det(self) -> str:
         """The kind of the log-determinant."""
         return EXACT
+
+
+def conclusion_of(jacobian: Jacobian, bijection: Bijection | None) -> str:
+    """What is proved of a layer, in words."""
+    match bijection:
+        case None:
+            return jacobian.describe()
+        case Bijection(codomain=Interval() as image):
+            return f"bijection of {'R^D' if image == REAL else f'R^D onto {image}^D'}"
+        case _:
+            return "injective, perhaps not onto"

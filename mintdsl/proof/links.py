@@ -17,8 +17,8 @@ ACTS = ("identity", "leaky_relu")
 def links(layer: ir.Layer, residual: Collection[Span] = ()) -> tuple[ir.Expr, ...] | Diagnostic:
     """The nodes from the variable outwards, each applied to the one before; or the first without such an inverse.
 
-    The formula must be proved by rule CHAIN: of two operands one is constant, and no factor is 0; or by rule RES, at
-    the places `residual`.
+    The formula must be proved by rule CHAIN: of two operands one is constant, and no factor is 0. A sum by rule RES, at
+    the places `residual`, is the first link.
     """
     fixed: dict[str, bool] = {}
     for item in layer.lets:
@@ -26,31 +26,33 @@ def links(layer: ir.Layer, residual: Collection[Span] = ()) -> tuple[ir.Expr, ..
     found: list[ir.Expr] = []
     node = layer.result
     while not isinstance(node, ir.Var):
-        inner = _inner(layer, node, fixed, residual)
+        if node.span in residual and not isinstance(node, ir.Ref):
+            found.append(node)
+            break
+        inner = _inner(layer, node, fixed)
         if isinstance(inner, Diagnostic):
             return inner
         if not isinstance(node, ir.Ref):
             found.append(node)
         node = inner
+    stray = beside(layer, layer.result, found)
+    if stray is not None:
+        what = "the exponential of a map" if isinstance(stray, ir.Exponential) else "a layer"
+        return later(stray.span, f"{what} applied to what does not read the variable, or in a sum that reads it too,")
     if found and found[-1].span in residual:
         after = next((one for one in found[:-1] if not _shift(one, fixed)), None)
         return tuple(reversed(found)) if after is None else later(after.span, "what follows a residual sum")
-    stray = beside(layer, layer.result, found)
-    if stray is not None:
-        return later(stray.span, "a layer applied to what does not read the variable")
     return tuple(reversed(found))
 
 
-def _inner(
-    layer: ir.Layer, node: ir.Expr, fixed: Mapping[str, bool], residual: Collection[Span]
-) -> ir.Expr | Diagnostic:
+def _inner(layer: ir.Layer, node: ir.Expr, fixed: Mapping[str, bool]) -> ir.Expr | Diagnostic:
     """What a link is applied to."""
     match node:
         case ir.Ref(name=name, indices=()):
             return layer.let(name).value
         case ir.Neg(arg=arg):
             return arg
-        case ir.Inline(arg=arg):
+        case ir.Inline(arg=arg) | ir.Exponential(arg=arg):
             return arg
         case ir.Linear(param=name, arg=arg):
             kind = layer.param(name).kind
@@ -61,9 +63,6 @@ def _inner(
             return left
         case ir.Binary(op=op, left=left, right=right) if op != "/" and constant(left, fixed):
             return right
-        case ir.Binary(op="+" | "-" as op, left=left, right=right) if node.span in residual:
-            own = _shifted(layer, left, fixed) or (_shifted(layer, right, fixed) if op == "+" else None)
-            return own or later(node.span, "a residual sum whose other term is not the variable itself")
         case ir.Apply(act=act, arg=arg):
             if isinstance(act, ir.BuiltinAct) and act.name in ACTS:
                 return arg
@@ -77,18 +76,6 @@ def _shift(node: ir.Expr, fixed: Mapping[str, bool]) -> bool:
     if not isinstance(node, ir.Binary) or node.op not in "+-":
         return False
     return constant(node.right, fixed) or (node.op == "+" and constant(node.left, fixed))
-
-
-def _shifted(layer: ir.Layer, node: ir.Expr, fixed: Mapping[str, bool]) -> ir.Var | None:
-    """The variable, where a node is that up to constants."""
-    while not isinstance(node, ir.Var):
-        if isinstance(node, ir.Ref) and not node.indices:
-            node = layer.let(node.name).value
-        elif isinstance(node, ir.Binary) and _shift(node, fixed):
-            node = node.left if constant(node.right, fixed) else node.right
-        else:
-            return None
-    return node
 
 
 def later(span: Span, what: str) -> Diagnostic:

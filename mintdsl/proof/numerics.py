@@ -27,7 +27,7 @@ from mintdsl.core.links import links
 from mintdsl.core.nat import Nat
 from mintdsl.core.walks import bends, expressions
 from mintdsl.proof.check import Bindings, LayerProof, act_slope
-from mintdsl.proof.jacobian import NONE
+from mintdsl.proof.jacobian import NONE, Split
 from mintdsl.proof.prover import Prover
 from mintdsl.records import record, replace
 
@@ -152,6 +152,13 @@ def _step(prover: Prover, step: ir.Step, bindings: Bindings, sizes: Mapping[str,
             return Numerics()  # outside the bijection
         case ir.Move() | ir.Pad():
             return Numerics(steps=1)  # moves entries and adds zeros, exactly
+        case ir.Ode(field=field):
+            none = math.inf
+            why = (
+                f"how steep the flow of the field `{field.net.name}` is depends on its weights, and its inverse is "
+                "computed to solver tolerance; `mint verify` measures the round trip"
+            )
+            return Numerics(1, none, none, none, none, none, False, why, why, why)
         case ir.FactorOut():
             raise AssertionError("stands between the steps of a flow, not in a block")
         case ir.Standardize(std=std):
@@ -174,9 +181,18 @@ def _step(prover: Prover, step: ir.Step, bindings: Bindings, sizes: Mapping[str,
                 value = _number(size, sizes)
                 if value is not None and len(pattern.symbols) == 1 and pattern == Nat.symbol(*pattern.symbols):
                     known.setdefault(next(iter(pattern.symbols)), value)
-            return numerics(prover, key, prover.bindings_of(step.op, bindings), known)
+            found = numerics(prover, key, prover.bindings_of(step.op, bindings), known)
+            return _undone(found) if step.op.inverted else found
         case other:
             assert_never(other)
+
+
+def _undone(layer: Numerics) -> Numerics:
+    """A layer in its inverse direction: its bounds change places; what rounding does to the solve has none."""
+    none, why = math.inf, "a layer in its inverse direction is solved, and nothing bounds what rounding does to that"
+    return Numerics(
+        1, layer.inverse, layer.inverse, layer.lip, none, none, False, layer.why_inverse, layer.why_lip or why, why
+    )
 
 
 def _factor(op: ir.FactorOut) -> Numerics:
@@ -250,8 +266,8 @@ def layer_numerics(proof: LayerProof, bindings: Bindings, sizes: Mapping[str, in
         return _applying(proof)
     if proof.parts:
         return _coupled(layer, "dense in a part") if proof.linked else _coupling(proof)
-    if proof.contraction is not None:
-        return _residual(proof, proof.contraction)
+    if proof.residual is not None:
+        return _residual(proof, proof.residual)
     if jacobian.off != NONE:
         return _coupled(layer, "dense" if proof.composed else "triangular")
     slopes = jacobian.diag.interval
@@ -282,9 +298,9 @@ def _coupled(layer: ir.Layer, shape: str) -> Numerics:
     return Numerics(1, none, none, none, none, none, False, why, why, why)
 
 
-def _residual(proof: LayerProof, contraction: float) -> Numerics:
+def _residual(proof: LayerProof, split: Split) -> Numerics:
     """A residual sum has bounds, but in the Euclidean norm only."""
-    none, inverse = math.inf, over(1.0, math.nextafter(1.0 - contraction, 0.0))
+    none, inverse = math.inf, over(1.0, math.nextafter(split.least - split.rest, 0.0))
     why = (
         f"`{proof.layer.name}` is a residual sum: its Lipschitz constant is at most {number(proof.jacobian.lip)} and "
         f"that of its inverse at most {number(inverse)}, in the Euclidean norm only"

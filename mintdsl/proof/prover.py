@@ -6,13 +6,13 @@ once, whatever its count.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import inf
+from types import MappingProxyType
 from typing import assert_never
 
 from mintdsl.core import ir
-from mintdsl.core.claim_words import ABSENT, EXACT
+from mintdsl.core.claim_words import ABSENT
 from mintdsl.core.interval import REAL, UNIT, Interval, product_above
 from mintdsl.core.nat import Nat
 from mintdsl.core.walks import uses
@@ -20,6 +20,9 @@ from mintdsl.diagnostics.model import Bag, Diagnostic, Edit, Fix, Label, Safety
 from mintdsl.proof.check import Bindings, LayerProof, check_layer
 from mintdsl.proof.claims import flow_claim
 from mintdsl.proof.derivation import Derivation
+from mintdsl.proof.lipschitz import ode_passage
+from mintdsl.proof.net_values import check_values
+from mintdsl.proof.passages import boxes, in_words, power
 from mintdsl.proof.rules.flows import (
     IDENTITY,
     Bijection,
@@ -27,6 +30,7 @@ from mintdsl.proof.rules.flows import (
     compose,
     conditioned,
     factored,
+    inverse,
     logit,
     logit_domain,
     padding,
@@ -34,8 +38,17 @@ from mintdsl.proof.rules.flows import (
     permutation,
     scaling,
 )
+from mintdsl.proof.undefined import Undefined
 from mintdsl.records import record, replace
 from mintdsl.source import Span
+
+
+@record
+class Silent:
+    """A residual sum that a flow uses without a `log_det`: the place of the use, perhaps in an inner flow."""
+
+    place: Span
+    layer: ir.Layer
 
 
 @record
@@ -43,6 +56,7 @@ class FlowProof:
     """What is proved of a flow: one to one on `domain`; a bijection onto `codomain` unless that is None.
 
     `passage` has what holds of its steps together. `excused`: a step failed, and that was reported where it is defined.
+    `silent` has the steps without a log-det for which one can be asked, by name.
     """
 
     flow: ir.Flow
@@ -51,21 +65,17 @@ class FlowProof:
     derivation: Derivation
     diagnostics: tuple[Diagnostic, ...]
     excused: bool = False
+    silent: Mapping[str, Silent] = MappingProxyType({})
 
     @property
     def log_det(self) -> str:
         """The kind of the log-determinant."""
-        return ABSENT if self.passage.padded else EXACT
+        return ABSENT if self.passage.absent else self.passage.log_det
 
     @property
     def inverse(self) -> str:
         """The kind of the inverse: the weakest of the steps."""
         return self.passage.inverse
-
-    @property
-    def padded(self) -> bool:
-        """Whether the dimension grows, so that there is no log-det."""
-        return self.passage.padded
 
     @property
     def evaluation_only(self) -> bool:
@@ -173,7 +183,8 @@ def used_layers(definition: ir.Definition) -> list[ir.Use | ir.LayerParam]:
 @dataclass(slots=True)
 class _FlowWalk:
     """One run over the steps of a flow; `broken` once a step is not known to be one to one, `lost` tells the steps at
-    which what a claim says was lost, `left` has the passages after which a part left."""
+    which what a claim says was lost, `left` has the passages after which a part left, `silent` the steps that have no
+    log-det because none was asked for, by name."""
 
     prover: Prover
     flow: ir.Flow
@@ -183,8 +194,13 @@ class _FlowWalk:
     broken: bool = False
     lost: dict[str, Span] = field(default_factory=dict)
     left: list[Passage] = field(default_factory=list)
+    silent: dict[str, Silent] = field(default_factory=dict)
 
     def run(self) -> FlowProof:
+        try:
+            check_values([net for net in uses(self.flow.steps) if isinstance(net, ir.NetParam)], self.bindings)
+        except Undefined as undefined:
+            self.bag.add(undefined.diagnostic)
         kept, premises = self._block(self.flow.steps, IDENTITY)
         passage = factored(kept, self.left)
         if passage.why and not kept.why:
@@ -193,9 +209,11 @@ class _FlowWalk:
         if not self.broken:
             image = REAL if passage.domain is None else passage.image
             bijection = Bijection(passage.domain or REAL, image, passage.why)
-        conclusion = _conclusion(bijection)
+        conclusion = in_words(bijection)
         whole = Derivation("I-COMP", self.flow.name_span, conclusion, premises, title=f"flow {self.flow.name}")
-        proof = FlowProof(self.flow, bijection, passage, whole, (), self.excused)
+        if passage.absent and isinstance(self.flow.steps[-1].op, ir.Prior):
+            self._no_density(self.flow.steps[-1], passage)
+        proof = FlowProof(self.flow, bijection, passage, whole, (), self.excused, self.silent)
         for claim in self.flow.claims if not (self.bag.has_errors or self.excused) else ():
             failed = flow_claim(claim, bijection, passage, proof.log_det, self.lost)
             if failed is not None:
@@ -245,10 +263,10 @@ class _FlowWalk:
             case ir.Repeat(count=count, steps=steps):
                 once, inner = self._block(steps, replace(before, lip=1.0))
                 last, after, copies = before, once, 1
-                while _boxes(after) != _boxes(last) and not self.broken and copies != count.constant:
+                while boxes(after) != boxes(last) and not self.broken and copies != count.constant:
                     last, copies = after, copies + 1  # what a copy meets is settled after a few
                     after, _ = self._block(steps, after)
-                lip = product_above(before.lip, _power(once.lip, count))
+                lip = product_above(before.lip, power(once.lip, count))
                 text = f"{count} copies, proved once"
                 return replace(after, lip=lip), Derivation("REPEAT", step.span, text, inner, title=f"repeat {count}")
             case ir.Pair(steps=steps):
@@ -258,6 +276,8 @@ class _FlowWalk:
                 return after, Derivation("PAIR", step.span, text, inner, title="pair")
             case ir.Use():
                 return self._use(step, step.op, before)
+            case ir.Ode():
+                return self._ode(step, step.op, before)
             case _:
                 assert_never(step.op)
 
@@ -269,6 +289,8 @@ class _FlowWalk:
                 self.lost.setdefault("onto", span)
             if before.preserving and not after.preserving:
                 self.lost.setdefault("volume_preserving", span)
+            if (after.absent, after.log_det) != (before.absent, before.log_det):
+                self.lost.setdefault("log_det", span)
             if after.inverse != before.inverse:
                 self.lost["inverse"] = span
             return after
@@ -285,6 +307,15 @@ class _FlowWalk:
         )
         return before
 
+    def _ode(self, step: ir.Step, op: ir.Ode, before: Passage) -> tuple[Passage, Derivation]:
+        own, text = ode_passage(step, op, self.bindings)
+        title = f"ode {op.field.net.name} by {op.method}(until = {op.until:g}, tol = {op.tol:g})"
+        if isinstance(own, Diagnostic):
+            self.broken = True
+            self.bag.add(own)
+        after = before if isinstance(own, Diagnostic) else self._after(before, own, step.span)
+        return after, Derivation("ODE", step.span, text, (), title=title)
+
     def _use(self, step: ir.Step, use: ir.Use, before: Passage) -> tuple[Passage, Derivation]:
         proof = self.prover.prove(use.definition, self.prover.bindings_of(use, self.bindings))
         name = use.definition.rpartition("::")[2]
@@ -292,28 +323,60 @@ class _FlowWalk:
             self.broken = True
             self._not_invertible(step, name, proof)
             return before, Derivation("USE", step.span, "nothing is proved", (), title=name)
-        if isinstance(proof, LayerProof) and proof.contraction is not None and not use.log_det:
-            self._no_log_det(step, name, proof.layer)
-        after = self._after(before, _passage(proof, proof.bijection), step.span)
-        return after, Derivation("USE", step.span, proof.derivation.conclusion, (), title=self._title(step, use))
+        own = _passage(proof, proof.bijection)
+        if isinstance(proof, FlowProof):
+            for inner in list(proof.silent.values())[:1]:
+                self.silent[step.name] = inner
+        elif proof.residual is not None and not use.log_det:
+            own = replace(own, silent=True)
+            self.silent[step.name] = Silent(step.span, proof.layer)
+        rule, conclusion = "USE", proof.derivation.conclusion
+        if use.inverted:
+            undone = inverse(own)
+            if undone is None:
+                self.broken = True
+                self._not_onto(step, name, proof)
+                return before, Derivation("INVERSE", step.span, "nothing is proved", (), title=name)
+            own, rule, conclusion = undone, "INVERSE", in_words(Bijection(undone.domain or REAL, undone.image))
+        after = self._after(before, own, step.span)
+        return after, Derivation(rule, step.span, conclusion, (), title=self._title(step, use))
 
-    def _no_log_det(self, step: ir.Step, name: str, layer: ir.Layer) -> None:
-        end = Span(step.span.file, step.span.end, step.span.end)
+    def _not_onto(self, step: ir.Step, name: str, proof: Proof) -> None:
+        assert proof.bijection is not None
         self.bag.error(
-            "E0608",
+            "E0609",
             step.span,
-            f"`{name}` is a residual sum: a flow has to say how its log-det is computed",
-            "no `log_det` here",
-            also=(Label(layer.result.span, "its Jacobian is dense"),),
-            notes=("`exact` makes the dense Jacobian, D^2 numbers a sample: for at most 4096 elements",),
-            fixes=(Fix("write `log_det exact` behind it", (Edit(end, " log_det exact"),), Safety.UNSAFE),),
+            f"`{name}` is injective only: what it does not reach has no inverse",
+            "its inverse direction is no step",
+            notes=(f"rule INVERSE needs a layer onto a fixed box; here {proof.bijection.why_not_onto}",),
+            fixes=(Fix(f"make `{name}` onto: a slope with a positive lower bound, or affine in its own coordinate"),),
         )
+
+    def _no_density(self, prior: ir.Step, passage: Passage) -> None:
+        """A prior where there is no log-det: the steps that have none, or the step that makes the dimension grow."""
+        if passage.padded:
+            also = (Label(self.lost["log_det"], "raises the dimension: the flow is injective only"),)
+            title = "a flow that pads has no density: it takes no prior"
+            self.bag.error("E0604", prior.span, title, "no log_prob exists here", also=also)
+            return
+        for silent in dict.fromkeys(self.silent.values()):
+            place, layer = silent.place, silent.layer
+            end = Span(place.file, place.end, place.end)
+            self.bag.error(
+                "E0608",
+                place,
+                f"`{layer.name}` is a residual sum: a density needs to know how its log-det is computed",
+                "no `log_det` here",
+                also=(Label(layer.result.span, "its Jacobian is dense"), Label(prior.span, "the density")),
+                notes=("`exact` makes the dense Jacobian, D^2 numbers a sample: for at most 4096 elements",),
+                fixes=(Fix("write `log_det exact` behind it", (Edit(end, " log_det exact"),), Safety.UNSAFE),),
+            )
 
     def _title(self, step: ir.Step, use: ir.Use) -> str:
         name = use.definition.rpartition("::")[2]
         directions = [f"{k} = {v}" for k, v in use.args if isinstance(v, str)]
         sizes = [f"{k} = {v}" for k, v in use.args if isinstance(v, Nat)]
-        shown = sizes + directions
+        shown = sizes + directions + ["direction = inverse"] * use.inverted
         return f"{name}({', '.join(shown)})" if shown else name
 
     def _not_invertible(self, step: ir.Step, name: str, proof: Proof) -> None:
@@ -376,31 +439,3 @@ def _passage(proof: Proof, bijection: Bijection) -> Passage:
         why=bijection.why_not_onto,
         assumptions=proof.assumptions,
     )
-
-
-def _conclusion(bijection: Bijection | None) -> str:
-    if bijection is None:
-        return "nothing is proved"
-    if bijection.codomain is None:
-        return f"injective only: {bijection.why_not_onto}"
-    if bijection.domain == REAL and bijection.codomain == REAL:
-        return "bijection of R^D"
-    return (
-        f"bijection of {bijection.domain}^D onto {'R^D' if bijection.codomain == REAL else f'{bijection.codomain}^D'}"
-    )
-
-
-def _boxes(passage: Passage) -> tuple[Interval | None, Interval | None, Interval]:
-    return passage.domain, passage.image, passage.inside
-
-
-def _power(lip: float, count: Nat) -> float:
-    """A bound of `lip` to the power of a number of copies that may not be known."""
-    if lip == 1.0:
-        return 1.0
-    if count.constant is None or count.constant > 10_000:
-        return inf if lip > 1.0 else lip
-    total = 1.0
-    for _ in range(count.constant):
-        total = product_above(total, lip)
-    return total

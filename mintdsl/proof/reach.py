@@ -18,7 +18,7 @@ from mintdsl.core.orders import Order
 from mintdsl.core.postorder import operands
 from mintdsl.core.walks import with_applied
 from mintdsl.diagnostics.model import Diagnostic, Fix, Label, Severity
-from mintdsl.proof.stages import Append, Apply, Beyond, Copies, Leave, Move, Network, Pair, Stage, network
+from mintdsl.proof.stages import Append, Apply, Beyond, Copies, Leave, Mix, Move, Network, Pair, Stage, network
 from mintdsl.records import record
 
 MAX_COPIES = 1000
@@ -94,12 +94,21 @@ def blind_border(program: ir.Program, key: str, dims: Sizes, args: Mapping[str, 
 
 def _image(net: Network) -> tuple[Sequence[Stage], Sizes]:
     """The stages up to the last image, and its sizes; none where what follows may mix its entries."""
+    if any(map(_solved, net.stages)):
+        return (), net.outputs  # an inverse may see as far as it likes
     for place, stage in enumerate(net.stages):
         if isinstance(stage, Move) and isinstance(stage.op, (ir.Flatten, ir.Patches)):
             rest = [p for layer in _layers(net.stages[place:]) for p in layer.params]
             mixes = any(isinstance(p.kind, (ir.Conv, ir.Dense)) for p in rest)
+            mixes = mixes or any(isinstance(s, Mix) for s in _flattened(net.stages[place:]))
             return () if mixes else net.stages[:place], stage.dims
     return net.stages, net.outputs
+
+
+def _solved(stage: Stage) -> bool:
+    """Whether a layer stands in its inverse direction in a stage."""
+    inner = stage.stages if isinstance(stage, (Copies, Pair)) else ()
+    return isinstance(stage, Apply) and stage.inverted or any(map(_solved, inner))
 
 
 def _layers(stages: Sequence[Stage]) -> Iterator[ir.Layer]:
@@ -109,7 +118,7 @@ def _layers(stages: Sequence[Stage]) -> Iterator[ir.Layer]:
                 yield from with_applied(layer)
             case Copies(stages=inner) | Pair(stages=inner):
                 yield from _layers(inner)
-            case Move() | Append():
+            case Move() | Append() | Mix():
                 pass
             case Leave() | Beyond():
                 raise AssertionError("flows whose parts leave are not looked at")
@@ -127,6 +136,8 @@ def _back(stages: Sequence[Stage], window: Window) -> Window:
                 window = _moved(op, dims, window)
             case Append():
                 pass
+            case Mix():
+                window = EVERYWHERE
             case Leave() | Beyond():
                 raise AssertionError("flows whose parts leave are not looked at")
             case Pair(stages=inner):
@@ -198,8 +209,12 @@ def _reach(layer: ir.Layer, env: Env) -> Window:
                 inner, kind = of(node.arg), layer.param(node.param).kind
                 if inner is None or not isinstance(kind, ir.Conv):
                     return inner
+                if kind.circular:
+                    return EVERYWHERE
                 param = layer.param(node.param)
                 return inner.moved(_kernel(kind, env.shape(param.source)[0], env.shape(param.target)[0], layer, env))
+            case ir.Exponential():
+                return None if of(node.arg) is None else EVERYWHERE
             case ir.Apply() | ir.Neg() | ir.Pool() | ir.Delay() | ir.Spread() | ir.Pick():
                 return of(node.arg)
             case ir.Inline():

@@ -81,6 +81,30 @@ def standing(kind: ir.NetParam, output: int, data: ir.Shape) -> bool:
     return own and (target == data or target.each is not None)
 
 
+def strict_reads(
+    kind: ir.NetParam,
+    output: int,
+    shape: ir.Shape,
+    order: Order | None,
+    bindings: Mapping[str, ir.Argument],
+    *,
+    found: bool,
+) -> list[str | None]:
+    """The direction in which a result of a net in a layer on `shape` reads each argument strictly.
+
+    "" for none, None if not known. `found`: the order is not the declared one.
+    """
+    scope = Scope({}, order)
+    orders = {name: value for name, value in bindings.items() if isinstance(value, Order)}
+    own = positional(order) and not found and alike(scope_of(kind, scope, orders)[0].order, order)
+    own = own and standing(kind, output, shape)
+    ways: list[str | None] = []
+    for source, reads in zip(kind.sources, net_reads(kind, scope, orders)[output], strict=True):
+        way = next(iter(reads), "") if len(reads) < 2 else None
+        ways.append("" if way == "" else way if own and source == shape and way not in ("=", "*", None) else None)
+    return ways
+
+
 def net_reads(kind: ir.NetParam, outer: Scope, orders: Mapping[str, Order]) -> list[list[Reads]]:
     """For each result of a net, what it reads of each input; ANY where its order is not that of `outer`."""
     scope, own = scope_of(kind, outer, orders)

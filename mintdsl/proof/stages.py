@@ -16,10 +16,11 @@ from mintdsl.records import record
 
 @record
 class Apply:
-    """A layer, its formals bound in `env`."""
+    """A layer, its formals bound in `env`; `inverted` in its inverse direction."""
 
     layer: ir.Layer
     env: Env
+    inverted: bool = False
 
 
 @record
@@ -72,6 +73,13 @@ class Leave:
 
 
 @record
+class Mix:
+    """A step on a grid of sizes `dims` whose outputs see every input: a continuous flow."""
+
+    dims: Sizes
+
+
+@record
 class Beyond:
     """A stage on the cells after the first `left` ones, which left for the latent before it."""
 
@@ -95,7 +103,7 @@ class Pair:
     dims: Sizes
 
 
-Stage: TypeAlias = Apply | Move | Append | Leave | Beyond | Copies | Pair
+Stage: TypeAlias = Apply | Move | Append | Leave | Mix | Beyond | Copies | Pair
 
 
 @record
@@ -130,7 +138,7 @@ def pairs(stages: Sequence[Stage]) -> Iterator[Pair]:
                 yield from pairs(inner)
             case Beyond(stage=one):
                 yield from pairs((one,))
-            case Apply() | Move() | Append() | Leave():
+            case Apply() | Move() | Append() | Leave() | Mix():
                 pass
             case other:
                 assert_never(other)
@@ -150,7 +158,7 @@ def _unrolled(stages: Sequence[Stage]) -> Iterator[Stage]:
             case Beyond(left=left, stage=one):
                 for inside in _unrolled((one,)):
                     yield Beyond(left, inside)
-            case Apply() | Move() | Append() | Leave() | Pair():
+            case Apply() | Move() | Append() | Leave() | Mix() | Pair():
                 yield stage
             case other:
                 assert_never(other)
@@ -167,7 +175,7 @@ def entered_from(stage: Stage, cell: int) -> int:
             return leaving(stage)[cell]
         case Beyond(left=left, stage=inner):
             return cell if cell < left else left + entered_from(inner, cell - left)
-        case Apply() | Copies() | Pair():
+        case Apply() | Mix() | Copies() | Pair():
             return cell
         case other:
             assert_never(other)
@@ -180,7 +188,7 @@ def behind(stage: Stage, dims: Sizes) -> Sizes:
             return stage.result
         case Beyond(left=left, stage=inner):
             return (left + prod(behind(inner, (dims[0] - left,))),)
-        case Apply() | Copies() | Pair():
+        case Apply() | Mix() | Copies() | Pair():
             return dims
         case other:
             assert_never(other)
@@ -225,10 +233,10 @@ class _Build:
         """Note the grids that are met."""
         self.largest = max([self.largest, *map(prod, grids)])
 
-    def apply(self, layer: ir.Layer, env: Env) -> Apply:
+    def apply(self, layer: ir.Layer, env: Env, inverted: bool = False) -> Apply:
         """A layer and the grids inside it."""
         self.enter(*(env.shape(s) for p in layer.params for s in (p.source, p.target)))
-        return Apply(layer, env)
+        return Apply(layer, env, inverted)
 
     def flow(self, steps: Sequence[ir.Step], env: Env, dims: Sizes) -> tuple[tuple[Stage, ...], Sizes]:
         """The stages of a whole flow; after a part left, all cells stand in a row, those that left first."""
@@ -250,11 +258,11 @@ class _Build:
         found: list[Stage] = []
         for step in steps:
             match step.op:
-                case ir.Use(definition=key, args=args):
+                case ir.Use(definition=key, args=args, inverted=inverted):
                     callee = self.program.definitions[key]
                     inner = bind(callee, dims, dict(args), env)
                     if isinstance(callee, ir.Layer):
-                        found.append(self.apply(callee, inner))
+                        found.append(self.apply(callee, inner, inverted))
                     else:
                         more, dims = self.steps(callee.steps, inner, dims)
                         found += more
@@ -275,6 +283,8 @@ class _Build:
                     dims = append.result
                 case ir.Logit() | ir.Standardize() | ir.StandardizeData():
                     pass  # elementwise
+                case ir.Ode():
+                    found.append(Mix(dims))
                 case ir.Dequantize() | ir.Prior() | ir.Classify():
                     pass  # outside the bijection
                 case ir.FactorOut():

@@ -26,13 +26,14 @@ from mintdsl.core.live import half_plane
 from mintdsl.core.nat import Nat
 from mintdsl.core.orders import ORDERS, Order
 from mintdsl.core.places import part_places
-from mintdsl.proof.cells import convolved, lanes, mixed, moved, taps
+from mintdsl.proof.cells import around, convolved, lanes, mixed, moved, taps
 from mintdsl.proof.stages import (
     Append,
     Apply,
     Beyond,
     Copies,
     Leave,
+    Mix,
     Move,
     Network,
     Pair,
@@ -165,8 +166,10 @@ def _back(stages: Sequence[Stage], cells: int, width: int) -> int:
     """The cells in front of the stages that those behind them can see."""
     for stage in reversed(stages):
         match stage:
-            case Apply(layer=layer, env=env):
+            case Apply(layer=layer, env=env, inverted=False):
                 cells = _through(layer, env, cells, width)
+            case Apply(layer=layer, env=env):
+                cells = _undone(layer, env, cells, width)
             case Move():
                 cells = moved(cells, sources(stage), width // 8)
             case Append(dims=dims):
@@ -177,6 +180,8 @@ def _back(stages: Sequence[Stage], cells: int, width: int) -> int:
                     gone = cells & (1 << size * width) - 1
                     cells |= everywhere(together(gone, size, width), size, width) << size * width
                 cells = moved(cells, leaving(stage), width // 8)
+            case Mix(dims=dims):
+                cells = everywhere(together(cells, prod(dims), width), prod(dims), width)
             case Beyond(left=left, stage=one):
                 low = left * width
                 cells = cells & ((1 << low) - 1) | _back((one,), cells >> low, width) << low
@@ -218,6 +223,14 @@ def _through(layer: ir.Layer, env: Env, cells: int, width: int) -> int:
     return inputs
 
 
+def _undone(layer: ir.Layer, env: Env, cells: int, width: int) -> int:
+    """The cells that the inverse of a layer can see: J^-1 is a polynomial in J, so what many layers in a row would."""
+    before = -1
+    while cells != before:
+        before, cells = cells, cells | _through(layer, env, cells, width)
+    return cells
+
+
 @record
 class _Formula:
     """One way back through a layer; `wanted` collects the cells of each let that its uses need."""
@@ -243,6 +256,11 @@ class _Formula:
                     self.wanted[name] |= at
                 case ir.Linear():
                     stack.append((node.arg, self.read(self.layer.param(node.param), at)))
+                case ir.Exponential():  # a series of M, M M, ...
+                    before = 0
+                    while at != before:
+                        before, at = at, at | self.read(self.layer.param(node.param), at)
+                    stack.append((node.arg, at))
                 case ir.Apply() | ir.Neg():
                     stack.append((node.arg, at))
                 case ir.Sum():
@@ -329,6 +347,7 @@ class _Formula:
                 return moved(cells, sources(Move(ir.Permute(axis, seed), source)), self.width // 8)
             case ir.Conv() as conv:
                 kept = taps(conv, target[0], source[0], *self.order(conv, param))
+                kept = around(kept, target) if conv.circular else kept
                 return convolved(cells, kept, source[0], target, self.width)
             case ir.Dense() as dense:
                 if len(source) != 1:

@@ -9,7 +9,6 @@ from math import inf
 
 from mintdsl.core.interval import Interval
 from mintdsl.diagnostics.model import Diagnostic, Fix, Label
-from mintdsl.proof.jacobian import Jacobian
 from mintdsl.source import Span
 
 
@@ -52,11 +51,12 @@ def no_norm(name: str, limit: float, span: Span) -> Diagnostic:
     )
 
 
-def divides_by_zero(right: Jacobian, span: Span) -> Diagnostic:
+def divides_by_zero(right: object, span: Span) -> Diagnostic:
+    """A divisor with values in `right`, one of which is 0."""
     return Diagnostic(
         "E0411",
         "the divisor may be 0",
-        (Label(span, f"values in {right.range}", primary=True),),
+        (Label(span, f"values in {right}", primary=True),),
         ("rule DIV needs a divisor of one sign that is never 0",),
         (Fix("make it positive: `with diag > 0` on a scale, `exp(...)` around an expression"),),
     )

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from mintdsl.runtime.circulant import spectrum
 from mintdsl.runtime.families import diagonal_of
 from mintdsl.runtime.parametrise import readable
 from mintdsl.runtime.protocols import AssumingLike
@@ -21,7 +22,8 @@ from mintdsl.runtime.protocols import AssumingLike
 class AssumptionError(ValueError):
     """A number that a proof assumes to be finite and not 0 is not. Carries its facts as fields; pickles.
 
-    `what` is diag, or det, whose number is the least singular value over the largest.
+    `what` is diag, or det, whose number is the least singular value over the largest; of a circular kernel `element` is
+    the frequency (rows, columns).
     """
 
     def __init__(
@@ -43,6 +45,14 @@ class DetAt(NamedTuple):
 
     row: int
     column: int
+
+
+class CircularDet(NamedTuple):
+    """In the place of a tap: what is assumed is the determinant of a circular kernel at every frequency of an image."""
+
+    anchor: tuple[int, int]
+    dilation: tuple[int, int]
+    image: tuple[int, int]
 
 
 def assume_nonzero(layer: str, parameter: str, diagonal: Tensor, which: str = "stored", what: str = "diag") -> None:
@@ -75,14 +85,26 @@ def regularity(value: Tensor, tap: tuple[int, ...] = (0, 0)) -> Tensor:
     return torch.where(finite, ratio, math.nan)
 
 
+def circular_regularity(value: Tensor, at: CircularDet) -> Tensor:
+    """The same of a circular kernel, at each frequency [H, W // 2 + 1], over the largest singular value of them all."""
+    kernel = value.detach().double()
+    finite = torch.isfinite(kernel).all()
+    sizes = torch.linalg.svdvals(spectrum(torch.where(finite, kernel, 0.0), *at))
+    ratio = sizes[..., -1] / sizes[..., 0].amax().clamp(min=torch.finfo(torch.float64).tiny)
+    ratio = torch.where(ratio > kernel[0].numel() * torch.finfo(value.dtype).eps, ratio, 0.0)
+    return torch.where(finite, ratio, math.nan)
+
+
 def word_of(tap: tuple[int, ...] | str | None) -> str:
     """What is assumed not to be 0: the determinant, or the diagonal at this tap."""
-    return "det" if isinstance(tap, str | DetAt) else "diag"
+    return "det" if isinstance(tap, str | DetAt | CircularDet) else "diag"
 
 
 def diagonal_at(value: Tensor, tap: tuple[int, ...] | str | None) -> Tensor:
     """The diagonal of a parameter: of a kernel at its anchor `tap`, of a matrix (), or the value itself (None); for
-    "det", or a DetAt, how far from singular it is."""
+    "det", a DetAt or a CircularDet, how far from singular it is."""
+    if isinstance(tap, CircularDet):
+        return circular_regularity(value, tap)
     if isinstance(tap, DetAt):
         return regularity(value, tap)
     if isinstance(tap, str):

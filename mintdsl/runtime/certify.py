@@ -7,6 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from mintdsl.runtime.layer import effective_value
 from mintdsl.runtime.norms import conv_norm_above, matrix_norm_above
 
 
@@ -52,7 +53,7 @@ def certified_norms(module: nn.Module) -> list[CertifiedNorm]:
     for path, layer in module.named_modules():
         limits: dict[str, tuple[float, tuple[int, ...], tuple[int, ...]]] = getattr(layer, "limits", {})
         for name, (limit, size, tap) in limits.items():
-            value = layer.effective(name).detach()
+            value = effective_value(layer, name).detach()
             maps = value.reshape(-1, *value.shape[-4 if size else -2 :])
             upper = conv_norm_above(maps, size) if len(size) == 2 else matrix_norm_above(maps)
             lower = max(norm_below(one, size, tap) for one in maps)

@@ -5,7 +5,7 @@ below it what the form needs there:
 
 plu: A = P L U, L with 1 on its diagonal; row order[k] of L U is row k of A. qr: A = Q U, Q of the reflections at the
 vectors below the diagonal, which have 1 on it. householder: A = Q D, D the diagonal. lower, upper, unit_lower,
-unit_upper: that triangle. raw: A itself.
+unit_upper: that triangle. raw: A itself. dominant: as householder, of a kernel that is multiplied out (`circulant.py`).
 
 The product is formed only to show it: each factor is regular in floating point, which a rounded product need not be.
 """
@@ -146,7 +146,7 @@ def dense_factors(form: str, weight: Tensor, order: Tensor | None = None, tap: t
     elif form in ("lower", "unit_lower"):
         product = torch.tril(stored)
     else:
-        product = stored if form == "raw" else torch.triu(stored)
+        product = stored if form in ("raw", "dominant") else torch.triu(stored)
     return with_matrix(weight, product, tap)
 
 
@@ -172,6 +172,7 @@ def factorise(form: str, value: Tensor, tap: tuple[int, ...] = (0, 0)) -> tuple[
     Pivots nearer to 0 than 2^-19 are moved there and what the form cannot hold is left out, so that any finite value
     can be stored as an initial one. In float64 inside. `stored` has raw numbers on its diagonal.
     """
+    form = "householder" if form == "dominant" else form
     given = matrix_of(value, tap).detach()
     a = given.double()
     n = a.shape[-1]
@@ -223,5 +224,6 @@ def refuse_matrix(name: str, form: str, value: Tensor, got: Tensor) -> None:
         "unit_lower": "lower triangular matrices with 1 on the diagonal",
         "unit_upper": "upper triangular matrices with 1 on the diagonal",
         "householder": "orthogonal matrices",
+        "dominant": "kernels whose other taps have norms of at most 1/2 in sum, and orthogonal matrices",
     }
     raise ValueError(f"{name} cannot hold this value: `via {form}` holds {holds[form]}{place} (off by {off:.3g})")

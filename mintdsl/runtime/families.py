@@ -15,8 +15,9 @@ def family_conv(
     inputs: int = 0,
     shared: int = 0,
     dilation: tuple[int, int] = (1, 1),
+    circular: bool = False,
 ) -> Tensor:
-    """Zero-padded convolutions of stride 1, summed over the last `inputs` index axes.
+    """Zero-padded convolutions of stride 1, or circular ones, summed over the last `inputs` index axes.
 
     x [B, *rest, *shared, *inputs, I, H, W] and weight [*shared, *outputs, *inputs, O, I, kh, kw] give
     [B, *rest, *shared, *outputs, O, H, W]: summed families become input channels, free ones output channels, shared
@@ -35,13 +36,23 @@ def family_conv(
     folded = x.reshape(-1, math.prod(groups) * kernel.shape[1], *x.shape[-2:])
     (top, left), (down, right) = anchor, dilation
     above, before = top * down, left * right
-    if rows == 2 * top + 1 and columns == 2 * left + 1:
+    if circular:
+        down_to, right_to = (rows - 1 - top) * down, (columns - 1 - left) * right
+        wrapped = wrap_around(wrap_around(folded, -2, above, down_to), -1, before, right_to)
+        y = nn.functional.conv2d(wrapped, kernel, dilation=dilation, groups=math.prod(groups))
+    elif rows == 2 * top + 1 and columns == 2 * left + 1:
         y = nn.functional.conv2d(folded, kernel, padding=(above, before), dilation=dilation, groups=math.prod(groups))
     else:
         around = (before, (columns - 1 - left) * right, above, (rows - 1 - top) * down)
         padded = nn.functional.pad(folded, around)
         y = nn.functional.conv2d(padded, kernel, dilation=dilation, groups=math.prod(groups))
     return y.reshape(x.shape[0], *rest, *groups, *free, out_channels, *x.shape[-2:])
+
+
+def wrap_around(x: Tensor, axis: int, before: int, after: int) -> Tensor:
+    """x with so many places of an axis set before and after it, each from the other side, however often that wraps."""
+    places = torch.arange(-before, x.shape[axis] + after, device=x.device).remainder(x.shape[axis])
+    return x.index_select(axis, places)
 
 
 def family_linear(x: Tensor, weight: Tensor, inputs: int = 0, shared: int = 0) -> Tensor:

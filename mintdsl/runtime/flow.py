@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution, Transform, TransformedDistribution, constraints
+from torch.utils.hooks import RemovableHandle
 
 from mintdsl.runtime.layer import narrowed_by_autocast
 from mintdsl.runtime.protocols import FlowLike, MapLike
@@ -110,23 +111,33 @@ def flow_sample_and_log_prob(
     return x, flow_log_prob(model, x, context)
 
 
-def trace_flow(model: nn.Module, x: Tensor, context: Tensor | None = None) -> list[tuple[str, Tensor, Tensor]]:
-    """(path, output, log_det) of every layer and inner flow, in the order of evaluation."""
-    found: list[tuple[str, Tensor, Tensor]] = []
-    hooks = []
-    for path, module in model.named_modules():
-        if path and hasattr(module, "event_shape") and hasattr(module, "inverse"):  # nets are no steps
-
-            def note(m: nn.Module, _: object, out: tuple[Tensor, Tensor], path: str = path) -> None:
-                found.append((path, out[0], out[1]))
-
-            hooks.append(module.register_forward_hook(note))
+def trace_flow(model: nn.Module, x: Tensor, context: Tensor | None = None) -> list[tuple[str, Tensor, Tensor | None]]:
+    """(path, output, log_det) of every layer and inner flow, in the order of evaluation; None where there is none."""
+    found: list[tuple[str, Tensor, Tensor | None]] = []
+    watched = [(p, m) for p, m in model.named_modules() if p and hasattr(m, "event_shape") and hasattr(m, "inverse")]
+    hooks = [watch(module, path, found) for path, module in watched]  # nets are no steps
     try:
         model(x, context)
     finally:
-        for hook in hooks:
+        for hook, (_, module) in zip(hooks, watched, strict=True):
             hook.remove()
+            del module.inverse
     return found
+
+
+def watch(module: nn.Module, path: str, found: list[tuple[str, Tensor, Tensor | None]]) -> RemovableHandle:
+    """Add to `found` what a step gives: a layer in its inverse direction is called by its method `inverse`."""
+    solve = getattr(module, "inverse")  # noqa: B009
+
+    def note(out: tuple[Tensor, Tensor | None]) -> tuple[Tensor, Tensor | None]:
+        found.append((path, *out))
+        return out
+
+    def solved(*args: Tensor, **options: object) -> tuple[Tensor, Tensor | None]:
+        return note(solve(*args, **options))
+
+    setattr(module, "inverse", solved)  # noqa: B010
+    return module.register_forward_hook(lambda _module, _args, out: note(out))
 
 
 def name_paths(model: nn.Module) -> None:

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.grad import conv2d_weight
 
+from mintdsl.runtime.factors import exactly
 from mintdsl.runtime.schedule import front_functional
 
 
@@ -59,7 +60,7 @@ def solve_fronts(
     that are not 0 lie in no open half plane; with `every`, taps that are 0 count too, and the numbers decide nothing.
     """
     wide = torch.promote_types(z.dtype, torch.float32)
-    with torch.autocast(z.device.type, enabled=False):
+    with exactly(z):
         x: Tensor = FrontSolve.apply(z.to(wide), kernel.to(wide), anchor, dilation, every)  # type: ignore[no-untyped-call]
     return x.to(z.dtype)
 
@@ -93,7 +94,7 @@ def kernel_gradient(x: Tensor, g: Tensor, kernel: Tensor, anchor: tuple[int, int
     """The sum over pixels of g [B, C, H, W] at what a tap writes times x [B, C, H, W] at what it reads, as kernel."""
     (top, left), (rows, columns), (down, across) = anchor, kernel.shape[2:], dilation
     around = (left * across, (columns - 1 - left) * across, top * down, (rows - 1 - top) * down)
-    with torch.autocast(g.device.type, enabled=False):
+    with exactly(g):
         padded = nn.functional.pad(x, around)
         found: Tensor = conv2d_weight(padded, kernel.shape, g, dilation=dilation)  # type: ignore[no-untyped-call]
     return found

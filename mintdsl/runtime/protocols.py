@@ -38,12 +38,14 @@ class LayerLike(Protocol):
 
 
 class ResidualLike(Protocol):
-    """A layer f(x) = x + g(x); `contraction` bounds the Lipschitz constant of g."""
+    """A residual sum f; `contraction` bounds the Lipschitz constant of x - f(x) / divisor; `log_det` is its kind."""
 
     event_shape: tuple[int, ...]
     context_shape: tuple[int, ...] | None
     path: str
     contraction: float
+    divisor: float
+    log_det: str
     last_inverse: InverseInfo | None
 
     def value(self, x: Tensor, w: tuple[Tensor, ...]) -> Tensor: ...

@@ -1,9 +1,10 @@
-"""Layers x + g(x) whose branch g is a contraction: their Jacobian, and their inverse by Banach's fixed-point theorem.
+"""Residual sums f: their Jacobian, and their inverse by Banach's fixed-point theorem.
 
-For lip(g) <= L < 1 the iteration x <- x - (f(x) - z) = z - g(x) converges from everywhere, and after n steps the
-residual f(x) - z is at most L^n times the first one, in the 2-norm. The error of x is at most 1 / (1 - L) times the
-residual. Rounding: in float32 f is a step function, so the residual does not fall below about its rounding; samples
-that miss the tolerance there go on in float64.
+Where lip(x - f(x) / d) <= L < 1 the iteration x <- x - (f(x) - z) / d converges from everywhere, and after n steps the
+residual f(x) - z is at most L^n times the first one, in the 2-norm. The error of x is at most 1 / (|d| (1 - L)) times
+the residual. For f(x) = x + g(x), d = 1 and L = lip(g), a step is x <- z - g(x). Rounding: in float32 f is a step
+function, so the residual does not fall below about its rounding; samples that miss the tolerance there go on in
+float64.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import math
 import torch
 from torch import Tensor
 
+from mintdsl.runtime.batch import unflatten_batch
 from mintdsl.runtime.chain import no_log_det
 from mintdsl.runtime.factors import exactly
 from mintdsl.runtime.implicit import implicit_gradient
@@ -32,8 +34,30 @@ from mintdsl.runtime.protocols import ResidualLike
 DENSE_LIMIT = 4096
 
 
+def kind_of_log_det(word: str) -> str:
+    """How a layer computes its log-det: "exact", or "none" where forward and inverse give None for it."""
+    if word not in ("exact", "none"):
+        raise ValueError(f'log_det is "exact" or "none", not {word!r}')
+    return word
+
+
+def log_det_of_use(layer: ResidualLike, x: Tensor, w: tuple[Tensor, ...], given: int, zero: Tensor) -> Tensor | None:
+    """log det [B] of the Jacobian at x as the use asks for it, in the dtype of `zero`; None where it asks for none."""
+    return dense_log_det(layer, x, w, given).to(zero.dtype) if layer.log_det == "exact" else None
+
+
+def with_lead(log_det: Tensor | None, lead: tuple[int, ...]) -> Tensor | None:
+    """A log-det [B], if there is one, with its leading dimensions."""
+    return None if log_det is None else unflatten_batch(log_det, lead)
+
+
+def negative(log_det: Tensor | None) -> Tensor | None:
+    """-log det, if there is one."""
+    return None if log_det is None else -log_det
+
+
 def dense_log_det(layer: ResidualLike, x: Tensor, w: tuple[Tensor, ...], given: int) -> Tensor:
-    """log det [B] of the dense Jacobian at x [B, *event], which is positive; the last `given` of w has a batch axis.
+    """log |det| [B] of the dense Jacobian at x [B, *event]; the last `given` of w has a batch axis.
 
     It takes D^2 numbers a sample and D^3 operations: ValueError for more than 4096 elements.
     """
@@ -56,12 +80,15 @@ def dense_log_det(layer: ResidualLike, x: Tensor, w: tuple[Tensor, ...], given: 
     return log_det
 
 
-def residual_forward(layer: ResidualLike, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """f(x) and log det of its Jacobian [B]. Never in 16 bits under autocast: rounded weights are no contraction."""
+def residual_forward(layer: ResidualLike, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+    """f(x) and log det of its Jacobian [B], if asked for.
+
+    Never in 16 bits under autocast: rounded weights are no contraction.
+    """
     zero, given = no_log_det(x), 0 if context is None else 1
     with exactly(x):
         w, x = wide_weights(layer, x, context)
-        return layer.value(x, w), dense_log_det(layer, x, w, given).to(zero.dtype)
+        return layer.value(x, w), log_det_of_use(layer, x, w, given, zero)
 
 
 def wide_weights(layer: ResidualLike, x: Tensor, context: Tensor | None) -> tuple[tuple[Tensor, ...], Tensor]:
@@ -73,7 +100,7 @@ def wide_weights(layer: ResidualLike, x: Tensor, context: Tensor | None) -> tupl
 
 
 def residual_map(layer: ResidualLike, w: tuple[Tensor, ...]) -> TriangularMap:
-    """The layer as the solvers see it, with ones for the diagonal: their steps are those of Banach."""
+    """The layer as the solvers see it, its divisor for the diagonal: their steps are those of Banach."""
 
     def promote(dtype: torch.dtype) -> TriangularMap:
         return residual_map(layer, tuple(t.to(dtype) for t in w))
@@ -83,7 +110,7 @@ def residual_map(layer: ResidualLike, w: tuple[Tensor, ...]) -> TriangularMap:
         return residual_map(layer, (*w[:batched], *(t[index] for t in w[batched:])))
 
     return TriangularMap(
-        value=lambda x: (layer.value(x, w), torch.ones_like(x)),
+        value=lambda x: (layer.value(x, w), torch.full_like(x, layer.divisor)),
         rests=lambda x: (),
         fibre=lambda s, rests: (s, torch.ones_like(s)),
         slope_bound=lambda: None,
@@ -100,25 +127,27 @@ def banach_steps(contraction: float, first: float, goal: float) -> int:
 
 
 def banach_step(part: TriangularMap, x: Tensor, y: Tensor, slope: Tensor, goal: Tensor, count: int) -> Tensor:
-    """x - (f(x) - z)."""
-    return x - (y - goal)
+    """x - (f(x) - z) / divisor."""
+    return x - (y - goal) / slope
 
 
 @torch.no_grad()
 def banach(
-    f: TriangularMap, z: Tensor, contraction: float, name: str, tol: float | None, max_iter: int | None
+    f: TriangularMap, z: Tensor, bounds: tuple[float, float], name: str, tol: float | None, max_iter: int | None
 ) -> tuple[Tensor, InverseInfo]:
     """x with f(x) = z [B, *event], and how it was found: max |f(x) - z| / (1 + |z|) of each sample is at most `tol`.
 
-    The iteration goes on until that is 1 - L times smaller, which bounds the error by `tol`, or the promised number of
-    steps is done. Works in the dtype of z, and in float64 for samples that miss `tol` there. Raises InversionError.
+    `bounds` are the divisor d and the contraction L. The iteration goes on until that is |d| (1 - L) times smaller,
+    which bounds the error by `tol`, or the promised number of steps is done. Works in the dtype of z, and in float64
+    for samples that miss `tol` there. Raises InversionError.
     """
     tol = (1e-11 if z.dtype == torch.float64 else 1e-5) if tol is None else tol
     finite = torch.isfinite(z)
     if not bool(finite.all()):
         sample, *place = (~finite).nonzero()[0].tolist()
         raise InversionError(name, sample, tuple(place), math.inf, tol, "no step", "z is not finite")
-    first, goal = torch.promote_types(z.dtype, torch.float32), tol * (1.0 - contraction)
+    first, (divisor, contraction) = torch.promote_types(z.dtype, torch.float32), bounds
+    goal = tol * (1.0 - contraction) * min(1.0, abs(divisor))
     search = Search(z.to(first), torch.ones_like(z), z.new_full((z.shape[0],), math.inf), torch.zeros(()), 0)
     for work in dict.fromkeys((first, torch.float64)):
         if not z.shape[0] or (work != first and bool((search.residual <= tol).all())):
@@ -145,23 +174,26 @@ def banach(
 
 def invert_residual(
     layer: ResidualLike, z: Tensor, tol: float | None, max_iter: int | None, context: Tensor | None = None
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Tensor, Tensor | None]:
     """x [B, *event] with f(x) = z, tested, and -log det there [B]; gradients by the implicit function theorem."""
     zero, name, given = no_log_det(z), layer.path or type(layer).__name__, 0 if context is None else 1
     with exactly(z):
         w, z = wide_weights(layer, z, context)
+        bounds = layer.divisor, layer.contraction
         with torch.no_grad(), kept_weights(with_weights(layer)[1:]):  # those of its nets; its own are w
-            x, layer.last_inverse = banach(residual_map(layer, w), z, layer.contraction, name, tol, max_iter)
+            x, layer.last_inverse = banach(residual_map(layer, w), z, bounds, name, tol, max_iter)
         if torch.is_grad_enabled():
             steps = banach_steps(layer.contraction, 1.0, 1e-12)
             x = implicit_gradient(residual_map(layer, w), x, z, fronts=steps, name=name)
-        return x, -dense_log_det(layer, x, w, given).to(zero.dtype)
+        return x, negative(log_det_of_use(layer, x, w, given, zero))
 
 
-def fixed_residual(layer: ResidualLike, z: Tensor, steps: int, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+def fixed_residual(
+    layer: ResidualLike, z: Tensor, steps: int, context: Tensor | None = None
+) -> tuple[Tensor, Tensor | None]:
     """A fixed number of steps of the iteration, untested, and -log det at the result."""
     zero, given = no_log_det(z), 0 if context is None else 1
     with exactly(z):
         w, z = wide_weights(layer, z, context)
         x = authors_inversion(residual_map(layer, w).value, z, steps, 1.0)
-        return x, -dense_log_det(layer, x, w, given).to(zero.dtype)
+        return x, negative(log_det_of_use(layer, x, w, given, zero))

@@ -167,6 +167,8 @@ def _dense(site: Site) -> Edits:
     param = site.param(name_of(node.expr)) if node is not None and isinstance(node.expr, ast.Apply) else None
     if param is None or not isinstance(param.kind, ast.KindMap) or param.place is not None or param.constraints:
         return ()
+    if any(arg.name is not None and arg.name.id == "boundary" for arg in param.kind.args):
+        return ()  # what wraps around has no direction
     direction = directed(site, param.kind)
     return (*direction, *constrained(param, ">")) if direction else ()
 

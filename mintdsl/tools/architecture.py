@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import prod
 from typing import assert_never
 
 from mintdsl.core import ir
-from mintdsl.core.claim_words import CLOSED, INVERSES
+from mintdsl.core.claim_words import CLOSED, ESTIMATED, INVERSES, LOG_DETS, SOLVED, SOLVER
 from mintdsl.core.counts import Counts, prior_counts
 from mintdsl.core.instance import Instances
 from mintdsl.core.interval import REAL
@@ -217,6 +217,13 @@ class _Build:
                 proof = f"{half}, scaled and shifted by a net: bijection"
                 title = f"factor half, prior {prior.net.name}"
                 return Block(title, "lower", proof, "exact", _CLOSED, before, after, counts)
+            case ir.Ode(field=field, method=method, probes=probes):
+                nats = {k: n for k, v in field.args if isinstance(v, Nat) and (n := self.number(v, place)) is not None}
+                net_ = self.program.callable(field.definition)
+                counts = self.counts(field.definition, field.sources[0], nats, {}, place, net_)
+                log_det = LOG_DETS[SOLVER if probes is None else ESTIMATED]
+                title, proof = f"ode {field.net.name} by {method}", "its field is Lipschitz: bijection"
+                return Block(title, "composed", proof, log_det, INVERSES[SOLVED], before, after, counts)
             case ir.Pad(extra=extra):
                 proof = f"injective only: {extra} zero channels"
                 return Block(f"pad, {extra} channels", "pad", proof, "none", "drops them", before, after, none)
@@ -248,7 +255,8 @@ class _Build:
         if definition.given is not None:
             title = f"{title} given {definition.given.name}"
         if isinstance(definition, ir.Layer):
-            return self.layer(title, proof, before, counts, words)
+            block = self.layer(title, proof, before, counts, words)
+            return replace(block, proof=f"inverse of: {block.proof}", inverse=_CLOSED) if use.inverted else block
         bound = dict(nats)
         sizes = [*zip(definition.shape.dims, step.shape.dims, strict=False)]
         if definition.given is not None and place.given is not None:
@@ -280,6 +288,7 @@ class _Build:
                 shown.append(f"{name} = {value.name}")
             else:
                 shown.append(f"{name} = {words.get(name, value)}")
+        shown += ["direction = inverse"] * use.inverted
         return printable(f"{definition.name}({', '.join(shown)})" if shown else definition.name)
 
     def layer(self, title: str, proof: Proof, shape: str, counts: Counts | None, words: Mapping[str, str]) -> Block:

@@ -175,7 +175,7 @@ def check_proof(
 @cli.command(short_help="Explain a code, a rule or a name.")
 @click.argument("word", nargs=-1, required=True, metavar="CODE|RULE|NAME")
 def explain(word: tuple[str, ...]) -> None:
-    """Explain a code, a rule, or a name of the language.
+    """Explain a code, a rule, a kind of defect, or a name of the language.
 
     \b
     Examples: mint explain E0404; mint explain I-TRI; mint explain elu; mint explain "diag > 0"
@@ -196,8 +196,8 @@ def explain(word: tuple[str, ...]) -> None:
 def list_(what: str) -> None:
     """List rules, codes, or the words of the language.
 
-    WHAT is one of rules, codes, activations, bijections, claims, constraints, parametrisations, kinds, inits, steps,
-    orders, specs.
+    WHAT is one of rules, codes, defects, activations, bijections, claims, constraints, parametrisations, kinds, inits,
+    steps, orders, specs.
 
     \b
     Example: mint list activations

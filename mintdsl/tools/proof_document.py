@@ -295,7 +295,7 @@ def _steps(roots: Sequence[Derivation], exprs: Mapping[int, ir.Expr], texts: Tex
             if node.rule == "LET" and node.title:
                 lets[re.split(r"[\[ (]", node.title)[0]] = number
             refers: int | str | None = lets.get(expr.name) if isinstance(expr, ir.Ref) else None
-            if node.rule == "USE":
+            if node.rule in ("USE", "INVERSE"):
                 refers = node.title.partition("(")[0]
             yield Step(number, depth, premises, node, text, expr, refers)
 

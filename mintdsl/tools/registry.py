@@ -15,6 +15,7 @@ from mintdsl.core.options import Option
 from mintdsl.core.orders import ORDERS
 from mintdsl.core.steps import PRIORS, STEPS
 from mintdsl.diagnostics.codes import CODES, page
+from mintdsl.diagnostics.defects import DEFECTS, Defect
 from mintdsl.driver import load
 from mintdsl.proof.rules import RULES
 from mintdsl.resources import resource
@@ -124,9 +125,15 @@ def _specs() -> Listing:
     return Listing(("spec", "", "what it is"), tuple(rows))
 
 
+def _defects() -> Listing:
+    rows = tuple((d.name, d.code, d.rule, d.seen) for d in DEFECTS.values())
+    return Listing(("defect", "code", "rule", "seen in"), rows)
+
+
 LISTS: dict[str, Callable[[], Listing]] = {
     "rules": _rules,
     "codes": _codes,
+    "defects": _defects,
     "activations": _activations,
     "bijections": _bijections,
     "claims": _claims,
@@ -158,14 +165,16 @@ class Unknown(Exception):
 
 
 def explain(word: str, at: Terminal) -> list[str]:
-    """Every entry called `word`: a code's page, a rule, or a name of the language. Raises Unknown."""
+    """Every entry called `word`: a code's page, a rule, a defect, or a name of the language. Raises Unknown."""
     if word.upper() in CODES:
         return _page(page(word.upper()), at)
     if word.upper() in RULES:
         return _rule(word.upper(), at)
+    if word.lower() in DEFECTS:
+        return _defect(DEFECTS[word.lower()], at)
     lines: list[str] = []
     for what, listing in LISTS.items():
-        if what in ("rules", "codes", "specs"):
+        if what in ("rules", "codes", "defects", "specs"):
             continue
         found = listing()
         for row in found.rows:
@@ -191,11 +200,24 @@ def _entry(head: Sequence[str], row: Sequence[str], at: Terminal) -> list[str]:
 
 def _rule(name: str, at: Terminal) -> list[str]:
     rule = RULES[name]
-    lines = [at.style("bold", f"rule {name}"), ""]
-    for title, body in (("statement", rule.statement), ("hypotheses", rule.hypotheses), ("source", rule.citation)):
-        first, *rest = wrap(body, at.width - 14)
-        lines += [f"  {title:<10}  {first}", *(" " * 14 + part for part in rest)]
-    for title, program in (("proved by it", rule.accepted), ("stopped by it", rule.refused)):
+    said = (("statement", rule.statement), ("hypotheses", rule.hypotheses), ("source", rule.citation))
+    programs = (("proved by it", rule.accepted), ("stopped by it", rule.refused))
+    return _told(f"rule {name}", said, programs, at)
+
+
+def _defect(defect: Defect, at: Terminal) -> list[str]:
+    said = (("seen in", defect.seen), ("what it did", defect.effect), ("why not here", defect.why))
+    programs = ((f"refused, {defect.code}", defect.refused), (f"proved, rule {defect.rule}", defect.accepted))
+    return _told(f"defect {defect.name}", said, programs, at)
+
+
+def _told(head: str, said: Iterable[tuple[str, str]], programs: Iterable[tuple[str, str]], at: Terminal) -> list[str]:
+    """A heading, sentences with titles, programs with titles."""
+    lines = [at.style("bold", head), ""]
+    for title, body in said:
+        first, *rest = wrap(body, at.width - 16)
+        lines += [f"  {title:<12}  {first}", *(" " * 16 + part for part in rest)]
+    for title, program in programs:
         lines += ["", f"  {title}", "", *(f"    {x}" for x in program.rstrip("\n").split("\n"))]
     return lines
 

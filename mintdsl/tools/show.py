@@ -18,7 +18,7 @@ from mintdsl.diagnostics.render import render, summary
 from mintdsl.driver import Checked, Report
 from mintdsl.proof.check import LayerProof
 from mintdsl.proof.jacobian import DENSE, NONE, PARTS
-from mintdsl.proof.prover import Proof, Prover
+from mintdsl.proof.prover import FlowProof, Proof, Prover
 from mintdsl.source import Source
 
 Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
@@ -79,6 +79,8 @@ def facts(proof: Proof, dims: int | None, order: str = "") -> Facts:
     """The words for a proof; `dims` puts the number of coordinates in place of D."""
     bijection = proof.bijection
     inverse, log_det = INVERSES[proof.inverse], LOG_DETS[proof.log_det]
+    if isinstance(proof, FlowProof) and proof.passage.absent:
+        log_det = f"{log_det}: {proof.passage.absent}"
     jacobian = class_of(proof, order) if isinstance(proof, LayerProof) else ""
     if bijection is None:
         return Facts(False, "not proved invertible", jacobian, "", "")

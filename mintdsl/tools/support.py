@@ -119,7 +119,8 @@ def _pairs(net: Network, at: Terminal) -> Iterator[str]:
 def _name(stage: Apply) -> str:
     """`Mint(tri = upper)`"""
     directions = ", ".join(f"{name} = {word}" for name, word in stage.env.directions.items())
-    return f"{stage.layer.name}({directions})" if directions else stage.layer.name
+    named = ", ".join(filter(None, (directions, "direction = inverse" * stage.inverted)))
+    return f"{stage.layer.name}({named})" if named else stage.layer.name
 
 
 def _table(found: Growth, pair: Pair, at: Terminal) -> Iterator[str]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import product
 from typing import cast
@@ -170,6 +171,39 @@ def step_nets(model: nn.Module, prefixes: Sequence[str]) -> dict[str, list[float
     head = getattr(model, "head", None)
     found = [m for m in model.children() if hasattr(m, "make_weights") and not hasattr(m, "inverse") and m is not head]
     return {k: v for p, m in zip(prefixes, found, strict=True) for k, v in raw(m, p).items()}
+
+
+def solvers(model: nn.Module) -> list[nn.Module]:
+    """The continuous flows of a model, in its order."""
+    return [m for m in model.modules() if type(m).__name__ == "OdeStep"]
+
+
+def tolerances(model: nn.Module) -> list[tuple[float, int]]:
+    """The tolerance and the number of draws for the trace, 0 if that is exact, of every continuous flow."""
+    return [(cast("float", m.tol), cast("int", m.probes)) for m in solvers(model)]
+
+
+@contextmanager
+def tight(model: nn.Module, tol: float) -> Iterator[None]:
+    """Inside, continuous flows are solved to this tolerance by a method of high order, with exact traces, and
+    differentiated step by step."""
+    found, inside = solvers(model), {"method": "dopri5", "tol": tol, "probes": 0, "adjoint": False}
+    kept = [{name: getattr(m, name) for name in inside} for m in found]
+    for m in found:
+        for name, value in inside.items():
+            setattr(m, name, value)
+    try:
+        yield
+    finally:
+        for m, own in zip(found, kept, strict=True):
+            for name, value in own.items():
+                setattr(m, name, value)
+
+
+def field_weights(model: nn.Module, prefixes: Sequence[str]) -> dict[str, list[float]]:
+    """The state of the fields of continuous flows, with these prefixes, under the names of the spec."""
+    pairs = zip(prefixes, solvers(model), strict=True)
+    return {k: v for p, m in pairs for k, v in raw(m.get_submodule("field"), p).items()}
 
 
 def estimated(model: nn.Module, prefixes: Sequence[str]) -> dict[str, list[float]]:

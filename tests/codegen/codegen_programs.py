@@ -1978,6 +1978,36 @@ layer A(d: Dir) on Image[C, H, W] ensures d, diag > 0, invertible {
 flow F on Image[2, 3, 4] ensures invertible { A(d = lower) A(d = upper) }""",
 }
 
+CIRCULAR = {
+    "circular_raw": """
+layer A on Image[C, H, W] ensures invertible {
+  param W : conv 3x3 (boundary = circular) with det != 0 via raw init orthogonal
+  param V : conv 2x4 (anchor = top_left, dilation = (2, 1), boundary = circular) with det != 0 via raw init orthogonal
+  param b : bias
+  map x -> V(leaky_relu(W(x) + W(b), 0.5))
+}""",
+    "circular_dominant": """
+layer A on Image[C, H, W] ensures invertible, inverse closed_form {
+  param W : conv 2x3 (anchor = bottom_right, boundary = circular) with det != 0 via dominant init near_identity
+  map x -> W(x)
+}""",
+    "circular_in_parts": """
+net N from Image[C, H, W] to Image[C, H, W] {
+  param V : conv 3x2 (anchor = top_right, dilation = 2, boundary = circular)
+  map x -> V(x)
+}
+layer A on Image[4, 2, 3] ensures invertible {
+  space Q = Image[2, 2, 3]
+  param n : net N from Q to Q
+  param W : conv 3x3 (dilation = (1, 2), boundary = circular) on Q with det != 0 via dominant
+  param V : conv 1x2 (anchor = top_left, boundary = circular) on Q with det != 0 via raw init orthogonal
+  map x {
+    let (a, b) = split(x, channel)
+    return join(W(a), V(b + n(a)))
+  }
+}""",
+}
+
 EXTERN = {
     "extern_coupling": """
 extern net CondNet from Image[C, H, W] to (Image[C, H, W], Image[C, H, W])
@@ -2029,8 +2059,77 @@ layer A(shape_: Nat = 2, unet: Nat = 2) on Vec[D] ensures invertible {
 flow F(unet: Nat = 2) on Vec[3] ensures invertible { A(shape_ = unet) }""",
 }
 
+EXPONENTIALS = {
+    "exp_kernels": """
+layer A(c: Real = 2) on Image[C, H, W] ensures invertible, inverse closed_form {
+  param M : conv 3x3 with lip <= c
+  param N : conv 2x3 (anchor = top_left, dilation = 2) with lip <= 0.5
+  param s : scale with diag > 0
+  param b : bias
+  map x -> exp(N)(s * exp(M)(x) + b)
+}""",
+    "exp_matrix": """
+layer A on Vec[D] ensures invertible, lip < 8 {
+  param M : linear with lip <= 1
+  map x -> exp(M)(leaky_relu(exp(M)(x), 0.5))
+}""",
+    "exp_in_parts": """
+layer A on Image[C, H, W] ensures invertible, inverse closed_form {
+  space Half = Image[C / 2, H, W]
+  param M : conv 3x3 on Half with lip <= 1
+  param V : conv 3x3 on Half
+  map x {
+    let (a, b) = split(x, channel)
+    return join(exp(M)(a), (exp(M)(b) + V(a)) * 2)
+  }
+}""",
+}
+
+INVERSES = {
+    "inverse_triangular": """
+layer A(tri: Dir) on Vec[D] ensures tri, diag > 0, invertible {
+  param t : scale with diag >= 0.5
+  param V : linear tri with diag >= 0
+  map x -> t * x + tanh(V(x))
+}
+flow F on Vec[4] ensures invertible {
+  pair { A(tri = lower, direction = inverse)  A(tri = upper) }
+  repeat 2 { last: A(tri = lower, direction = inverse) }
+  prior normal
+}""",
+    "inverse_corner": """
+import "std/inverse_flow.mint" { Corner, InverseFlow }
+flow F on Image[2, 3, 2] ensures invertible, volume_preserving, inverse closed_form {
+  InverseFlow
+  Corner(direction = inverse)
+}""",
+    "inverse_coupling_raw": """
+layer A on Vec[D] ensures invertible {
+  param U : linear from Vec[D / 2] to Vec[D / 2]
+  param s : scale on Vec[D / 2] with diag != 0 via raw
+  map x {
+    let (a, b) = split(x, halves)
+    return join(s * a, b * exp(tanh(U(a))))
+  }
+}
+flow F on Vec[4] ensures invertible { A(direction = inverse)  prior logistic }""",
+}
+
 GROUPS = (PARAMETRISATIONS, CONV_DIAGONALS, MAPS, TIES, FAMILIES, FORMULAS, ACTS, NAMES, DATA, FLOWS, NETS)
-GROUPS += (FACTORS, KERNELS, KERNELS_APPLIED, CHAINS, SPLINES, MIXTURES, APPLIED, RESIDUALS, EXTERN)
+GROUPS += (
+    FACTORS,
+    KERNELS,
+    KERNELS_APPLIED,
+    CIRCULAR,
+    CHAINS,
+    SPLINES,
+    MIXTURES,
+    APPLIED,
+    RESIDUALS,
+    EXTERN,
+    EXPONENTIALS,
+    INVERSES,
+)
 PROGRAMS: dict[str, str] = {name: HEAD + text for group in GROUPS for name, text in group.items()}
 """Program text by name."""
 

@@ -37,6 +37,39 @@ layer A on Image[C, H, W] ensures invertible {
   param c : bias
   map x -> (s * silu(x) + (V(x) - U(tanh(x)))) + (c + x) - 0.5
 }""",
+    "residual_terms": """
+layer A on Vec[D] ensures invertible {
+  param V : linear from Vec[D] to Vec[7] with lip <= 0.5
+  param W : linear from Vec[7] to Vec[D] with lip <= 0.5
+  param U : linear with lip <= 0.2
+  param t : scale with diag >= 0.75, diag <= 2
+  param b : bias
+  map x {
+    let u = W(sin(V(x))) - t * x
+    return u + U(x) - (0.5 * tanh(x) - b)
+  }
+}""",
+    "residual_nets": """
+act lipswish(u) = silu(u) / 1.1
+net Link(h: Act = tanh) from Image[C, H, W] to Image[C, H, W] {
+  param V : conv 1x1 with lip <= 0.9
+  param b : bias
+  map x -> h(V(x) + b)
+}
+net Dense(width: Nat) from Image[C, H, W] to Image[C, H, W] {
+  space Grown = Image[C + width, H, W]
+  index l : 2
+  param V : conv 2x2 (anchor = top_right) from Image[C, H, W] to Image[width, H, W] with lip <= 0.9
+  param again[l] : net Link(h = lipswish) from Grown to Grown
+  param s : scale with lip <= 0.5
+  param W : conv 3x3 from Grown to Image[C, H, W] with lip <= 0.9
+  map x -> s * x - W(chain[l](again[l])(concat(0.6 * x, 0.8 * elu(V(x)))))
+}
+layer A(width: Nat = 3) on Image[C, H, W] ensures invertible {
+  param n : net Dense(width = width)
+  param m : net Link
+  map x -> x + 0.5 * n(x) - 0.2 * m(x)
+}""",
     "residual_flow": """
 layer A(bound: Real = 0.5, h: Act = elu) on Vec[D] ensures invertible {
   param V : linear with lip <= bound

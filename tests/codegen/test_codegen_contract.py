@@ -69,11 +69,19 @@ EVERYTHING = [
     "conv_signed",
     "flow_by_data",
 ]
-EVERYTHING += ["flow_three_scales", "flow_moved"]
+EVERYTHING += ["flow_three_scales", "flow_moved", "exp_kernels", "inverse_corner"]
 CHAINS = ["chain_by_hand", "chain_plu_conv", "chain_qr_linear", "chain_householder_conv", "chain_raw_conv"]
 EVERYTHING += [*CHAINS, "chain_elementwise", "chain_on_sequences", "kernel_plu", "kernel_chain", "kernels_in_corners"]
+EVERYTHING += ["circular_raw", "circular_dominant"]
 EVERYTHING += ["extern_coupling", "extern_by_solver"]
-RESIDUAL = ["residual_matrices", "residual_convolutions", "residual_branches", "residual_flow"]
+RESIDUAL = [
+    "residual_matrices",
+    "residual_convolutions",
+    "residual_branches",
+    "residual_terms",
+    "residual_nets",
+    "residual_flow",
+]
 EVERYTHING += ["lip_scales", *RESIDUAL]
 
 
@@ -689,6 +697,8 @@ def test_new_tensors_are_made_where_the_arguments_are(name: str) -> None:
         "flow_factored_by_nets",
         "flow_by_data",
         "flow_moved",
+        "exp_kernels",
+        "exp_in_parts",
         *CHAINS,
     ],
 )

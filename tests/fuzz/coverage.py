@@ -58,9 +58,10 @@ def _layer(layer: ir.Layer) -> Iterator[str]:
         match param.kind:
             case ir.Elementwise(kind=word):
                 yield f"kind:{word}"
-            case ir.Conv(anchor=anchor, direction=direction, dilation=dilation):
+            case ir.Conv(anchor=anchor, direction=direction, dilation=dilation, circular=circular):
                 yield "kind:conv"
                 yield from ["option:dilation"] if dilation != (1, 1) else []
+                yield from ["option:boundary"] if circular else []
                 yield f"anchor:{anchor}"
                 yield f"direction:{direction}"
             case ir.Dense(direction=direction):
@@ -85,7 +86,13 @@ def _expression(node: ir.Expr) -> Iterator[str]:
         case ir.Apply(act=act, arg=inner):
             yield from _argument(act)
             yield from _expression(inner)
-        case ir.Linear(arg=inner) | ir.Neg(arg=inner) | ir.Sum(body=inner) | ir.Pool(arg=inner):
+        case (
+            ir.Linear(arg=inner)
+            | ir.Exponential(arg=inner)
+            | ir.Neg(arg=inner)
+            | ir.Sum(body=inner)
+            | ir.Pool(arg=inner)
+        ):
             yield from _expression(inner)
         case ir.Binary(left=left, right=right):
             yield from _expression(left)

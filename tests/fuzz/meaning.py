@@ -239,7 +239,7 @@ class Weights:
         if param.bound.via == "raw":
             return raw
         own = TINY + _softplus(raw.diagonal(dim1=-2, dim2=-1))[0]
-        own = torch.ones_like(own) if param.bound.cmp == "== 1" else own
+        own = torch.ones_like(own) if param.bound.cmp == "== 1" or param.bound.via == "dominant" else own
         signs = self.raw.get(f"{self.prefix}{param.name}_sign")
         diagonal = torch.diag_embed(own if signs is None else own * signs)
         eye = torch.eye(raw.shape[-1], dtype=raw.dtype)
@@ -276,6 +276,15 @@ class Weights:
         whole = other.clone()
         whole[..., row, column] = matrix
         return whole
+
+    def subdued(self, param: ir.Param, raw: Tensor) -> Tensor:
+        """The taps beside the anchor, scaled until their norms, of order 256, add up to 1/2 at most."""
+        assert isinstance(param.kind, ir.Conv)
+        other = self.around(param, torch.zeros_like(raw[..., 0, 0]), raw)
+        values = torch.linalg.svdvals(other.flatten(3).movedim(-1, 1))  # [R, taps, n]
+        most = values.amax(-1, keepdim=True).clamp(min=1e-290)
+        sizes = ((values / most) ** 256).sum(-1) ** (1 / 256) * most[..., 0] * (1 + 2**-30)
+        return raw * (0.5 / sizes.sum(-1).clamp(min=0.5)).reshape(-1, 1, 1, 1, 1)
 
     def terms(self, param: ir.Param) -> Tensor:
         """The sizes of the terms that the entries of a matrix of factors are made of, [R, n, n]."""
@@ -318,7 +327,8 @@ class Weights:
         assert isinstance(kind, (ir.Conv, ir.Dense))
         raw = self.stored(param.name, member)
         if param.factored:
-            raw = self.around(param, self.factored(param), raw)
+            other = self.subdued(param, raw) if param.bound is not None and param.bound.via == "dominant" else raw
+            raw = self.around(param, self.factored(param), other)
         full = self.expanded(param, self.scaled(param, raw) if param.limited else raw)
         if kind.direction is None:
             return full
@@ -360,16 +370,16 @@ class Weights:
             full = torch.einsum("ts,roi->rtosi", alone, raw).reshape(len(raw), len(targets), len(sources))
         else:
             row, column = self.anchor(kind)
-            index, inside = [], []
-            for o, h, w in targets:
-                for i, hh, ww in sources:
-                    (up, down), (left, right) = divmod(hh - h, kind.dilation[0]), divmod(ww - w, kind.dilation[1])
-                    u, v = up + row, left + column
-                    good = not (down or right) and 0 <= u < kind.size[0] and 0 <= v < kind.size[1]
-                    inside.append(good)
-                    index.append(((o * raw.shape[2] + i) * kind.size[0] + u) * kind.size[1] + v if good else 0)
-            full = raw.flatten(1)[:, index].masked_fill(~torch.tensor(inside), 0.0)
-            full = full.reshape(len(raw), len(targets), len(sources))
+            full = torch.zeros(len(raw), len(targets), len(sources), dtype=raw.dtype)
+            places = {place: k for k, place in enumerate(sources)}
+            _, height, width = self.env.shape(param.source)
+            for t, (o, h, w) in enumerate(targets):
+                for i, u, v in product(range(raw.shape[2]), *map(range, kind.size)):
+                    hh, ww = h + (u - row) * kind.dilation[0], w + (v - column) * kind.dilation[1]
+                    if kind.circular:
+                        hh, ww = hh % height, ww % width
+                    if (i, hh, ww) in places:
+                        full[:, t, places[i, hh, ww]] += raw[:, o, i, u, v]
         return full
 
     def members(self, indices: tuple[str, ...]) -> Iterator[Member]:
@@ -483,6 +493,8 @@ class Formula:
                 return self.lets[node.name, _member(node.indices, at)]
             case ir.Linear():
                 return self._linear(node, self.expr(node.arg, at), _member(node.indices, at))
+            case ir.Exponential(param=name):
+                return self._exponential(name, self.expr(node.arg, at))
             case ir.Apply():
                 return activate(BoundAct(node.act, self.env), self.expr(node.arg, at))
             case ir.Neg():
@@ -566,6 +578,15 @@ class Formula:
         terms = self.weights.expanded(param, self.weights.around(param, self.weights.terms(param), stored))
         rounded = torch.einsum("red,rbd->rbe", terms, argument.value.abs())
         return replace(result, error=result.error + 16 * tensors.EPS * terms.shape[-1] * rounded)
+
+    def _exponential(self, name: str, argument: Field) -> Field:
+        """exp(M) of an argument; the terms of its series are as large as those of exp(|M|)."""
+        assert self.weights is not None
+        matrix = self.weights.matrix(name, ())
+        result = tensors.linear(torch.linalg.matrix_exp(matrix), argument)
+        largest = torch.linalg.matrix_exp(matrix.abs())
+        rounded = torch.einsum("red,rbd->rbe", largest, argument.value.abs())
+        return replace(result, error=result.error + 64 * tensors.EPS * matrix.shape[-1] * rounded)
 
 
 def _member(indices: tuple[str, ...], at: Mapping[str, int]) -> Member:
@@ -765,10 +786,13 @@ def _run(program, steps, env, raw, x, prefix, copy, dims, missed, left):  # type
     for step in steps:
         path = prefix + ".".join([step.name, *map(str, copy)]) + "."
         match step.op:
-            case ir.Use(definition=key, args=args):
+            case ir.Use(definition=key, args=args, inverted=inverted):
                 callee = program.definitions[key]
                 inner = bind(callee, dims, dict(args), env)
-                x = run_flow(program, callee, inner, raw, x, path, missed)
+                if inverted:
+                    x = undone(lambda at, c=callee, e=inner, p=path: run_flow(program, c, e, raw, at, p), x, missed)
+                else:
+                    x = run_flow(program, callee, inner, raw, x, path, missed)
                 dims = leaves(program, callee, inner)
             case ir.Repeat(count=count, steps=block):
                 for k in range(evaluate_size(count, env.sizes)):
@@ -790,6 +814,30 @@ def _run(program, steps, env, raw, x, prefix, copy, dims, missed, left):  # type
                 if isinstance(op, ir.Pad) and missed:  # an inverse takes for 0 what is within the root of the rounding
                     x = replace(x, error=x.error + 1e-7 * (1 + x.value.abs().amax(-1, keepdim=True)))
     return x, dims
+
+
+def undone(f: Callable[[Field], Field], z: Field, missed: float) -> Field:
+    """The x with f(x) = z, by Newton's method on dense Jacobians; a step is halved where the residual does not fall."""
+    x, step, found = z.value, torch.zeros_like(z.value), f(tensors.variable(z.value, z.value.shape[1]))
+    misfit = (found.value - z.value).abs().amax(-1)
+    for _ in range(200):
+        newton = torch.linalg.solve(found.jacobian, z.value - found.value)
+        step = torch.where(step.abs().sum(-1, keepdim=True) > 0, step, newton)
+        there = f(tensors.variable(x + step, x.shape[1]))
+        now = (there.value - z.value).abs().amax(-1)
+        fell = (now < misfit).unsqueeze(-1)
+        if not bool(fell.any()) and float(step.abs().max()) <= 1e-15 * (1 + float(x.abs().max())):
+            break
+        x, step = torch.where(fell, x + step, x), torch.where(fell, torch.zeros_like(step), step / 2)
+        misfit, found = torch.minimum(now, misfit), f(tensors.variable(x, x.shape[1]))
+    back = torch.linalg.inv(found.jacobian)
+    off = z.error + found.error + (found.value - z.value).abs() + (missed or 1e-11) * (1 + z.value.abs())
+    points = z.jacobian.shape[1]
+    gain, slopes = back.abs().sum(-1).amax(-1)[:, :points], back[:, :points]
+    rough = z.rough + found.rough[:, :points] * gain * found.jacobian.abs().sum(-1).amax(-1)[:, :points]
+    steep = (slopes.abs() @ z.jacobian.abs()).diagonal(dim1=-2, dim2=-1)
+    error = (back.abs() @ off.unsqueeze(-1)).squeeze(-1)
+    return Field(x, error, slopes @ z.jacobian, steep, rough, gain * z.gain)
 
 
 def _normal(prior: ir.NetParam, part: Field, kept: Field, env: Env, raw: Raw, path: str, missed: float) -> Field:

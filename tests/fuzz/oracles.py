@@ -440,7 +440,13 @@ def _honest(error: Exception) -> bool:
 def _below(node: ir.Expr) -> Iterator[ir.Expr]:
     yield node
     match node:
-        case ir.Linear(arg=inner) | ir.Apply(arg=inner) | ir.Neg(arg=inner) | ir.Sum(body=inner):
+        case (
+            ir.Linear(arg=inner)
+            | ir.Exponential(arg=inner)
+            | ir.Apply(arg=inner)
+            | ir.Neg(arg=inner)
+            | ir.Sum(body=inner)
+        ):
             yield from _below(inner)
         case ir.Binary(left=left, right=right):
             yield from _below(left)

@@ -56,6 +56,13 @@ MORE = {
     "  map x { let v[j] = tanh(-(V[j](b[j] * x)))\n  return sum[i, j](c[i, j] * (U[i, j](v[j]) + a[i] * x)) } }",
     "unit box": "layer S on Image[C, H, W] ensures injective { map x -> sigmoid(x) }\n"
     "flow F on Image[1, 4, 4] ensures injective { logit(0.1) S logit(0.2) }",
+    "continuous flows": "act bent(u) = 0.5 * u + tanh(u)\nnet Block(h: Act) from Vec[D] to Vec[D] { param W : linear\n"
+    "param n : layer_norm\nmap x -> x + W(h(n(x))) }\nnet Field(h: Act) from Vec[D], Vec[1] to Vec[D] {\n"
+    "param V : linear from Vec[D + 1] to Vec[D]\nparam B : net Block(h = h)\nparam s : scale with diag > 0\n"
+    "map x, time { let u = V(concat(x, time))\n return B(bent(u)) * sigmoid(time) / (s + 1) - tanh(x) * tanh(u) } }\n"
+    "flow F(h: Act = softplus) on Vec[3] ensures invertible, log_det estimated, inverse solver {\n"
+    "repeat 2 { ode Field(h = h) by dopri5(until = 0.5, tol = 1e-4) log_det hutchinson(probes = 2) }\n"
+    "ode Field(h = elu) log_det exact }",
     "three scales": "layer A on Image[C, H, W] ensures lower, invertible { param k : conv 3x3 lower with diag > 0\n"
     "map x -> k(x) }\nflow F on Image[1, 8, 4] ensures invertible { squeeze 2 A factor half squeeze 2 repeat 2 { A }\n"
     "factor half (keep = second) A prior normal }",
@@ -72,6 +79,15 @@ MORE = {
     "halves of a box by nets": "net N from S to (S, S) { map x -> (x, x) }\n"
     "layer S on Vec[D] ensures injective { map x -> sigmoid(x) }\n"
     "flow F on Vec[8] ensures injective { factor half (prior = N) S factor half (prior = N) }",
+    "exponentials": "layer E(c: Real = 2) on Image[C, H, W] ensures invertible, lip < 8 {\n"
+    "  param M : conv 3x3 with lip <= c\n  param b : bias\n  map x -> exp(M)(x - b) }\n"
+    "layer V on Vec[D] ensures invertible, lip <= 3 { param M : linear with lip <= 0.5\n"
+    "map x -> exp(M)(leaky_relu(exp(M)(x), 0.5)) }\n"
+    "flow F on Image[2, 2, 2] ensures invertible, inverse closed_form { E E(c = 0.5) flatten V }",
+    "inverse directions": "layer S on Vec[D] ensures injective { map x -> sigmoid(x) }\n"
+    "layer L(tri: Dir) on Vec[D] ensures tri, invertible { param W : linear tri with diag == 1\n map x -> W(x) }\n"
+    "flow F on Vec[3] ensures injective, inverse closed_form { S(direction = inverse) "
+    "repeat 2 { pair { L(tri = lower, direction = inverse) L(tri = upper) } } S }",
     "zeros padded": "flow F on Image[1, 4, 4] ensures injective, log_det none { squeeze 2 pad channels to 6 }",
 }
 

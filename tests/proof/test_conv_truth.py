@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 import random
+from collections.abc import Sequence
 
 import pytest
 import torch
@@ -22,6 +23,8 @@ from mintdsl.driver import Report
 from mintdsl.proof.kernel.layers import determinant
 from mintdsl.proof.kernel.reading import Refused
 from mintdsl.resources import resource
+from mintdsl.runtime.assumptions import CircularDet, circular_regularity
+from mintdsl.runtime.circulant import apply_circular, circular_log_det, dominant_kernel, solve_circular
 from mintdsl.runtime.conv_inverse import apply_kernel, solve_kernel
 from mintdsl.runtime.families import family_conv
 from mintdsl.runtime.fronts import solve_fronts
@@ -227,3 +230,161 @@ def test_a_finc_unit_keeps_volumes_and_mixes_no_groups() -> None:
     assert torch.allclose(dense, torch.block_diag(*blocks))
     assert float(log_det.detach().abs()) == 0.0 and abs(float(torch.linalg.slogdet(dense)[1])) <= 1e-12
     assert (unit.inverse(z)[0] - x).abs().max() <= 1e-10
+
+
+def circular_jacobian(kernel: Tensor, anchor: Pair, dilation: Pair, image: Pair) -> Tensor:
+    """The same where x goes on with its other side."""
+    outputs, inputs, rows, columns = kernel.shape
+    found = torch.zeros(outputs, *image, inputs, *image, dtype=torch.float64)
+    for h, w, u, v in itertools.product(*map(range, (*image, rows, columns))):
+        down, right = h + (u - anchor[0]) * dilation[0], w + (v - anchor[1]) * dilation[1]
+        found[:, h, w, :, down % image[0], right % image[1]] += kernel[:, :, u, v]
+    return found.reshape(outputs * math.prod(image), -1)
+
+
+def test_circular_taps_meet_the_other_side() -> None:
+    """Any anchor, dilation and size, even kernels, and those larger than the image, which wrap around often."""
+    made = random.Random(5)
+    for number, (size, word, dilation) in enumerate(made.sample(GEOMETRIES, 60)):
+        torch.manual_seed(number)
+        image = (made.randint(1, 5), made.randint(1, 5))
+        kernel = torch.randn(3, 2, *size, dtype=torch.float64)
+        x = torch.randn(2, 2, *image, dtype=torch.float64)
+        found = family_conv(x, kernel, tap_of(word, size), dilation=dilation, circular=True)
+        matrix = circular_jacobian(kernel, tap_of(word, size), dilation, image)
+        assert torch.allclose(found.flatten(1), x.flatten(1) @ matrix.mT, atol=1e-12)
+
+
+def test_circular_kernels_in_nets() -> None:
+    """The values of a module are those of dense matrices."""
+    text = (resource("specs").parent / "tests" / "proof" / "accepted" / "conv_circular.mint").read_text("utf-8")
+    program = mintdsl.loads(text)
+    assert program.check().ok
+    module = program.compile("A")((2, 2, 3), dtype=torch.float64)
+    with torch.no_grad():
+        for weight in module.parameters():
+            weight.copy_(torch.randn_like(weight))
+    x = torch.randn(2, 2, 2, 3, dtype=torch.float64)
+    z, log_det = module(x)
+    assert float(log_det.detach().abs().max()) == 0.0
+    v, u = (module.n.get_parameter(name).detach() for name in ("V", "U"))
+    half = torch.relu(x[:, :1].flatten(1) @ circular_jacobian(v, (1, 1), (1, 1), (2, 3)).mT)
+    expected = x[:, 1:].flatten(1) + half @ circular_jacobian(u, (0, 3), (2, 1), (2, 3)).mT
+    assert torch.allclose(z[:, 1:].flatten(1), expected)
+    assert (module.inverse(z)[0] - x).abs().max() <= 1e-10
+
+
+def test_circular_determinants_and_inverses_against_dense_matrices() -> None:
+    """By frequencies: any size, even and odd, any dilation and anchor, and kernels larger than the image."""
+    made = random.Random(7)
+    for number, (size, word, dilation) in enumerate(made.sample(GEOMETRIES, 60)):
+        torch.manual_seed(number)
+        channels, image, anchor = made.randint(1, 3), (made.randint(1, 5), made.randint(1, 6)), tap_of(word, size)
+        kernel = torch.randn(channels, channels, *size, dtype=torch.float64)
+        matrix = circular_jacobian(kernel, anchor, dilation, image)
+        x = torch.randn(2, channels, *image, dtype=torch.float64)
+        z, condition = apply_circular(kernel, x, anchor, dilation), float(torch.linalg.cond(matrix))
+        sizes = circular_regularity(kernel, CircularDet(anchor, dilation, image))
+        assert abs(float(sizes.min()) * condition - 1.0) <= 1e-6 or condition > 1e8
+        if condition > 1e8:
+            continue
+        expected = float(torch.linalg.slogdet(matrix)[1])
+        assert abs(float(circular_log_det(kernel, x, anchor, dilation)) - expected) <= 1e-10 * (1 + abs(expected))
+        assert (solve_circular(kernel, z, anchor, dilation) - x).abs().max() <= 1e-13 * condition
+
+
+@pytest.mark.parametrize(
+    ("taps", "singular"),
+    [((1, 1), (2, 4, 6, 8)), ((1, 1, 1), (3, 6, 9)), ((-1, 0, 1), range(1, 10)), ((1, -2, 1), range(1, 10))],
+)
+def test_the_width_decides_which_circular_rows_are_singular(taps: tuple[int, ...], singular: Sequence[int]) -> None:
+    """So nothing is proved of free weights, and the module tests those that it has at its own size."""
+    kernel = torch.tensor(taps, dtype=torch.float64).reshape(1, 1, 1, -1)
+    anchor = (0, len(taps) // 2)
+    for dtype, width in itertools.product((torch.float64, torch.float32, torch.bfloat16), range(1, 10)):
+        matrix = circular_jacobian(kernel, anchor, (1, 1), (1, width))
+        assert (float(torch.linalg.svdvals(matrix)[-1]) <= 1e-12) == (width in singular)
+        found = circular_regularity(kernel.to(dtype), CircularDet(anchor, (1, 1), (1, width)))
+        assert (float(found.min()) == 0.0) == (width in singular)
+
+
+def test_a_module_names_the_frequency_that_fails() -> None:
+    text = (
+        "mint 1\nlayer L on Image[C, H, W] ensures invertible {\n"
+        "  param W : conv 1x2 (anchor = top_left, boundary = circular) with det != 0 via raw init orthogonal\n"
+        "  map x -> W(x)\n}\n"
+    )
+    cls = mintdsl.loads(text).compile("L")
+    for width in range(1, 7):
+        module = cls((1, 2, width), dtype=torch.float64)
+        ones = torch.ones(1, 1, 1, 2, dtype=torch.float64)
+        if width % 2:
+            module.set_effective("W", ones)
+            z = torch.randn(1, 1, 2, width, dtype=torch.float64)
+            assert (module(module.inverse(z)[0])[0] - z).abs().max() <= 1e-12
+            continue
+        with pytest.raises(ValueError, match="det") as caught:
+            module.set_effective("W", ones)
+        assert caught.value.element[1] == width // 2
+        with torch.no_grad():
+            module.W.copy_(ones)
+        with pytest.raises(ValueError, match="det"):
+            module.inverse(torch.zeros(1, 1, 2, width, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+def test_dominant_kernels_keep_their_singular_values_at_every_size(dtype: torch.dtype) -> None:
+    """From any finite raw kernel: those of the dense Jacobian lie in [1/2, 3/2], up to the rounding of the anchor."""
+    made, slack = random.Random(9), 4 * torch.finfo(dtype).eps
+    for number, scale in itertools.product(range(4), (0.0, 1e-30, 1.0, 1e4, 1e30)):
+        torch.manual_seed(number)
+        size, word, dilation = made.choice(GEOMETRIES)
+        raw = (scale * torch.randn(3, 3, *size)).to(dtype)
+        sign = torch.tensor([1.0, -1.0, 1.0], dtype=dtype)
+        kernel = dominant_kernel(raw, sign, tap_of(word, size))
+        assert kernel.dtype == dtype
+        wide = kernel.double()
+        # entries of a tap of norm s are at least s / C, which numbers of `dtype` may not tell from those at the end
+        for image in ((1, 1), (2, 3), (4, 3)):
+            values = torch.linalg.svdvals(circular_jacobian(wide, tap_of(word, size), dilation, image))
+            assert 0.5 - slack <= float(values[-1]) and float(values[0]) <= 1.5 + slack
+
+
+def test_dominant_kernels_are_set_up_to_their_bound_and_not_beyond() -> None:
+    text = (
+        "mint 1\nlayer L on Image[C, H, W] ensures invertible {\n"
+        "  param W : conv 1x3 (boundary = circular) with det != 0 via dominant\n  map x -> W(x)\n}\n"
+    )
+    module = mintdsl.loads(text).compile("L")((1, 2, 4), dtype=torch.float64)
+    for beside in (0.0, 0.1, 0.2499):
+        kernel = torch.tensor([beside, -1.0, -beside], dtype=torch.float64).reshape(1, 1, 1, 3)
+        module.set_effective("W", kernel)
+        assert torch.allclose(module.effective("W"), kernel, atol=1e-12)
+    for taps in ((0.3, -1.0, 0.3), (0.5, 1.0, 0.5), (0.1, 2.0, 0.1)):  # at (0.5, 1, 0.5) width 2 is singular
+        with pytest.raises(ValueError, match="1/2 in sum"):
+            module.set_effective("W", torch.tensor(taps, dtype=torch.float64).reshape(1, 1, 1, 3))
+
+
+def test_gradients_of_circular_convolutions() -> None:
+    torch.manual_seed(2)
+    kernel = 0.2 * torch.randn(2, 2, 2, 3, dtype=torch.float64)
+    kernel[..., 1, 0] += torch.eye(2)
+    x = torch.randn(1, 2, 2, 3, dtype=torch.float64)
+    inputs = (kernel.requires_grad_(), x.requires_grad_())
+    for way in (apply_circular, solve_circular, circular_log_det):
+        assert torch.autograd.gradcheck(lambda k, v, way=way: way(k, v, (1, 0), (1, 2)), inputs)
+        assert torch.autograd.gradgradcheck(lambda k, v, way=way: way(k, v, (1, 0), (1, 2)), inputs)
+
+
+@pytest.mark.parametrize("via", ["", " via plu", " via qr", " via lower", " via upper"])
+@pytest.mark.parametrize("anchor", WORDS[1:])
+def test_the_anchor_proves_nothing_of_circular_kernels(via: str, anchor: str) -> None:
+    base = "mint 1\nlayer L on Image[C, H, W] ensures invertible {\n  param W : conv 1x2"
+    report = mintdsl.loads(
+        f"{base} (anchor = {anchor}, boundary = circular) with det != 0{via} map x -> W(x) }}"
+    ).check()
+    assert [d.code for d in report.diagnostics] == ["E0701"]
+    kind = ["conv", [1, 2], anchor, "circular", None, False]
+    param = {"name": "W", "kind": kind, "with": ["det != 0", [], via[5:] or "plu"], "from": [], "to": []}
+    with pytest.raises(Refused, match="wraps around"):
+        determinant(param)

@@ -10,7 +10,7 @@ import random
 from collections import Counter
 from collections.abc import Callable
 from fractions import Fraction
-from math import inf, isinf
+from math import exp, inf, isinf
 from typing import Any
 
 import pytest
@@ -190,7 +190,7 @@ def random_rule(name: str, generator: random.Random) -> Pair:
             options = (3.0, floor)[: len(info.options)]
             steep = exact.Span(Fraction(floor) ** 3 / 2, 4 / Fraction(floor)) if options else exact.POSITIVE
             return (
-                lambda: bends.bend(a, params, info, options, own=own, span=NOWHERE, spans=[NOWHERE] * 3),
+                lambda: bends.bend(a, params, info, options, own=own, spans=[NOWHERE] * 4),
                 lambda: rules.bent(p, others, own, steep, 2 - len(options) // 2, solved=info.formula),
             )
         case "PERM":
@@ -432,12 +432,12 @@ def test_powers_of_lipschitz_bounds(lip: float, count: Nat) -> None:
 
 
 def test_sizes_and_sets_are_the_same() -> None:
-    from mintdsl.proof.check import _size
+    from mintdsl.proof.acts import size_of
 
     a, b, c = Nat.symbol("A"), Nat.symbol("B"), Nat.of(3)
     for size in (c, Nat.of(0), a, a * b, a + b, a * c, (a * a).over(3), a - c, Nat.of(-2) * a, Nat.of(5).over(2)):
         terms = [[r.top, r.bottom, list(m)] for m, r in size.terms]
-        assert read_size(terms).within(span(_size(size)))
+        assert read_size(terms).within(span(size_of(size)))
     numbers = {0: (), 1: (0.3,), 2: (0.3, 7.0)}
     for constraint in CONSTRAINTS:
         for via in constraint.via if constraint.quantity == "diag" else ():
@@ -478,3 +478,44 @@ def test_orders_found_are_tested_tap_by_tap() -> None:
 
 def row(generator: random.Random) -> list[int]:
     return [generator.choice((-2, -1, 0, 0, 1, 3)) for _ in range(3)]
+
+
+def test_an_exponential_is_no_steeper_than_exp_of_its_bound() -> None:
+    for bound in (0.25, 0.95, 1.0, 2.0, 4.0):
+        found = rules.exponential(rules.VARIABLE, Fraction(bound))
+        assert exp(bound) * (1 - 1e-15) <= found.lip <= exp(bound) * (1 + 1e-15)
+        assert found.chain == 1 and found.off == rules.DENSE
+
+
+def test_an_exponential_needs_a_bound_and_a_map_of_one_space() -> None:
+    shape, other = ["Vec", [[[1, 1, ["D"]]]]], ["Vec", [[[7, 1, []]]]]
+    good = {
+        "name": "M",
+        "kind": ["linear", None, False],
+        "from": shape,
+        "to": shape,
+        "with": ["lip <=", [4.0], "spectral"],
+    }
+    assert layers.steepness(good) == 4
+    bad = (
+        {"with": None},
+        {"with": ["lip <=", [4.5], "spectral"]},
+        {"with": ["det != 0", [], "plu"]},
+        {"to": other},
+        {"kind": ["linear", "lower", False]},
+        {"kind": ["linear", None, True]},
+        {"kind": ["perm", "channel", 0]},
+    )
+    for change in bad:
+        with pytest.raises(Refused):
+            layers.steepness(good | change)
+
+
+def test_only_what_is_onto_has_an_inverse_direction() -> None:
+    box = flows.Known(exact.REAL, exact.UNIT, True, Fraction(1), preserving=True, inverse="iterative")
+    found = box.inverted()
+    assert (found.domain, found.inside, found.onto, found.lip) == (exact.UNIT, exact.REAL, True, inf)
+    assert found.inverse == "closed_form" and found.preserving
+    for lost in (box._replace(onto=False), box._replace(domain=None)):
+        with pytest.raises(Refused):
+            lost.inverted()

@@ -199,12 +199,32 @@ FLOWS: dict[str, Callable[[], str]] = {
         "param W : conv 3x2 (anchor = bottom_left, dilation = 2) with det == 1  map x -> V(W(x)) }\n"
         "flow F on Image[2, 2, 3] { A }"
     ),
+    "CIRCULANT": lambda: (
+        "layer A on Image[C, H, W] { param V : conv 2x3 (anchor = top_right, boundary = circular) with det != 0 "
+        "via raw init orthogonal\nparam W : conv 3x4 (anchor = bottom_left, dilation = 2, boundary = circular) "
+        "with det != 0 via dominant  map x -> V(W(x)) }\nflow F on Image[2, 2, 3] { A }"
+    ),
     "RES": lambda: (
         "layer A(a: Real = 0.9) on Vec[D] { param V : linear from Vec[D] to Vec[2] with lip <= a\n"
         "param W : linear from Vec[2] to Vec[D] with lip <= 1  param s : scale with lip <= 0.5  param b : bias\n"
         "map x -> b + x - (W(sin(V(x))) * 0.5 + s * elu(x)) }\n"
         "layer B on Image[C, H, W] { param V : conv 3x3 with lip <= 0.99  map x -> V(tanh(x)) + x }\n"
-        "flow F on Image[1, 2, 2] { B log_det exact  flatten  A log_det exact }"
+        "layer C on Vec[D] { param V, W : linear with lip <= 0.4  param t : scale with diag >= 0.9, diag <= 2\n"
+        "map x -> V(x) - t * x - W(sin(x)) - 0.2 * tanh(x) }\n"
+        "flow F on Image[1, 2, 2] { B log_det exact  flatten  A log_det exact  C log_det exact }"
+    ),
+    "EXP": lambda: (
+        "layer A(c: Real = 2) on Image[C, H, W] { param M : conv 3x3 with lip <= c  param N : conv 1x2 "
+        "(anchor = top_left) with lip <= 0.5  map x -> exp(N)(2 * exp(M)(x)) }\n"
+        "layer B on Vec[D] { param M : linear with lip <= 4  map x -> exp(M)(leaky_relu(x, 0.5)) }\n"
+        "flow F on Image[1, 2, 2] { A  A(c = 0.3)  flatten  B }"
+    ),
+    "INVERSE": lambda: (
+        "layer A(tri: Dir) on Vec[D] { param t : scale with diag >= 0.5  param W : linear tri with diag >= 0\n"
+        "map x -> t * x + tanh(W(x)) }\nlayer S on Vec[D] { map x -> sigmoid(x) }\n"
+        "layer P on Vec[D] ensures volume_preserving { param W : linear with det == 1  map x -> W(x) }\n"
+        "flow F on Vec[3] { pair { A(tri = lower, direction = inverse)  A(tri = upper) }  P(direction = inverse)  S\n"
+        "S(direction = inverse) }"
     ),
     "PERM": lambda: (
         "flow F on Image[1, 2, 4] { squeeze 2 (layout = alternate)  permute(seed = 1)  "

@@ -409,3 +409,25 @@ def test_splines(how: str, parts: str, dims: Shape) -> None:
         f"  map x {{\n    let (a, b) = split(x, {how})\n    return join({parts})\n  }}\n}}"
     )
     same(core, "L", dims, {}, 1)
+
+
+def test_inverses_and_exponentials_see_what_many_layers_would() -> None:
+    text = (
+        "mint 1\nlayer E on Image[C, H, W] ensures invertible { param M : conv 3x3 with lip <= 1\n"
+        "map x -> exp(M)(x) }\n"
+        "layer L on Vec[D] ensures invertible { param W : linear strict lower\nmap x -> x + W(x) }\n"
+        "layer K on Image[C, H, W] ensures invertible {\n"
+        "  param k : conv 1x2 (anchor = bottom_right) with det == 1\nmap x -> k(x) }\n"
+        "flow A on Image[1, 2, 5] ensures invertible { E }\n"
+        "flow B on Vec[4] ensures invertible { L(direction = inverse) }\n"
+        "flow C on Image[1, 1, 4] ensures invertible { K(direction = inverse) }\n"
+        "flow D on Image[1, 1, 4] ensures invertible { K }\n"
+    )
+    core, bag = mintdsl.loads(text).core()
+    assert not bag.has_errors
+    found = {}
+    for name, dims in (("A", (1, 2, 5)), ("B", (4,)), ("C", (1, 1, 4)), ("D", (1, 1, 4))):
+        key = core.find(name)
+        assert key is not None
+        found[name] = support(network(core, key, dims, {})).counts
+    assert found == {"A": (10,) * 10, "B": (1, 2, 3, 4), "C": (1, 2, 3, 4), "D": (1, 2, 2, 2)}

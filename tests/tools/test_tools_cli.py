@@ -250,7 +250,7 @@ def test_proofs_fit(width: str, monkeypatch: pytest.MonkeyPatch) -> None:
     ("word", "says"),
     [("E0404", "signs are not tied"), ("i-tri", "hypotheses"), ("elu", "slope"), ("diag > 0", "kept by"),
      ("conv", "convolution"), ("xavier_normal", "deviation"), ("squeeze", "space to channels"), ("raster", "(h, w, c)"),
-     ("softplus", "m + softplus(r)"), ("ode", "not yet")],
+     ("softplus", "m + softplus(r)"), ("ode", "Picard"), ("clamped-log", "refused, E0701")],
 )  # fmt: skip
 def test_explain(word: str, says: str) -> None:
     result = mint("explain", word)
@@ -264,7 +264,8 @@ def test_explain_nothing() -> None:
 
 
 @pytest.mark.parametrize("what", [
-    "rules", "codes", "activations", "constraints", "parametrisations", "kinds", "inits", "steps", "orders", "specs",
+    "rules", "codes", "defects", "activations", "constraints", "parametrisations", "kinds", "inits", "steps", "orders",
+    "specs",
 ])  # fmt: skip
 def test_list(what: str) -> None:
     result = mint("list", what)

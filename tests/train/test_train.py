@@ -118,7 +118,7 @@ def test_budgets(images: Tensor) -> None:
     start = time.perf_counter()
     model = PixelFlow(1, 28, 28)
     history = fit(model, images, settings=TrainSettings(seconds=0.4), progress=silent)
-    assert 0.3 < time.perf_counter() - start < 3
+    assert 0.3 < time.perf_counter() - start < 20  # whatever else the machine does
     assert history.records[-2].seconds < 0.4
     history = fit(model, images, settings=TrainSettings(seconds=1e-9), progress=silent)
     assert len(history.records) == 1

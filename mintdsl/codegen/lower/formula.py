@@ -187,8 +187,8 @@ class Lowering:
                 return calls.spread(self, arg), ZERO
             case ir.Pick():
                 return self.expr(node.arg)  # what stands at other places is not looked at
-            case ir.Join() | ir.Inline():
-                raise AssertionError("parts of a join and layers that are applied are written one by one")
+            case ir.Join() | ir.Inline() | ir.Exponential():
+                raise AssertionError("parts of a join, layers that are applied and exponentials are written one by one")
             case ir.Call() | ir.Chain() if self.mode == "bound":
                 return ZERO, ZERO  # it reads the variable, so strictly
             case ir.Call() | ir.Chain():

@@ -48,6 +48,7 @@ def map_of(lowering: Lowering, node: ir.Linear, param: ir.Param, argument: Code,
     if isinstance(param.kind, ir.Conv):
         if param.kind.dilation != (1, 1):
             extra += f", dilation={param.kind.dilation}"
+        extra += ", circular=True" if param.kind.circular else ""
         text = f"family_conv({argument.text}, {weight.text}, {lowering.anchors[param.name]}{extra})"
     else:
         text = f"family_linear({argument.text}, {weight.text}{extra})"

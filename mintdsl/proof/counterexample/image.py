@@ -109,7 +109,7 @@ class _Formula:
         for step in steps:
             path = prefix + ".".join([step.name, *map(str, copies)]) + "."
             match step.op:
-                case ir.Use(definition=used):
+                case ir.Use(definition=used, inverted=False):
                     definition = self.program.definitions[used]
                     if isinstance(definition, ir.Layer):
                         self.layer(path)
@@ -185,6 +185,7 @@ class _Closed:
                 | ir.Chain()
                 | ir.Concat()
                 | ir.Inline()
+                | ir.Exponential()
                 | ir.Spread()
                 | ir.Pick()
                 | ir.Join()

@@ -146,7 +146,7 @@ def knobs(part: Part) -> Iterator[Knob]:
 
 def _reaches(param: ir.Param, shape: tuple[int, ...], place: int, env: Env) -> bool:
     """Whether a tap of a kernel meets an image of this size anywhere."""
-    if not isinstance(param.kind, ir.Conv):
+    if not isinstance(param.kind, ir.Conv) or param.kind.circular:
         return True
     word = param.kind.direction or "lower"  # without a direction the anchor is named
     apart = differences(param.kind, word if word in DIRECTIONS else env.look(env.directions, word))

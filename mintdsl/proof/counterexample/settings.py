@@ -103,7 +103,7 @@ def settings(program: ir.Program, key: str, bindings: Mapping[str, ir.Argument])
     if inside or any(ir.used_below(used) for used in _layers(program, key)):
         return  # the numbers of a net, or of a layer inside of another, are not tried
     coupled = not isinstance(definition, ir.Layer) or any(
-        isinstance(e, ir.Linear | ir.Join) for e in expressions(definition)
+        isinstance(e, ir.Linear | ir.Exponential | ir.Join) for e in expressions(definition)
     )
     smallest = None
     fitting, count = 0, 0
@@ -247,7 +247,7 @@ def _work(layer: ir.Layer, env: Env) -> int:
     while waiting:
         node, times = waiting.pop()
         total += times
-        if isinstance(node, ir.Linear):
+        if isinstance(node, ir.Linear | ir.Exponential):
             param = layer.param(node.param)
             total += times * (prod(param_shape(layer, param, env.dims, env.sizes)[len(param.indices) :]) // 4)
         inner = times * prod(extents[i] for i in node.indices) if isinstance(node, ir.Sum) else times

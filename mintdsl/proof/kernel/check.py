@@ -9,7 +9,7 @@ from math import inf
 from mintdsl.proof.kernel.exact import REAL, Number, Span
 from mintdsl.proof.kernel.facts import INVERSES, LOG_DETS
 from mintdsl.proof.kernel.flows import BOUND, FACTORS, IDENTITY, Flows, Known
-from mintdsl.proof.kernel.layers import check_layer
+from mintdsl.proof.kernel.layers import check_layer, functions
 from mintdsl.proof.kernel.reading import Json, Refused, read_number, read_span, text
 from mintdsl.proof.kernel.rules import DENSE, NONE
 
@@ -39,7 +39,7 @@ def _recheck(certificate: Json, statement: Json) -> list[str]:
         raise Refused("the hash is not that of the statement")
     definitions = statement["definitions"]
     halved = {d["name"] for d in definitions if any(op[:2] in FACTORS for _, op, _ in d.get("steps", ()))}
-    flows = Flows({d["name"]: d for d in definitions}, {}, set(), halved)
+    flows = Flows({d["name"]: d for d in definitions}, {}, set(), halved, statement["acts"])
     for proof in certificate["proofs"]:
         name, bindings = proof["definition"], proof["bindings"]
         definition, place = flows.definitions[name], text([name, bindings])
@@ -49,6 +49,8 @@ def _recheck(certificate: Json, statement: Json) -> list[str]:
         if layer:
             known = check_layer(definition, statement["acts"], proof, flows)
         else:
+            priors = [op[2] for _, op, _ in definition["steps"] if op[:2] in FACTORS and len(op) > 2]
+            functions(priors, bindings, statement["acts"], flows.definitions)
             known = (flows.flow(definition["steps"], bindings) or IDENTITY)._replace(fact=None, order=None, parts=())
         if not concludes(proof, known):
             raise Refused(f"{name}: its conclusion is not what was checked")

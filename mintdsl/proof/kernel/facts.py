@@ -19,11 +19,13 @@ TRUSTED = (
     "reading: the statement is compared with that of the spec, read anew; how a spec is read, its shapes, sizes and "
     "indices included, is not checked a second time",
     "meaning: nodes, maps and steps compute what the language says; a map with a direction keeps the entries later "
-    "(upper: earlier) in the declared order and the diagonal; convolutions have stride 1, zero padding, their anchor "
-    "at offset 0 and their other taps whole steps of the dilation from it",
+    "(upper: earlier) in the declared order and the diagonal; convolutions have stride 1, zeros outside, circular ones "
+    "the other side of the image, their anchor at offset 0 and their other taps whole steps of the dilation from it; "
+    "the series of an exponential, of a norm of at most 4, is summed until what is left is below rounding",
     "splines: all bins are shares of at least the floor, of widths and of heights, slopes at knots from the floor to "
     "its inverse; there are at least two bins, and fewer than one over the floor",
     "mixtures: there is at least one component, each of a weight and a scale > 0",
+    "solvers: one keeps its tolerance, and the solution that it approximates is what the step means",
     "parameters: each stays in the set of its constraint, in floating point and for every raw value; ties are solved "
     "as the statement writes them; sizes are at least 1; a deviation taken from data is positive",
     "activations: slopes, values, images, domains and smoothness are those of the kernel's table",
@@ -31,7 +33,8 @@ TRUSTED = (
     "rules: as `mint list rules` states and cites them, over the real numbers, for continuous functions",
     "Python: its integers, and the standard modules that the kernel imports",
 )
-INVERSES, LOG_DETS = ("closed_form", "elementwise", "iterative"), ("exact", "none")
+INVERSES = ("closed_form", "elementwise", "iterative", "solver")
+LOG_DETS = ("exact", "solver", "estimated", "none")
 
 # For each constraint the set that it makes, and the parametrisations that keep it.
 SETS: Mapping[str, tuple[Callable[..., Span], tuple[str, ...]]] = {
@@ -41,12 +44,16 @@ SETS: Mapping[str, tuple[Callable[..., Span], tuple[str, ...]]] = {
     "!= 0": (lambda: POSITIVE, ("signed", "signed_exp", "raw")),
     "== 1": (lambda: ONE, ("unit",)),
     ">= <=": (lambda m, top: Span(m, top), ("sigmoid",)),
-    "det != 0": (lambda: POSITIVE, ("plu", "qr", "lower", "upper", "raw")),  # of the magnitude, here and below
+    "det != 0": (
+        lambda: POSITIVE,
+        ("plu", "qr", "lower", "upper", "raw", "dominant"),
+    ),  # of the magnitude, here and below
     "lip <=": (lambda c: Span(Fraction(0), c), ("spectral",)),  # of each entry
     "det == 1": (lambda: ONE, ("unit_lower", "unit_upper", "householder")),
 }
 FREE_SIGN = ("signed", "signed_exp", "raw", "spectral")  # the set is that of the magnitude
 ASSUMED = ("raw",)  # the module tests it
+CIRCULAR = ("raw", "dominant")  # of a circular kernel: it speaks of the matrix of every frequency of the image
 
 
 def constrained(cmp: str, numbers: list[float], via: str) -> tuple[Span, bool]:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from mintdsl.proof.kernel.exact import ANY, ONE, PLUS, REAL, Number, Signed, Span, above, times
 from mintdsl.proof.kernel.facts import INVERSES, LOG_DETS
+from mintdsl.proof.kernel.fields import lipschitz
 from mintdsl.proof.kernel.reading import Json, Refused, read_size, text
 from mintdsl.proof.kernel.rules import DENSE, NONE, ONTO, Fact, constant
 
@@ -18,7 +19,8 @@ class Known(NamedTuple):
 
     `domain` None: not known to be one to one; `onto`: it takes all values of `inside`. Of a layer also the fact of its
     result, and the order in which that is triangular; of one in parts the fact of each, and the directions in which
-    the parts that it reads come before it: "diagonal" as well where there are none.
+    the parts that it reads come before it: "diagonal" as well where there are none. `residual`: it is one by rule RES,
+    and a flow may leave open how its log-det is computed.
     """
 
     domain: Span | None
@@ -33,6 +35,7 @@ class Known(NamedTuple):
     fact: Fact | None = None
     order: Json = None
     parts: tuple[tuple[Fact, set[str]], ...] = ()
+    residual: bool = False
 
     def then(self, step: Known) -> Known:
         """Rule I-COMP: what arrives must lie in the step's domain; where it is less than that, it is not onto."""
@@ -48,6 +51,14 @@ class Known(NamedTuple):
             max(self.log_det, step.log_det, key=LOG_DETS.index),
             self.evaluation or step.evaluation,
             tuple(dict.fromkeys((*self.assumes, *step.assumes))),
+        )
+
+    def inverted(self) -> Known:
+        """Rule INVERSE: of a map onto a box; it is undone by the map itself, and nothing bounds how steep it is."""
+        if self.domain is None or not self.onto:
+            raise Refused("only a map that is onto has an inverse direction")
+        return self._replace(
+            domain=self.inside, inside=self.domain, lip=inf, inverse="closed_form", fact=None, order=None, parts=()
         )
 
     def beside(self) -> Known:
@@ -113,12 +124,14 @@ IDENTITY = Known(REAL, REAL, True, Fraction(1), preserving=True)
 
 
 class Flows(NamedTuple):
-    """The definitions of a statement, what is proved so far, what of that was used, and the flows with a factor."""
+    """The definitions and activations of a statement, what is proved so far, what of that was used, and the flows with
+    a factor."""
 
     definitions: Mapping[str, Json]
     done: dict[str, Known]
     used: set[str]
     halved: set[str]
+    acts: Json
 
     def run(self, steps: Json, bindings: Json) -> Known | None:
         """What is known of steps; None where they only move entries, whatever box they lie in."""
@@ -147,7 +160,7 @@ class Flows(NamedTuple):
         raise Refused("a factor has no prior, or a net from the half that is kept to mean and log-scale of the other")
 
     def step(self, word: str, rest: Json, bindings: Json) -> Known | None:
-        """Rules SCALE, PAD, LOGIT, PAIR, and what is proved of a definition."""
+        """Rules SCALE, PAD, LOGIT, PAIR, ODE, and what is proved of a definition."""
         match word, rest:
             case _ if word in STILL:
                 return None
@@ -163,11 +176,25 @@ class Flows(NamedTuple):
             case "repeat", [count, inner]:
                 once = self.run(inner, bindings)
                 return once and once.copies(*read_size(count)[:2])
+            case "ode", [["net", name, _, [state, time], [result]] as net, _, until, tol, how]:
+                draws = how[1] if how[0] == "hutchinson" and len(how) == 2 else 0
+                if state != result or text(time) != TIME or not 0 < until < inf or not 0 < tol < 1:
+                    raise Refused("an ode of another form than it should have")
+                if how != ["exact"] and not (type(draws) is int and draws > 0):
+                    raise Refused("an ode does not say how its log-det is computed")
+                if not lipschitz(self.definitions, self.acts, net, until, bindings):
+                    raise Refused(f"the field {name} is not known to be Lipschitz")
+                kind = "estimated" if draws else "solver"
+                return Known(REAL, REAL, True, inf, inverse="solver", log_det=kind)
             case "pair", [inner]:
                 self.pair(inner, bindings)
                 return self.run(inner, bindings)
             case "use", [name, args, *how] if how in ([], ["exact"]):
-                return self.use(name, args, bindings)
+                known = self.use(name, args, bindings)
+                return known._replace(log_det="none") if known.residual and not how else known
+            case "inverse", [name, args, *how] if self.definitions[name]["kind"] == "layer":
+                forward = self.step("use", [name, args, *how], bindings)
+                return forward and forward.inverted()
             case _:
                 raise Refused(f"no rule for a step {word!r}")
 
@@ -191,11 +218,11 @@ class Flows(NamedTuple):
         return self.done[place]
 
     def pair(self, steps: Json, bindings: Json) -> None:
-        """Rule PAIR: one lower and one upper layer of one order."""
+        """Rule PAIR: one lower and one upper layer of one order; the inverse of a lower one is lower."""
         found = []
         for _, (word, *rest), _ in steps:
-            known = self.step(word, rest, bindings)
-            if word != "use" or known is None or known.fact is None:
+            known = self.use(rest[0], rest[1], bindings) if word in ("use", "inverse") else None
+            if known is None or known.fact is None:
                 raise Refused("a pair takes two layers")
             given = {name: value["direction"] for name, value in rest[1] if "direction" in value}
             found.append((given.get(known.fact.off, known.fact.off), known.order))
@@ -206,5 +233,6 @@ class Flows(NamedTuple):
 OUTSIDE = ("dequantize", "prior", "classify")  # of the bijection
 MOVES = ("squeeze", "unsqueeze", "permute", "reverse", "flatten", "patches")  # of entries: rule PERM
 STILL = OUTSIDE + MOVES
+TIME = '["Vec",[[[1,1,[]]]]]'  # the shape of the time
 FACTORS = (["factor", "first"], ["factor", "second"])
 BOUND = ("Act", "Order", "Real")  # the types of formals that a proof depends on

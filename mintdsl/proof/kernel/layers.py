@@ -9,8 +9,8 @@ from itertools import product
 from math import floor, inf
 from typing import NamedTuple
 
-from mintdsl.proof.kernel.exact import ANY, NONNEGATIVE, PLUS, POSITIVE, REAL, ZERO, Signed, Span, point
-from mintdsl.proof.kernel.facts import ASSUMED, INVERSES, Elementwise, constrained, norm, registered
+from mintdsl.proof.kernel.exact import ANY, NONNEGATIVE, PLUS, POSITIVE, REAL, ZERO, Number, Signed, Span, point
+from mintdsl.proof.kernel.facts import ASSUMED, CIRCULAR, INVERSES, Elementwise, constrained, norm, registered
 from mintdsl.proof.kernel.flows import Flows, Known, applied, whole
 from mintdsl.proof.kernel.nets import order_of, read_by, standing
 from mintdsl.proof.kernel.reading import Json, Refused, read_size, text
@@ -19,11 +19,13 @@ from mintdsl.proof.kernel.rules import (
     NONE,
     VARIABLE,
     Fact,
+    Terms,
     activate,
     add,
     bent,
     constant,
     divide,
+    exponential,
     mapped,
     multiply,
     negated,
@@ -32,11 +34,12 @@ from mintdsl.proof.kernel.rules import (
     permuted,
     placed,
     read_fact,
-    residual,
     subtract,
+    term,
     tied,
     total,
 )
+from mintdsl.proof.kernel.steepness import Net, Steep
 
 BINARY = {"+": ("ADD", add), "-": ("ADD", subtract), "*": ("MUL", multiply), "/": ("DIV", divide)}
 
@@ -50,23 +53,42 @@ class Scope(NamedTuple):
     directions: Mapping[str, str | None]
     variable: str
     acts: dict[str, Fact]
-    lets: dict[str, tuple[list[str], Fact]]
+    lets: dict[str, tuple[list[str], Fact, Terms]]
     used: set[str]
     nets: Mapping[str, Json]
     place: Json  # the shape, and the order where that is the declared one
     order: Json
     layers: Mapping[str, Known]  # that the formula applies
-    whole: bool  # whether it is not split
+    layer: Json
+    table: Json  # the activations that the program defines
 
-    def formula(self, nodes: Json, steps: Json, where: str) -> Fact:
-        """The fact stated for the last node, each checked against those of its operands."""
+    def formula(self, nodes: Json, steps: Json, where: str) -> tuple[Fact, Terms]:
+        """The fact stated for the last node, each checked against those of its operands, and its terms."""
         facts: dict[int, Fact] = {}
+        terms: dict[int, Terms] = {}
         for k, ((word, *rest), (rule, stated)) in enumerate(zip(nodes, steps, strict=True)):
             name, found = self.node(word, rest, facts)
             facts[k] = read_fact(stated)
+            terms[k] = term(facts[k]) if facts[k].off == NONE else self.terms(word, rest, facts[k], terms)
+            if rule == "RES" and name == "ADD" and found.off == DENSE and not found.chain and terms[k].residual:
+                name, found = rule, found._replace(chain=1)
             if rule != name or not facts[k].allows(found):
                 raise Refused(f"{where}, node {k}: what is stated does not follow by {name}")
-        return facts[len(nodes) - 1]
+        return facts[len(nodes) - 1], terms[len(nodes) - 1]
+
+    def terms(self, word: str, rest: Json, fact: Fact, terms: Mapping[int, Terms]) -> Terms:
+        """The terms of a node, as rule RES takes them."""
+        match word, rest:
+            case "+", [a, b]:
+                return terms[a].plus(terms[b])
+            case "-", [a, b]:
+                return terms[a].plus(terms[b].minus())
+            case "neg", [arg]:
+                return terms[arg].minus()
+            case "let", [name, _]:
+                return self.lets[name][2]
+            case _:
+                return term(fact)
 
     def node(self, word: str, rest: Json, facts: Mapping[int, Fact]) -> tuple[str, Fact]:
         """The rule of a node, and what follows by it."""
@@ -85,21 +107,23 @@ class Scope(NamedTuple):
                 bias = self.params[name]["kind"][0] == "bias"
                 return "CONST", constant(ANY if bias else self.diagonal(name, indices))
             case "let", [name, indices]:
-                declared, fact = self.lets[name]
+                declared, fact, _ = self.lets[name]
                 names = renaming(declared, indices)
                 return "LET", fact._replace(diag=fact.diag.renamed(names), values=fact.values.renamed(names))
             case "map", [name, indices, arg]:
                 return self.mapped(name, indices, facts[arg])
+            case "exp", [name, arg]:
+                return "EXP", exponential(facts[arg], steepness(self.params[name]))
             case "act", [act, arg]:
                 return "ACT", activate(facts[arg], self.act(act, facts[arg].values.forgotten))
-            case "rq_spline", [bins, bound, floor, arg, *given]:
-                params, own = self.parameters(given)
+            case "rq_spline", [bins, bound, floor, *given]:
+                own, arg, *params = self.operands(given)
                 if len(params) != 3 or not bound > 0 or not 0 < Fraction(floor) * read_size(bins).lo < 1:
                     raise Refused("a spline of another form than it should have")
                 slope = Span(Fraction(floor) ** 3 / 2, 4 / Fraction(floor))
                 return "ACT-P", bent(facts[arg], [facts[param] for param in params], own, slope, 1, solved=True)
-            case "mix_logistic", [count, arg, *given]:
-                params, own = self.parameters(given)
+            case "mix_logistic", [count, *given]:
+                own, arg, *params = self.operands(given)
                 if len(params) != 3 or read_size(count).hi < 1:
                     raise Refused("a mixture of another form than it should have")
                 return "ACT-P", bent(facts[arg], [facts[param] for param in params], own, POSITIVE, 2, solved=False)
@@ -107,16 +131,14 @@ class Scope(NamedTuple):
                 return "NEG", negated(facts[arg])
             case "+" | "-" | "*" | "/", [a, b]:
                 name, rule = BINARY[word]
-                found = rule(facts[a], facts[b])
-                if name == "ADD" and found.off == DENSE and not found.chain and residual(facts[a], facts[b]):
-                    return "RES", found._replace(chain=1)
-                return name, found
+                return name, rule(facts[a], facts[b])
             case "net", [name, _, output, *args]:
-                return "NET", network([facts[arg] for arg in args], self.strict(name, output))
+                given = [facts[arg] for arg in args]
+                return "NET", network(given, self.strict(name, output), self.steep(word, rest, facts))
             case "chain", [name, _, arg]:
-                return "NET", network([facts[arg]], self.strict(name, 0))
+                return "NET", network([facts[arg]], self.strict(name, 0), self.steep(word, rest, facts))
             case "concat", [_, *args]:
-                return "NET", network([facts[arg] for arg in args], [None] * len(args))
+                return "NET", network([facts[a] for a in args], [None] * len(args), self.steep(word, rest, facts))
             case "layer", [name, arg]:
                 return "APPLY", applied(facts[arg], self.layers[name], self.way(name))
             case "sum", [indices, arg]:
@@ -126,12 +148,12 @@ class Scope(NamedTuple):
             case _:
                 raise Refused(f"no rule for a node {word!r}")
 
-    def parameters(self, given: Sequence[Json]) -> tuple[Sequence[int], Sequence[bool]]:
-        """The parameters of a bijection, and which of them stand where what they bend does; of a split none."""
-        *params, own = given if given and type(given[-1]) is list else [*given, [False] * len(given)]
-        if len(own) != len(params) or {type(at) for at in own} - {bool}:
+    def operands(self, given: Sequence[Json]) -> list[Json]:
+        """Which parameters of a bijection stand where what they bend does, of a split none; and the operands."""
+        own, *rest = given if type(given[0]) is list else [[False] * (len(given) - 1), *given]
+        if len(own) != len(rest) - 1 or {type(at) for at in own} - {bool}:
             raise Refused("positions of parameters that it does not have")
-        return params, own if self.whole else [False] * len(params)
+        return [own if self.layer["split"] is None else [False] * len(own), *rest]
 
     def diagonal(self, name: str, indices: Sequence[str]) -> Signed:
         """The diagonal of a parameter, or the values of a scale, at the indices of a use."""
@@ -171,6 +193,11 @@ class Scope(NamedTuple):
             "" if way == "" else way if fit and way not in "=?" else None for way, fit in zip(ways, fits, strict=True)
         ]
 
+    def steep(self, word: str, rest: Json, facts: Mapping[int, Fact]) -> Number:
+        """How steep a net, a chain of nets or channels stacked are."""
+        place = Net(self.layer, self.bindings, self.nets, self.table, 1)
+        return place.applied(word, rest, {k: Steep((fact.lip,)) for k, fact in facts.items()}).lips[0]
+
     def act(self, act: Json, argument: Span) -> Elementwise:
         """What is known of an activation for arguments in `argument`."""
         act = self.bindings[act["formal"]] if "formal" in act else act
@@ -187,6 +214,41 @@ class Scope(NamedTuple):
             raise Refused(f"{act['act']} gets arguments outside its domain")
         return found
 
+    def values(self, nodes: Json) -> Fact:
+        """What a formula of a net gives, of anything that inputs and maps give; refused where it may have no value."""
+        facts: dict[int, Fact] = {}
+        for k, (word, *rest) in enumerate(nodes):
+            match word, rest:
+                case "act", [act, arg]:
+                    act = self.bindings[act["formal"]] if "formal" in act else act
+                    if "defined" in act and str(act["defined"]) not in self.acts:
+                        self.acts[str(act["defined"])] = self.values(self.table[act["defined"]][1])
+                    facts[k] = activate(facts[arg], self.act(act, facts[arg].values.forgotten))
+                case (("number" | "formal" | "size" | "value" | "let" | "neg" | "+" | "-" | "*" | "/"), _):
+                    _, facts[k] = self.node(word, rest, facts)
+                case _:
+                    facts[k] = constant(ANY)
+        return facts[len(nodes) - 1]
+
+
+def functions(uses: Sequence[Json], bindings: Json, acts: Json, nets: Mapping[str, Json]) -> None:
+    """Of rule NET: that each net that is used, and each in it, has a value for every input."""
+    work, seen = [(use, bindings) for use in uses], set()
+    while work:
+        (_, name, args, _, _), outer = work.pop()
+        own = {n: outer[v["formal"]] if v and "formal" in v else v for n, v in args}
+        if nets[name]["kind"] == "extern" or (place := text([name, own])) in seen:
+            continue
+        seen.add(place)
+        params = {p["name"]: given(p, own) for p in nets[name]["params"]}
+        scope = Scope(own, params, diagonals(params), {}, "", {}, {}, set(), nets, None, None, {}, nets[name], acts)
+        for let, indices, nodes in nets[name]["lets"]:
+            fact = scope.values(nodes)
+            scope.lets[let] = (indices, fact, term(fact))
+        for nodes in nets[name]["results"]:
+            scope.values(nodes)
+        work += [(p["kind"], own) for p in params.values() if p["kind"][0] == "net"]
+
 
 def determinant(param: Json) -> str:
     """The rule of a constraint on a determinant, "" without one: of a matrix, or of that at the anchor of a kernel.
@@ -202,6 +264,12 @@ def determinant(param: Json) -> str:
         return "DET"
     if kind[0] != "conv" or kind[-2:] != [None, False]:
         raise Refused(f"{param['name']} has no determinant")
+    if "circular" in kind:
+        if param["with"][0] != "det != 0" or param["with"][2] not in CIRCULAR:
+            raise Refused(f"{param['name']} wraps around, which its anchor does not decide")
+        return "CIRCULANT"
+    if param["with"][2] == "dominant":
+        raise Refused(f"{param['name']} does not wrap around")
     taps = differences(param, "")
     if sorted(taps).count((0, 0)) != 1 or not any(
         all(a * dh + b * dw > 0 for dh, dw in taps if (dh, dw) != (0, 0)) for a, b in product((1, -1), (1, -1))
@@ -210,9 +278,19 @@ def determinant(param: Json) -> str:
     return "DET" if kind[1] == [1, 1] else "HALF-PLANE"
 
 
+def steepness(param: Json) -> Number:
+    """The bound of the norm of a map of which an exponential is taken: of one space, without a direction."""
+    bound, kind = norm(param["with"]), param["kind"]
+    if kind[0] not in ("conv", "linear") or kind[-2:] != [None, False] or text(param["from"]) != text(param["to"]):
+        raise Refused(f"{param['name']} has no exponential")
+    if not 0 < bound <= 4:
+        raise Refused(f"the norm of {param['name']} has no bound that counts the terms of its exponential")
+    return bound
+
+
 def differences(param: Json, corner: str) -> list[tuple[int, int]]:
     """Rows and columns from the pixel that each tap of a kernel reads to the one that it writes."""
-    word, (height, width), anchor, *dilation, _, _ = param["kind"]
+    word, (height, width), anchor, *dilation, _, _ = [part for part in param["kind"] if part != "circular"]
     [(down, right)] = dilation or [(1, 1)]
     if word != "conv" or any(type(n) is not int or n < 1 for n in (height, width, down, right)):
         raise Refused(f"{param['name']} is no kernel")
@@ -249,6 +327,13 @@ def diagonals(params: Mapping[str, Json]) -> dict[str, Signed]:
 def check_layer(layer: Json, acts: Json, proof: Json, others: Flows) -> Known:
     """What is proved of a layer; each formula must be proved node by node."""
     params = {p["name"]: given(p, proof["bindings"]) for p in layer["params"]}
+    for p in params.values():
+        if (
+            p["kind"][0] == "conv"
+            and "circular" in p["kind"]
+            and (p["kind"][-2:] != [None, False] or norm(p["with"]) < inf)
+        ):
+            raise Refused(f"{p['name']} wraps around: it has no direction, and nothing bounds its norm")
     written = {name: (indices, nodes) for name, indices, nodes in layer["lets"]}
     formulas = [nodes for *_, nodes in (*layer["lets"], *layer["results"])]
     maps = {node[1] for nodes in formulas for node in nodes if node[0] == "map"}
@@ -270,11 +355,12 @@ def check_layer(layer: Json, acts: Json, proof: Json, others: Flows) -> Known:
     uses = {name: p["kind"] for name, p in params.items() if p["kind"][0] == "layer"}
     below = {name: others.known(callee, args, bindings) for name, (_, callee, args, _) in uses.items()}
     made, nets = diagonals(params), others.definitions
-    scope = Scope(bindings, params, made, directions, "", {}, {}, set(), nets, place, order, below, not layer["split"])
+    functions([p["kind"] for p in params.values() if p["kind"][0] == "net"], bindings, acts, nets)
+    scope = Scope(bindings, params, made, directions, "", {}, {}, set(), nets, place, order, below, layer, acts)
     for place, steps in sorted(proof["acts"].items(), key=lambda item: int(item[0])):
         body = acts[int(place)][1]
         argument = next((node[1] for node in body if node[0] == "var"), "")
-        scope.acts[place] = scope._replace(variable=argument).formula(body, steps, f"activation {place}")
+        scope.acts[place] = scope._replace(variable=argument).formula(body, steps, f"activation {place}")[0]
     found, reads = [], {}
     for (variable, nodes), one in zip(layer["results"], proof["formulas"], strict=True):
         if set(one) != {"lets", "result"}:
@@ -284,8 +370,8 @@ def check_layer(layer: Json, acts: Json, proof: Json, others: Flows) -> Known:
             indices, body = written[name]
             if name in part.lets:
                 raise Refused(f"{layer['name']}: `{name}` is proved twice")
-            part.lets[name] = (indices, part.formula(body, steps, f"{layer['name']}, {name}"))
-        fact = part.formula(nodes, one["result"], f"{layer['name']}, result")
+            part.lets[name] = (indices, *part.formula(body, steps, f"{layer['name']}, {name}"))
+        fact, _ = part.formula(nodes, one["result"], f"{layer['name']}, result")
         read = {
             node[1] for body in (nodes, *(written[name][1] for name in part.lets)) for node in body if node[0] == "var"
         }
@@ -302,8 +388,10 @@ def check_layer(layer: Json, acts: Json, proof: Json, others: Flows) -> Known:
     known = found[0] if layer["split"] is None else joined(found, reads)
     inner = list(below.values())
     steps = [step for one in proof["formulas"] for part in (*one["lets"], [0, one["result"]]) for step in part[1]]
-    own = INVERSES[-1] if any(rule == "RES" for rule, _ in steps) else known.inverse
+    summed = any(rule == "RES" for rule, _ in steps)
+    own = "iterative" if summed else known.inverse
     return known._replace(
+        residual=summed,
         inverse=max((own, *(one.inverse for one in inner)), key=INVERSES.index),
         evaluation=evaluation or any(one.evaluation for one in inner),
         assumes=tuple(dict.fromkeys((*assumes, *(a for one in inner for a in one.assumes)))),

@@ -95,6 +95,8 @@ def read_by(nets: Mapping[str, Json], kind: Json, outer: Json, words: Mapping[st
                     found = union([done[arg] if beside else through(done[arg], ALL) for arg in args])
                 case "concat", [_, *args]:
                     found = union([through(done[arg], ALL) for arg in args])
+                case "rq_spline" | "mix_logistic", [*_, arg, first, second, third]:
+                    found = union([through(done[place], ALL) for place in (arg, first, second, third)])
                 case _, args:
                     found = union([through(done[arg], ALL) for arg in args])
             done.append(found)

@@ -12,7 +12,7 @@ from fractions import Fraction
 from math import inf, isqrt
 from typing import NamedTuple
 
-from mintdsl.proof.kernel.exact import ANY, NONNEGATIVE, ONE, PLUS, REAL, ZERO, Number, Signed, Span, plus, times
+from mintdsl.proof.kernel.exact import ANY, NONNEGATIVE, ONE, PLUS, REAL, ZERO, Number, Signed, Span, above, plus, times
 from mintdsl.proof.kernel.facts import Elementwise
 from mintdsl.proof.kernel.reading import Json, Refused, read_number, read_signed, read_span
 
@@ -218,21 +218,43 @@ def permuted(f: Fact) -> Fact:
     return constant(values) if f.constant else Fact(DENSE, ANY, "unknown", None, values, f.lip, f.smooth, f.chained)
 
 
-def network(arguments: Sequence[Fact], strict: Sequence[str | None]) -> Fact:
-    """Rule NET: `strict` has the direction in which each argument is read, "" for not at all, None for not known."""
+def network(arguments: Sequence[Fact], strict: Sequence[str | None], lip: Number) -> Fact:
+    """Rule NET: `strict` has the direction in which each argument is read, "" for not at all, None for not known.
+
+    `lip` bounds how steep it is.
+    """
     read = [(f.off, way) for f, way in zip(arguments, strict, strict=True) if not f.constant and way != ""]
     ways = {way for _, way in read}
     if not read:
         return constant(ANY)
     if len(ways) == 1 and None not in ways and {off for off, _ in read} <= ways | {NONE}:
-        return Fact(str(read[0][1]), Signed(PLUS, ZERO), "constant", None, ANY, inf, 0)
-    return Fact(DENSE, ANY, "unknown", None, ANY, inf, 0)
+        return Fact(str(read[0][1]), Signed(PLUS, ZERO), "constant", None, ANY, lip, 0)
+    return Fact(DENSE, ANY, "unknown", None, ANY, lip, 0)
 
 
-def residual(a: Fact, b: Fact) -> bool:
-    """Rule RES: a sum of x or -x, up to a constant, and of what is steeper nowhere than some L < 1 is a bijection."""
-    pairs = ((a, b), (b, a))
-    return any(x.off == NONE and x.diag.span.unit and not x.diag.signs and branch.lip < 1 for x, branch in pairs)
+class Terms(NamedTuple):
+    """An expression as h + g: h_p depends on x_p alone, with all quotients in `own`, and `rest` bounds lip(g)."""
+
+    own: Span
+    rest: Number
+
+    def plus(self, other: Terms) -> Terms:
+        """Sums."""
+        return Terms(self.own.plus(other.own), plus(self.rest, other.rest))
+
+    def minus(self) -> Terms:
+        """Negated."""
+        return Terms(self.own.minus(), self.rest)
+
+    @property
+    def residual(self) -> bool:
+        """Rule RES: with slopes of h in [m, M], or in [-M, -m], and lip(g) < m <= M < inf it is a bijection."""
+        return self.rest < max(self.own.lo, -self.own.hi) and self.own.most < inf
+
+
+def term(f: Fact) -> Terms:
+    """What is no sum: h alone, or g alone."""
+    return Terms(f.diag.forgotten, Fraction(0)) if f.off == NONE else Terms(ZERO, f.lip)
 
 
 def mapped(f: Fact, direction: str | None, diagonal: Signed, norm: Number = inf) -> Fact:
@@ -247,6 +269,20 @@ def mapped(f: Fact, direction: str | None, diagonal: Signed, norm: Number = inf)
     own = f.own if f.own in ONTO and diagonal.span.one_signed else "unknown"
     lip = times(f.lip, norm) if direction is None and norm < inf else inf
     return Fact(NONE if f.constant else off, diagonal.times(f.diag), own, None, ANY, lip, f.smooth, chain).settled()
+
+
+def exponential(f: Fact, norm: Number) -> Fact:
+    """Rule EXP: exp(M) after f, M of a norm of at most `norm` <= 4: undone by exp(-M), no steeper than exp(norm).
+
+    Of exp(norm) the terms after the 64th are less than the last one that is added.
+    """
+    if f.constant:
+        return constant(ANY)
+    steepest, term = Fraction(1), Fraction(1)
+    for k in range(1, 64):
+        term = term * Fraction(norm) / k
+        steepest += term
+    return Fact(DENSE, ANY, "unknown", None, ANY, times(f.lip, above(steepest + term)), f.smooth, min(f.chained, 1))
 
 
 def placed(f: Fact, zeros: bool) -> Fact:

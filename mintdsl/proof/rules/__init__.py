@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mintdsl.proof.rules import algebra, apply, bends, chain, flows, modules, nets, parts, residual
+from mintdsl.proof.rules import algebra, apply, bends, chain, exponential, flows, modules, nets, ode, parts, residual
 from mintdsl.proof.rules.model import Rule
 
 _ALL = (
@@ -10,10 +10,12 @@ _ALL = (
     *algebra.RULES,
     *bends.RULES,
     *chain.RULES,
+    *exponential.RULES,
     *apply.RULES,
     *residual.RULES,
     *nets.RULES,
     *parts.RULES,
     *flows.RULES,
+    *ode.RULES,
 )
 RULES: dict[str, Rule] = {rule.name: rule for rule in _ALL}

@@ -22,10 +22,9 @@ def bend(
     options: Sequence[float],
     *,
     own: Sequence[bool],
-    span: Span,
     spans: Sequence[Span],
 ) -> Jacobian:
-    """Rule ACT-P: the class of a bijection of each element of e; `spans` are those of its parameters.
+    """Rule ACT-P: the class of a bijection of each element of e; `spans` are its own, then those of its parameters.
 
     `own` tells of each parameter whether its numbers stand at the positions of the elements that they bend. Then it
     may read the variable strictly in one direction, that of e: with the coordinates before p held fixed the numbers of
@@ -46,6 +45,7 @@ def bend(
     takes each value of (0, 1), as the logit does of R; both are analytic. With one logistic the slope is exp(-s), and
     between two that lie far apart it comes as near to 0 as one likes.
     """
+    span = spans[0]
     if all(param.constant for param in params):
         smooth = Smooth.ANALYTIC if info.analytic else Smooth.C1
         facts = ActFacts(info.name, info.slope(*options), REAL, REAL, REAL, smooth)
@@ -57,11 +57,10 @@ def bend(
     if all(kept) and not e.constant and e.off in (NONE, way):
         facts = ActFacts(info.name, info.slope(*options), REAL, REAL, REAL, Smooth.KINKS)
         return replace(activate(e, facts, span=span, declared=None), off=way, lip=math.inf)
-    reading = next(where for where, param in zip(spans, params, strict=True) if not param.constant)
-    if not all(kept):
-        reading = spans[kept.index(False)]
+    blamed = [p.constant for p in params] if all(kept) else kept
     unknown = Signed(PLUS, REAL)
-    return Jacobian(DENSE, unknown, Fibre.UNKNOWN, unknown, smooth=Smooth.KINKS, dense_why=_reads(info, span, reading))
+    why = _reads(info, span, spans[1 + blamed.index(False)])
+    return Jacobian(DENSE, unknown, Fibre.UNKNOWN, unknown, smooth=Smooth.KINKS, dense_why=why)
 
 
 def _reads(info: Bijection, span: Span, reading: Span) -> Diagnostic:

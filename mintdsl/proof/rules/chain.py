@@ -80,9 +80,9 @@ def composed(jacobian: Jacobian) -> Bijection | None:
 _TOP = "mint 1\nlayer Example on Vec[D] ensures invertible {\n"
 CHAIN = Rule(
     "CHAIN",
-    "e : bijection of R^D;  g a permutation, a map with det != 0 (rules DET, HALF-PLANE), a triangular map (of any "
-    "order) with diag != 0, a constant shift or factor != 0, a layer that is a bijection (rule APPLY), a strictly "
-    "monotone function onto R   =>   g(e) : bijection of R^D, log-dets add",
+    "e : bijection of R^D;  g a permutation, a map with det != 0 (rules DET, HALF-PLANE, CIRCULANT), a triangular map "
+    "(of any order) with diag != 0, a constant shift or factor != 0, a layer that is a bijection (rule APPLY), a "
+    "strictly monotone function onto R   =>   g(e) : bijection of R^D, log-dets add",
     "every link is onto R^D; a sum of two terms that both read the variable is no link",
     "composition of functions; chain rule; for P L U Kingma, Dhariwal, Glow, NeurIPS 2018, arXiv:1807.03039, "
     "section 3.2",
@@ -116,4 +116,18 @@ HALF_PLANE = Rule(
     _IMAGE + "  param W : conv 3x3 (anchor = bottom_right) with det != 0\n  map x -> W(x)\n}\n",
     _IMAGE + "  param W : conv 3x3 (anchor = bottom_right)\n  map x -> W(x)\n}\n",
 )
-RULES = (CHAIN, DET, HALF_PLANE)
+CIRCULANT = Rule(
+    "CIRCULANT",
+    "e : bijection of R^D;  W a circular kernel from C channels to C, det(What(f)) != 0 at each of the H W frequencies "
+    "f   =>   W(e) : bijection of R^D, log|det J| = sum over f of log|det What(f)|",
+    "stride 1, the image goes on with its other side; What(f) = sum of W(d) exp(2 pi i f.d) over the taps, d the "
+    "pixel read minus the pixel written. `via dominant`: A at the anchor is orthogonal and the 2-norms of all other "
+    "taps add up to r <= 1/2 < 1, so the singular values of What(f) lie in [1 - r, 1 + r] at every size. `via raw`: as "
+    "stored, an assumption that the module tests at its own size, which decides the frequencies there are",
+    "Hoogeboom, van den Berg, Welling, ICML 2019, arXiv:1901.11137, section 3.2 (periodic convolutions); `dominant` "
+    "derived: |A x| >= |x|, every shift has norm 1, Neumann series",
+    linked,
+    _IMAGE + "  param W : conv 3x3 (boundary = circular) with det != 0 via dominant\n  map x -> W(x)\n}\n",
+    _IMAGE + "  param W : conv 3x3 (boundary = circular)\n  map x -> W(x)\n}\n",
+)
+RULES = (CHAIN, DET, HALF_PLANE, CIRCULANT)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import inf, nextafter
 
-from mintdsl.core.claim_words import CLOSED, INVERSES, weakest
+from mintdsl.core.claim_words import CLOSED, EXACT, INVERSES, LOG_DETS, weakest
 from mintdsl.core.interval import REAL, Interval, product_above
 from mintdsl.proof.jacobian import DENSE, NONE, Fibre, Jacobian
 from mintdsl.proof.rules.model import MINTNET, Rule, vec
@@ -43,7 +43,8 @@ class Passage:
     Its values lie in the box `inside`; `image` is the box that it is onto, None when that is no fixed box; `why` says
     what is missed. The rest is that of the weakest step: `preserving` volumes, the kind of its `inverse`, a bound `lip`
     of its Lipschitz constant (in the 2-norm), `padded` when the dimension grows, `evaluation` when it holds for frozen
-    statistics only, `assumptions` that the module tests.
+    statistics only, `assumptions` that the module tests; `silent` when a residual sum does not say how its log-det is
+    computed, so that there is none; else the kind of the `log_det`.
     """
 
     domain: Interval | None = None
@@ -56,6 +57,13 @@ class Passage:
     evaluation: bool = False
     why: str = ""
     assumptions: tuple[str, ...] = ()
+    silent: bool = False
+    log_det: str = EXACT
+
+    @property
+    def absent(self) -> str:
+        """Why there is no log-det; nothing where there is one."""
+        return "the dimension grows" if self.padded else "a residual sum has no `log_det`" if self.silent else ""
 
 
 IDENTITY = Passage()
@@ -84,7 +92,21 @@ def compose(before: Passage, step: Passage) -> Passage | str:
         before.evaluation or step.evaluation,
         why,
         tuple(dict.fromkeys((*before.assumptions, *step.assumptions))),
+        before.silent or step.silent,
+        weakest(LOG_DETS, before.log_det, step.log_det),
     )
+
+
+def inverse(step: Passage) -> Passage | None:
+    """Rule INVERSE: a layer in its inverse direction, undone by its formula; None where it is onto no fixed box.
+
+    Nothing bounds how steep it is: 1 / lo bounds the diagonal of a triangular inverse, not the inverse.
+    """
+    if step.domain is None or step.image is None:
+        return None
+    return replace(
+        step, domain=step.image, image=step.domain, inside=step.domain, inverse=CLOSED, lip=inf, why=""
+    )  # fmt: skip
 
 
 def permutation() -> Passage:
@@ -185,6 +207,19 @@ PERM = Rule(
     "mint 1\nflow F on Image[1, 4, 4] ensures invertible, volume_preserving { squeeze 2  permute  flatten }\n",
     "mint 1\nflow F on Image[1, 5, 4] ensures invertible, volume_preserving { squeeze 2 }\n",
 )
+INVERSE = Rule(
+    "INVERSE",
+    "f : A -> B a bijection   =>   F(direction = inverse) : B -> A is one, log|det J| = -log|det J f| at f^-1(z)",
+    "f is onto a fixed box B, its domain is A; the inverse of a triangular map is triangular in the same direction, "
+    "volumes stay preserved; its Lipschitz constant has no bound",
+    "inverse function; Kingma et al., NeurIPS 2016, arXiv:1606.04934 (inverse autoregressive flow); Nagar, Varma, "
+    "Inverse-Flow, AISTATS 2025, arXiv:2410.14634",
+    inverse,
+    vec("  param t : scale with diag > 0\n  map x -> t * x + tanh(x)")
+    + "flow F on Vec[3] ensures invertible { Example(direction = inverse) }\n",
+    vec("  param t : scale with diag > 0\n  map x -> log(1 + exp(t * x)) + tanh(x)", "diag > 0")
+    + "flow F on Vec[3] ensures injective { Example(direction = inverse) }\n",
+)
 LOGIT = Rule(
     "LOGIT",
     "logit(a + (1 - 2a) x) : bijection from (-a / (1 - 2a), 1 + a / (1 - 2a)) to R, elementwise",
@@ -225,4 +260,4 @@ FACTOR = Rule(
     "mint 1\nflow F on Vec[4] ensures invertible, volume_preserving { factor half  factor half (keep = second) }\n",
     "mint 1\nflow F on Vec[4] ensures invertible { factor half  logit(0.05) }\n",
 )
-RULES = (I_TRI, I_COMP, PAIR, PERM, LOGIT, SCALE, PAD, FACTOR)
+RULES = (I_TRI, I_COMP, INVERSE, PAIR, PERM, LOGIT, SCALE, PAD, FACTOR)

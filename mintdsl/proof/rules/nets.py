@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf
 
 from mintdsl.core.interval import REAL, ZERO
 from mintdsl.diagnostics.model import Diagnostic, Fix, Label
@@ -11,11 +12,13 @@ from mintdsl.proof.rules.model import Rule
 from mintdsl.source import Span
 
 
-def apply_net(arguments: Sequence[Jacobian], *, name: str, span: Span, strict: Sequence[str | None] = ()) -> Jacobian:
+def apply_net(
+    arguments: Sequence[Jacobian], *, name: str, span: Span, strict: Sequence[str | None] = (), lip: float = inf
+) -> Jacobian:
     """Rule NET: the class of a result of a net, or of channels stacked.
 
     `strict` has, for each argument, the direction in which the result reads it strictly; None where nothing is known,
-    "" where it does not read it.
+    "" where it does not read it. `lip` bounds its Lipschitz constant.
     """
     values = Signed(PLUS, REAL)
     known = list(strict) or [None] * len(arguments)
@@ -25,9 +28,10 @@ def apply_net(arguments: Sequence[Jacobian], *, name: str, span: Span, strict: S
     ways = {way for _, way in read}
     way = read[0][1]
     if len(ways) == 1 and way is not None and all(e.off in (NONE, way) for e, _ in read):
-        return Jacobian(way, Signed(PLUS, ZERO), Fibre.CONST, values, smooth=Smooth.KINKS)
+        return Jacobian(way, Signed(PLUS, ZERO), Fibre.CONST, values, lip=lip, smooth=Smooth.KINKS)
     why = next((argument.dense_why for argument in arguments if argument.dense_why is not None), None)
-    return Jacobian(DENSE, values, Fibre.UNKNOWN, values, smooth=Smooth.KINKS, dense_why=why or _dense_net(name, span))
+    why = why or _dense_net(name, span)
+    return Jacobian(DENSE, values, Fibre.UNKNOWN, values, lip=lip, smooth=Smooth.KINKS, dense_why=why)
 
 
 def _dense_net(name: str, span: Span) -> Diagnostic:
@@ -57,9 +61,13 @@ def _example(body: str) -> str:
 NET = Rule(
     "NET",
     "e1, ..., en : constant   =>   n(e1, ..., en) : constant, with values in R;  e1, ..., en : triangular k, and n "
-    "strict k in those that read x   =>   n(e1, ..., en) : strict k;  otherwise dense, nothing else known",
+    "strict k in those that read x   =>   n(e1, ..., en) : strict k;  otherwise dense;  "
+    "lip(n(e1, ..., en)) <= sum of lip_k(n) lip(ek)",
     "strict k in the order of the layer, on Vec or in the order time, by the masks of n: each map, attention and delay "
-    "of n reads positions up to its own or before it, everything else the same position. `chain` and `concat` likewise",
+    "of n reads positions up to its own or before it, all else the same position. `chain` and `concat` likewise; "
+    "lip_k(n) is followed through n: compositions multiply, sums add, concat(u, v) has the root of the sum of squares; "
+    "maps and scales need `with lip <= c`. n has a value for every input: its functions get arguments in their "
+    "domains, its divisors are of one sign and never 0",
     "Dinh, Krueger, Bengio, NICE, ICLR 2015 workshop, arXiv:1410.8516, section 3.2: m is arbitrary",
     apply_net,
     _example("  param n : net Shift\n  param b : bias (per = element)\n  map x -> x + n(b)"),

@@ -1,14 +1,14 @@
-"""The rule for residual sums, x + g(x): bijections because g is a contraction, with no triangle in sight."""
+"""The rule for residual sums, h(x) + g(x): bijections because g is flatter than h, with no triangle in sight."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from math import inf
 
-from mintdsl.core.interval import number
+from mintdsl.core.interval import ZERO, number
 from mintdsl.diagnostics.model import Diagnostic, Fix, Label
 from mintdsl.proof.derivation import Derivation
-from mintdsl.proof.jacobian import DENSE, NONE, Chain, Jacobian
+from mintdsl.proof.jacobian import DENSE, NONE, Chain, Jacobian, Split
 from mintdsl.proof.rules.model import Rule
 from mintdsl.records import replace
 from mintdsl.source import Span
@@ -17,25 +17,91 @@ SHOWN = 6
 """Factors of a bound that a message points at."""
 
 
-def branch_of(left: Jacobian, right: Jacobian) -> Jacobian | None:
-    """The branch of a sum or difference whose other term is x or -x, up to a constant; None where neither is."""
-    for own, branch in ((left, right), (right, left)):
-        if own.off == NONE and own.diag.interval.unit and not own.diag.monomial:
-            return branch
-    return None
+def of_a_term(fact: Jacobian) -> Split:
+    """An expression that is no sum: h alone where it reads each coordinate alone, else g alone."""
+    if fact.off == NONE:
+        return Split(fact.diag.forget().interval, 0.0)
+    return Split(ZERO, fact.lip)
 
 
-def residual(total: Jacobian, left: Jacobian, right: Jacobian) -> Jacobian | None:
-    """Rule RES: `total`, the dense class of a sum of these terms by rule ADD, as a bijection; None where it does not
-    follow."""
-    branch = branch_of(left, right)
-    if branch is None or total.off != DENSE or total.chain is not Chain.NONE or not branch.lip < 1:
+def split_of(term: Derivation, lets: Mapping[str | Span, Derivation]) -> Split:
+    """A term of a sum, which may be a sum itself."""
+    assert term.fact is not None
+    stated = lets[term.subject] if term.rule == "LET" else term
+    return stated.split or of_a_term(term.fact)
+
+
+def residual(total: Jacobian, split: Split) -> Jacobian | None:
+    """Rule RES: `total`, the dense class of a sum by rule ADD, as a bijection; None where it does not follow."""
+    if total.off != DENSE or total.chain is not Chain.NONE or not split.bijective:
         return None
     return replace(total, chain=Chain.BIJECTION, sign_why=None)
 
 
-def steep(branch: Derivation, lets: Mapping[str | Span, Derivation], span: Span) -> Diagnostic | None:
-    """Why a branch is no contraction: the factors of its bound. None where none of its maps has a bound of its norm."""
+def steep(whole: Derivation, split: Split, lets: Mapping[str | Span, Derivation]) -> Diagnostic | None:
+    """Why a sum is not residual: the shares of its terms, or the factors of the only one.
+
+    None where it has no term like x, or none of its maps has a bound of its norm.
+    """
+    if not split.least > 0:
+        return None
+    shares = [(node, node.fact.lip) for node in _terms(whole, lets) if node.fact is not None and node.fact.off != NONE]
+    factors = [found for node, _ in shares for found in _factors(node, lets)]
+    if not any("lip <=" in node.note for node, _ in factors):
+        return None
+    if split.own.magnitude == inf:
+        return _unbounded(whole.subject, split)
+    shown = shares if len(shares) > 1 else factors
+    shown.sort(key=lambda item: (item[0].subject.end, item[0].subject.start))
+    labels = [Label(node.subject, _factor(node, own, term=len(shares) > 1)) for node, own in shown[:SHOWN]]
+    labels += [Label(node.free, "no bound here") for node, _ in factors if node.free is not None]
+    bound = "no bound" if split.rest == inf else f"the bound {_shown(split.rest)}"
+    if any(own == inf for _, own in factors):
+        how = "bound every map of the branch"
+    elif len(shares) > 1:
+        how = f"lower the bounds until their sum is below {_shown(split.least)}"
+    else:
+        how = f"lower the bounds until their product is below {_shown(split.least)}"
+    plain = split.own.unit
+    what = "is no contraction" if plain else f"is as steep as the rest of the sum, whose slopes lie in {split.own}"
+    needed = "x + g(x) needs lip(g) < 1" if plain else f"h(x) + g(x) needs lip(g) < {_shown(split.least)}"
+    return Diagnostic(
+        "E0416",
+        f"the branch of this residual sum {what}: its Lipschitz constant has {bound}",
+        (Label(whole.subject, needed, primary=True), *labels),
+        (
+            f"rule RES: where {'lip(g) < 1' if plain else 'h is steeper than g'} for all weights, "
+            f"{'x' if plain else 'h(x)'} + g(x) is a bijection; else it may fold",
+        ),
+        (Fix(f"{how}: `with lip <= {0.9 * min(1.0, split.least) / len(shares):.2g}`"),),
+    )
+
+
+def _unbounded(span: Span, split: Split) -> Diagnostic:
+    return Diagnostic(
+        "E0416",
+        "the terms of one coordinate in this residual sum have slopes without a bound from above",
+        (Label(span, f"slopes in {split.own}", primary=True),),
+        ("rule RES: h(x) + g(x) is inverted by steps that are divided by the middle of the slopes of h",),
+        (Fix("bound the scale: `with diag >= 1, diag <= 2`"),),
+    )
+
+
+def _terms(whole: Derivation, lets: Mapping[str | Span, Derivation]) -> Iterator[Derivation]:
+    """The terms of a sum."""
+    stack = [whole]
+    while stack:
+        node = stack.pop()
+        if node.rule in ("ADD", "RES", "NEG"):
+            stack += node.premises
+        elif node.rule == "LET":
+            stack.append(lets[node.subject])
+        else:
+            yield node
+
+
+def _factors(branch: Derivation, lets: Mapping[str | Span, Derivation]) -> list[tuple[Derivation, float]]:
+    """The nodes that make a term steeper or flatter, and by how much."""
     factors: list[tuple[Derivation, float]] = []
     stack = [branch]
     while stack:
@@ -46,26 +112,14 @@ def steep(branch: Derivation, lets: Mapping[str | Span, Derivation], span: Span)
             continue
         if len(before) == 1 and (node.fact.lip != before[0] or "lip <=" in node.note):
             factors.append((node, node.fact.lip / before[0]))
-        elif len(before) > 1 and node.fact.lip == inf:
-            factors.append((node, inf))
-    if not any("lip <=" in node.note for node, _ in factors):
-        return None
-    factors.sort(key=lambda item: (item[0].subject.end, item[0].subject.start))
-    labels = [Label(node.subject, _factor(node, own)) for node, own in factors[:SHOWN]]
-    assert branch.fact is not None
-    bound = "no bound" if branch.fact.lip == inf else f"the bound {_shown(branch.fact.lip)}"
-    free = any(own == inf for _, own in factors)
-    how = "bound every map of the branch" if free else "lower the bounds until their product is below 1"
-    return Diagnostic(
-        "E0416",
-        f"the branch of this residual sum is no contraction: its Lipschitz constant has {bound}",
-        (Label(span, "x + g(x) needs lip(g) < 1", primary=True), *labels),
-        ("rule RES: where lip(g) < 1 for all weights, x + g(x) is a bijection; else it may fold",),
-        (Fix(f"{how}: `with lip <= 0.9`"),),
-    )
+        elif len(before) > 1 and (node.fact.lip == inf or "lip <=" in node.note):
+            factors.append((node, node.fact.lip / max(before)))
+    return factors
 
 
-def _factor(node: Derivation, own: float) -> str:
+def _factor(node: Derivation, own: float, *, term: bool) -> str:
+    if term:
+        return f"lip: {_shown(own)}"
     name, colon, _ = node.note.partition(":")
     return f"{name}: {_shown(own)}" if colon else _shown(own)
 
@@ -84,11 +138,13 @@ def _example(limit: str) -> str:
 
 RES = Rule(
     "RES",
-    "g : lip(g) <= L < 1   =>   x + g(x) : bijection of R^D, (1 - L)^D <= det J <= (1 + L)^D, lip(inverse) <= "
-    "1 / (1 - L)",
-    "L bounds g in the 2-norm for all weights, and for every context; the other term is x or -x, up to a constant",
-    "Banach's fixed-point theorem; Behrmann, Grathwohl, Chen, Duvenaud, Jacobsen, Invertible Residual Networks, "
-    "ICML 2019, arXiv:1811.00995, theorem 1",
+    "h elementwise, slopes in [m, M];  lip(g1) + ... + lip(gn) <= L < m   =>   h(x) + g1(x) + ... + gn(x) : bijection "
+    "of R^D, (m - L)^D <= |det J| <= (M + L)^D, lip(inverse) <= 1 / (m - L); for x + g(x) m = M = 1",
+    "the bounds hold in the 2-norm for all weights, and for every context; M < inf; slopes of one sign, in [-M, -m] "
+    "likewise",
+    "Banach's fixed-point theorem; Behrmann, Grathwohl, Chen, Duvenaud, Jacobsen, Invertible Residual Networks, ICML "
+    "2019, arXiv:1811.00995, theorem 1 (x + g(x)); Zarantonello, Solving functional equations by contractive "
+    "averaging, 1960 (x - f(x) / d with d = (m + M) / 2 has the constant ((M - m) / 2 + L) / d < 1)",
     residual,
     _example("0.9"),
     _example("1.2"),

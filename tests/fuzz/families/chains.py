@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
-from mintdsl.core.constraints import CONSTRAINTS
+from mintdsl.core.constraints import CONSTRAINTS, Parametrisation
 from mintdsl.records import replace
 from mintdsl.syntax import ast
 
@@ -59,7 +59,11 @@ class _Chain:
         if via.name == "raw" and not init:
             init = " init orthogonal"
         self.preserving = self.preserving and constraint.cmp == "== 1"
-        kind = kernel(rng) if self.space == "Image" and rng.random() < 0.6 else self.matrix
+        if via.name == "dominant" and self.space != "Image":
+            constraint, via, how = *FORMS[0], ""
+        kind = kernel(rng, via) if self.space == "Image" and rng.random() < 0.6 else self.matrix
+        if via.name == "dominant":
+            kind = circular(rng)
         self.text = f"{self.param('W', f'{kind} with det {constraint.cmp}{how}{init}')}({self.text})"
 
     def triangular(self) -> None:
@@ -113,13 +117,34 @@ def _chain(sketch: Sketch, space: str) -> str:
     return chain.layer()
 
 
-def kernel(rng: Random) -> str:
-    """A convolution whose anchor is a corner."""
+def circular(rng: Random) -> str:
+    """A convolution whose taps wrap around."""
+    size = rng.choice(("2x2", "3x3", "2x3", "3x1", "1x2", "5x4"))
+    return f"conv {size} (anchor = {rng.choice(CORNERS)}{spaced(rng)}, boundary = circular)"
+
+
+def kernel(rng: Random, via: Parametrisation) -> str:
+    """A convolution whose anchor is a corner, or whose taps wrap around where its form can keep that regular."""
+    if via.circular and (via.name == "dominant" or rng.random() < 0.5):
+        return circular(rng)
     size = rng.choice(("2x2", "3x3", "2x3", "3x1", "1x2", "1x1"))
     return f"conv {size} (anchor = {rng.choice(CORNERS)}{spaced(rng)})"
 
 
-@whole({"rule:CHAIN", "rule:DET", "rule:HALF-PLANE", "rule:PERM", "kind:perm", "init:orthogonal", *DETS}, weight=2)
+@whole(
+    {
+        "rule:CHAIN",
+        "rule:DET",
+        "rule:HALF-PLANE",
+        "rule:CIRCULANT",
+        "option:boundary",
+        "rule:PERM",
+        "kind:perm",
+        "init:orthogonal",
+        *DETS,
+    },
+    weight=2,
+)
 def composed_layer(sketch: Sketch) -> None:
     """A layer that is a composition of links."""
     _chain(sketch, sketch.rng.choice(("Image", "Image", "Vec", "Vec", "Seq")))
@@ -138,7 +163,7 @@ def kernels_in_parts(sketch: Sketch) -> None:
     rng = sketch.rng
     constraint, via = rng.choice([(c, v) for c, v in FORMS if not v.assumed])
     members = [
-        f"  param {name} : {kernel(rng)} on Q with det {constraint.cmp} via {via.name} init near_identity"
+        f"  param {name} : {kernel(rng, via)} on Q with det {constraint.cmp} via {via.name} init near_identity"
         for name in "VW"
     ]
     first = rng.choice(("V(a)", "V(W(a))", "-V(a) / 2", "a"))

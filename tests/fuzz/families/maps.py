@@ -170,6 +170,21 @@ def other_dilation(module: ast.Module, rng: Random) -> ast.Module | None:
     return change_one(module, rng, ast.KindMap, apart)
 
 
+@mutant({"option:boundary"})
+def other_boundary(module: ast.Module, rng: Random) -> ast.Module | None:
+    """Taps that wrap around, or no longer: a direction is then refused, and the anchor decides nothing."""
+    word = rng.choice(("circular", "circular", "zero"))
+
+    def around(found: ast.KindMap) -> ast.KindMap | None:
+        if found.name.id != "conv":
+            return None
+        others = tuple(arg for arg in found.args if arg.name is None or arg.name.id != "boundary")
+        arg = ast.Arg(ast.Name("boundary", found.span), "=", ast.Name(word, found.span), found.span)
+        return replace(found, args=(*others, arg))
+
+    return change_one(module, rng, ast.KindMap, around)
+
+
 @mutant({"kind:conv"})
 def other_size(module: ast.Module, rng: Random) -> ast.Module | None:
     """Another size of a kernel."""

