@@ -48,6 +48,7 @@ PROVED = {
     "mintnet/mnist_classifier",
     "mintnet/cifar10_classifier",
     "nice/nice",
+    "nsf/autoregressive",
     "nsf/nsf",
     "realnvp/realnvp",
     "residual_flow/residual_flow",

@@ -2,7 +2,8 @@
 
 `terms_x` computes what the map takes from other coordinates, and the logarithm of its scale; forward, inverse and the
 solver apply and undo the same links with them. Where the terms are followed position by position, the inverse starts
-from what substitution gives: there each position is undone once everything that it reads is known.
+from what substitution gives: there each position is undone once everything that it reads is known. Elementwise
+bijections may be among those links; then the layer is written as any other but for that start.
 """
 
 from __future__ import annotations
@@ -14,14 +15,16 @@ from mintdsl.codegen.by_position import ByPosition, write_begin
 from mintdsl.codegen.context import LayerContext
 from mintdsl.codegen.coupling import write_inverse
 from mintdsl.codegen.emit import Writer
+from mintdsl.codegen.lower.bends import options
 from mintdsl.codegen.reading import Followed, Reading, Unfit, follow
 from mintdsl.codegen.terms import SCALES, Chain, applied, chain_of, in_short, log_of, undone, write_terms
 from mintdsl.core import ir
-from mintdsl.core.links import links
+from mintdsl.core.bijections import BIJECTIONS
+from mintdsl.core.links import Link, links
 from mintdsl.core.orders import Order
 from mintdsl.core.walks import constant
 from mintdsl.proof.check import LayerProof
-from mintdsl.proof.jacobian import NONE, Fibre
+from mintdsl.proof.jacobian import DENSE, NONE, Fibre
 from mintdsl.proof.reads import positional
 
 WORDS = ("+", "-", "*", "/", "from", "neg")
@@ -30,15 +33,29 @@ Followers = tuple[Reading, dict[str, Followed]]
 
 def is_autoregressive(layer: ir.Layer, proofs: Sequence[LayerProof]) -> bool:
     """Whether a layer is a chain of links whose operands read other coordinates."""
-    affine = all(p.jacobian.fibre is Fibre.AFFINE and p.jacobian.off != NONE and not p.composed for p in proofs)
-    if layer.split is not None or not affine:
-        return False
+    affine = all(p.jacobian.fibre is Fibre.AFFINE for p in proofs)
+    found = _links_to_others(layer, proofs) if affine else ()
+    return bool(found) and all(link.word in WORDS for link in found)
+
+
+def is_bent(layer: ir.Layer, proofs: Sequence[LayerProof]) -> bool:
+    """Whether a layer is such a chain with elementwise bijections in it, whose numbers stand at their elements."""
+    found = _links_to_others(layer, proofs)
+    bends = [link.operand for link in found if isinstance(link.operand, ir.Bend) and link.word in BIJECTIONS]
+    words = all(link.word in (*WORDS, *BIJECTIONS) for link in found)
+    return bool(bends) and words and all(all(bend.own) for bend in bends)
+
+
+def _links_to_others(layer: ir.Layer, proofs: Sequence[LayerProof]) -> Sequence[Link]:
+    """The links of a layer that is a chain of them around its variable, and reads other coordinates; else none."""
+    if layer.split is not None or any(p.jacobian.off in (NONE, DENSE) or p.composed for p in proofs):
+        return ()
     found, end = links(layer, layer.variable, layer.result)
     lets: dict[str, bool] = {}
     for item in layer.lets:
         lets[item.name] = constant(item.value, lets)
-    reads = any(link.operand is not None and not constant(link.operand, lets) for link in found)
-    return isinstance(end, ir.Var) and reads and all(link.word in WORDS for link in found)
+    reads = any(not constant(operand, lets) for link in found for operand in link.taken)
+    return found if isinstance(end, ir.Var) and reads else ()
 
 
 def followed(layer: ir.Layer, proofs: Sequence[LayerProof]) -> Followers | None:
@@ -60,7 +77,7 @@ def followed(layer: ir.Layer, proofs: Sequence[LayerProof]) -> Followers | None:
 def _operands(layer: ir.Layer) -> list[ir.Expr]:
     """The operands of the links, from the variable outwards."""
     found, _ = links(layer, layer.variable, layer.result)
-    return [link.operand for link in found if link.operand is not None]
+    return [operand for link in found for operand in link.taken]
 
 
 def write_autoregressive(c: LayerContext) -> None:
@@ -72,10 +89,7 @@ def write_autoregressive(c: LayerContext) -> None:
     c.write()
     how = "Algorithm 1 of MintNet, here exact once every position has had its turn, then fibre sweeps."
     if c.reading is not None:
-        how = "One position after the other, each undone with what it reads; steps of Algorithm 1 refine that."
-        write_inverse(c, how, ", start=self.substituted")
-        c.write()
-        _substituted(c, c.reading, one)
+        write_substituted_inverse(c, c.reading)
     elif c.convolved is not None:
         write_inverse(c, FRONTS, START)
         c.write()
@@ -86,6 +100,14 @@ def write_autoregressive(c: LayerContext) -> None:
     _solver(c, one)
     c.write()
     write_terms(c, one)
+
+
+def write_substituted_inverse(c: LayerContext, reading: Reading) -> None:
+    """The inverse of a layer that is followed position by position, and the substitution that it starts from."""
+    how = "One position after the other, each undone with what it reads; steps of Algorithm 1 refine that."
+    write_inverse(c, how, ", start=self.substituted")
+    c.write()
+    _substituted(c, reading)
 
 
 def _forward(c: LayerContext, chain: Chain) -> None:
@@ -149,7 +171,7 @@ def _solver(c: LayerContext, chain: Chain) -> None:
         write("return None")
 
 
-def _substituted(c: LayerContext, reading: Reading, chain: Chain) -> None:
+def _substituted(c: LayerContext, reading: Reading) -> None:
     """The inverse by substitution, position by position."""
     layer, write = c.layer, c.write
     assert isinstance(layer, ir.Layer)
@@ -159,7 +181,8 @@ def _substituted(c: LayerContext, reading: Reading, chain: Chain) -> None:
     lines, values = by.emitted(roots, x)
     puts = by.puts(x)
     terms = iter(values)
-    texts = [(word, "" if word == "neg" else next(terms).wrapped) for word, _ in chain.steps]
+    found, _ = links(layer, layer.variable, layer.result)
+    undoing = [(link, [next(terms).wrapped for _ in link.taken]) for link in found]
     with write.block("def substituted(self, z: Tensor, w: tuple[Tensor, ...]) -> Tensor:"):
         write('"""x [B, *event_shape] with f(x) = z, one position after the other: what it reads is known by then."""')
         write(f"positions = Positions(self.event_shape[0], {_ascending(c, reading)})")
@@ -170,8 +193,14 @@ def _substituted(c: LayerContext, reading: Reading, chain: Chain) -> None:
             for line in lines:
                 write(line)
             value = "apart[place]"
-            for word, text in reversed(texts):
-                value = in_short(write, undone(value, word, text), "x_now")
+            for link, taken in reversed(undoing):
+                if isinstance(link.operand, ir.Bend) and link.word in BIJECTIONS:
+                    # elements beside each other, with their numbers, are channels of a batch
+                    arguments = [f"({value}).T" if " " in value else f"{value}.T", *(f"{term}.T" for term in taken)]
+                    write.call(f"x_now = {link.word}_inverse", [*arguments, options(link.operand)], "[0].T")
+                    value = "x_now"
+                else:
+                    value = in_short(write, undone(value, link.word, *taken or [""]), "x_now")
             write(f"x[place] = x_now = {value}" if value != "x_now" else "x[place] = x_now")
             for line in puts:
                 write(line)

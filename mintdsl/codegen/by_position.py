@@ -87,7 +87,7 @@ class ByPosition:
     def units_of(self, shape: ir.Shape) -> str:
         """The units of a Vec in the order of their positions."""
         if shape not in self.units:
-            hidden = shape != self.owner.shape
+            hidden = shape != self.owner.shape and shape.each is None
             name = self.start.fresh("hidden" if hidden else "data")
             count = size(shape.dims[0], self.c.members)
             self.start.lines.append(f"{name} = positions.units({count}, {self.like}, hidden={hidden})")

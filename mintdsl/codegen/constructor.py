@@ -321,10 +321,12 @@ def _sign_shape(c: LayerContext, param: ir.Param) -> str:
 
 def _positions(c: LayerContext, shape: ir.Shape, direction: str) -> str:
     """The positions of the elements of a Vec in a net: those of hidden units repeat."""
-    units = shapes.size(shape.dims[0], c.members)
+    units, data = (shapes.size(s.dims[0], c.members) for s in (shape, c.layer.shape))
     if shape == c.layer.shape:
         return f"range({units})"
-    return f"hidden_positions({units}, {shapes.size(c.layer.shape.dims[0], c.members)}, {direction})"
+    return (
+        f"hidden_positions({units}, {data}, {direction})" if shape.each is None else f"own_positions({units}, {data})"
+    )
 
 
 def write_masks(c: LayerContext) -> None:

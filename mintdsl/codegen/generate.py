@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from math import isinf
 
 from mintdsl.codegen.act import write_act
-from mintdsl.codegen.autoregressive import followed, is_autoregressive
+from mintdsl.codegen.autoregressive import followed, is_autoregressive, is_bent
 from mintdsl.codegen.context import LayerContext
 from mintdsl.codegen.convolution import convolved
 from mintdsl.codegen.emit import Writer
@@ -143,7 +143,7 @@ class _Generator:
         """Find the layers that are inverted position by position, and the nets that are followed for them."""
         for key in keys:
             layer, known = self.program.callable(key), [p for p in proofs[key] if isinstance(p, LayerProof)]
-            if not isinstance(layer, ir.Layer) or not is_autoregressive(layer, known):
+            if not isinstance(layer, ir.Layer) or not (is_autoregressive(layer, known) or is_bent(layer, known)):
                 continue
             found = followed(layer, known)
             if found is None or any(self.followed.get(name, net) != net for name, net in found[1].items()):

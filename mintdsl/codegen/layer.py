@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mintdsl.codegen import shapes
-from mintdsl.codegen.autoregressive import write_autoregressive
+from mintdsl.codegen.autoregressive import write_autoregressive, write_substituted_inverse
 from mintdsl.codegen.by_fronts import FRONTS, START, write_fronts
 from mintdsl.codegen.by_position import write_positions
 from mintdsl.codegen.chain import write_chain
@@ -215,6 +215,9 @@ def write_loading(write: Writer, *, assuming: bool, masked: bool) -> None:
 
 
 def _inverse(c: LayerContext) -> None:
+    if c.reading is not None:
+        write_substituted_inverse(c, c.reading)
+        return
     if c.convolved is not None:
         write_inverse(c, FRONTS, START)
         c.write()

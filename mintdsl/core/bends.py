@@ -50,7 +50,9 @@ def bend(node: ast.Apply, info: Bijection, expr: Elaborate, values: Values) -> T
     if count is None:
         return None
     taken = tuple(one.expr for one in params)
-    return Typed(ir.Bend(info.name, whole.expr, taken, count, known, shape, node.span), shape)
+    each = zip(params, info.fewer, strict=True)
+    own = tuple(_own(one.shape, shape, count - Nat.of(less)) for one, less in each)
+    return Typed(ir.Bend(info.name, whole.expr, taken, count, known, shape, own, node.span), shape)
 
 
 def _given(node: ast.Apply, info: Bijection, values: Values) -> list[ast.Arg] | None:
@@ -117,7 +119,7 @@ def _count(
         return None
     for place, less in enumerate(info.fewer):
         wanted_shape = _with(shape, count - Nat.of(less))
-        if params[place] != wanted_shape:
+        if _plain(params[place]) != wanted_shape:
             _mismatch(given, info, place, f"`{wanted_shape}` for {count} {info.count}", shape, params[place], values)
             return None
     problem = too_few_or_many(info.name, count.constant, options)
@@ -131,7 +133,20 @@ def _each(params: ir.Shape, shape: ir.Shape) -> Nat | None:
     """How many channels `params` has for each one of `shape`; None where that is no one number."""
     axis = _axis(shape)
     count = params.dims[axis].quotient(shape.dims[axis]) if params.kind == shape.kind else None
-    return count if count is not None and _with(shape, count) == params else None
+    return count if count is not None and _with(shape, count) == _plain(params) else None
+
+
+def _plain(shape: ir.Shape | None) -> ir.Shape | None:
+    """The shape without the positions of its elements."""
+    return None if shape is None else replace(shape, each=None)
+
+
+def _own(params: ir.Shape | None, shape: ir.Shape, count: Nat) -> bool:
+    """Whether the parameters of each element of `shape` stand where it stands."""
+    one = Nat.of(1)
+    if params is None or shape.kind != "Vec" or shape.part is not None:
+        return False
+    return (params.each or one) == count * (shape.each or one)
 
 
 def _axis(shape: ir.Shape) -> int:
@@ -142,7 +157,7 @@ def _with(shape: ir.Shape, count: Nat) -> ir.Shape:
     """`count` channels for each one of `shape`; of a part of a mask the parameters have all places."""
     axis = _axis(shape)
     dims = [count * size if k == axis else size for k, size in enumerate(shape.dims)]
-    return replace(shape, dims=tuple(dims), part=None)
+    return replace(shape, dims=tuple(dims), part=None, each=None)
 
 
 def _mismatch(

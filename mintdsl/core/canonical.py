@@ -225,7 +225,8 @@ class Statement:
             case ir.Chain():
                 return ["chain", node.param, node.index, *below]
             case ir.Bend(bijection=name, count=count, options=options):
-                return [name, _nat(count), *options, *below]
+                own: list[Json] = [list(node.own)] if any(node.own) else []
+                return [name, _nat(count), *options, *own, *below]
             case ir.Inline():
                 return ["layer", node.param, *below]
             case ir.Concat():
@@ -336,7 +337,9 @@ def _nat(size: Nat) -> Json:
 
 
 def _shape(shape: ir.Shape) -> Json:
-    return [shape.kind, [_nat(d) for d in shape.dims]]
+    """Kind and sizes, and how many elements stand at each position where they have a layout of their own."""
+    own = [] if shape.each is None else [_nat(shape.each)]
+    return [shape.kind, [_nat(d) for d in shape.dims], *own]
 
 
 def _split(split: ir.Split | None) -> Json:

@@ -267,7 +267,7 @@ class Instances:
         assert isinstance(param.kind, ir.Dense)
         stored = target * source
         for shape, size in ((param.target, target), (param.source, source)):
-            if shape != owner.shape and size < data - 1:
+            if not _own(shape, owner) and size < data - 1:
                 lost = f"the last of {data} results cannot read input {size + 1}"
                 self.bag.error(
                     "E0305",
@@ -282,7 +282,7 @@ class Instances:
             return Counts(stored, stored, 0)  # too many, whatever the mask keeps
         self.work += data
         outputs, inputs = (
-            at_positions(size, data, shape == owner.shape)
+            at_positions(size, data, _own(shape, owner))
             for shape, size in ((param.target, target), (param.source, source))
         )
         below = [0, *accumulate(inputs)]
@@ -411,3 +411,8 @@ class Instances:
         least = {f.name: f.least for f in self.program.callable(use.definition).formals}
         arguments = self._arguments(use.args, values, orders, step.span, least)
         return None if arguments is None else self.of(use.definition, dims, *arguments, step.span, given=given)
+
+
+def _own(shape: ir.Shape, owner: ir.Net) -> bool:
+    """Whether its elements stand at the positions of the data, and at all of them."""
+    return shape == owner.shape or shape.each is not None

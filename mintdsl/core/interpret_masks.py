@@ -13,15 +13,15 @@ from mintdsl.core.orders import Order
 def between(order: Order, units: Sequence[tuple[int, bool]], data: int, strict: bool, direction: str) -> list[bool]:
     """Which entries a masked matrix to or from hidden units keeps, row by row.
 
-    `units` are the number of outputs and that of inputs, each with whether they are the data, of size `data`. Hidden
-    unit k stands at 1 + k mod (data - 1), counted from 1.
+    `units` are the number of outputs and that of inputs, each with whether they stand at the positions of the data, of
+    size `data`: the first ones at 1, as many at 2, and so on. Hidden unit k stands at 1 + k mod (data - 1).
     """
     places = []
     for size, own in units:
         degrees = [1 + k % (data - 1) if data > 1 else 1 for k in range(size)]
         # the mirror image where later positions are read
         mirrored = degrees if direction == "lower" else [data + 1 - d for d in degrees]
-        places.append(list(range(1, size + 1)) if own else mirrored)
+        places.append([position for position in range(1, data + 1) for _ in range(size // data)] if own else mirrored)
     wanted = 1 if direction == "lower" else -1
     allowed = (wanted,) if strict else (wanted, 0)
     return [order.compare((p - q,)) in allowed for p, q in product(*places)]

@@ -196,7 +196,8 @@ class Weights:
         if isinstance(order, ir.FormalOrder):
             order = self.env.look(self.env.orders, order.name)
         if isinstance(self.layer, ir.Net) and (param.source, param.target) != (self.layer.shape, self.layer.shape):
-            units = [(self.env.shape(s)[0], s == self.layer.shape) for s in (param.target, param.source)]
+            sides = (param.target, param.source)
+            units = [(self.env.shape(s)[0], s == self.layer.shape or s.each is not None) for s in sides]
             kept = between(order, units, self.env.shape(self.layer.shape)[0], kind.strict, direction)
             return [v if k else 0.0 for v, k in zip(raw, kept, strict=True)]
         dims, wanted = self.env.shape(param.target), 1 if direction == "lower" else -1

@@ -18,6 +18,7 @@ from mintdsl.core.orders import DEFAULT_ORDER, Order
 from mintdsl.core.params import check_inits, declare
 from mintdsl.core.parts import find_split, is_split, positions
 from mintdsl.core.scope import Locals, Scope
+from mintdsl.core.spaces import member_space
 from mintdsl.core.structure import is_join, join
 from mintdsl.core.typed import Typed
 from mintdsl.core.values import IndexName, Stop, Values, Variable, not_yet, too_many
@@ -128,9 +129,7 @@ class Elaboration:
                     for name in member.names:
                         values.names.define(name, None if extent is None else IndexName(name.id, extent), self.bag)
                 case ast.Space():
-                    if member.options:
-                        not_yet(self.bag, member.span, "a space with options")
-                    values.names.define(member.name, values.shape(member.shape), self.bag)
+                    values.names.define(member.name, member_space(member, shape, self.shape_span, values), self.bag)
                 case ast.OrderUse():
                     orders.append(member)
                 case _:

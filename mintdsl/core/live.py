@@ -38,7 +38,7 @@ def _pairs(channels: int, first: int, last: int) -> int:
 
 
 def at_positions(units: int, data: int, own: bool) -> list[int]:
-    """How many elements of a Vec stand at each position: one of the data, every so many of hidden units."""
+    """How many elements of a Vec stand at each position: as many of the data, every so many of hidden units."""
     period = data if own else max(data - 1, 1)
     return [units // period + (p < units % period) for p in range(period)]
 

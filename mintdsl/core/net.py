@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 
 from mintdsl import limits
@@ -41,7 +42,9 @@ def elaborate_extern(item: ast.Extern, scope: Scope, bag: Bag) -> ir.Net | None:
     values = Values(Locals(scope, f"the extern net `{item.name.id}`"), own)
     net = None
     with suppress(Stop):
-        inputs, targets = _places(item, values)
+        inputs = _inputs(item, values)
+        bound = _bound_targets(item, values)
+        targets = _targets(item, bound, values)
         named = tuple((f"x_{k}" if k > 1 else "x", shape) for k, shape in enumerate(inputs, 1))
         order, spans = DEFAULT_ORDER[inputs[0].kind], (item.span, item.name.span, item.inputs[0].span)
         net = ir.Net(item.name.id, (), named, targets, order, (), (), (), (), item.doc, *spans, extern=True)
@@ -49,25 +52,39 @@ def elaborate_extern(item: ast.Extern, scope: Scope, bag: Bag) -> ir.Net | None:
     return None if own.has_errors else net
 
 
-def _places(item: ast.Net | ast.Extern, values: Values) -> tuple[tuple[ir.Shape, ...], tuple[ir.Shape, ...]]:
-    """The shapes of the inputs and of the results."""
-    inputs = [bind_shape(shape, values) for shape in item.inputs]
-    # a size that only the results name is bound as well: each use chooses it
-    targets = [bind_shape(s, values) if s.name.id in SHAPES else values.shape(s) for s in item.outputs]
-    shapes = tuple(s for s in inputs if s is not None)
-    known = tuple(s for s in targets if s is not None)
-    if len(shapes) != len(inputs) or len(known) != len(targets):
-        raise Stop
+def _inputs(item: ast.Net | ast.Extern, values: Values) -> tuple[ir.Shape, ...]:
+    """The shapes of the inputs."""
+    shapes = _known([bind_shape(shape, values) for shape in item.inputs])
     if len(shapes) > 1 and any(s.kind == "Any" for s in shapes):
         not_yet(values.bag, item.name.span, "a net of several inputs of any shape")
-    return shapes, known
+    return shapes
+
+
+def _bound_targets(item: ast.Net | ast.Extern, values: Values) -> list[ir.Shape | None]:
+    """The shapes of the results that have no name; a size that only they name is bound as well: each use chooses it."""
+    return [bind_shape(s, values) if s.name.id in SHAPES else None for s in item.outputs]
+
+
+def _targets(item: ast.Net | ast.Extern, bound: Sequence[ir.Shape | None], values: Values) -> tuple[ir.Shape, ...]:
+    """The shapes of all results."""
+    pairs = zip(item.outputs, bound, strict=True)
+    return _known([one if s.name.id in SHAPES else values.shape(s) for s, one in pairs])
+
+
+def _known(shapes: Sequence[ir.Shape | None]) -> tuple[ir.Shape, ...]:
+    known = tuple(shape for shape in shapes if shape is not None)
+    if len(known) != len(shapes):
+        raise Stop
+    return known
 
 
 def _net(item: ast.Net, run: Elaboration) -> ir.Net | None:
     values, bag = run.values, run.bag
     formals = bind_formals(item.formals, values)
-    shapes, known = _places(item, values)
-    order = run.first_members(shapes[0])
+    shapes = _inputs(item, values)
+    bound = _bound_targets(item, values)
+    order = run.first_members(shapes[0])  # spaces among them, in which results may be
+    known = _targets(item, bound, values)
     params = run.params(shapes[0])
     for param in params.values():
         if isinstance(param.kind, ir.Normalize) or getattr(param.kind, "direction", None) is not None:

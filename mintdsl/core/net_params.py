@@ -6,6 +6,7 @@ from mintdsl.core import ir
 from mintdsl.core.flow_uses import Resolve, find_net
 from mintdsl.core.nat import Nat
 from mintdsl.core.params import define_params
+from mintdsl.core.spaces import laid_out
 from mintdsl.core.steps import PRIORS
 from mintdsl.core.values import Values
 from mintdsl.diagnostics.model import Fix, Label
@@ -151,7 +152,11 @@ def _places(
     known = [s for s in (*sources, *targets) if s is not None]
     if len(known) != sum(counts):
         return None
-    return tuple(known[: counts[0]]), tuple(known[counts[0] :])
+    inputs, results = tuple(known[: counts[0]]), known[counts[0] :]
+    if inputs[0] != shape:  # positions of another Vec mean nothing here
+        return inputs, tuple(results)
+    pairs = zip(results, callee.targets, strict=True)
+    return inputs, tuple((pattern.each and laid_out(one, shape)) or one for one, pattern in pairs)
 
 
 def bound_sizes(callee: ir.Net, args: tuple[tuple[str, ir.Argument], ...], places: Shapes) -> dict[str, Nat]:
@@ -177,6 +182,8 @@ def _fits(
             fits = place == whole
         else:
             fits = pattern.kind == place.kind and tuple(d.substitute(bound) for d in pattern.dims) == place.dims
+            if place.each is not None and number >= len(callee.inputs):
+                fits = fits and pattern.each is not None and pattern.each.substitute(bound) == place.each
         if not fits:
             which = "input" if number < len(callee.inputs) else "result"
             values.bag.error(

@@ -326,6 +326,8 @@ def _fits(
         bag.error("E0301", place, f"`linear` keeps the tokens: `{source}` to `{target}`", "lengths differ")
         return False
     hidden = net and isinstance(kind, ir.Dense) and source.kind == "Vec"
+    if kind.direction is not None and not net and source.each is not None:
+        not_yet(bag, place, "a mask, in a layer, between elements that share positions")
     if kind.direction is not None and source != target and not hidden:
         not_yet(bag, place, "a mask between different spaces")
     if kind.direction is not None and source != target and node.constraints:

@@ -17,13 +17,15 @@ class Shape:
     """`kind` is Image (C, H, W), Vec (D), Seq (T, D), or Any (`on S`, no dims, `name` S).
 
     `part` is the place in the list of parts of a split by a mask: such a part keeps the whole layout, and only the
-    places of the mask count.
+    places of the mask count. `each`, of a Vec in a definition on Vec[D], says that element e stands at position
+    e // each of D, and there are each * D elements; a space of one element a position is that Vec itself.
     """
 
     kind: str
     dims: tuple[Nat, ...]
     name: str = field(default="", compare=False)
     part: int | None = None
+    each: Nat | None = None
 
     @property
     def coordinates(self) -> tuple[str, ...]:
@@ -36,6 +38,8 @@ class Shape:
 
     def __str__(self) -> str:
         whole = f"{self.kind}[{', '.join(map(str, self.dims))}]" if self.dims else self.name
+        if self.each is not None:
+            return f"{whole} (degrees = own)"
         return whole if self.part is None else f"part {self.part} of {whole}"
 
 
@@ -297,7 +301,8 @@ class Bend:
     """`rq_spline(e, widths = w, heights = k, slopes = d)`: the elementwise `bijection` of that name on `shape`.
 
     `params` and `options` stand in the order of the registry. Channel c * count + k of a parameter is number k of
-    channel c of e, `count` for each element; of some parameters there are fewer.
+    channel c of e, `count` for each element; of some parameters there are fewer. `own` tells of each whether those of
+    an element of a Vec stand at its position.
     """
 
     bijection: str
@@ -306,6 +311,7 @@ class Bend:
     count: Nat
     options: tuple[float, ...]
     shape: Shape
+    own: tuple[bool, ...]
     span: Span = field(compare=False, repr=False)
 
 

@@ -194,15 +194,14 @@ class _Walk:
             case ir.Spread() | ir.Pick():
                 spread = isinstance(node, ir.Spread)
                 return self._node("PICK", node.span, placed(below[0][0], node.span, spread=spread), below)
-            case ir.Join():
-                raise AssertionError("a join is no formula of one variable")
             case ir.Bend():
                 info, (argument, *params) = BIJECTIONS[node.bijection], [fact for fact, _ in below]
-                spans = [one.span for one in node.params]
-                result = bends.bend(argument, params, info, node.options, span=node.span, spans=spans)
+                own = [at and self.layer is not None and self.layer.split is None for at in node.own]
+                spans = [one.span for one in (node, *node.params)]
+                result = bends.bend(argument, params, info, node.options, own=own, spans=spans)
                 return self._node("ACT-P", node.span, result, below, f"slope in {info.slope(*node.options)}")
-            case ir.Pool() | ir.Delay():
-                raise AssertionError("these stand in nets, and nothing is proved of nets")
+            case ir.Join() | ir.Pool() | ir.Delay():
+                raise AssertionError("a join is no formula of one variable, and the others stand in nets")
             case ir.Call() | ir.Chain() | ir.Concat():
                 return self._net(node, below)
             case ir.Inline():

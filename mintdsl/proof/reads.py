@@ -1,7 +1,9 @@
 """What the results of a net read: from which positions of each input, in the order of the net.
 
-The position of an element is its key in the order: the index of a Vec, the token of a Seq. A class is a set of words:
-"=" (the same position), a direction (positions before, or after, it), or ANY. Nothing else is known of a net.
+The position of an element is its key in the order: the index of a Vec, the token of a Seq. Other Vecs of a net have
+positions too, by which its masks are made: as many elements of a space with `degrees = own` at each position, hidden
+units in turn. A class is a set of words: "=" (the same position), a direction (positions before, or after, it), or ANY.
+Nothing else is known of a net.
 """
 
 from __future__ import annotations
@@ -67,6 +69,18 @@ def scope_of(kind: ir.NetParam, outer: Scope, orders: Mapping[str, Order]) -> tu
     return Scope(words, order if isinstance(order, Order) else own.get(order.name)), own
 
 
+def standing(kind: ir.NetParam, output: int, data: ir.Shape) -> bool:
+    """Whether a result stands at the positions of `data` where the net is used, and does so for the net too.
+
+    A result on another Vec than the first input has the positions of hidden units, also where it has the same size.
+    """
+    pattern, target = kind.net.targets[output], kind.targets[output]
+    if data.kind == "Seq":
+        return target == data
+    own = pattern == kind.net.shape or pattern.each is not None
+    return own and (target == data or target.each is not None)
+
+
 def strict_reads(
     kind: ir.NetParam,
     output: int,
@@ -83,11 +97,11 @@ def strict_reads(
     scope = Scope({}, order)
     orders = {name: value for name, value in bindings.items() if isinstance(value, Order)}
     own = positional(order) and not found and alike(scope_of(kind, scope, orders)[0].order, order)
+    own = own and standing(kind, output, shape)
     ways: list[str | None] = []
     for source, reads in zip(kind.sources, net_reads(kind, scope, orders)[output], strict=True):
-        fits = own and source == kind.targets[output] == shape
         way = next(iter(reads), "") if len(reads) < 2 else None
-        ways.append("" if way == "" else way if fits and way not in ("=", "*", None) else None)
+        ways.append("" if way == "" else way if own and source == shape and way not in ("=", "*", None) else None)
     return ways
 
 
@@ -171,7 +185,7 @@ class _Walk:
                 return ANY
 
     def aligned(self, shape: ir.Shape) -> bool:
-        """Whether the elements of this shape have positions."""
+        """Whether the elements of this shape are those of the data, or tokens."""
         return positional(self.scope.order) and (shape == self.net.shape or self.tokens)
 
     def inside(self, name: str, place: int, output: int) -> Reads:
@@ -182,5 +196,6 @@ class _Walk:
             self.inner[name] = net_reads(kind, self.scope, self.orders)
         reads = self.inner[name][output][place]
         same = alike(scope_of(kind, self.scope, self.orders)[0].order, self.scope.order)
-        apart = not (same and self.aligned(kind.sources[place]) and self.aligned(kind.targets[output]))
+        known = self.aligned(kind.sources[place]) and (self.tokens or standing(kind, output, self.net.shape))
+        apart = not (same and known)
         return after(ANY, reads) if apart and reads else reads

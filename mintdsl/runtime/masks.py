@@ -81,6 +81,12 @@ def hidden_positions(units: int, size: int, direction: str) -> list[int]:
     return degrees if direction == "lower" else [size - 1 - d for d in degrees]
 
 
+def own_positions(units: int, size: int) -> list[int]:
+    """Positions, from 0, of units of which as many stand at each of `size` elements, side by side."""
+    each = units // size
+    return [k // each for k in range(units)]
+
+
 def diagonal_entries(
     channels: tuple[int, int],
     size: tuple[int, ...] = (),

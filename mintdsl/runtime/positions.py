@@ -38,10 +38,10 @@ class Positions(NamedTuple):
         return range(self.number) if self.ascending else range(self.number - 1, -1, -1)
 
     def units(self, size: int, like: Tensor, *, hidden: bool) -> Units:
-        """`size` elements of the data, one a position, or hidden units: unit k has degree 1 + k mod (number - 1)."""
+        """`size` elements, as many at each position, or hidden units: unit k has degree 1 + k mod (number - 1)."""
         ranks = torch.arange(size, device=like.device) % max(self.number - 1, 1)
         if not hidden:
-            ranks = ranks.new_tensor(list(self.places))
+            ranks = ranks.new_tensor(list(self.places)).repeat_interleave(size // self.number)
         sizes: list[int] = ranks.bincount(minlength=self.number).tolist()
         return Units(ranks.argsort(stable=True), sizes, (0, *itertools.accumulate(sizes)))
 

@@ -1802,6 +1802,45 @@ layer A(K: Nat = 2) on Vec[D] ensures lower, diag > 0, invertible {
   param s[i] : bias on Vec[2 * D]
   map x -> sum[i](rq_spline(V[i](x), widths = w, heights = k, slopes = s[i])) + x
 }""",
+    "spline_autoregressive": """
+net Own(bins: Nat, width: Nat, tri: Dir) from Vec[D] to (Bins, Bins, Knots) {
+  space Hid = Vec[width]
+  space Bins = Vec[bins * D] (degrees = own)
+  space Knots = Vec[(bins - 1) * D] (degrees = own)
+  param V : linear tri from Vec[D] to Hid
+  param W, K : linear strict tri from Hid to Bins
+  param U : linear tri on Bins
+  param S : linear tri from Bins to Knots
+  param b : bias (per = element) on Bins
+  map x {
+    let u = tanh(V(x))
+    return (3 * W(u) + b, U(tanh(K(u))), S(tanh(W(2 * u))))
+  }
+}
+layer A(bins: Nat = 3, tri: Dir = upper) on Vec[D] ensures tri, diag > 0, invertible {
+  param W : linear tri with diag > 0
+  param n : net Own(bins = bins, width = 5, tri = tri)
+    from Vec[D] to (Vec[bins * D], Vec[bins * D], Vec[(bins - 1) * D])
+  map x {
+    let (w, k, d) = n(x)
+    return rq_spline(W(x), widths = w, heights = k, slopes = d, bound = 2)
+  }
+}""",
+    "mixture_autoregressive": """
+net Own from Vec[D] to (Two, Two) {
+  space Two = Vec[2 * D] (degrees = own)
+  param L, S : linear strict lower from Vec[D] to Two
+  map x -> (L(x), S(x))
+}
+layer A on Vec[D] ensures lower, diag != 0, invertible {
+  param n : net Own from Vec[D] to (Vec[2 * D], Vec[2 * D])
+  param m : bias (per = element) on Vec[2 * D]
+  param V : linear strict lower
+  map x {
+    let (l, s) = n(x)
+    return V(x) - mix_logistic(x, logits = l, means = m, log_scales = s)
+  }
+}""",
     "spline_in_a_net": """
 net N from Vec[D] to Vec[D] {
   param V : linear

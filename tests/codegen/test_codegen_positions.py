@@ -63,6 +63,52 @@ layer A on Vec[D] ensures lower, diag > 0, invertible {
   }
 }
 flow F on Vec[1] ensures invertible { A  prior normal }""",
+    "splines": """
+net Bins(bins: Nat, way: Dir) from Vec[D] to (Own, Own, Less) {
+  space Hid = Vec[9]
+  space Own = Vec[bins * D] (degrees = own)
+  space Less = Vec[(bins - 1) * D] (degrees = own)
+  param V : linear way from Vec[D] to Hid
+  param W, K : linear strict way from Hid to Own
+  param U : linear way on Own
+  param S : linear way from Own to Less
+  param s : scale (per = element) on Own init normal(std = 1)
+  param b : bias (per = element) on Own init normal(std = 0.3)
+  map x {
+    let v = tanh(V(x))
+    let w = W(v) + s * b
+    return (w, b + K(v), S(tanh(U(w))))
+  }
+}
+layer A(way: Dir, bins: Nat) on Vec[D] ensures way, diag > 0, invertible {
+  space Own = Vec[bins * D] (degrees = own)
+  param n : net Bins(bins = bins, way = way) from Vec[D] to (Vec[bins * D], Vec[bins * D], Vec[(bins - 1) * D])
+  param s : scale (per = element) on Own init normal(std = 1)
+  param t : scale with diag >= 0.5
+  map x {
+    let (w, k, d) = n(x)
+    return rq_spline(t * (x + 0.1), widths = w * s, heights = k, slopes = d, bound = 2, floor = 0.01)
+  }
+}
+flow F on Vec[5] ensures invertible { A(lower, 4)  A(upper, 2)  prior normal }""",
+    "mixtures": """
+net Three(way: Dir) from Vec[D] to (Own, Own) {
+  space Own = Vec[3 * D] (degrees = own)
+  param M, S : linear strict way from Vec[D] to Own init normal(std = 0.3)
+  map x -> (M(x), S(tanh(x)))
+}
+layer A(way: Dir) on Vec[D] ensures way, diag != 0, invertible {
+  space Own = Vec[3 * D] (degrees = own)
+  param n : net Three(way = way) from Vec[D] to (Own, Own)
+  param l : bias (per = element) on Own init normal(std = 0.3)
+  param V : linear strict way init normal(std = 0.3)
+  map x {
+    let (m, s) = n(x)
+    let u = mix_logistic(2 * x - V(x), logits = l, means = m + l, log_scales = s)
+    return -mix_logistic(u * exp(V(x)), logits = V(x), means = V(tanh(x)), log_scales = V(x)) + V(x)
+  }
+}
+flow F on Vec[6] ensures invertible { A(upper)  A(lower)  prior normal }""",
     "tokens": """
 net Layer(heads: Nat) from Seq[T, E] to Seq[T, E] {
   order time

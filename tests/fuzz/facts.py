@@ -65,9 +65,15 @@ class Sight:
         if fact.off == DENSE:
             yield from self._regular(fact, found, where)
             return
-        if found.value.shape[-1] != size:  # a number, or a value of another shape: it must be constant
+        if found.value.shape[-1] != size:  # a number, or a value of another shape: constant, or in turn at the elements
             self.checks += 1
-            if not fact.constant or bool((found.jacobian != 0).any()):
+            share, rest = divmod(found.value.shape[-1], size)
+            read = ((found.jacobian != 0) & ~torch.isnan(found.jacobian)).flatten(0, -3).any(0)
+            if not fact.constant and fact.strict and fact.off != NONE and share and not rest:
+                read = read & ~self.direction(fact.off).repeat_interleave(share, 0)
+            elif not fact.constant:
+                yield Failure("structure", where, f"a value of another shape is {fact.describe()}")
+            if bool(read.any()):
                 yield Failure("structure", where, "a value of another shape reads the variable")
             return
         yield from self._structure(fact, found, where)

@@ -341,7 +341,8 @@ class Weights:
 
     def read(self, param: ir.Param, kind: ir.Dense | ir.Conv) -> Tensor:
         """Which units [target, source] a masked matrix of a net reads: unit k of a hidden space has the degree
-        1 + k mod (n - 1), as in MADE; reversed for upper.
+        1 + k mod (n - 1), as in MADE, and the units of one with degrees of its own stand at the inputs in turn, as many
+        at each; reversed for upper.
         """
         assert kind.direction is not None
         n, mirrored = self.env.dims[0], self.direction(kind.direction) == "upper"
@@ -350,6 +351,9 @@ class Weights:
             count = self.env.shape(shape)[0]
             if shape == self.layer.shape:
                 return [n - 1 - k if mirrored else k for k in range(count)]
+            if shape.each is not None:
+                share = evaluate_size(shape.each, self.env.sizes)
+                return [(n - 1 - k // share) if mirrored else k // share for k in range(count)]
             return [k % max(n - 1, 1) for k in range(count)]
 
         targets, sources = places(param.target), places(param.source)
@@ -424,14 +428,19 @@ class Formula:
         return tensors.stacked(pieces)
 
     def results(self) -> list[Field]:
-        """All results of a net of one input, each of its shape."""
+        """All results of a net, each of its shape."""
         assert self.weights is not None and isinstance(self.weights.layer, ir.Net)
         if self.weights.layer.extern:
             both = self._stand_in(self.weights)
             size = both.value.shape[-1] // len(self.weights.layer.targets)
             return [tensors.taken(both, range(k, k + size)) for k in range(0, both.value.shape[-1], size)]
         self._lets(self.weights)
-        return [self._full(self.expr(result, {})) for result in self.weights.layer.results]
+        found = [self.expr(result, {}) for result in self.weights.layer.results]
+        sizes = [math.prod(self.env.shape(target)) for target in self.weights.layer.targets]
+        return [
+            tensors.add(one, tensors.constant(torch.zeros_like(self.x.value[:, :1, :1]).expand(-1, -1, size), self.x))
+            for one, size in zip(found, sizes, strict=True)
+        ]
 
     def _stand_in(self, weights: Weights) -> Field:
         """tanh(write tanh(read x)): what takes the place of the module behind an extern net."""
@@ -518,7 +527,7 @@ class Formula:
             case ir.Call(param=name, args=args):
                 assert self.weights is not None
                 kind = self.weights.layer.param(name).kind
-                assert isinstance(kind, ir.NetParam) and {*kind.sources, *kind.targets} == {kind.sources[0]}
+                assert isinstance(kind, ir.NetParam) and set(kind.sources) == {kind.sources[0]}
                 inside = Weights(kind.net, bind_net(kind, self.env), self.weights.raw, f"{self.weights.prefix}{name}.")
                 given = [self._placed(self.expr(arg, at), kind.sources[0]) for arg in args]
                 named = {own: one for (own, _), one in zip(kind.net.inputs, given, strict=True)}

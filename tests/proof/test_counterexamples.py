@@ -57,7 +57,6 @@ WITHOUT = {
     "flow_factor_prior_lip": "the numbers of a net are not tried",
     "flow_factor_prior_preserves_no_volume": "the numbers of a net are not tried",
     "flow_factor_two_boxes": "values that are not reached are looked for in layers only",
-    "spline_strict_parameters": "true: these slopes read earlier elements only, which the checker does not follow",
     "spline_slope_below": "false, but it takes bins as uneven as their floor allows, and no such numbers are tried",
     "standardize_by_data_preserves_nothing": "the deviations of data are no numbers that are tried",
     "slope_without_floor": "false, x - softplus(x) < 0, but the bounds of a difference do not see it",

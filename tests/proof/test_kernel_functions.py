@@ -14,7 +14,7 @@ from fractions import Fraction
 from math import inf
 from typing import NamedTuple
 
-from mintdsl.proof.kernel.exact import ANY, PLUS, POSITIVE, REAL, UNIT, Signed, Span, times
+from mintdsl.proof.kernel.exact import ANY, PLUS, POSITIVE, REAL, UNIT, ZERO, Signed, Span, times
 from mintdsl.proof.kernel.facts import Elementwise
 from mintdsl.proof.kernel.flows import whole
 from mintdsl.proof.kernel.rules import (
@@ -259,7 +259,9 @@ class Builder:
         params = [constant(ANY)] * 3
         if self.random.random() < 0.3:  # a mixture of one logistic
             mean, inverse_scale = fraction(self.random), Fraction(self.random.choice((1, 7, 900)), 30)
-            fact = bent(a.fact, params, POSITIVE, 2, solved=False)
+            if self.random.random() < 0.5:  # the mean of one coordinate reads the other one
+                return self.bent_by_the_other(a, inverse_scale)
+            fact = bent(a.fact, params, (), POSITIVE, 2, solved=False)
             return a._replace(
                 function=lambda x, i: each(lambda v: inverse_scale * (v - mean), a.function(x, i)), fact=fact
             )
@@ -289,8 +291,21 @@ class Builder:
             return up[k] + top / (steep + (slopes[k + 1] + slopes[k] - 2 * steep) * t * (1 - t))
 
         return a._replace(
-            function=lambda x, i: each(h, a.function(x, i)), fact=bent(a.fact, params, steep, 1, solved=True)
+            function=lambda x, i: each(h, a.function(x, i)), fact=bent(a.fact, params, (), steep, 1, solved=True)
         )
+
+    def bent_by_the_other(self, a: Case, inverse_scale: Fraction) -> Case:
+        """A mixture of one logistic whose mean is strict: that of the second coordinate reads the first, or reverse."""
+        way = self.random.choice(("lower", "upper"))
+        mean = Fact(way, Signed(PLUS, ZERO), "constant", None, ANY, inf, 0)
+
+        def function(x: Point, i: Places) -> Point:
+            u, v = a.function(x, i)
+            first, second = (0, 5 * bounded(x[0])) if way == "lower" else (x[1] ** 2, 0)
+            return inverse_scale * (u - first), inverse_scale * (v - second)
+
+        params = [mean if self.random.random() < 0.7 else constant(ANY) for _ in range(2)]
+        return Case(function, bent(a.fact, [mean, *params], (True,) * 3, POSITIVE, 2, solved=False), a.indices)
 
 
 def each(h: Callable[[Fraction], Fraction], values: Point) -> Point:

@@ -20,7 +20,7 @@ from mintdsl.core import ir
 from mintdsl.core.activations import ACTIVATIONS
 from mintdsl.core.bijections import BIJECTIONS
 from mintdsl.core.constraints import CONSTRAINTS
-from mintdsl.core.interval import POSITIVE, REAL as EVERYTHING, Interval
+from mintdsl.core.interval import POSITIVE, REAL as EVERYTHING, ZERO, Interval
 from mintdsl.core.nat import Nat
 from mintdsl.proof import jacobian as j, prover
 from mintdsl.proof.acts import defined_facts, registered_facts
@@ -180,13 +180,18 @@ def random_rule(name: str, generator: random.Random) -> Pair:
             fixed = generator.random() < 0.6
             params = [random_fact(generator) for _ in range(3)]
             params = [j.constant(one.range) if fixed else one for one in params]
+            own = [generator.random() < 0.8 for _ in params]
+            if generator.random() < 0.5:  # parameters that read earlier elements: mostly those of one direction
+                way = generator.choice((a.off, "lower", "lower", "tri"))
+                strict = j.Jacobian(way, j.Signed(j.PLUS, ZERO), j.Fibre.CONST, j.Signed(j.PLUS, EVERYTHING))
+                params = [strict if generator.random() < 0.7 else one for one in params]
             floor, others = generator.choice((1e-5, 1e-3, 0.1, 1 / 3, 0.4999)), [read(one) for one in params]
             info = generator.choice(list(BIJECTIONS.values()))
             options = (3.0, floor)[: len(info.options)]
             steep = exact.Span(Fraction(floor) ** 3 / 2, 4 / Fraction(floor)) if options else exact.POSITIVE
             return (
-                lambda: bends.bend(a, params, info, options, span=NOWHERE, spans=[NOWHERE] * 3),
-                lambda: rules.bent(p, others, steep, 2 - len(options) // 2, solved=info.formula),
+                lambda: bends.bend(a, params, info, options, own=own, spans=[NOWHERE] * 4),
+                lambda: rules.bent(p, others, own, steep, 2 - len(options) // 2, solved=info.formula),
             )
         case "PERM":
             return lambda: permuted(a, WHY), lambda: rules.permuted(p)

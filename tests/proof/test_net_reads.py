@@ -36,6 +36,12 @@ VEC = {
     ),
     "hid": ("I(data)", "J(data)", "H(hid)", "K(hid)", "hid * hid", "elu(hid)"),
 }
+OWN = {
+    "own": ("E(data)", "E(data)", "G(data)", "R(hid)", "T(own)", "U(own)", "own * tanh(own)", "n(data)"),
+    "data": (*VEC["data"][:6], "X(own)", "Y(own)", "tanh(data)", "x"),
+    "hid": ("I(data)", "J(own)", "H(hid)", "elu(hid)"),
+}
+"""Two elements for each one of the data."""
 SEQ = {
     "data": ("A(data)", "B(data)", "V(data)", "delay(data)", "data + data", "O(hid)", "n(data)", "x", "x"),
     "hid": ("I(data)", "F(hid)", "delay(hid)", "N(hid)", "hid + hid", "concat(data, data)"),
@@ -51,6 +57,24 @@ SHAPES = {
   param P : linear lower from Vec[5] to Vec[D]
   param Q : linear strict upper from Vec[5] to Vec[D]
 """,
+    "Own": """  space Own = Vec[2 * D] (degrees = own)
+  param L : linear lower
+  param S : linear strict lower
+  param M : linear upper
+  param I : linear lower from Vec[D] to Vec[5]
+  param J : linear lower from Own to Vec[5]
+  param H : linear lower on Vec[5]
+  param O : linear strict lower from Vec[5] to Vec[D]
+  param P : linear lower from Vec[5] to Vec[D]
+  param Q : linear strict upper from Vec[5] to Vec[D]
+  param E : linear strict lower from Vec[D] to Own
+  param G : linear lower from Vec[D] to Own
+  param R : linear strict lower from Vec[5] to Own
+  param T : linear lower on Own
+  param U : linear strict lower on Own
+  param X : linear lower from Own to Vec[D]
+  param Y : linear strict lower from Own to Vec[D]
+""",
     "Seq": """  param A : attention lower
   param B : attention upper
   param V : linear
@@ -60,37 +84,45 @@ SHAPES = {
   param N : layer_norm on Seq[T, 2 * D]
 """,
 }
+KINDS = ("Vec", "Own", "Seq")
 
 
 def formula(kind: str, rng: Random, depth: int) -> str:
-    """A random formula of the shape of the data, or of hidden units."""
+    """A random formula of the shape of the data, of hidden units, or of elements that share positions."""
 
     def make(goal: str, left: int) -> str:
-        table = VEC if kind == "Vec" else SEQ
-        forms = [f for f in table[goal] if left or f == "x"] or ["I(data)"]
+        table = {"Vec": VEC, "Own": OWN, "Seq": SEQ}[kind]
+        forms = [f for f in table[goal] if left or f == "x"] or ["G(data)" if goal == "own" else "I(data)"]
         text = rng.choice(forms)
-        for word in ("data", "hid"):
+        for word in ("data", "hid", "own"):
             while word in text:
                 text = text.replace(word, f"({make(word, max(left - 1, 0))})", 1)
         return text
 
-    return make("data", depth)
+    return make("own" if kind == "Own" else "data", depth)
 
 
 def program(kind: str, seed: int) -> str:
     rng = Random(seed)
-    shape = {"Vec": "Vec[D]", "Seq": "Seq[T, D]"}[kind]
-    inner = formula(kind, rng, 2).replace("n(", "tanh(")
+    shape = {"Vec": "Vec[D]", "Own": "Vec[D]", "Seq": "Seq[T, D]"}[kind]
+    result, wide = ("Own", "Vec[2 * D]") if kind == "Own" else (shape, shape)
+    inner = formula(kind, rng, 2).replace("n(", "G(" if kind == "Own" else "tanh(")
     members = SHAPES[kind]
+    last = (
+        "  space Own = Vec[2 * D] (degrees = own)\n  param z : linear from Own to Vec[D]\n  map x -> x + z(n(b))"
+        if kind == "Own"
+        else "  map x -> x + n(b)"
+    )
     return (
-        f"mint 1\nnet Inner from {shape} to {shape} {{\n{members}  map x -> {inner}\n}}\n"
-        f"net Outer from {shape} to {shape} {{\n{members}  param n : net Inner\n"
+        f"mint 1\nnet Inner from {shape} to {result} {{\n{members}  map x -> {inner}\n}}\n"
+        f"net Outer from {shape} to {result} {{\n{members}  param n : net Inner from {shape} to {wide}\n"
         f"  map x -> {formula(kind, rng, 4)}\n}}\n"
-        f"layer Whole on {shape} {{\n  param b : bias (per = element)\n  param n : net Outer\n  map x -> x + n(b)\n}}\n"
+        f"layer Whole on {shape} {{\n  param b : bias (per = element)\n  param n : net Outer from {shape} to {wide}\n"
+        f"{last}\n}}\n"
     )
 
 
-@pytest.mark.parametrize(("kind", "seed"), list(product(("Vec", "Seq"), range(60))))
+@pytest.mark.parametrize(("kind", "seed"), list(product(KINDS, range(60))))
 def test_random_nets(kind: str, seed: int) -> None:
     core, bag = mintdsl.loads(program(kind, seed)).core()
     assert not bag.has_errors, bag.sorted()
@@ -99,7 +131,7 @@ def test_random_nets(kind: str, seed: int) -> None:
     assert isinstance(layer, ir.Layer)
     param = layer.param("n")
     assert isinstance(param.kind, ir.NetParam)
-    order = ORDERS["natural" if kind == "Vec" else "time"]
+    order = ORDERS["time" if kind == "Seq" else "natural"]
     ((reads,),) = net_reads(param.kind, Scope({}, order), {})
 
     statement = Statement(core, key).data()
@@ -109,17 +141,18 @@ def test_random_nets(kind: str, seed: int) -> None:
     assert {word.replace("*", "?") for word in reads} == again
 
     rng = Random(seed)
-    dims = (4,) if kind == "Vec" else (3, 2)
+    dims = (3, 2) if kind == "Seq" else (4,)
     raw = {
         name: [rng.gauss(0, 0.7) for _ in range(math.prod(shape))]
         for name, shape in parameters(core, key, dims, {}).items()
     }
     weights = Weights(layer, bind(layer, dims, {}), raw).inside(param, ())
     (found,) = apply_net(weights, [variables([rng.gauss(0, 1) for _ in range(math.prod(dims))])])
-    width = 1 if kind == "Vec" else dims[1]
+    width = dims[1] if kind == "Seq" else 1
+    each = 2 if kind == "Own" else width
     for p, dual in enumerate(found):
         for q, slope in enumerate(dual.row(math.prod(dims))):
-            here, there = p // width, q // width
+            here, there = p // each, q // width
             word = "=" if here == there else "lower" if there < here else "upper"
             assert slope == 0 or word in reads or "*" in reads
 
@@ -127,13 +160,13 @@ def test_random_nets(kind: str, seed: int) -> None:
 def test_the_random_nets_have_every_class() -> None:
     """That the test above is about something: strict nets, causal ones and dense ones."""
     seen = set()
-    for kind, seed in product(("Vec", "Seq"), range(60)):
+    for kind, seed in product(KINDS, range(60)):
         core, _ = mintdsl.loads(program(kind, seed)).core()
         layer = core.definitions[core.main[-1]]
         assert isinstance(layer, ir.Layer)
         own = layer.param("n").kind
         assert isinstance(own, ir.NetParam)
-        seen.add(net_reads(own, Scope({}, ORDERS["natural" if kind == "Vec" else "time"]), {})[0][0])
+        seen.add(net_reads(own, Scope({}, ORDERS["time" if kind == "Seq" else "natural"]), {})[0][0])
     words = ({"="}, {"lower"}, {"lower", "="}, {"upper", "="}, {"*"})
     assert seen >= {frozenset(one) for one in words}
 

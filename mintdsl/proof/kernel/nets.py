@@ -1,12 +1,16 @@
 """What a net of the statement reads, a second time: which positions q of its inputs reach position p of a result.
 
-A position is the index of a Vec or the token of a Seq. A set holds "=" where q = p may be read, the word of a direction
+A position is the index of a Vec or the token of a Seq. A shape with a third entry, a Vec of that many elements for each
+one of the first input, has so many at each position. A set holds "=" where q = p may be read, the word of a direction
 where q before (after) p may, ALL where nothing is known.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from itertools import product
 
 from mintdsl.proof.kernel.reading import Json, text
 
@@ -45,6 +49,9 @@ def read_by(nets: Mapping[str, Json], kind: Json, outer: Json, words: Mapping[st
 
     def mapped(param: Json) -> Set:
         word, *rest = param["kind"]
+        sides = [param["from"], param["to"]]
+        if word == "linear" and any(len(side) > 2 and not shared(side, net["from"][0]) for side in sides):
+            return ALL
         if word == "linear" and rest[0] is not None and vector:
             return frozenset({own.get(rest[0], rest[0])} | (set() if rest[1] else {"="}))
         if word == "attention" and rest[1] is not None and token:
@@ -55,7 +62,8 @@ def read_by(nets: Mapping[str, Json], kind: Json, outer: Json, words: Mapping[st
         inner = params[name]["kind"]
         found = read_by(nets, inner, order, own)[output]
         known = order is not None and order_of(nets[inner[1]], dict(inner[2]), order) == order
-        fits = [known and placed(source) and placed(inner[4][output]) for source in inner[3]]
+        there = token or standing(nets[inner[1]], inner, output, net["from"][0])
+        fits = [known and there and placed(source) for source in inner[3]]
         return union([through(b, r if fit else ALL) for b, r, fit in zip(below, found, fits, strict=True) if r])
 
     def formula(nodes: Json, k: int) -> Set:
@@ -87,6 +95,8 @@ def read_by(nets: Mapping[str, Json], kind: Json, outer: Json, words: Mapping[st
                     found = union([done[arg] if beside else through(done[arg], ALL) for arg in args])
                 case "concat", [_, *args]:
                     found = union([through(done[arg], ALL) for arg in args])
+                case "rq_spline" | "mix_logistic", [*_, arg, first, second, third]:
+                    found = union([through(done[place], ALL) for place in (arg, first, second, third)])
                 case _, args:
                     found = union([through(done[arg], ALL) for arg in args])
             done.append(found)
@@ -95,6 +105,25 @@ def read_by(nets: Mapping[str, Json], kind: Json, outer: Json, words: Mapping[st
     for name, _, nodes in net["lets"]:
         lets[name] = [formula(nodes, k) for k in range(inputs)]
     return [[formula(nodes, k) for k in range(inputs)] for nodes in net["results"]]
+
+
+def standing(net: Json, kind: Json, output: int, data: Json) -> bool:
+    """Whether a result stands at the positions of `data` where a net is used, and for the net at those of its input."""
+    result, target, own = net["to"][output], kind[4][output], net["from"][0]
+    if target == data:
+        return data[0] == "Seq" or result == own or shared(result, own)
+    return shared(result, own) and shared(target, data)
+
+
+def shared(shape: Json, data: Json) -> bool:
+    """Whether it has a third entry, and as many elements for each one of `data`: sums of products are compared."""
+    if len(shape) != 3 or [shape[0], data[0]] != ["Vec", "Vec"]:
+        return False
+    total: dict[str, Fraction] = defaultdict(Fraction)
+    for sign, one, other in ((1, shape[2], data[1][0]), (-1, shape[1][0], [[1, 1, []]])):
+        for (a, b, names), (c, d, more) in product(one, other):
+            total[text(sorted([*names, *more]))] += sign * Fraction(a, b) * Fraction(c, d)
+    return not any(total.values()) and all(bottom == 1 for _, bottom, _ in shape[2])
 
 
 def order_of(net: Json, given: Mapping[str, Json], outer: Json) -> Json:

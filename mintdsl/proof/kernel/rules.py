@@ -187,12 +187,19 @@ def activate(f: Fact, h: Elementwise) -> Fact:
     return Fact(f.off, diag, own, image, values, times(f.lip, h.slope.most), min(f.smooth, h.smooth), chain).settled()
 
 
-def bent(f: Fact, params: Sequence[Fact], slope: Span, smooth: int, *, solved: bool) -> Fact:
-    """Rule ACT-P: a bijection of each f_p whose parameters do not depend on x; `solved`, its inverse is a formula."""
+def bent(f: Fact, params: Sequence[Fact], own: Sequence[bool], slope: Span, smooth: int, *, solved: bool) -> Fact:
+    """Rule ACT-P: a bijection of each f_p whose parameters do not depend on x; `solved`, its inverse is a formula.
+
+    Or, where `own` says that the parameters of f_p stand at p, they depend on x before p only, as f_p does besides x_p.
+    """
     if all(p.constant for p in params):
         found = activate(f, Elementwise(slope, REAL, REAL, REAL, smooth))
         kept = solved and found.own == "onto" and f.own in ("affine", "formula")
         return found._replace(own="formula") if kept else found
+    way = {p.off for p in params if not p.constant}
+    placed = all(p.constant or (at and p.strict) for p, at in zip(params, own, strict=True))
+    if placed and len(way) == 1 and DENSE not in way and not f.constant and f.off in way | {NONE}:
+        return activate(f, Elementwise(slope, REAL, REAL, REAL, 0))._replace(off=way.pop(), lip=inf, chain=0)
     return Fact(DENSE, ANY, "unknown", None, ANY, inf, 0).settled()
 
 

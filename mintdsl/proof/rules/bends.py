@@ -1,13 +1,14 @@
-"""The rule of elementwise bijections with parameters: what bends a coordinate must not read it."""
+"""The rule of elementwise bijections with parameters: what bends a coordinate must not read it, nor one after it."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from mintdsl.core.bijections import BIJECTIONS, Bijection
 from mintdsl.core.interval import REAL
 from mintdsl.diagnostics.model import Diagnostic, Fix, Label
-from mintdsl.proof.jacobian import DENSE, PLUS, Fibre, Jacobian, Signed, Smooth
+from mintdsl.proof.jacobian import DENSE, NONE, PLUS, Fibre, Jacobian, Signed, Smooth
 from mintdsl.proof.rules.algebra import ActFacts, activate
 from mintdsl.proof.rules.model import Rule
 from mintdsl.records import replace
@@ -20,10 +21,14 @@ def bend(
     info: Bijection,
     options: Sequence[float],
     *,
-    span: Span,
+    own: Sequence[bool],
     spans: Sequence[Span],
 ) -> Jacobian:
-    """Rule ACT-P: the class of a bijection of each element of e; `spans` are those of its parameters.
+    """Rule ACT-P: the class of a bijection of each element of e; `spans` are its own, then those of its parameters.
+
+    `own` tells of each parameter whether its numbers stand at the positions of the elements that they bend. Then it
+    may read the variable strictly in one direction, that of e: with the coordinates before p held fixed the numbers of
+    element p are fixed too, and what holds of one bijection with fixed parameters holds of x_p -> f_p.
 
     A spline. Let s be the height of a bin over its width, t the place in it, p and q the slopes at its
     ends, f the floor. Bins are shares of at least f, and so s is from f to 1 / f, as p and q are. With u = 1 - t the
@@ -40,15 +45,22 @@ def bend(
     takes each value of (0, 1), as the logit does of R; both are analytic. With one logistic the slope is exp(-s), and
     between two that lie far apart it comes as near to 0 as one likes.
     """
+    span = spans[0]
     if all(param.constant for param in params):
         smooth = Smooth.ANALYTIC if info.analytic else Smooth.C1
         facts = ActFacts(info.name, info.slope(*options), REAL, REAL, REAL, smooth)
         found = activate(e, facts, span=span, declared=None)
         solved = info.formula and e.fibre in (Fibre.AFFINE, Fibre.FORMULA) and found.fibre is Fibre.ONTO
         return replace(found, fibre=Fibre.FORMULA) if solved else found
-    reading = next(where for where, param in zip(spans, params, strict=True) if not param.constant)
+    way = next(param.off for param in params if not param.constant)
+    kept = [p.constant or (o and p.strict and p.off == way != DENSE) for p, o in zip(params, own, strict=True)]
+    if all(kept) and not e.constant and e.off in (NONE, way):
+        facts = ActFacts(info.name, info.slope(*options), REAL, REAL, REAL, Smooth.KINKS)
+        return replace(activate(e, facts, span=span, declared=None), off=way, lip=math.inf)
+    blamed = [p.constant for p in params] if all(kept) else kept
     unknown = Signed(PLUS, REAL)
-    return Jacobian(DENSE, unknown, Fibre.UNKNOWN, unknown, smooth=Smooth.KINKS, dense_why=_reads(info, span, reading))
+    why = _reads(info, span, spans[1 + blamed.index(False)])
+    return Jacobian(DENSE, unknown, Fibre.UNKNOWN, unknown, smooth=Smooth.KINKS, dense_why=why)
 
 
 def _reads(info: Bijection, span: Span, reading: Span) -> Diagnostic:
@@ -58,7 +70,8 @@ def _reads(info: Bijection, span: Span, reading: Span) -> Diagnostic:
         (Label(reading, "depends on the variable", primary=True), Label(span, "bent here")),
         (
             "rule ACT-P: each element is bent by a bijection of its own, which must not change with that element",
-            "parameters that read earlier elements only (autoregressive ones) are not followed in this version",
+            "parameters may read earlier elements only, or later ones only, as what is bent does: of a Vec, from a net "
+            "whose last maps are strict and whose results are in spaces with `degrees = own`",
         ),
         (Fix("split the variable, and let a net make the parameters of one part from the others"),),
     )
@@ -81,9 +94,11 @@ def _slope(name: str) -> str:
 
 ACT_P = Rule(
     "ACT-P",
-    "e : diag in m D;  w, k, d constant   =>   h(e; w, k, d) : diag in m D S, each fibre onto R where that of e is; "
+    "e : diag in m D;  w, k, d constant   =>   h(e; w, k, d) : diag in m D S, each fibre onto R where that of e is;  "
+    "e : diagonal or triangular t;  w, k, d : constant or strict t   =>   the same, triangular t;  "
     f"of rq_spline S = {_slope('rq_spline')}, C1, of mix_logistic S = {_slope('mix_logistic')}, analytic",
-    "w, k and d do not read what e reads. Splines: 0 < floor, bins floor < 1, at least two bins; shares of the "
+    "w, k and d do not read what e reads; or, of a Vec, those of an element stand at its position and read positions "
+    "before it, in the one direction t. Splines: 0 < floor, bins floor < 1, at least two bins; shares of the "
     "interval are at least floor, slopes at knots from floor to 1 / floor, and 1 at the ends, where the identity goes "
     "on. Mixtures: weights and scales > 0",
     "Durkan, Bekasov, Murray, Papamakarios, Neural Spline Flows, NeurIPS 2019, arXiv:1906.04032, equations 4 to 8; "

@@ -10,7 +10,7 @@ from mintdsl.syntax import ast
 
 from ..draft import Draft, Sketch
 from ..edit import change_one
-from ..registry import FLOOR, ONTO, mutant, production
+from ..registry import FLOOR, ONTO, mutant, production, whole
 
 PLACES = {"Image": ("C", "Image[{} * C, H, W]"), "Vec": ("D", "Vec[{} * D]"), "Seq": ("D", "Seq[T, {} * D]")}
 OPTIONS = ("", "", ", bound = 1", ", bound = 8, floor = 0.02", ", floor = 0.05", ", floor = 1e-5")
@@ -86,7 +86,81 @@ def spline(sketch: Sketch, text: str, known: list[str], members: list[str], shap
     return _called(kind, text, params, rng.choice(OPTIONS))
 
 
+@whole(RULE | {"rule:NET"}, weight=1.5)
+def autoregressive_bends(sketch: Sketch) -> None:
+    """A layer that bends what becomes of its variable, the numbers made of earlier elements by a masked net."""
+    rng = sketch.rng
+    kind, way = rng.choice(("rq_spline", "mix_logistic")), rng.choice(("lower", "upper"))
+    count = rng.choice((2, 3) if kind == "rq_spline" else (1, 2))
+    size, net, layer = rng.choice((1, 2, 3, 4)), sketch.fresh("B"), sketch.fresh("A")
+    width = max(size - 1, 1) + rng.choice((0, 2))
+    members = [f"  space Hid = Vec[{width}]", f"  param V : linear {way} from Vec[D] to Hid"]
+    sizes, results, made = [count - less for less in BIJECTIONS[kind].fewer], [], []
+    for k, per in enumerate(sizes):
+        strict = "" if sketch.chance(sketch.risk / 2) else "strict "
+        own = "" if sketch.chance(sketch.risk / 2) and per > 1 else " (degrees = own)"
+        members.append(f"  space S{k} = Vec[{per} * D]{own}")
+        members.append(f"  param R{k} : linear {strict}{way} from Hid to S{k}")
+        term = f"R{k}({rng.choice(('u', 'tanh(u)', 'u * u'))})"
+        if sketch.chance(0.4):
+            members.append(f"  param T{k} : linear {way} on S{k}")
+            term = f"T{k}(tanh({term}))"
+        if sketch.chance(0.4):
+            members.append(f"  param b{k} : bias (per = element) on S{k} init normal(std = 0.5)")
+            term = f"{term} + b{k}"
+        results.append(f"S{k}")
+        made.append(term)
+    sketch.items.append(
+        f"net {net} from Vec[D] to ({', '.join(results)}) {{\n" + "\n".join(members) + "\n  map x {\n"
+        f"    let u = {rng.choice(('tanh', 'sin', 'gelu'))}(V(x))\n    return ({', '.join(made)})\n  }}\n}}"
+    )
+    inner, own_member = rng.choice((("x", ""), ("x + w0", "  param w0 : bias\n"), ("1.5 * x - 0.3", "")))
+    if sketch.chance(0.4):
+        turned = {"lower": "upper", "upper": "lower"}[way] if sketch.chance(sketch.risk / 2) else way
+        inner, own_member = "W(x)", f"  param W : linear {turned} with diag > 0\n"
+    names = ("l", "m", "s")
+    text = _called(kind, inner, list(names), rng.choice(OPTIONS))
+    text = rng.choice((text, text, f"-{text}", f"{text} - 0.4"))
+    places = ", ".join(f"Vec[{per} * D]" for per in sizes)
+    sketch.items.append(
+        f"layer {layer} on Vec[D] ensures {way}, invertible {{\n{own_member}"
+        f"  param n : net {net} from Vec[D] to ({places})\n  map x {{\n"
+        f"    let ({', '.join(names)}) = n(x)\n    return {text}\n  }}\n}}"
+    )
+    again = rng.choice(("", " reverse", f" reverse {layer}"))
+    sketch.items.append(f"flow {sketch.fresh('F')} on Vec[{size}] ensures injective {{ {layer}{again} }}")
+
+
 # ---------------------------------------------------------------- mutants
+
+
+@mutant(RULE, weight=2)
+def numbers_of_later_elements(module: ast.Module, rng: Random) -> ast.Module | None:
+    """A mask of a net that makes numbers of earlier elements is no longer strict, or goes the other way."""
+
+    def change(kind: ast.KindMap) -> ast.KindMap | None:
+        if kind.direction is None or kind.name.id != "linear":
+            return None
+        if kind.strict and rng.random() < 0.5:
+            return replace(kind, strict=False)
+        other = {"lower": "upper", "upper": "lower"}.get(kind.direction.id)
+        return other and replace(kind, direction=replace(kind.direction, id=other))
+
+    def inside(net: ast.Net) -> ast.Net | None:
+        spaces = any(isinstance(member, ast.Space) and member.options for member in net.members)
+        return change_one(net, rng, ast.KindMap, change) if spaces else None
+
+    return change_one(module, rng, ast.Net, inside)
+
+
+@mutant(RULE, weight=2)
+def other_positions(module: ast.Module, rng: Random) -> ast.Module | None:
+    """A space of a net loses the positions of its elements: they are hidden units then."""
+
+    def change(space: ast.Space) -> ast.Space | None:
+        return replace(space, options=()) if space.options else None
+
+    return change_one(module, rng, ast.Space, change)
 
 
 def _bends(node: ast.Apply, *names: str) -> bool:
