@@ -20,8 +20,8 @@ from mintdsl.core.kinds import ANCHORS
 from mintdsl.core.live import half_plane
 from mintdsl.core.map_kinds import Conv
 from mintdsl.driver import Report
-from mintdsl.proof.kernel.layers import determinant
 from mintdsl.proof.kernel.reading import Refused
+from mintdsl.proof.kernel.taps import determinant
 from mintdsl.resources import resource
 from mintdsl.runtime.assumptions import CircularDet, circular_regularity
 from mintdsl.runtime.circulant import apply_circular, circular_log_det, dominant_kernel, solve_circular
