@@ -21,6 +21,7 @@ from mintdsl.proof.jacobian import DENSE, NONE
 from mintdsl.proof.log_dets import estimate_of
 from mintdsl.proof.prover import Proof, Prover
 from mintdsl.proof.rules.flows import logit_domain
+from mintdsl.proof.rules.series import Estimate
 from mintdsl.tools.show import coordinates, facts
 
 MAX_BLOCKS = 2000
@@ -257,7 +258,8 @@ class _Build:
             title = f"{title} given {definition.given.name}"
         if isinstance(definition, ir.Layer):
             block = self.layer(title, proof, before, counts, words)
-            found = estimate_of(use.log_det, proof) if use.log_det.kind not in ("", EXACT) else None
+            asked = isinstance(proof, LayerProof) and use.log_det.kind not in ("", EXACT)
+            found = estimate_of(use.log_det, proof) if isinstance(proof, LayerProof) and asked else None
             if isinstance(found, Estimate):
                 block = replace(block, log_det=LOG_DETS[found.kind])
             return replace(block, proof=f"inverse of: {block.proof}", inverse=_CLOSED) if use.inverted else block
