@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import inf
 from types import MappingProxyType
 from typing import assert_never
 
@@ -24,6 +23,7 @@ from mintdsl.proof.derivation import Derivation
 from mintdsl.proof.lipschitz import ode_passage
 from mintdsl.proof.log_dets import Silent, estimate_of, silent_in_a_density
 from mintdsl.proof.net_values import check_values
+from mintdsl.proof.passages import boxes, in_words, power
 from mintdsl.proof.rules.flows import (
     IDENTITY,
     Bijection,
@@ -206,7 +206,7 @@ class _FlowWalk:
         if not self.broken:
             image = REAL if passage.domain is None else passage.image
             bijection = Bijection(passage.domain or REAL, image, passage.why)
-        conclusion = _conclusion(bijection)
+        conclusion = in_words(bijection)
         whole = Derivation("I-COMP", self.flow.name_span, conclusion, premises, title=f"flow {self.flow.name}")
         if passage.absent and isinstance(self.flow.steps[-1].op, ir.Prior):
             self._no_density(self.flow.steps[-1], passage)
@@ -260,10 +260,10 @@ class _FlowWalk:
             case ir.Repeat(count=count, steps=steps):
                 once, inner = self._block(steps, replace(before, lip=1.0, bias=0.0))
                 last, after, copies = before, once, 1
-                while _boxes(after) != _boxes(last) and not self.broken and copies != count.constant:
+                while boxes(after) != boxes(last) and not self.broken and copies != count.constant:
                     last, copies = after, copies + 1  # what a copy meets is settled after a few
                     after, _ = self._block(steps, after)
-                lip = product_above(before.lip, _power(once.lip, count))
+                lip = product_above(before.lip, power(once.lip, count))
                 bias = added_bias(before.bias, total_bias(once.bias, count.constant))
                 once = replace(after, lip=lip, bias=bias)
                 text = f"{count} copies, proved once"
@@ -345,7 +345,7 @@ class _FlowWalk:
                 self.broken = True
                 self._not_onto(step, name, proof)
                 return before, Derivation("INVERSE", step.span, "nothing is proved", (), title=name)
-            own, rule, conclusion = undone, "INVERSE", _conclusion(Bijection(undone.domain or REAL, undone.image))
+            own, rule, conclusion = undone, "INVERSE", in_words(Bijection(undone.domain or REAL, undone.image))
         after = self._after(before, own, step.span)
         return after, Derivation(rule, step.span, conclusion, premises, title=self._title(step, use))
 
@@ -437,30 +437,3 @@ def _passage(proof: Proof, bijection: Bijection) -> Passage:
         why=bijection.why_not_onto,
         assumptions=proof.assumptions,
     )
-
-
-def _conclusion(bijection: Bijection | None) -> str:
-    if bijection is None:
-        return "nothing is proved"
-    if bijection.codomain is None:
-        return f"injective only: {bijection.why_not_onto}"
-    if bijection.domain == REAL and bijection.codomain == REAL:
-        return "bijection of R^D"
-    onto = "R^D" if bijection.codomain == REAL else f"{bijection.codomain}^D"
-    return f"bijection of {bijection.domain}^D onto {onto}"
-
-
-def _boxes(passage: Passage) -> tuple[Interval | None, Interval | None, Interval]:
-    return passage.domain, passage.image, passage.inside
-
-
-def _power(lip: float, count: Nat) -> float:
-    """A bound of `lip` to the power of a number of copies that may not be known."""
-    if lip == 1.0:
-        return 1.0
-    if count.constant is None or count.constant > 10_000:
-        return inf if lip > 1.0 else lip
-    total = 1.0
-    for _ in range(count.constant):
-        total = product_above(total, lip)
-    return total

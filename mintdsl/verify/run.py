@@ -39,8 +39,8 @@ INTERPRETED, RUN = 4e8, 1.5e10  # multiplications of the interpreter, and of a m
 
 NOTHING, TIGHT, LOOSE = 0.0, 1e-10, 1e-9
 SOLVED, SLOPES, SOLVER = 1e-5, 1e-3, 1e-9
-"""How near values, and slopes where the field has kinks, of the interpreter, which takes equal steps, come to those of
-a solver of this tolerance."""
+"""How near values, and slopes where the field has kinks, come to those of the interpreter, which takes equal steps, and
+the tolerance of the solver then."""
 STEPS = 100.0
 """How many tolerances of its solver a continuous flow may miss in a round trip."""
 

@@ -1,4 +1,4 @@
-"""Generated continuous flows: the map against its dense Jacobian and the interpreter, its gradients, its limits."""
+"""Generated continuous flows: against the dense Jacobian and the interpreter, their gradients, their limits."""
 
 from __future__ import annotations
 
@@ -139,6 +139,10 @@ def test_the_estimate_is_unbiased_and_its_noise_stays_for_a_solve() -> None:
         first = model(x)[1]
         torch.manual_seed(1)
         assert torch.equal(first, model(x)[1])
+
+
+def field_at(field: nn.Module, time: Tensor, z: Tensor) -> Tensor:
+    return field(z[None], time)[0]
 
 
 def test_energies_are_the_integrals_along_the_way() -> None:
