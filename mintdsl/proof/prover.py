@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import assert_never
 
 from mintdsl.core import ir
-from mintdsl.core.claim_words import ABSENT, EXACT, kind_of_log_det
+from mintdsl.core.claim_words import ABSENT, EXACT
 from mintdsl.core.interval import REAL, UNIT, Interval, product_above
 from mintdsl.core.nat import Nat
 from mintdsl.core.walks import uses
@@ -335,8 +335,7 @@ class _FlowWalk:
             if isinstance(found, Diagnostic):
                 self.bag.add(found)
             else:
-                kind = kind_of_log_det(biased=found.bias > 0, noisy=found.noisy)
-                own = replace(own, bias=found.bias, log_det=kind)
+                own = replace(own, bias=found.bias, log_det=found.kind)
                 self.estimates[step.name] = found
                 premises = (Derivation(use.log_det.kind.upper(), use.log_det.span, f"log-det: {found.said}"),)
         rule, conclusion = "USE", proof.derivation.conclusion

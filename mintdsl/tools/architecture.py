@@ -8,7 +8,7 @@ from math import prod
 from typing import assert_never
 
 from mintdsl.core import ir
-from mintdsl.core.claim_words import CLOSED, ESTIMATED, INVERSES, LOG_DETS, SOLVED, SOLVER
+from mintdsl.core.claim_words import CLOSED, ESTIMATED, EXACT, INVERSES, LOG_DETS, SOLVED, SOLVER, weakest
 from mintdsl.core.counts import Counts, prior_counts
 from mintdsl.core.instance import Instances
 from mintdsl.core.interval import REAL
@@ -18,8 +18,10 @@ from mintdsl.diagnostics.model import Bag
 from mintdsl.diagnostics.render import printable
 from mintdsl.proof.check import Bindings, LayerProof
 from mintdsl.proof.jacobian import DENSE, NONE
+from mintdsl.proof.log_dets import estimate_of
 from mintdsl.proof.prover import Proof, Prover
 from mintdsl.proof.rules.flows import logit_domain
+from mintdsl.proof.rules.series import Estimate
 from mintdsl.tools.show import coordinates, facts
 
 MAX_BLOCKS = 2000
@@ -256,6 +258,10 @@ class _Build:
             title = f"{title} given {definition.given.name}"
         if isinstance(definition, ir.Layer):
             block = self.layer(title, proof, before, counts, words)
+            asked = isinstance(proof, LayerProof) and use.log_det.kind not in ("", EXACT)
+            found = estimate_of(use.log_det, proof) if isinstance(proof, LayerProof) and asked else None
+            if isinstance(found, Estimate):
+                block = replace(block, log_det=LOG_DETS[found.kind])
             return replace(block, proof=f"inverse of: {block.proof}", inverse=_CLOSED) if use.inverted else block
         bound = dict(nats)
         sizes = [*zip(definition.shape.dims, step.shape.dims, strict=False)]
@@ -344,8 +350,9 @@ def _repeated(parts: tuple[Block, ...], count: str, before: str, after: str) -> 
             count, only.pair,
         )  # fmt: skip
     slowest = max((p.inverse for p in parts), key=_slowness, default="")
-    dets = {p.log_det for p in parts}
-    log_det = "none" if "none" in dets else "0" if dets <= {"0"} else "exact"
+    kinds = {shown: kind for kind, shown in LOG_DETS.items()}
+    dets = {p.log_det for p in parts} - {"0"}
+    log_det = LOG_DETS[weakest(LOG_DETS, *(kinds.get(shown, EXACT) for shown in dets))] if dets else "0"
     return Block(
         "repeat", "group", "each step proved once", log_det, slowest, before, after, _total(parts), parts, count
     )

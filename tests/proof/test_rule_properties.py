@@ -341,7 +341,7 @@ def test_rules_of_flows(rule: str) -> None:
             if rule != "LOGIT":
                 assert math.dist(one.value, two.value) <= proof.passage.lip * math.dist(*points) * (1 + 1e-9)
         else:
-            assert proof.padded and proof.bijection.codomain is None
+            assert proof.passage.padded and proof.bijection.codomain is None
 
 
 def tensors(core: ir.Program, key: str, dims: tuple[int, ...]) -> list[tuple[str, int]]:

@@ -12,6 +12,7 @@ from math import inf, isinf, log1p, sqrt
 
 from mintdsl import limits
 from mintdsl.core import ir
+from mintdsl.core.claim_words import kind_of_log_det
 from mintdsl.core.interval import number
 from mintdsl.diagnostics.model import Diagnostic, Fix, Label
 from mintdsl.proof.rules.model import Rule
@@ -42,6 +43,11 @@ class Estimate:
     def noisy(self) -> bool:
         """Whether it is random."""
         return self.keep > 0 or self.probes > 0
+
+    @property
+    def kind(self) -> str:
+        """The kind of the log-det."""
+        return kind_of_log_det(biased=self.bias > 0, noisy=self.noisy)
 
     @property
     def said(self) -> str:
