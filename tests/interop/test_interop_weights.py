@@ -198,3 +198,60 @@ def test_the_same_numbers_in_both_directions(name: str, library: Library) -> Non
         scale = 1 + float(z.abs().max())
         assert float((found - z).abs().max()) < 1e-6 * scale and float((own - log_det).abs().max()) < 5e-6
         assert float((narrow.inverse(z.float())[0] - back).abs().max()) < 1e-5
+
+
+SPLINES = """mint 1
+net Made(width: Nat) from Vec[D] to (Bins, Bins, Knots) {
+  space Hid   = Vec[width]
+  space Bins  = Vec[5 * D] (degrees = own)
+  space Knots = Vec[4 * D] (degrees = own)
+  param V1     : linear lower        from Vec[D] to Hid
+  param V2     : linear lower        on Hid
+  param Vw, Vh : linear strict lower from Hid to Bins
+  param Vd     : linear strict lower from Hid to Knots
+  param b1, b2 : bias on Hid
+  param bw, bh : bias (per = element) on Bins
+  param bd     : bias (per = element) on Knots
+  map x {
+    let u = relu(V1(x) + b1)
+    let v = relu(V2(u) + b2)
+    return (Vw(v) + bw, Vh(v) + bh, Vd(v) + bd)
+  }
+}
+layer A on Vec[D] ensures lower, diag > 0, invertible {
+  param n : net Made(width = 15) from Vec[D] to (Vec[5 * D], Vec[5 * D], Vec[4 * D])
+  map x {
+    let (w, k, d) = n(x)
+    return rq_spline(x, widths = w, heights = k, slopes = d)
+  }
+}
+"""
+
+
+def test_autoregressive_splines_are_those_of_nflows(library: Library) -> None:
+    torch.manual_seed(0)
+    cls = library("nflows.transforms.autoregressive").MaskedPiecewiseRationalQuadraticAutoregressiveTransform
+    made = cls(D, HIDDEN, num_bins=5, tails="linear", tail_bound=3.0, num_blocks=1, use_residual_blocks=False).double()
+    linears = linears_of(made)
+    state = {}
+    with torch.no_grad():
+        for p in made.parameters():
+            p.normal_(std=0.3)
+        for name, linear in zip(("1", "2"), linears[:-1], strict=True):
+            state |= {f"n.V{name}": linear.weight * linear.mask, f"n.b{name}": linear.bias}
+        last = linears[-1]
+        rows = {"w": slice(0, 5), "h": slice(5, 10), "d": slice(10, 14)}  # side by side for each element
+        for name, some in rows.items():
+            state[f"n.V{name}"] = (last.weight * last.mask).reshape(D, 14, HIDDEN)[:, some].flatten(0, 1)
+            state[f"n.b{name}"] = last.bias.reshape(D, 14)[:, some].flatten()
+    ours = mintdsl.loads(SPLINES).compile("A")((D,), dtype=torch.float64)
+    ours.load_state_dict(state)
+    x = 2 * torch.randn(9, D, dtype=torch.float64)
+    with torch.no_grad():
+        z, log_det = made(x)
+        found, own = ours(x)
+        assert float((found - z).abs().max()) < 1e-12 and float((own - log_det).abs().max()) < 1e-11
+        back, minus = made.inverse(z)
+        found, own = ours.inverse(z)
+        assert float((found - x).abs().max()) < 1e-10 and float((found - back).abs().max()) < 1e-10
+        assert float((own - minus).abs().max()) < 1e-9

@@ -756,3 +756,70 @@ def test_nets_that_are_no_functions(name: str, monkeypatch: pytest.MonkeyPatch) 
     written = certified(text.partition("mint 1\n")[2])
     with pytest.raises(Refused, match="outside its domain|0"):
         recheck(written, written["statement"])
+
+
+AUTOREGRESSIVE = """
+net N from Vec[D] to (Own, Own, Vec[D]) {
+  space Own = Vec[2 * D] (degrees = own)
+  param W, K : linear strict lower from Vec[D] to Own
+  param S : linear strict lower
+  map x -> (W(x), K(x), S(x))
+}
+layer L on Vec[D] ensures lower, invertible {
+  param n : net N from Vec[D] to (Vec[2 * D], Vec[2 * D], Vec[D])
+  map x {
+    let (w, k, d) = n(x)
+    return rq_spline(x, widths = w, heights = k, slopes = d)
+  }
+}"""
+TRIPLE = [[[1, 1, ["D"]]], [[2, 1, ["D"]]], [[3, 1, ["D"]]]]  # D, 2 D, 3 D
+
+
+def spoiled(what: str) -> Json:
+    """The statement of a program that is none, beside the certificate of the true one."""
+    found = statement_of(AUTOREGRESSIVE)
+    net, layer = found["definitions"]
+    one, params = [[1, 1, []]], {p["name"]: p for p in net["params"]}
+    match what:
+        case "not strict":
+            params["K"]["kind"][-1] = False
+        case "the other way":
+            params["W"]["kind"][1] = "upper"
+        case "hidden units":
+            net["to"][1] = net["to"][1][:2]
+            params["K"]["to"] = params["K"]["to"][:2]
+        case "hidden units at the use":
+            layer["params"][0]["kind"][4][0] = layer["params"][0]["kind"][4][0][:2]
+        case "no multiple":
+            params["W"]["to"][2] = one
+        case "no multiple at the use":
+            layer["params"][0]["kind"][4][0][1] = TRIPLE[2:]
+        case "half an element":
+            layer["params"][0]["kind"][4][1] = ["Vec", TRIPLE[:1], [[1, 2, []]]]
+        case "placed elsewhere":
+            (bend,) = (node for node in layer["results"][0][1] if node[0] == "rq_spline")
+            bend[4] = [True, False, True]
+        case "of a part":
+            layer["split"] = ["halves", ["x"], [layer["on"]], [], None]
+    return found
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        "not strict",
+        "the other way",
+        "hidden units",
+        "hidden units at the use",
+        "no multiple",
+        "no multiple at the use",
+        "half an element",
+        "placed elsewhere",
+        "of a part",
+    ],
+)
+def test_numbers_of_bijections_stand_before_what_they_bend(what: str) -> None:
+    original, statement = certified(AUTOREGRESSIVE), spoiled(what)
+    recheck(original, original["statement"])
+    problem = refused(original | {"statement": statement, "hash": digest(statement)}, statement)
+    assert "does not follow" in problem
