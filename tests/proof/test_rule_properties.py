@@ -15,6 +15,7 @@ import pytest
 
 import mintdsl
 from mintdsl.core import interpret, ir
+from mintdsl.core.interpret_env import bind_net
 from mintdsl.core.interpret_weights import order_shape, sign_shape
 from mintdsl.core.interval import Interval
 from mintdsl.core.orders import Order
@@ -227,6 +228,10 @@ FLOWS: dict[str, Callable[[], str]] = {
         "layer B on Vec[D] { param M : linear with lip <= 4  map x -> exp(M)(leaky_relu(x, 0.5)) }\n"
         "flow F on Image[1, 2, 2] { A  A(c = 0.3)  flatten  B }"
     ),
+    "ODE": lambda: (
+        "net N from Vec[D], Vec[1] to Vec[D] { param V : linear  param W : linear from Vec[1] to Vec[D]\n"
+        "map x, t -> 0.3 * tanh(V(x) + W(t)) }\nflow F on Vec[2] { ode N by dopri5(until = 0.5) log_det exact }"
+    ),
     "INVERSE": lambda: (
         "layer A(tri: Dir) on Vec[D] { param t : scale with diag >= 0.5  param W : linear tri with diag >= 0\n"
         "map x -> t * x + tanh(W(x)) }\nlayer S on Vec[D] { map x -> sigmoid(x) }\n"
@@ -347,7 +352,15 @@ def test_rules_of_flows(rule: str) -> None:
 def tensors(core: ir.Program, key: str, dims: tuple[int, ...]) -> list[tuple[str, int]]:
     found = []
     definition = core.definitions[key]
-    for prefix, layer, env in interpret.layers(core, definition, interpret.bind(definition, dims, {}), ""):
+    whole = interpret.bind(definition, dims, {})
+    for step in definition.steps if isinstance(definition, ir.Flow) else ():
+        if isinstance(step.op, ir.Ode):
+            field, env = step.op.field, bind_net(step.op.field, whole)
+            found += [
+                (f"{step.name}.field.{p.name}", math.prod(interpret.param_shape(field.net, p, env.dims, env.sizes)))
+                for p in field.net.params
+            ]
+    for prefix, layer, env in interpret.layers(core, definition, whole, ""):
         for param in (p for p in layer.params if not isinstance(p.kind, ir.LayerParam)):
             found.append((prefix + param.name, math.prod(interpret.param_shape(layer, param, env.dims, env.sizes))))
             signs = sign_shape(layer, param, env.dims, env.sizes)

@@ -170,7 +170,7 @@ def other_dilation(module: ast.Module, rng: Random) -> ast.Module | None:
     return change_one(module, rng, ast.KindMap, apart)
 
 
-@mutant({"option:boundary"})
+@mutant({"option:boundary", "rule:CIRCULANT"})
 def other_boundary(module: ast.Module, rng: Random) -> ast.Module | None:
     """Taps that wrap around, or no longer: a direction is then refused, and the anchor decides nothing."""
     word = rng.choice(("circular", "circular", "zero"))
