@@ -11,7 +11,7 @@ from typing import NamedTuple
 from mintdsl.proof.kernel.exact import ANY, NONNEGATIVE, PLUS, POSITIVE, REAL, ZERO, Number, Signed, Span, point
 from mintdsl.proof.kernel.facts import ASSUMED, INVERSES, Elementwise, constrained, norm, registered
 from mintdsl.proof.kernel.flows import Flows, Known, applied, whole
-from mintdsl.proof.kernel.nets import order_of, read_by, standing
+from mintdsl.proof.kernel.nets import operands, order_of, read_by, standing
 from mintdsl.proof.kernel.reading import Json, Refused, read_size, text
 from mintdsl.proof.kernel.rules import (
     DENSE,
@@ -117,13 +117,13 @@ class Scope(NamedTuple):
             case "act", [act, arg]:
                 return "ACT", activate(facts[arg], self.act(act, facts[arg].values.forgotten))
             case "rq_spline", [bins, bound, floor, *given]:
-                own, arg, *params = self.operands(given)
+                own, arg, *params = operands(given, self.layer["split"])
                 if len(params) != 3 or not bound > 0 or not 0 < Fraction(floor) * read_size(bins).lo < 1:
                     raise Refused("a spline of another form than it should have")
                 slope = Span(Fraction(floor) ** 3 / 2, 4 / Fraction(floor))
                 return "ACT-P", bent(facts[arg], [facts[param] for param in params], own, slope, 1, solved=True)
             case "mix_logistic", [count, *given]:
-                own, arg, *params = self.operands(given)
+                own, arg, *params = operands(given, self.layer["split"])
                 if len(params) != 3 or read_size(count).hi < 1:
                     raise Refused("a mixture of another form than it should have")
                 return "ACT-P", bent(facts[arg], [facts[param] for param in params], own, POSITIVE, 2, solved=False)
@@ -147,13 +147,6 @@ class Scope(NamedTuple):
                 return "PICK", placed(facts[arg], word == "spread")
             case _:
                 raise Refused(f"no rule for a node {word!r}")
-
-    def operands(self, given: Sequence[Json]) -> list[Json]:
-        """Which parameters of a bijection stand where what they bend does, of a split none; and the operands."""
-        own, *rest = given if type(given[0]) is list else [[False] * (len(given) - 1), *given]
-        if len(own) != len(rest) - 1 or {type(at) for at in own} - {bool}:
-            raise Refused("positions of parameters that it does not have")
-        return [own if self.layer["split"] is None else [False] * len(own), *rest]
 
     def diagonal(self, name: str, indices: Sequence[str]) -> Signed:
         """The diagonal of a parameter, or the values of a scale, at the indices of a use."""

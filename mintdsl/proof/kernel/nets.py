@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from itertools import product
 
-from mintdsl.proof.kernel.reading import Json, text
+from mintdsl.proof.kernel.reading import Json, Refused, text
 
 Set = frozenset[str]
 ALL: Set = frozenset({"?"})
@@ -105,6 +105,14 @@ def read_by(nets: Mapping[str, Json], kind: Json, outer: Json, words: Mapping[st
     for name, _, nodes in net["lets"]:
         lets[name] = [formula(nodes, k) for k in range(inputs)]
     return [[formula(nodes, k) for k in range(inputs)] for nodes in net["results"]]
+
+
+def operands(given: Sequence[Json], split: Json) -> list[Json]:
+    """Which parameters of a bijection stand where what they bend does, of a split none; and the operands."""
+    own, *rest = given if type(given[0]) is list else [[False] * (len(given) - 1), *given]
+    if len(own) != len(rest) - 1 or {type(at) for at in own} - {bool}:
+        raise Refused("positions of parameters that it does not have")
+    return [own if split is None else [False] * len(own), *rest]
 
 
 def standing(net: Json, kind: Json, output: int, data: Json) -> bool:
