@@ -22,7 +22,7 @@ from mintdsl.core.bijections import BIJECTIONS
 from mintdsl.core.constraints import CONSTRAINTS
 from mintdsl.core.interval import POSITIVE, REAL as EVERYTHING, ZERO, Interval
 from mintdsl.core.nat import Nat
-from mintdsl.proof import jacobian as j, prover
+from mintdsl.proof import jacobian as j, passages
 from mintdsl.proof.acts import defined_facts, registered_facts
 from mintdsl.proof.inverses import inverse_kind, inverse_of_part
 from mintdsl.proof.jacobian import Atom, Fibre, Jacobian, Smooth
@@ -427,7 +427,7 @@ def test_powers_of_lipschitz_bounds(lip: float, count: Nat) -> None:
     once = flows.IDENTITY._replace(lip=exact.exact(lip))
     size = read_size([[r.top, r.bottom, list(m)] for m, r in count.terms])
     found = once.copies(size.lo, size.hi).lip
-    assert found <= exact.exact(prover._power(lip, count))
+    assert found <= exact.exact(passages.power(lip, count))
     assert found >= Fraction(lip) ** 10_000 if lip < 1 else found >= lip
 
 
