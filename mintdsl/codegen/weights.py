@@ -174,7 +174,7 @@ def _initialise(c: LayerContext, param: ir.Param) -> None:
         function, options = shapes.init_call(init, c.members)
     place = f"{_place(c, source)}{', ' + options if options else ''}"
     if isinstance(param.kind, (ir.Conv, ir.Dense)) and param.kind.norm:
-        write(f"{function}({raw}, {place})")
+        write.call(function, [raw, place], "")
         write(f"{raw}_gain.copy_(length_of({raw}, {_map_axes(param)}))")
         write(f"{raw}.copy_(pointing({raw}, {_map_axes(param)}))")
         return
@@ -184,11 +184,11 @@ def _initialise(c: LayerContext, param: ir.Param) -> None:
         or via(param.bound).name == "unit"
         or (param.factored and via(param.bound).assumed)
     ):
-        write(f"{function}({raw}, {place})")
+        write.call(function, [raw, place], "")
         return
     # draw effective values, fold the diagonal into its set, store the raw ones
     write(f"value = torch.empty_like({raw})")
-    write(f"{function}(value, {place})")
+    write.call(function, ["value", place], "")
     if param.factored:
         write(f"stored, sign, order = factorise({c.form(param)[0]}, value{c.tap(param)})")
         for key, found in {raw: "stored", **factor_buffers(c, param)}.items():
@@ -297,7 +297,7 @@ def _raw_factors(c: LayerContext, param: ir.Param) -> None:
         regular = f"regularity(value{c.tap(param)})"
         if is_circular(param):
             regular = f"circular_regularity(value, {circular_det(c, param)})"
-        write(f'assume_nonzero(self.path or type(self).__name__, name, {regular}, "given", "det")')
+        write.call("assume_nonzero", ["self.path or type(self).__name__", "name", regular, '"given"', '"det"'], "")
         write(f'return {{"{key}": value}}')
         return
     write(f"stored, sign, order = factorise({c.form(param)[0]}, value{c.tap(param)})")

@@ -9,7 +9,7 @@ net Field(width: Nat) from Vec[D], Vec[1] to Vec[D] {
   param V1     : linear from Vec[D + 1] to Vec[width]
   param V2     : linear from Vec[width + 1] to Vec[width]
   param V3     : linear from Vec[width + 1] to Vec[D]
-  param b1, b2 : bias on Vec[width]
+  param b1, b2 : bias   on Vec[width]
   param b3     : bias
   map x, time {
     let u = h(V1(concat(x, time)) + b1)

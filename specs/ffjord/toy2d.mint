@@ -8,7 +8,7 @@ net Field(width: Nat) from Vec[D], Vec[1] to Vec[D] {
   param V1         : linear from Vec[D + 1] to Vec[width]
   param V2, V3     : linear from Vec[width + 1] to Vec[width]
   param V4         : linear from Vec[width + 1] to Vec[D]
-  param b1, b2, b3 : bias on Vec[width]
+  param b1, b2, b3 : bias   on Vec[width]
   param b4         : bias
   map x, time {
     let u = tanh(V1(concat(x, time)) + b1)

@@ -408,7 +408,7 @@ def test_training_initialises(images: int, size: int, expected: int) -> None:
     history = fit(recorder.model, data, settings=settings, progress=silent)
     assert recorder.sizes == [(expected, 1, 4, 4)]
     # normals of the deviation of uniform noise: log2(256 sqrt(2 pi e / 12)) bits
-    assert history.last.bits_per_dim == pytest.approx(8.25, abs=0.1)
+    assert history.last.loss == pytest.approx(8.25, abs=0.1)
 
 
 def test_the_library_layer_is_verified() -> None:

@@ -58,7 +58,7 @@ def test_a_layer_knows_the_kinds_of_log_dets() -> None:
     at = compiled("residual_matrices")
     x = images(3, *at.shape).double()
     assert at.build(log_det="none")(x)[1] is None
-    with pytest.raises(ValueError, match='log_det is "exact" or "none", not \'series\''):
+    with pytest.raises(ValueError, match='log_det is "exact", "none" or a TraceSeries, not \'series\''):
         at.build(log_det="series")
 
 

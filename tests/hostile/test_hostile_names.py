@@ -78,7 +78,7 @@ WORDS = sorted(
 )  # fmt: skip
 LANGUAGE = {*tables.load().words, *BUILTIN, "C", "H", "W", "head"}
 NAMES = [word for word in WORDS if re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", word) and word not in LANGUAGE]
-PROGRAMS = 32
+PROGRAMS = 36
 """Programs of the short test: every name once. The long one has every name in every place."""
 
 

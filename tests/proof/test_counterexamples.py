@@ -43,7 +43,20 @@ WITHOUT = {
     "bound_equal_to_slope": "true: x + sin(x) increases, its slope is 0 at single places only",
     "growing_product_may_vanish": "true: the slope of exp(x) * exp(x) is 2 * exp(2 * x)",
     "chain_claims_volume": "a matrix with a constrained determinant has no plain numbers to try",
-    "residual_of_a_shrunk": "weights that are scaled down have no plain numbers to try",
+    "exp_claims_lip": "weights that are scaled down have no plain numbers to try",
+    "exp_claims_lower": "weights that are scaled down have no plain numbers to try",
+    "exp_claims_volume": "weights that are scaled down have no plain numbers to try",
+    "factor_net_divides_by_zero": "the numbers of a net are not tried",
+    "flow_claims_log_det_of_residual": "a kind, as below",
+    "ode_divisor_of_time": "the numbers of a field are not tried",
+    "ode_outside": "the numbers of a field are not tried",
+    "ode_keeps_no_volume": "the numbers of a field are not tried",
+    "ode_exact_log_det": "a kind, as below",
+    "ode_iterative": "a kind, as below",
+    "probes_are_not_bounded": "a kind, as below",
+    "roulette_is_not_bounded": "a kind, as below",
+    "series_is_not_exact": "a kind, as below",
+    "series_is_not_unbiased": "a kind, as below",
     "lip_says_nothing_of_signs": "weights that are scaled down have no plain numbers to try",
     "chain_claims_lower": "a permutation has no numbers to try",
     "chain_of_not_onto": "false, but the search for values that are missed knows no dense maps",
@@ -397,7 +410,8 @@ def test_every_parametrisation_is_inverted() -> None:
         for via in constraint.via:
             for value in (0.75, 1.0, 1.5):
                 stored = preimage(via, bounds, value)
-                if (constraint.cmp == "== 1" and value != 1) or constraint.quantity == "lip":  # all are above 0.5
+                one = constraint.cmp == "== 1" or via.name == "dominant"
+                if (one and value != 1) or constraint.quantity == "lip":  # all are above 0.5
                     assert stored is None
                 else:
                     assert stored is not None and math.isclose(via.value(stored, *bounds), value, rel_tol=1e-12)

@@ -153,7 +153,7 @@ def test_mutants_are_refused_or_harmless() -> None:
     accepted: Counter[str] = Counter()
     found = examples()
     for k, one in enumerate(found):
-        for name in [n for n in MUTATORS if n != "strengthen_a_claim"][k % 2 :: 2]:
+        for name in [n for n in MUTATORS if n != "strengthen_a_claim"][k % 3 :: 3]:
             seed = f"{name} {k}"
             other = found[random.Random(seed).randrange(len(found))]
             changed = mutant(name, one, other, seed)
