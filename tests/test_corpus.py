@@ -37,6 +37,7 @@ PROVED = {
     "iresnet/block",
     "iresnet/cifar10",
     "iresnet/cifar10_classifier",
+    "iresnet/mnist",
     "iresnet/mnist_classifier",
     "jet/jet",
     "maf/maf",

@@ -16,5 +16,5 @@ flow IResNetMnist(width: Nat = 512) on Image[1, 28, 28] ensures invertible {
   factor half (keep = first)
   squeeze 2
   repeat 16 { Stage(width = width) }
-  prior learned_normal(per = channel)
+  prior learned_normal(per = element)  # of the flat latent, as in ./cifar10.mint
 }
