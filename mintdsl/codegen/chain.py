@@ -45,6 +45,9 @@ def write_chain(c: LayerContext, arguments: Sequence[str]) -> None:
         with_exactly = any(isinstance(p.kind, (ir.Conv, ir.Dense)) for p in c.params)
         comment, start = f"# the links of {_shown(c)}, the last one first", "x, log_det = z, no_log_det(z)"
         _body(c, links.inverse(), comment, start, "with exactly(z):" if with_exactly else "")
+        if any(isinstance(p.kind, ir.Conv) and p.kind.size != (1, 1) and p.factored for p in c.params):
+            with write.block("if fixed is None:"):
+                write(f"check_solution(self, x, z, tol{', context' if c.given is not None else ''})")
         write("return unflatten_batch(x, lead), unflatten_batch(log_det, lead)")
 
 

@@ -6,16 +6,41 @@ import functools
 import math
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mintdsl.runtime.factors import dense_factors, refuse_matrix
+from mintdsl.runtime.inverse import InversionError, relative_residual
 from mintdsl.runtime.layer import effective_value, narrowed_by_autocast, set_effective_value, store_effective
+from mintdsl.runtime.parametrise import readable
 from mintdsl.runtime.protocols import LayerLike
 
 
 def no_log_det(x: Tensor) -> Tensor:
     """Zeros [B], to which the log-dets of links are added; float32 under autocast."""
     return torch.zeros(x.shape[0], dtype=torch.float32 if narrowed_by_autocast(x) else x.dtype, device=x.device)
+
+
+@torch.no_grad()
+def check_solution(layer: nn.Module, x: Tensor, z: Tensor, tol: float | None, *context: Tensor | None) -> None:
+    """InversionError unless f(x) = z to `tol`, max |f(x) - z| / (1 + |z|) of each sample, for x, z [B, *event].
+
+    A solve by substitution ends after the last front whatever rounding made of it; where a matrix is nearly singular
+    that may be anything. Without a `tol` half of the digits have to be right, 16 bits as 32. Not in graphs.
+    """
+    if not readable(x) or not x.numel():
+        return
+    precision = torch.finfo(torch.promote_types(z.dtype, torch.float32)).eps
+    tol = max(math.sqrt(precision), 32.0 * torch.finfo(z.dtype).eps) if tol is None else tol
+    with torch.autocast(z.device.type, enabled=False):
+        y = layer(x, *context)[0].to(z.dtype)
+    residual = relative_residual(y, z)
+    if bool((residual > tol).any()):
+        sample = int(residual.argmax())
+        misfit = ((y - z).abs() / (1.0 + z.abs()))[sample].nan_to_num(math.inf)
+        element = tuple(int(i) for i in torch.unravel_index(misfit.argmax(), misfit.shape))
+        reason = "the inverse in closed form is lost in rounding: a matrix of the layer is nearly singular"
+        name = str(getattr(layer, "path", "")) or type(layer).__name__
+        raise InversionError(name, sample, element, float(residual[sample]), tol, "the last link", reason)
 
 
 def scaling_log_det(scale: Tensor | float, x: Tensor) -> Tensor | float:

@@ -10,6 +10,8 @@ from codegen_oracle import compile_text, dense_jacobian, draw, source, worst
 from codegen_programs import CHAINS, FACTORS, HEAD, KERNELS
 from torch import Tensor, nn
 
+import mintdsl
+
 GLOW = (
     HEAD
     + """
@@ -145,3 +147,26 @@ def test_permutations_are_not_stored_and_are_those_of_the_seed() -> None:
     model = at.build()
     assert set(model.state_dict()) == {"b"}
     assert model.P_index.tolist() == [0, 2, 3, 6, 7, 4, 5, 1]
+
+
+def test_a_solution_lost_in_rounding_is_refused() -> None:
+    """Fronts of a kernel whose anchor is small beside the others grow without bound; nothing is returned in silence."""
+    text = """mint 1
+layer A on Image[C, H, W] ensures invertible {
+  param V : conv 3x3 (anchor = bottom_right) with det != 0 init near_identity(std = 0.02)
+  map x -> V(x)
+}
+flow F on Image[2, 12, 12] ensures invertible { A }
+"""
+    model = mintdsl.loads(text).compile("F")().double()
+    torch.manual_seed(0)
+    x = torch.randn(3, 2, 12, 12, dtype=torch.float64)
+    z, _ = model(x)
+    assert torch.allclose(model.inverse(z)[0], x, atol=1e-10)
+    with torch.no_grad():
+        for p in model.parameters():
+            p.normal_(std=3.0)
+    z, _ = model(x)
+    with pytest.raises(RuntimeError, match="A: the inverse in closed form is lost in rounding"):
+        model.inverse(z)
+    model.inverse(z, tol=1e300)
