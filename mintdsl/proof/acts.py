@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from mintdsl.core import ir
 from mintdsl.core.activations import ACTIVATIONS
+from mintdsl.core.constraints import kept_by
 from mintdsl.core.interval import REAL, ZERO, Interval
 from mintdsl.core.nat import Nat
 from mintdsl.core.options import Option
@@ -57,3 +58,12 @@ def size_of(nat: Nat) -> Interval:
     (_, ratio), *_ = nat.terms
     least = ratio.top / ratio.bottom
     return Interval(math.nextafter(least, 0.0) if ratio.bottom != 1 else least, math.inf)
+
+
+def scale_values(param: ir.Param) -> Interval:
+    """The values of a scale or bias in a net; where the sign is free nothing is said of them."""
+    bound = param.bound
+    if bound is None or bound.formal or bound.quantity != "diag":
+        return REAL
+    via = kept_by(bound.quantity, bound.cmp, bound.via)
+    return REAL if via.signed or via.assumed else bound.interval

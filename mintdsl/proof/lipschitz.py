@@ -8,12 +8,11 @@ from typing import assert_never
 
 from mintdsl.core import ir
 from mintdsl.core.claim_words import LOG_DETS
-from mintdsl.core.constraints import kept_by
 from mintdsl.core.interval import REAL, ZERO, Interval
 from mintdsl.core.nat import Nat
 from mintdsl.core.postorder import Node, postorder
 from mintdsl.diagnostics.model import Diagnostic, Fix, Label
-from mintdsl.proof.acts import registered_facts
+from mintdsl.proof.acts import registered_facts, scale_values
 from mintdsl.proof.jacobian import PLUS, Signed, Smooth, constant
 from mintdsl.proof.rules import ode
 from mintdsl.proof.rules.flows import Passage
@@ -124,7 +123,7 @@ class _Formulas:
             case ir.Scalar(value=value):
                 return Growth(Level.FIXED, self._number(value))
             case ir.Value(param=name):
-                return Growth(Level.FIXED, _values(self._param(name)))
+                return Growth(Level.FIXED, scale_values(self._param(name)))
             case ir.Linear(param=name):
                 return self._mapped(self._param(name).kind, below[0], expr.span)
             case ir.Apply(act=act):
@@ -213,12 +212,3 @@ class _Formulas:
                 if not right.values.one_signed:
                     raise Undefined(divides_by_zero(constant(Signed(PLUS, right.values)), node.right.span))
                 return ode.product(left, ode.reciprocal(right, node.right.span), node.span)
-
-
-def _values(param: ir.Param) -> Interval:
-    """The values of a scale or bias; where the sign is free nothing is said of them."""
-    bound = param.bound
-    if bound is None or bound.formal:
-        return REAL
-    via = kept_by(bound.quantity, bound.cmp, bound.via)
-    return REAL if via.signed or via.assumed else bound.interval

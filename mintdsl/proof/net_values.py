@@ -12,7 +12,7 @@ from mintdsl.core import ir
 from mintdsl.core.interval import REAL, Interval
 from mintdsl.core.nat import Nat
 from mintdsl.core.postorder import Node, postorder
-from mintdsl.proof.acts import registered_facts, size_of
+from mintdsl.proof.acts import registered_facts, scale_values, size_of
 from mintdsl.proof.undefined import Undefined, divides_by_zero
 from mintdsl.records import record
 
@@ -60,8 +60,8 @@ class _Walk:
             case ir.Scalar(value=Nat() as size):
                 return size_of(size)
             case ir.Value(param=name):
-                bound = self.net.param(name).bound if self.net is not None else None
-                return REAL if bound is None or bound.quantity != "diag" else bound.interval
+                assert self.net is not None
+                return scale_values(self.net.param(name))
             case ir.Ref(name=name):
                 return self.lets[name]
             case ir.Apply(act=act):
