@@ -11,7 +11,8 @@ from fractions import Fraction
 from itertools import product
 from typing import Any
 
-from kernel_reference import at_node, bounds, follows, lip_of_steps, number
+from kernel_reference import REAL, Bounds, at_node, bounds, follows, lip_of_steps, number
+from kernel_steepness import Place
 
 Json = Any
 
@@ -71,7 +72,7 @@ def same_signs(stated: Json, by: Json) -> bool:
     return all(sorted(map(text, stated[part][0])) == sorted(map(text, by[part][0])) for part in ("diag", "range"))
 
 
-def formula_implied(stated: Json, by: Json, nodes: Json, params: Json) -> bool:
+def formula_implied(stated: Json, by: Json, nodes: Json, where: Place) -> bool:
     """Node by node: as before or weaker, or a bound that is found a third way."""
     if len(stated) != len(by):
         return False
@@ -82,7 +83,9 @@ def formula_implied(stated: Json, by: Json, nodes: Json, params: Json) -> bool:
             continue
         args = nodes[k][4:] if nodes[k][0] == "net" else nodes[k][1:]  # before them, which of its results
         operands = [stated[place][1] for place in args if type(place) is int]
-        third = at_node(nodes[k], step[0], operands, params) if same_signs(step[1], before[1]) else None
+        third = at_node(nodes[k], step[0], operands, where.params) if same_signs(step[1], before[1]) else None
+        if third is None and (lip := where.lip(nodes[k], step[0], operands)) is not None:
+            third = Bounds(REAL, REAL, lip)
         # each part may be as before, or as it is found now
         if third is None or not (follows(step[1], third) or follows(step[1], _sharper(third, before[1]))):
             return False
@@ -161,6 +164,7 @@ def proof_implied(stated: Json, by: Json, changed: Json) -> bool:
     statement = changed["statement"]
     definition = next(d for d in statement["definitions"] if d["name"] == stated["definition"])
     params = {p["name"]: p | proved_of(p, changed) for p in definition.get("params", [])}
+    where = Place(params, stated["bindings"], statement)
     for name, value in stated.items():
         match name:
             case "formulas":
@@ -169,15 +173,13 @@ def proof_implied(stated: Json, by: Json, changed: Json) -> bool:
                 good = len(value) == len(by[name]) == len(results) and all(
                     set(one) == {"lets", "result"}
                     and sorted(let for let, _ in one["lets"]) == sorted(let for let, _ in other["lets"])
-                    and all(
-                        formula_implied(a, dict(other["lets"])[let], written[let], params) for let, a in one["lets"]
-                    )
-                    and formula_implied(one["result"], other["result"], nodes, params)
+                    and all(formula_implied(a, dict(other["lets"])[let], written[let], where) for let, a in one["lets"])
+                    and formula_implied(one["result"], other["result"], nodes, where)
                     for one, other, nodes in zip(value, by[name], results, strict=True)
                 )
             case "acts":
                 good = set(value) == set(by[name]) and all(
-                    formula_implied(value[k], by[name][k], statement["acts"][int(k)][1], params) for k in value
+                    formula_implied(value[k], by[name][k], statement["acts"][int(k)][1], where) for k in value
                 )
             case "lip":
                 good = number(value) >= number(by[name]) or number(value) >= lip_of_flow(definition, changed)
