@@ -176,13 +176,13 @@ def _limited(found: ast.Param) -> bool:
 
 @mutant(RULE, weight=2)
 def larger_limit(module: ast.Module, rng: Random) -> ast.Module | None:
-    """A norm may be larger than before: by a little, up to 1, or by much."""
+    """A norm may be larger than before: by a little, near 1 (nearer takes steps without end), or by much."""
 
     def larger(found: ast.Param) -> ast.Param | None:
         if not _limited(found):
             return None
         (old,) = found.constraints
-        text = rng.choice(("0.999999", "1.0", "1.05", "1.5", "4", "100"))
+        text = rng.choice(("0.999", "1.0", "1.05", "1.5", "4", "100"))
         return replace(found, constraints=(replace(old, value=ast.Number(float(text), text, old.span)),))
 
     return change_one(module, rng, ast.Param, larger)
