@@ -42,6 +42,7 @@ FILES = (
     "layer",
     "chain",
     "residual",
+    "cayley",
     "ode",
     "certify",
     "parts",

@@ -202,6 +202,8 @@ class Statement:
                 return ["map", node.param, list(node.indices), *below]
             case ir.Exponential():
                 return ["exp", node.param, *below]
+            case ir.Cayley():
+                return ["cayley", *below]
             case ir.Apply():
                 return ["act", self.act(node.act), *below]
             case ir.Neg():

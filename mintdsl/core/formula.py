@@ -310,6 +310,10 @@ class Formula:
                 place = "in a net" if self.net else "at each value of an index" if self.sums or self.free else ""
                 args = [self._inside(arg.value) for arg in node.args]
                 return calls.exponential(node, fn, args, self.used, place, self.values)
+            case ast.Apply(fn=ast.Name(id="cayley")) as fn:
+                place = "in a net" if self.net else "at each value of an index" if self.sums or self.free else ""
+                args = [self._inside(arg.value) for arg in node.args]
+                return calls.cayley(node, fn, args, self.used, place, self.values)
             case _:
                 return self._bad(node.fn.span, "only a name can be applied")
         value = self.values.names.values.get(name.id)

@@ -50,6 +50,7 @@ from mintdsl.core.terms import (
     Binary as Binary,
     BuiltinAct as BuiltinAct,
     Call as Call,
+    Cayley as Cayley,
     Chain as Chain,
     Concat as Concat,
     DefinedAct as DefinedAct,

@@ -33,6 +33,8 @@ def operands(expr: ir.Expr) -> tuple[ir.Expr, ...]:
             | ir.Exponential()
         ):
             return (expr.arg,)
+        case ir.Cayley():
+            return (expr.branch,)
         case ir.Join():
             return expr.parts
         case ir.Sum():

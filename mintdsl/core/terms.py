@@ -327,7 +327,15 @@ class Exponential:
     span: Span = field(compare=False, repr=False)
 
 
-Expr: TypeAlias = Formula | Exponential | Join | Spread | Pick | Delay | Call | Chain | Inline | Concat | Pool | Bend
+@record
+class Cayley:
+    """`cayley(n)(x)`: (I - g)(I + g)^-1 x, g the map of the variable that the formula `branch`, n(x), writes."""
+
+    branch: Expr
+    span: Span = field(compare=False, repr=False)
+
+
+Expr: TypeAlias = Formula | Exponential | Cayley | Join | Spread | Pick | Delay | Call | Chain | Inline | Concat | Pool | Bend
 
 
 @record

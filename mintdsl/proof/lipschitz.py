@@ -152,7 +152,7 @@ class _Formulas:
                 return found
             case ir.Bend():
                 return ode.opaque(below, f"`{expr.bijection}` reads the state", expr.span)
-            case ir.Join() | ir.Inline() | ir.Exponential():
+            case ir.Join() | ir.Inline() | ir.Exponential() | ir.Cayley():
                 raise AssertionError("these stand in layers")
             case _:
                 assert_never(expr)

@@ -326,9 +326,9 @@ class _FlowWalk:
         if isinstance(proof, FlowProof):
             for inner in list(proof.silent.values())[:1]:
                 self.silent[step.name] = inner
-        elif proof.residual is not None and not use.log_det.kind:
+        elif proof.contracting and not use.log_det.kind:
             own = replace(own, silent=True)
-            self.silent[step.name] = Silent(step.span, proof.layer)
+            self.silent[step.name] = Silent(step.span, proof.layer, proof.contracting)
         premises: tuple[Derivation, ...] = ()
         if isinstance(proof, LayerProof) and use.log_det.kind not in ("", EXACT):
             found = estimate_of(use.log_det, proof)

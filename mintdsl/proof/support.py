@@ -263,6 +263,11 @@ class _Formula:
                     stack.append((node.arg, at))
                 case ir.Apply() | ir.Neg():
                     stack.append((node.arg, at))
+                case ir.Cayley(branch=branch):  # a series of g, g of what g reads, ...
+                    before = 0
+                    while at != before:
+                        before, at = at, at | self.back(branch, at)
+                    inputs |= at
                 case ir.Sum():
                     stack.append((node.body, at))
                 case ir.Binary():

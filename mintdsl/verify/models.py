@@ -22,6 +22,7 @@ from mintdsl.core.live import anchor
 from mintdsl.core.walks import bends
 from mintdsl.proof.rules.series import rest
 from mintdsl.runtime.residual import DENSE_LIMIT
+from mintdsl.runtime.trace_series import TraceSeries
 from mintdsl.runtime.stand_in import stand_ins
 
 SHAPES: Mapping[str, tuple[tuple[int, ...], ...]] = {  # the preferred one first
@@ -298,8 +299,8 @@ def settle(model: nn.Module) -> float:
         size = math.prod(cast("tuple[int, ...]", layer.event_shape))
         if size > DENSE_LIMIT:
             return math.inf
-        terms, contraction = cast("int", how[0]), cast("float", layer.contraction)
-        missed += size * rest(contraction, terms) if size <= TRACED else 0.0
-        settled = cast("Callable[..., object]", type(how))(terms, 0.0, 0) if size <= TRACED else "exact"
+        series, contraction = cast("TraceSeries", how), cast("float", layer.contraction)
+        missed += size * rest(contraction, series.terms, odd=series.odd) if size <= TRACED else 0.0
+        settled = series._replace(keep=0.0, probes=0) if size <= TRACED else "exact"
         layer.log_det = cast("nn.Module", settled)  # a plain attribute: nn.Module's types know modules and tensors only
     return missed

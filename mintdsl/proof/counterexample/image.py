@@ -186,6 +186,7 @@ class _Closed:
                 | ir.Concat()
                 | ir.Inline()
                 | ir.Exponential()
+                | ir.Cayley()
                 | ir.Spread()
                 | ir.Pick()
                 | ir.Join()
