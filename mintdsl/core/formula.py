@@ -328,6 +328,9 @@ class Formula:
                 return calls.pooled(node, [self._inside(arg.value) for arg in node.args], self.values)
             if entry is None and name.id == "delay" and self.net:
                 return calls.delay(node, [self._inside(arg.value) for arg in node.args], self.values)
+            if entry is None and name.id == "cayley":
+                self._arguments(node)
+                return self._bad(node.span, "a Cayley map is no value", Fix("apply it: `cayley(n)(x)`"))
             if entry is None and name.id == "concat":
                 return calls.concat(node, [self._inside(arg.value) for arg in node.args], self.values)
             if entry is None and name.id in HANDLED and not self.net:

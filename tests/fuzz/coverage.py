@@ -89,6 +89,7 @@ def _expression(node: ir.Expr) -> Iterator[str]:
         case (
             ir.Linear(arg=inner)
             | ir.Exponential(arg=inner)
+            | ir.Cayley(branch=inner)
             | ir.Neg(arg=inner)
             | ir.Sum(body=inner)
             | ir.Pool(arg=inner)

@@ -495,6 +495,8 @@ class Formula:
                 return self._linear(node, self.expr(node.arg, at), _member(node.indices, at))
             case ir.Exponential(param=name):
                 return self._exponential(name, self.expr(node.arg, at))
+            case ir.Cayley(branch=branch):
+                return self._cayley(branch)
             case ir.Apply():
                 return activate(BoundAct(node.act, self.env), self.expr(node.arg, at))
             case ir.Neg():
@@ -602,6 +604,17 @@ class Formula:
         largest = torch.linalg.matrix_exp(matrix.abs())
         rounded = torch.einsum("red,rbd->rbe", largest, argument.value.abs())
         return replace(result, error=result.error + 64 * tensors.EPS * matrix.shape[-1] * rounded)
+
+
+    def _cayley(self, branch: ir.Expr) -> Field:
+        """2 w - x with w + g(w) = x, within the tolerance that the module keeps."""
+
+        def half(at: Field) -> Field:
+            there = Formula(self.env, at, self.weights)
+            return tensors.add(at, there.expr(branch, {}))
+
+        middle = undone(half, self.x, 1e-11 if tensors.EPS < 1e-9 else 1e-5)
+        return tensors.add(tensors.add(middle, middle), tensors.negate(self.x))
 
 
 def _member(indices: tuple[str, ...], at: Mapping[str, int]) -> Member:

@@ -10,7 +10,7 @@ from mintdsl.diagnostics.model import Diagnostic, Fix, Label
 from mintdsl.proof.derivation import Derivation
 from mintdsl.proof.jacobian import DENSE, PLUS, Chain, Fibre, Jacobian, Signed
 from mintdsl.proof.rules.model import Rule
-from mintdsl.proof.rules.residual import SHOWN, factor_label, factors, shown_bound
+from mintdsl.proof.rules.residual import SHOWN, factor_label, factors_of, shown_bound
 from mintdsl.proof.undefined import Undefined
 from mintdsl.records import replace
 from mintdsl.source import Span
@@ -22,7 +22,7 @@ def cayley(branch: Jacobian, derivation: Derivation, span: Span, lets: Mapping[s
         raise Undefined(_steep(derivation, branch.lip, span, lets))
     own, lip = Signed(PLUS, REAL), steepest(branch.lip)
     dense = Jacobian(DENSE, own, Fibre.UNKNOWN, own, REAL, lip, branch.smooth, chain=Chain.BIJECTION)
-    return replace(dense, dense_why=branch.dense_why or _not_triangular(span))
+    return replace(dense, dense_why=_not_triangular(span))
 
 
 def steepest(contraction: float) -> float:
@@ -33,7 +33,7 @@ def steepest(contraction: float) -> float:
 
 def _steep(branch: Derivation, lip: float, span: Span, lets: Mapping[str | Span, Derivation]) -> Diagnostic:
     """Why a branch is no contraction, with its factors."""
-    found = factors(branch, lets)
+    found = factors_of(branch, lets)
     found.sort(key=lambda item: (item[0].subject.end, item[0].subject.start))
     labels = [Label(node.subject, factor_label(node, own)) for node, own in found[:SHOWN] if node.subject != span]
     labels += [Label(node.free, "no bound here") for node, _ in found if node.free is not None]

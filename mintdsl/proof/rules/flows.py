@@ -66,7 +66,7 @@ class Passage:
     @property
     def absent(self) -> str:
         """Why there is no log-det; nothing where there is one."""
-        return "the dimension grows" if self.padded else "a residual sum has no `log_det`" if self.silent else ""
+        return "the dimension grows" if self.padded else "a layer has no `log_det`" if self.silent else ""
 
 
 IDENTITY = Passage()

@@ -46,7 +46,7 @@ def steep(whole: Derivation, split: Split, lets: Mapping[str | Span, Derivation]
     if not split.least > 0:
         return None
     shares = [(node, node.fact.lip) for node in _terms(whole, lets) if node.fact is not None and node.fact.off != NONE]
-    factors = [found for node, _ in shares for found in factors(node, lets)]
+    factors = [found for node, _ in shares for found in factors_of(node, lets)]
     if not any("lip <=" in node.note for node, _ in factors):
         return None
     if split.own.magnitude == inf:
@@ -100,7 +100,7 @@ def _terms(whole: Derivation, lets: Mapping[str | Span, Derivation]) -> Iterator
             yield node
 
 
-def factors(branch: Derivation, lets: Mapping[str | Span, Derivation]) -> list[tuple[Derivation, float]]:
+def factors_of(branch: Derivation, lets: Mapping[str | Span, Derivation]) -> list[tuple[Derivation, float]]:
     """The nodes that make a term steeper or flatter, and by how much."""
     factors: list[tuple[Derivation, float]] = []
     stack = [branch]
