@@ -309,7 +309,7 @@ def test_a_series_of_exact_traces_is_within_its_printed_bound() -> None:
 
 def test_estimates_are_unbiased_and_vary_no_more_than_printed(monkeypatch: pytest.MonkeyPatch) -> None:
     hows = ("series(bits_per_dim <= 1e-7)", "roulette(first = 1)", "roulette(first = 2, keep = 0.67, probes = 0)")
-    steps = " ".join(f"Net log_det {how}" for how in hows)
+    steps = " ".join(f"Matrix log_det {how}" for how in hows)
     model = draw(program(f"flow F on Vec[5] ensures invertible {{ {steps} prior normal }}").build(), std=9.0)
     x, made = points(model, 1), torch.Generator().manual_seed(7)
     for found in [one for one in model.certify() if "." not in one.name]:
