@@ -50,7 +50,9 @@ def write_cayley_methods(c: LayerContext) -> None:
     write, passed = c.write, ", context" if c.given is not None else ""
     named = ", context=context" if c.given is not None else ""
     with write.block(f"def forward(self, x: Tensor, context: Tensor | None = None) -> {RESULT}:"):
-        write('"""f(x) = w - g(w), w + g(w) = x by a tested Banach iteration, and log |det df/dx| as self.log_det says.')
+        write(
+            '"""f(x) = w - g(w), w + g(w) = x by a tested Banach iteration, and log |det df/dx| as self.log_det says.'
+        )
         write()
         write(f"x [*, *event_shape]{c.shown_context}.")
         write('"""')
@@ -87,7 +89,10 @@ def write_contraction(c: LayerContext) -> None:
         target, rule = "self.contraction", "# rule CAYLEY: lip(g) is at most the contraction"
         found = [proof.cayley for proof in c.proofs if proof.cayley is not None]
     else:
-        target, rule = "self.divisor, self.contraction", "# rule RES: lip(x - f(x) / divisor) is at most the contraction"
+        target, rule = (
+            "self.divisor, self.contraction",
+            "# rule RES: lip(x - f(x) / divisor) is at most the contraction",
+        )
         splits = [proof.residual for proof in c.proofs]
         found = [(split.divisor, split.contraction) for split in splits if split is not None]
     c.write(rule)

@@ -144,9 +144,7 @@ def exponential(
     return None if exprs is None else Typed(ir.Exponential(param.name, exprs[0], node.span), param.target)
 
 
-def cayley(
-    node: ast.Apply, fn: ast.Apply, args: Operands, used: set[str], where: str, values: Values
-) -> Typed | None:
+def cayley(node: ast.Apply, fn: ast.Apply, args: Operands, used: set[str], where: str, values: Values) -> Typed | None:
     """`cayley(n)(x)`, n a net, a convolution or a matrix from the shape of the variable x to itself; `where` says where
     it stands, if not in the open. A net may take the context too."""
     if where:

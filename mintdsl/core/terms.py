@@ -335,7 +335,9 @@ class Cayley:
     span: Span = field(compare=False, repr=False)
 
 
-Expr: TypeAlias = Formula | Exponential | Cayley | Join | Spread | Pick | Delay | Call | Chain | Inline | Concat | Pool | Bend
+Expr: TypeAlias = (
+    Formula | Exponential | Cayley | Join | Spread | Pick | Delay | Call | Chain | Inline | Concat | Pool | Bend
+)
 
 
 @record

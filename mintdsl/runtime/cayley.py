@@ -67,9 +67,7 @@ def fixed_cayley(
         return 2.0 * middle - z, negative(cayley_log_det(layer, middle, w, given, zero))
 
 
-def cayley_log_det(
-    layer: CayleyLike, middle: Tensor, w: tuple[Tensor, ...], given: int, zero: Tensor
-) -> Tensor | None:
+def cayley_log_det(layer: CayleyLike, middle: Tensor, w: tuple[Tensor, ...], given: int, zero: Tensor) -> Tensor | None:
     """log det(I - G) - log det(I + G) [B], G the Jacobian of the branch at w [B, *event], in the dtype of `zero`; as
     the use asks for it, None where it asks for none."""
     if isinstance(layer.log_det, TraceSeries):

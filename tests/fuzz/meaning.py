@@ -605,7 +605,6 @@ class Formula:
         rounded = torch.einsum("red,rbd->rbe", largest, argument.value.abs())
         return replace(result, error=result.error + 64 * tensors.EPS * matrix.shape[-1] * rounded)
 
-
     def _cayley(self, branch: ir.Expr) -> Field:
         """2 w - x with w + g(w) = x, within the tolerance that the module keeps."""
 

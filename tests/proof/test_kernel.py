@@ -696,7 +696,11 @@ def test_the_series_of_a_cayley_map_has_its_own_bounds() -> None:
     """Odd powers, twice: 3 terms miss 2 (L^7 / 7 + L^9 / 9 + ...), and a roulette goes on with more than L^4."""
     written = cayley_certificate()
     flow = written["proofs"][-1]
-    series, (terms, keep, bias), (more, _, _) = flow["estimates"]["A_0"], flow["estimates"]["B_0"], flow["estimates"]["B_1"]
+    series, (terms, keep, bias), (more, _, _) = (
+        flow["estimates"]["A_0"],
+        flow["estimates"]["B_0"],
+        flow["estimates"]["B_1"],
+    )
     missed = 2 * sum(0.81 ** (2 * k - 1) / (2 * k - 1) for k in range(4, 400))
     assert series[:2] == [3, 0.0] and series[2] == pytest.approx(missed, rel=1e-6)
     assert (terms, bias) == (1, 0.0) and keep == pytest.approx((1 + 0.5**4) / 2) and more == 4
