@@ -1,4 +1,4 @@
-"""Residual sums (rule RES) and Cayley maps (rule CAYLEY): both directions, log-dets of the dense Jacobian or by series."""
+"""Residual sums (rule RES) and Cayley maps (rule CAYLEY): both directions, bounds of norms, log-dets of uses."""
 
 from __future__ import annotations
 

@@ -193,6 +193,26 @@ def delay(node: ast.Apply, args: Operands, values: Values) -> Typed | None:
     return Typed(ir.Delay(arg.expr, arg.shape, node.span), arg.shape)
 
 
+def maxmin(node: ast.Apply, args: Operands, values: Values) -> Typed | None:
+    """Channels in pairs, the larger one first; their number must be even for all sizes."""
+    if len(args) != 1 or node.args[0].name is not None:
+        values.bag.error("E0210", node.span, "`maxmin` takes one argument", f"{len(args)} given")
+        return None
+    (arg,) = args
+    if arg is None:
+        return None
+    if arg.shape is None or arg.shape.kind not in ("Image", "Vec", "Seq"):
+        values.bag.error("E0304", node.span, "`maxmin` takes channels", f"this is {arg.shape or 'a number'}")
+        return None
+    count = arg.shape.dims[-1 if arg.shape.kind == "Seq" else 0]
+    if not count.even:
+        title = f"`maxmin` takes channels in pairs: `{count}` may be odd"
+        fixes = (Fix("name a space of an even number of channels: `space Hid = Vec[2 * width]`"),)
+        values.bag.error("E0303", node.span, title, f"of `{arg.shape}`", fixes=fixes)
+        return None
+    return Typed(ir.MaxMin(arg.expr, arg.shape, node.span), arg.shape)
+
+
 def pooled(node: ast.Apply, args: Operands, values: Values) -> Typed | None:
     """The mean of each channel of an image."""
     if len(args) != 1 or node.args[0].name is not None:

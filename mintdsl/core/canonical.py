@@ -214,6 +214,8 @@ class Statement:
                 return ["sum", list(node.indices), *below]
             case ir.Pool():
                 return ["pool", *below]
+            case ir.MaxMin():
+                return ["maxmin", *below]
             case ir.Spread():
                 return ["spread", *below]
             case ir.Pick():

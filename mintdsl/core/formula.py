@@ -326,6 +326,8 @@ class Formula:
             entry = self.values.names.scope.entries.get(name.id)
             if entry is None and name.id == "mean_pool" and self.net:
                 return calls.pooled(node, [self._inside(arg.value) for arg in node.args], self.values)
+            if entry is None and name.id == "maxmin" and self.net:
+                return calls.maxmin(node, [self._inside(arg.value) for arg in node.args], self.values)
             if entry is None and name.id == "delay" and self.net:
                 return calls.delay(node, [self._inside(arg.value) for arg in node.args], self.values)
             if entry is None and name.id == "cayley":

@@ -150,6 +150,8 @@ class _Formula:
                 pixels = len(value) // channels
                 places = (value[c * pixels : (c + 1) * pixels] for c in range(channels))
                 return [combine((1 / pixels, a) for a in place) for place in places]
+            case ir.MaxMin():
+                return _maxmin(self.expr(node.arg, at), self.env.shape(node.shape))
             case ir.Call():
                 return self._call(node, at)[node.output]
             case ir.Inline():
@@ -357,6 +359,18 @@ _OPERATORS: dict[str, Callable[[Dual, Dual], Dual]] = {
     "*": multiply,
     "/": divide,
 }
+
+
+def _maxmin(value: Tensor, dims: Sequence[int]) -> Tensor:
+    """The larger of channels 2k and 2k + 1 as channel 2k, the other one as 2k + 1; channels come first but in a Seq."""
+    whole = value * prod(dims) if len(value) == 1 else value
+    apart = 1 if len(dims) == 2 else prod(dims[1:])  # from a channel to the next
+    result = list(whole)
+    for p in range(len(whole)):
+        if p // apart % 2 == 0:
+            pair = whole[p], whole[p + apart]
+            result[p], result[p + apart] = sorted(pair, key=lambda a: a.value, reverse=True)
+    return result
 
 
 def _convolve(

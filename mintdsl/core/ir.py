@@ -67,6 +67,7 @@ from mintdsl.core.terms import (
     Join as Join,
     Let as Let,
     Linear as Linear,
+    MaxMin as MaxMin,
     Neg as Neg,
     Pick as Pick,
     Pool as Pool,

@@ -25,6 +25,7 @@ def operands(expr: ir.Expr) -> tuple[ir.Expr, ...]:
             | ir.Apply()
             | ir.Neg()
             | ir.Pool()
+            | ir.MaxMin()
             | ir.Chain()
             | ir.Delay()
             | ir.Spread()

@@ -249,6 +249,15 @@ class Pool:
 
 
 @record
+class MaxMin:
+    """`maxmin(e)`: channels 2k and 2k + 1 of `shape` become their maximum and their minimum; nets only."""
+
+    arg: Expr
+    shape: Shape
+    span: Span = field(compare=False, repr=False)
+
+
+@record
 class Call:
     """Result `output` of a net: `n(a, y)`. Results that a `let` takes apart are calls with the same arguments."""
 
@@ -335,9 +344,8 @@ class Cayley:
     span: Span = field(compare=False, repr=False)
 
 
-Expr: TypeAlias = (
-    Formula | Exponential | Cayley | Join | Spread | Pick | Delay | Call | Chain | Inline | Concat | Pool | Bend
-)
+Moved: TypeAlias = Join | Spread | Pick | Delay | Concat | Pool | MaxMin
+Expr: TypeAlias = Formula | Exponential | Cayley | Moved | Call | Chain | Inline | Bend
 
 
 @record

@@ -18,8 +18,8 @@ NAMES = {ir.Inline: "a layer", ir.Exponential: "the exponential of a map", ir.Ca
 def links(layer: ir.Layer, residual: Collection[Span] = ()) -> tuple[ir.Expr, ...] | Diagnostic:
     """The nodes from the variable outwards, each applied to the one before; or the first without such an inverse.
 
-    The formula must be proved by rule CHAIN: of two operands one is constant, and no factor is 0. A sum by rule RES or a
-    Cayley map, at the places `residual`, is the first link.
+    The formula must be proved by rule CHAIN: of two operands one is constant, and no factor is 0. A sum by rule RES or
+    a Cayley map, at the places `residual`, is the first link.
     """
     fixed: dict[str, bool] = {}
     for item in layer.lets:

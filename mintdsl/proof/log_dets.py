@@ -47,7 +47,7 @@ def estimate_of(how: ir.LogDet, proof: LayerProof) -> Estimate | Diagnostic:
         return estimated(how, proof.cayley, odd=True)
     return Diagnostic(
         "E0613",
-        f"`{proof.layer.name}` is no residual sum and no Cayley map: its log-det is exact, and there is no series for it",
+        f"`{proof.layer.name}` is neither a residual sum nor a Cayley map: its log-det is exact, without a series",
         (
             Label(how.span, f"`{how.kind}` behind a layer with a formula", primary=True),
             Label(proof.layer.name_span, "proved by another rule than RES and CAYLEY"),

@@ -27,7 +27,7 @@ from mintdsl.core.links import links
 from mintdsl.core.nat import Nat
 from mintdsl.core.walks import bends, expressions
 from mintdsl.proof.check import Bindings, LayerProof, act_slope
-from mintdsl.proof.jacobian import NONE, Split
+from mintdsl.proof.jacobian import NONE
 from mintdsl.proof.prover import Prover
 from mintdsl.records import record, replace
 
@@ -304,8 +304,8 @@ def _contracting(proof: LayerProof, inverse: float) -> Numerics:
     """A residual sum or Cayley map has bounds, `inverse` that of its inverse, but in the Euclidean norm only."""
     none = math.inf
     why = (
-        f"`{proof.layer.name}` is {proof.contracting}: its Lipschitz constant is at most {number(proof.jacobian.lip)} and "
-        f"that of its inverse at most {number(inverse)}, in the Euclidean norm only"
+        f"`{proof.layer.name}` is {proof.contracting}: its Lipschitz constant is at most {number(proof.jacobian.lip)} "
+        f"and that of its inverse at most {number(inverse)}, in the Euclidean norm only"
     )
     return Numerics(1, none, none, none, none, none, False, why, why, why)
 

@@ -28,7 +28,7 @@ def beside_branch(
 
 
 def cayley_forward(layer: CayleyLike, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
-    """f(x), its solve tested, and log det of its Jacobian [B], if asked for; gradients by the implicit function theorem.
+    """f(x), its solve tested, and log det of its Jacobian [B], if asked for; gradients of the solve are implicit.
 
     Never in 16 bits under autocast: rounded weights are no contraction.
     """

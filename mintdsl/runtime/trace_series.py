@@ -71,8 +71,9 @@ def series_log_det(
     """An estimate [B] of log |det| of the Jacobian of `value` at x [B, *event]; float32 at least.
 
     It is D log |divisor| and the series of the Jacobian over the divisor, whose distance to I is less than 1.
-    Of an odd series it is that of the Cayley map of value(x) - x. A batch shares the number of terms, all terms have the same probes. Random numbers are torch's own, or those of a
-    generator on the device of x, where the number of terms is drawn too.
+    Of an odd series it is that of the Cayley map of value(x) - x. A batch shares the number of terms, all terms have
+    the same probes. Random numbers are torch's own, or those of a generator on the device of x, where the number of
+    terms is drawn too.
     """
     if not x.shape[0]:
         return x.flatten(1).sum(1)

@@ -22,8 +22,8 @@ from mintdsl.core.live import anchor
 from mintdsl.core.walks import bends
 from mintdsl.proof.rules.series import rest
 from mintdsl.runtime.residual import DENSE_LIMIT
-from mintdsl.runtime.trace_series import TraceSeries
 from mintdsl.runtime.stand_in import stand_ins
+from mintdsl.runtime.trace_series import TraceSeries
 
 SHAPES: Mapping[str, tuple[tuple[int, ...], ...]] = {  # the preferred one first
     "Image": ((2, 3, 4), (1, 3, 4), (1, 4, 4), (4, 2, 3), (3, 4, 4), (4, 4, 4), (1, 8, 8), (8, 2, 2), (16, 2, 2)),

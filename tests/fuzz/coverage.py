@@ -93,6 +93,7 @@ def _expression(node: ir.Expr) -> Iterator[str]:
             | ir.Neg(arg=inner)
             | ir.Sum(body=inner)
             | ir.Pool(arg=inner)
+            | ir.MaxMin(arg=inner)
         ):
             yield from _expression(inner)
         case ir.Binary(left=left, right=right):

@@ -654,7 +654,7 @@ def cayley_certificate() -> Json:
 
 @pytest.mark.parametrize("limit", [1.0, 1.5, 0.9999, None])
 def test_a_cayley_map_of_no_contraction_is_refused(limit: float | None) -> None:
-    """Whatever is stated of the branch and of the map; with 0.9999 the claim of its slopes falls, and with it the flow."""
+    """Whatever is stated of the branch and of the map; with 0.9999 the claim of its slopes falls."""
     for lip in (None, 0.999, "inf"):
         written = cayley_certificate()
         (layer,) = (d for d in written["statement"]["definitions"] if d["name"] == "B")

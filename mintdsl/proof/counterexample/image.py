@@ -180,6 +180,7 @@ class _Closed:
                 return reduce(lambda a, b: _binary("+", a, b), terms)
             case (
                 ir.Pool()
+                | ir.MaxMin()
                 | ir.Delay()
                 | ir.Call()
                 | ir.Chain()

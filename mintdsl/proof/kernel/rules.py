@@ -296,7 +296,7 @@ def exponential(f: Fact, norm: Number) -> Fact:
 
 
 def cayley(f: Fact) -> Fact:
-    """Rule CAYLEY: with f no steeper than L < 1, (I - f)(I + f)^-1 is a bijection, no steeper than (1 + L) / (1 - L)."""
+    """Rule CAYLEY: (I - f)(I + f)^-1, f no steeper than L < 1, is a bijection, no steeper than (1 + L) / (1 - L)."""
     if not f.lip < 1:
         raise Refused("the branch of a Cayley map is no contraction")
     lip = Fraction(f.lip)

@@ -193,8 +193,8 @@ def _example(how: str) -> str:
 
 SERIES = Rule(
     "SERIES",
-    "f = x + g, lip(g) <= L < 1   =>   |log det J_f - sum_{k <= n} (-1)^(k+1) tr J_g^k / k| <= D sum_{k > n} L^k / k;   "
-    "f = (I - g)(I + g)^-1   =>   |log det J_f + 2 sum_{k <= n} tr G^(2k-1) / (2k-1)| <= 2 D sum_{k > n} L^(2k-1) / "
+    "f = x + g, lip(g) <= L < 1   =>   |log det J_f - sum_{k <= n} (-1)^(k+1) tr J_g^k / k| <= D sum_{k > n} L^k / k; "
+    "  f = (I - g)(I + g)^-1   =>   |log det J_f + 2 sum_{k <= n} tr G^(2k-1) / (2k-1)| <= 2 D sum_{k > n} L^(2k-1) / "
     "(2k-1), G as in rule CAYLEY",
     "L bounds g in the 2-norm; with m random probes instead of exact traces this bounds the bias, and the standard "
     "deviation is at most sqrt(2 D / m) |log(1 - L)|, of a Cayley map sqrt(2 D / m) log((1 + L) / (1 - L)); "
@@ -208,8 +208,8 @@ SERIES = Rule(
 ROULETTE = Rule(
     "ROULETTE",
     "f = x + g, lip(g) <= L < 1, L^2 < q < 1, P(N >= k) = q^(k-n) for k > n   =>   sum_{k <= N} (-1)^(k+1) tr J_g^k / "
-    "(k P(N >= k)) is unbiased for log det J_f, with finite variance of value and gradient; of a Cayley map likewise, with "
-    "its terms, where L^4 < q",
+    "(k P(N >= k)) is unbiased for log det J_f, with finite variance of value and gradient; of a Cayley map likewise, "
+    "with its terms, where L^4 < q",
     "L bounds g in the 2-norm; the gradient's terms have no 1 / k, so q = L^2 is not enough for it",
     "Chen, Behrmann, Duvenaud, Jacobsen, Residual Flows for Invertible Generative Modeling, NeurIPS 2019, "
     "arXiv:1906.02735",
