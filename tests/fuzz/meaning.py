@@ -546,6 +546,11 @@ class Formula:
                 return passed
             case ir.Concat(args=args, shapes=shapes):  # channels come first in an Image and in a Vec
                 return tensors.stacked([self._placed(self.expr(a, at), s) for a, s in zip(args, shapes, strict=True)])
+            case ir.MaxMin(arg=arg, shape=shape):
+                dims = self.env.shape(shape)
+                apart = math.prod(dims[1:])  # channels come first in an Image and in a Vec
+                first = [p for p in range(math.prod(dims)) if p // apart % 2 == 0]
+                return tensors.sorted_pairs(self._placed(self.expr(arg, at), shape), first, [p + apart for p in first])
             case ir.Inline(param=name):
                 assert self.weights is not None
                 used = self.weights.layer.param(name).kind

@@ -218,6 +218,7 @@ def lip_of_flow(definition: Json, changed: Json) -> Any:
 
     def known(name: str, args: Json) -> Any:
         proofs = [p for p in changed["proofs"] if p["definition"] == name]
+        proofs = [p for p in proofs if all(p["bindings"].get(n, v) == v for n, v in args)] or proofs
         return max(number(p["lip"] if "lip" in p else p["formulas"][0]["result"][-1][1]["lip"]) for p in proofs)
 
     return lip_of_steps(definition["steps"], known)

@@ -20,6 +20,7 @@ BRANCHES = (
     "{f}(s * W(concat(0.6 * x, 0.8 * {g}(x))))",
     "0.5 * W({f}(V(x))) - 0.4 * {g}(x - b)",
     "W(concat(0.7 * x, 0.7 * V(x)) / 1.4)",
+    "W(maxmin(concat(0.6 * V(x), 0.8 * {f}(x))))",
 )
 """Formulas whose Lipschitz constant is below 1: V has at most 1, W 0.9, s 1."""
 
