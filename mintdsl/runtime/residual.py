@@ -205,6 +205,8 @@ def solve_residual(
     max_iter: int | None,
 ) -> Tensor:
     """x [B, *event] with f(x) = z, tested, f a map of the layer; gradients by the implicit function theorem."""
+    if z.is_meta:  # nothing to solve: one evaluation tests the shapes
+        return f.value(z)[0]
     name = layer.path or type(layer).__name__
     with torch.no_grad(), kept_weights(with_weights(layer)[1:]):  # those of its nets; its own are in f
         x, layer.last_inverse = banach(f, z, (divisor, layer.contraction), name, tol, max_iter)

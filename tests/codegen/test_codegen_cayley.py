@@ -236,6 +236,12 @@ def test_dtypes_devices_and_copies(name: str) -> None:
     assert worst(y.double(), z) <= 1e-4 and found.dtype == torch.float32  # solved in float32
     empty = model(x[:0], *(c[:0] for c in given))
     assert empty[0].shape == x[:0].shape and empty[1].shape == (0,)
+    meta = at.build(device="meta")(*(t.to("meta") for t in (x, *given)))
+    assert meta[0].shape == z.shape and meta[1].shape == (3,)
+    with torch.device("meta"):  # new tensors are made where the arguments are
+        made = model(x, *given)
+        (made[1].sum() + model.inverse(z, *given)[0].sum()).backward()
+    assert torch.equal(made[0], z)
     one = model(x[0], *(c[0] for c in given))
     assert worst(one[0], z[0]) <= 1e-10 and one[1].shape == ()
 
