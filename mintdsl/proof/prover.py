@@ -436,4 +436,5 @@ def _passage(proof: Proof, bijection: Bijection) -> Passage:
         evaluation=proof.evaluation_only,
         why=bijection.why_not_onto,
         assumptions=proof.assumptions,
+        both_solved=proof.cayley is not None,
     )

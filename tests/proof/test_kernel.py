@@ -726,6 +726,14 @@ def test_the_series_of_a_cayley_map_has_its_own_bounds() -> None:
             refused(other, other["statement"])
 
 
+def test_no_direction_of_a_cayley_map_is_a_formula() -> None:
+    text = CAYLEY[: CAYLEY.index("flow F")] + "flow F on Vec[3] { B(direction = inverse) log_det exact }"
+    written = certified(text)
+    assert written["proofs"][-1]["inverse"] == "iterative" and recheck(written, written["statement"])[-1] == "F"
+    written["proofs"][-1]["inverse"] = "closed_form"
+    refused(written, written["statement"])
+
+
 def test_a_cayley_map_without_a_log_det_has_none() -> None:
     text = CAYLEY[: CAYLEY.index("flow F")] + "flow F on Vec[3] ensures invertible { A log_det exact  B }"
     written = certified(text)

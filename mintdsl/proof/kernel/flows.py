@@ -22,7 +22,7 @@ class Known(NamedTuple):
     the parts that it reads come before it: "diagonal" as well where there are none. `residual`: it is one by rule RES
     or CAYLEY, and a flow may leave open how its log-det is computed. `bias`: what that may be off, in nats for each
     dimension. `contraction`, by rule RES: a bound < 1 of the norm of I - J / d, d amid the slopes of what is not the
-    branch; by rule CAYLEY, where `odd`, one of that of the branch.
+    branch; by rule CAYLEY, where `odd`, one of that of the branch. `solved`: a Cayley map is in it, a solve both ways.
     """
 
     domain: Span | None
@@ -41,6 +41,7 @@ class Known(NamedTuple):
     bias: Number = Fraction(0)
     contraction: Number | None = None
     odd: bool = False
+    solved: bool = False
 
     def then(self, step: Known) -> Known:
         """Rule I-COMP: what arrives must lie in the step's domain; where it is less than that, it is not onto."""
@@ -63,8 +64,9 @@ class Known(NamedTuple):
         """Rule INVERSE: of a map onto a box; it is undone by the map itself, and nothing bounds how steep it is."""
         if self.domain is None or not self.onto:
             raise Refused("only a map that is onto has an inverse direction")
+        how = self.inverse if self.solved else "closed_form"
         return self._replace(
-            domain=self.inside, inside=self.domain, lip=inf, inverse="closed_form", fact=None, order=None, parts=()
+            domain=self.inside, inside=self.domain, lip=inf, inverse=how, fact=None, order=None, parts=()
         )
 
     def beside(self) -> Known:

@@ -335,7 +335,8 @@ def check_layer(layer: Json, acts: Json, proof: Json, others: Flows) -> Known:
     known = found[0] if layer["split"] is None else joined(found, reads)
     inner = list(below.values())
     steps = [step for one in proof["formulas"] for part in (*one["lets"], [0, one["result"]]) for step in part[1]]
-    summed = any(rule in ("RES", "CAYLEY") for rule, _ in steps)
+    solved = any(rule == "CAYLEY" for rule, _ in steps)
+    summed = solved or any(rule == "RES" for rule, _ in steps)
     own = "iterative" if summed else known.inverse
     odd = layer["split"] is None and terms.branch is not None
     lip = terms.branch if odd else terms.contraction if layer["split"] is None and terms.residual else None
@@ -343,6 +344,7 @@ def check_layer(layer: Json, acts: Json, proof: Json, others: Flows) -> Known:
         residual=summed,
         contraction=lip,
         odd=odd,
+        solved=solved or any(one.solved for one in inner),
         inverse=max((own, *(one.inverse for one in inner)), key=INVERSES.index),
         evaluation=evaluation or any(one.evaluation for one in inner),
         assumes=tuple(dict.fromkeys((*assumes, *(a for one in inner for a in one.assumes)))),

@@ -5,6 +5,7 @@
 # proves: Let: invertible
 # proves: F: invertible, log_det estimate, inverse iterative
 # proves: G: invertible, log_det none
+# proves: H: inverse iterative
 # class: Net: dense, bijection by composition
 # class: Matrix: dense, bijection by composition
 # class: Pixels: dense, bijection by composition
@@ -12,6 +13,7 @@
 # class: Let: dense, bijection by composition
 # class: F: bijection of R^D
 # class: G: bijection of R^D
+# class: H: bijection of R^D
 # (1 + L) / (1 - L) is 19 for L = 0.9, 3 for L = 0.5; a branch of the context is still a map of the variable
 mint 1
 act lip_swish(u) = silu(u) / 1.1
@@ -66,3 +68,4 @@ flow F on Image[2, 2, 2] ensures invertible, log_det estimate, inverse iterative
   prior normal
 }
 flow G on Vec[3] ensures invertible, log_det none { Net(width = 2)  Net(width = 1) log_det exact }
+flow H on Vec[3] ensures inverse iterative { Matrix(direction = inverse) log_det exact }
