@@ -156,6 +156,8 @@ def write_constructor(c: LayerContext) -> None:
     write("self.kept_weights: tuple[Tensor, ...] | None = None")
     if c.solved or c.contracting:
         write("self.last_inverse: InverseInfo | None = None")
+    if c.cayley:
+        write("self.last_forward: InverseInfo | None = None")
     own = [f'"{p.name}"' for p in c.params]
     write.tuple("self.names = ", own)
     kept = [f'"{names.member[p.name]}"' for p in c.params]

@@ -68,7 +68,7 @@ def write_cayley_methods(c: LayerContext) -> None:
         write('"""x = w + g(w), w - g(w) = z by Banach iteration, whose number of steps the contraction gives, and')
         write("log |det dx/dz|.")
         write()
-        write("max |w - g(w) - z| / (1 + |z|) of each sample is tested against `tol`: InversionError if it is missed.")
+        write("The error of w is at most tol |1 + |z|| in the 2-norm, that of x twice that: InversionError if missed.")
         write("fixed = (steps, divisor): that many steps, untested; the divisor is not used.")
         write('"""')
         c.write_no_context()

@@ -1,7 +1,7 @@
 """Cayley maps f = (I - g)(I + g)^-1, lip(g) <= L < 1: both directions by Banach's fixed-point theorem, and log-dets.
 
-With w + g(w) = x the value is w - g(w) = 2 w - x; the inverse has -g in place of g. If the residual of w is r, then
-w is off by at most r / (1 - L), and the value by twice that.
+With w + g(w) = x the value is w - g(w) = 2 w - x; the inverse has -g in place of g. What w is off by, the value is off
+by twice.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from mintdsl.runtime.chain import no_log_det
 from mintdsl.runtime.factors import exactly
-from mintdsl.runtime.inverse import authors_inversion
+from mintdsl.runtime.inverse import InverseInfo, authors_inversion
 from mintdsl.runtime.protocols import CayleyLike
 from mintdsl.runtime.residual import dense_jacobian, negative, residual_map, solve_residual, wide_weights
 from mintdsl.runtime.trace_series import TraceSeries, series_log_det
@@ -32,27 +32,32 @@ def cayley_forward(layer: CayleyLike, x: Tensor, context: Tensor | None = None) 
 
     Never in 16 bits under autocast: rounded weights are no contraction.
     """
-    return cayley_towards(layer, x, 1.0, None, None, context)
+    y, log_det, layer.last_forward = cayley_towards(layer, x, 1.0, None, None, context)
+    return y, log_det
 
 
 def invert_cayley(
     layer: CayleyLike, z: Tensor, tol: float | None, max_iter: int | None, context: Tensor | None = None
 ) -> tuple[Tensor, Tensor | None]:
     """x [B, *event] with f(x) = z, its solve tested, and -log det there [B]; gradients as those of `cayley_forward`."""
-    x, log_det = cayley_towards(layer, z, -1.0, tol, max_iter, context)
+    x, log_det, layer.last_inverse = cayley_towards(layer, z, -1.0, tol, max_iter, context)
     return x, negative(log_det)
 
 
 def cayley_towards(
     layer: CayleyLike, x: Tensor, sign: float, tol: float | None, max_iter: int | None, context: Tensor | None
-) -> tuple[Tensor, Tensor | None]:
-    """2 w - x with w + sign g(w) = x, and the log-det of f at w."""
+) -> tuple[Tensor, Tensor | None, InverseInfo | None]:
+    """2 w - x with w + sign g(w) = x, the log-det of f at w, and how w was found, with the error of 2 w - x."""
     zero, given = no_log_det(x), 0 if context is None else 1
     with exactly(x):
         w, x = wide_weights(layer, x, context)
         half = residual_map(partial(beside_branch, layer.branch, sign), w, given)
-        middle = solve_residual(layer, half, x, 1.0, tol, max_iter)
-        return 2.0 * middle - x, cayley_log_det(layer, middle, w, given, zero)
+        middle, info = solve_residual(layer, half, x, 1.0, tol, max_iter)
+        y = 2.0 * middle - x
+        if info is not None and info.error is not None:
+            rounded = torch.finfo(y.dtype).eps * y.detach().flatten(1).norm(dim=1)
+            info = info._replace(error=2.0 * info.error + rounded)
+        return y, cayley_log_det(layer, middle, w, given, zero), info
 
 
 def fixed_cayley(

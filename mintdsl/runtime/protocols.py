@@ -62,6 +62,7 @@ class CayleyLike(Protocol):
     path: str
     contraction: float
     log_det: str | TraceSeries
+    last_forward: InverseInfo | None
     last_inverse: InverseInfo | None
 
     def branch(self, x: Tensor, w: tuple[Tensor, ...]) -> Tensor: ...
