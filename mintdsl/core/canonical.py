@@ -154,6 +154,8 @@ class Statement:
         }
         if isinstance(param.kind, (ir.Conv, ir.Dense)) and param.kind.norm:
             data["norm"] = "weight"
+        if isinstance(param.kind, (ir.Conv, ir.Dense)) and param.kind.rank is not None:
+            data["rank"] = _nat(param.kind.rank)
         return data
 
     def _kind(self, kind: ir.Kind) -> Json:

@@ -307,6 +307,8 @@ class _Walk:
             if circular:
                 note = f"taps wrap around: a matrix for each frequency, {kept}"
                 return self._node("CIRCULANT", node.span, result, [below], note)
+            if kind.rank is not None:
+                return self._node("LOWRANK", node.span, result, [below], f"I + U V of rank {kind.rank}, {kept}")
             if isinstance(kind, ir.Conv) and kind.size != (1, 1):
                 note = f"taps on one side of the anchor: fronts along {fronts}, det {kept} at the anchor"
                 return self._node("HALF-PLANE", node.span, result, [below], note)
