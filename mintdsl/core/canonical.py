@@ -298,6 +298,8 @@ class Statement:
                 return ["permute", op.axis, op.seed]
             case ir.Reverse():
                 return ["reverse", op.axis]
+            case ir.Transpose():
+                return ["transpose", op.first, op.second]
             case ir.Flatten():
                 return ["flatten"]
             case ir.Patches():
