@@ -8,8 +8,8 @@ below it what the form needs there:
 * lower, upper, unit_lower, unit_upper: A is that triangle of r.
 * householder: as qr, with R the diagonal alone.
 * raw: A = r.
-* woodbury: of two matrices [d, n] r and s, A = Q B Q'; Q reflects at v_1, ..., v_d, v_k with 1 at place k and what row k
-  of r has after it; B is I but for its first d rows, which are those of s, with the first d columns as by qr.
+* woodbury: of two matrices [d, n] r and s, A = Q B Q'; Q reflects at v_1, ..., v_d, v_k with 1 at place k and what row
+  k of r has after it; B is I but for its first d rows, which are those of s, with the first d columns as by qr.
 * dominant: as householder, at the anchor of a kernel whose other taps are scaled: `subdued`.
 """
 

@@ -173,7 +173,7 @@ def signs_only(raw: Tensor, sign: Tensor) -> Tensor:
 
 
 def reflected(a: Tensor, count: int) -> Tensor:
-    """R of Q R = a [..., n, m], on and above the diagonal of `count` columns, and what `mirrors` wants of Q below it."""
+    """R of Q R = a [..., n, m], on and above the diagonal of `count` columns, below it what `mirrors` wants of Q."""
     a = a.clone()
     for k in range(count):
         column = a[..., k:, k]

@@ -1,9 +1,9 @@
 """Maps of low rank beside the identity, I + U V with U [n, d] and V [d, n], d <= n: never multiplied out.
 
-Stored as two matrices [2, d, n]. low_rank: U' and V. woodbury: I + U V = Q B Q', Q the reflections whose vectors are the
-rows of the first one (1 at place k of row k, what is before it unused), B = I but for its first d rows, which are the
-second one: K [d, d], kept as `qr` by its factors, then V'. So det(I + U V) = det(K), and every I + U V that is regular
-has such a form: Q' takes the columns of U to the first d coordinates.
+Stored as two matrices [2, d, n]. low_rank: U' and V. woodbury: I + U V = Q B Q', Q the reflections whose vectors are
+the rows of the first one (1 at place k of row k, what is before it unused), B = I but for its first d rows, which are
+the second one: K [d, d], kept as `qr` by its factors, and what follows it. So det(I + U V) = det(K), and every I + U V
+that is regular has such a form: Q' takes the columns of U to the first d coordinates.
 
 Lu, Huang, Woodbury Transformations for Deep Generative Flows, NeurIPS 2020, arXiv:2002.12229: the determinant is that
 of I + V U (Sylvester), and the inverse I - U (I + V U)^-1 V (Woodbury). Each costs d n for a pixel.
@@ -42,7 +42,7 @@ def check_rank(owner: str, rank: int, channels: int) -> None:
 
 
 def regular_low_rank(raw: Tensor, sign: Tensor) -> Tensor:
-    """The form `woodbury` [2, d, n] of any finite raw numbers: the diagonal of the factor of K signed, at least 2^-20."""
+    """The form `woodbury` [2, d, n] of any finite raw numbers: the diagonal of the factor of K is at least 2^-20."""
     rows, rank = raw[1], raw.shape[1]
     corner = with_diagonal(rows[:, :rank], nonzero_signed(diagonal_of(rows[:, :rank]), sign))
     return torch.stack((raw[0], torch.cat((corner, rows[:, rank:]), dim=1)))
@@ -52,7 +52,8 @@ def small_matrix(weight: Tensor) -> Tensor:
     """I + V U [d, d], in float32 at least."""
     u, v = weight.to(torch.promote_types(weight.dtype, torch.float32))
     with exactly(weight):
-        return torch.eye(len(v), dtype=v.dtype, device=v.device) + v @ u.mT
+        small: Tensor = torch.eye(len(v), dtype=v.dtype, device=v.device) + v @ u.mT
+        return small
 
 
 def turned(pair: tuple[Tensor, Tensor], x: Tensor, *, back: bool) -> Tensor:

@@ -224,11 +224,11 @@ class _Run:
             stored = module.get_parameter(cast("tuple[str, ...]", module.members)[place]).detach()
             diagonal = models.diagonal(module, param, env)
             where = (0,) if diagonal is None else (0,) * diagonal.dim()  # all of a row, or one entry
-            place = (stored if diagonal is None else diagonal)[where]
-            broken = torch.zeros_like(place)
+            hit = (stored if diagonal is None else diagonal)[where]
+            broken = torch.zeros_like(hit)
             if isinstance(param.kind, (ir.Conv, ir.Dense)) and param.kind.rank is not None:
                 broken[0] = -stored[1, 0] / stored[1, 0].square().sum()  # of I + V U the first column is (0, ...)
-            missed = _unnoticed(module, env, place, broken)
+            missed = _unnoticed(module, env, hit, broken)
             word = "det" if param.factored else "diag"
             self.row(models.title(layer, env), f"calls that take a {word}({param.name}) of 0", missed, NOTHING)
 
