@@ -98,11 +98,11 @@ def circular_regularity(value: Tensor, at: CircularDet) -> Tensor:
 def low_rank_regularity(value: Tensor) -> Tensor:
     """The same of I + U V, `value` [2, d, n] with U' and V: the least singular value of I + V U over the largest norm
     that its sum has on the way, |U| |V|, since rounding is relative to that."""
-    u, v = value.detach().double()
     finite = torch.isfinite(value).all()
-    u, v = (torch.where(finite, part / part.norm().clamp(min=1.0), 0.0) for part in (u, v))
-    sizes = value.detach().double().norm(dim=(1, 2)).clamp(min=1.0).prod()
-    eye = torch.eye(value.shape[1], dtype=u.dtype, device=value.device) / sizes
+    pair = torch.where(finite, value.detach().double(), 0.0)
+    sizes = pair.norm(dim=(1, 2), keepdim=True).clamp(min=1.0)
+    u, v = pair / sizes
+    eye = torch.eye(len(u), dtype=u.dtype, device=u.device) / sizes.prod()
     ratio = torch.linalg.svdvals(eye + v @ u.mT)[-1]
     ratio = torch.where(ratio > value.shape[-1] * torch.finfo(value.dtype).eps, ratio, 0.0)
     return torch.where(finite, ratio, math.nan)

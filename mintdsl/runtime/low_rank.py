@@ -66,22 +66,24 @@ def apply_low_rank(form: str, weight: Tensor, x: Tensor) -> Tensor:
     """(I + U V) x at every pixel of x [B, n, *pixels]."""
     if form == "low_rank":
         return x + times_matrix(weight[0].mT, times_matrix(weight[1], x))
-    rank, pair = weight.shape[1], mirrors(weight[0].mT)
+    rank, pair, kept = weight.shape[1], mirrors(weight[0].mT), torch.promote_types(weight.dtype, x.dtype)
     x = turned(pair, x, back=True)
     head, rest = x[:, :rank], x[:, rank:]
     head = apply_factors("qr", weight[1, :, :rank], head) + times_matrix(weight[1, :, rank:], rest)
-    return turned(pair, torch.cat((head, rest), dim=1), back=False)
+    return turned(pair, torch.cat((head, rest), dim=1), back=False).to(kept)
 
 
 def solve_low_rank(form: str, weight: Tensor, z: Tensor) -> Tensor:
     """x [B, n, *pixels] with (I + U V) x = z at every pixel."""
+    kept = torch.promote_types(weight.dtype, z.dtype)
     if form == "low_rank":
-        return z - times_matrix(weight[0].mT, solve_matrix(small_matrix(weight), times_matrix(weight[1], z)))
+        inner = solve_matrix(small_matrix(weight), times_matrix(weight[1], z))
+        return (z - times_matrix(weight[0].mT, inner)).to(kept)
     rank, pair = weight.shape[1], mirrors(weight[0].mT)
     z = turned(pair, z, back=True)
     head, rest = z[:, :rank], z[:, rank:]
     head = solve_factors("qr", weight[1, :, :rank], head - times_matrix(weight[1, :, rank:], rest))
-    return turned(pair, torch.cat((head, rest), dim=1), back=False)
+    return turned(pair, torch.cat((head, rest), dim=1), back=False).to(kept)
 
 
 def low_rank_log_det(form: str, weight: Tensor, x: Tensor) -> Tensor:
