@@ -699,6 +699,8 @@ def test_new_tensors_are_made_where_the_arguments_are(name: str) -> None:
         "flow_moved",
         "exp_kernels",
         "exp_in_parts",
+        "flow_transposed",
+        "low_rank",
         *CHAINS,
     ],
 )

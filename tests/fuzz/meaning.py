@@ -626,7 +626,7 @@ def ranked(param: ir.Param) -> bool:
 
 
 def _reflected(below: Tensor, found: Tensor, count: int) -> Tensor:
-    """H_1 ... H_count times matrices [R, n, m]: H_k reflects at 1 at place k and what column k of `below` has after it."""
+    """H_1 ... H_count times matrices [R, n, m]: H_k reflects at 1 at place k, then what column k of `below` has."""
     vectors = below + torch.eye(*below.shape[-2:], dtype=below.dtype)
     for k in reversed(range(count)):
         v = vectors[:, :, k : k + 1]

@@ -1,4 +1,4 @@
-"""I + U V by the helpers against the dense matrix: values, inverses, log-dets, what is stored, and how little is made."""
+"""I + U V by the helpers against the dense matrix: values, inverses, log-dets, what is stored, how little is made."""
 
 from __future__ import annotations
 

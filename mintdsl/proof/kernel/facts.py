@@ -54,7 +54,7 @@ SETS: Mapping[str, tuple[Callable[..., Span], tuple[str, ...]]] = {
     ">= <=": (lambda m, top: Span(m, top), ("sigmoid",)),
     "det != 0": (
         lambda: POSITIVE,
-        ("plu", "qr", "lower", "upper", "raw", "dominant", "woodbury"),
+        ("plu", "qr", "lower", "upper", "woodbury", "raw", "dominant"),
     ),  # of the magnitude, here and below
     "lip <=": (lambda c: Span(Fraction(0), c), ("spectral",)),  # of each entry
     "det == 1": (lambda: ONE, ("unit_lower", "unit_upper", "householder")),
