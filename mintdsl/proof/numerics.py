@@ -303,7 +303,8 @@ def _residual(proof: LayerProof, split: Split) -> Numerics:
     none, inverse = math.inf, over(1.0, math.nextafter(split.least - split.rest, 0.0))
     why = (
         f"`{proof.layer.name}` is a residual sum: its Lipschitz constant is at most {number(proof.jacobian.lip)} and "
-        f"that of its inverse at most {number(inverse)}, in the Euclidean norm only"
+        f"that of its inverse at most {number(inverse)}, in the Euclidean norm only; the last steps of its inverse are "
+        f"made in float64 and its error is at most tol |1 + |z||, to which float32 adds {UNITS['float32']:.1e} |x|"
     )
     return Numerics(1, none, none, none, none, none, False, why, why, why)
 
