@@ -140,7 +140,7 @@ def write_constructor(c: LayerContext) -> None:
     start = len(write.lines)
     more = places(layer)[1:]
     arguments = signature(layer.shape, layer.formals, names, {}, [word for word, _ in more])
-    if c.residual:
+    if c.contracting:
         arguments.insert(-2, 'log_det: str | TraceSeries = "exact"')
     write.call("def __init__", arguments, " -> None:")
     write.depth += 1
@@ -155,8 +155,10 @@ def write_constructor(c: LayerContext) -> None:
     else:
         write('self.latent_shape, self.path = self.event_shape, ""')
     write("self.kept_weights: tuple[Tensor, ...] | None = None")
-    if c.solved or c.residual:
+    if c.solved or c.contracting:
         write("self.last_inverse: InverseInfo | None = None")
+    if c.cayley:
+        write("self.last_forward: InverseInfo | None = None")
     own = [f'"{p.name}"' for p in c.params]
     write.tuple("self.names = ", own)
     kept = [f'"{names.member[p.name]}"' for p in c.params]
@@ -174,8 +176,8 @@ def write_constructor(c: LayerContext) -> None:
     if not isinstance(layer, ir.Net):
         write_checked_formals(layer.formals, names, layer.name, write)
     _proved_only(c)
-    if c.residual:
-        write("self.log_det = kind_of_log_det(log_det)")
+    if c.contracting:
+        write(f"self.log_det = kind_of_log_det(log_det{', odd=True' if c.cayley else ''})")
         write_contraction(c)
     sizes = [extent for _, extent in layer.indices]
     sizes += [d for p in layer.params for s in _sides(p) if s != layer.shape for d in s.dims]

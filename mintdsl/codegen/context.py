@@ -173,6 +173,16 @@ class LayerContext:
         """Whether it is a residual sum, inverted by Banach iteration (rule RES)."""
         return any(p.residual is not None for p in self.proofs)
 
+    @property
+    def cayley(self) -> bool:
+        """Whether it is a Cayley map, a Banach iteration both ways (rule CAYLEY)."""
+        return any(p.cayley is not None for p in self.proofs)
+
+    @property
+    def contracting(self) -> bool:
+        """Whether it is inverted by Banach iteration, and a use says how its log-det is computed."""
+        return self.residual or self.cayley
+
     def proved_value(self, value: ir.Argument) -> str:
         """A value of a formal that a proof depends on, as the module compares it."""
         match value:

@@ -33,6 +33,7 @@ from mintdsl.core.steps import AXES
 from mintdsl.core.walks import uses
 from mintdsl.proof.prover import FlowProof
 from mintdsl.proof.rules.series import bits_per_dim
+from mintdsl.proof.steepness import limited
 from mintdsl.source import Span
 
 
@@ -373,7 +374,9 @@ class FlowWriter:
             write("return frozen_weights(self)")
         below = [self.program.callable(key) for key in reachable(self.program, self.key)]
         below_flows = [flow for flow in below if isinstance(flow, ir.Flow)]
-        if any(p.limited for layer in below if isinstance(layer, ir.Layer) for p in layer.params):
+        layers = [layer for layer in below if isinstance(layer, ir.Layer)]
+        nets = [kind.net for layer in layers for _, kind in ir.net_params(layer)]
+        if any(p.limited for layer in layers for p in layer.params) or any(map(limited, nets)):
             write()
             write_certify(write, estimated=bool(self._accuracy))
         if any(has_ode(flow.steps) for flow in below_flows):

@@ -43,6 +43,7 @@ FILES = (
     "chain",
     "low_rank",
     "residual",
+    "cayley",
     "ode",
     "certify",
     "parts",

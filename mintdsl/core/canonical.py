@@ -204,6 +204,8 @@ class Statement:
                 return ["map", node.param, list(node.indices), *below]
             case ir.Exponential():
                 return ["exp", node.param, *below]
+            case ir.Cayley():
+                return ["cayley", *below]
             case ir.Apply():
                 return ["act", self.act(node.act), *below]
             case ir.Neg():
@@ -214,6 +216,8 @@ class Statement:
                 return ["sum", list(node.indices), *below]
             case ir.Pool():
                 return ["pool", *below]
+            case ir.MaxMin():
+                return ["maxmin", *below]
             case ir.Spread():
                 return ["spread", *below]
             case ir.Pick():

@@ -27,7 +27,7 @@ from mintdsl.core.links import links
 from mintdsl.core.nat import Nat
 from mintdsl.core.walks import bends, expressions
 from mintdsl.proof.check import Bindings, LayerProof, act_slope
-from mintdsl.proof.jacobian import NONE, Split
+from mintdsl.proof.jacobian import NONE
 from mintdsl.proof.prover import Prover
 from mintdsl.records import record, replace
 
@@ -267,7 +267,9 @@ def layer_numerics(proof: LayerProof, bindings: Bindings, sizes: Mapping[str, in
     if proof.parts:
         return _coupled(layer, "dense in a part") if proof.linked else _coupling(proof)
     if proof.residual is not None:
-        return _residual(proof, proof.residual)
+        return _contracting(proof, over(1.0, math.nextafter(proof.residual.least - proof.residual.rest, 0.0)))
+    if proof.cayley is not None:
+        return _contracting(proof, jacobian.lip)
     if jacobian.off != NONE:
         return _coupled(layer, "dense" if proof.composed else "triangular")
     slopes = jacobian.diag.interval
@@ -298,13 +300,14 @@ def _coupled(layer: ir.Layer, shape: str) -> Numerics:
     return Numerics(1, none, none, none, none, none, False, why, why, why)
 
 
-def _residual(proof: LayerProof, split: Split) -> Numerics:
-    """A residual sum has bounds, but in the Euclidean norm only."""
-    none, inverse = math.inf, over(1.0, math.nextafter(split.least - split.rest, 0.0))
+def _contracting(proof: LayerProof, inverse: float) -> Numerics:
+    """A residual sum or Cayley map has bounds, `inverse` that of its inverse, but in the Euclidean norm only."""
+    none = math.inf
     why = (
-        f"`{proof.layer.name}` is a residual sum: its Lipschitz constant is at most {number(proof.jacobian.lip)} and "
-        f"that of its inverse at most {number(inverse)}, in the Euclidean norm only; the last steps of its inverse are "
-        f"made in float64 and its error is at most tol |1 + |z||, to which float32 adds {UNITS['float32']:.1e} |x|"
+        f"`{proof.layer.name}` is {proof.contracting}: its Lipschitz constant is at most {number(proof.jacobian.lip)} "
+        f"and that of its inverse at most {number(inverse)}, in the Euclidean norm only; the last steps of its inverse "
+        f"are made in float64 and its error is at most {'2 ' * (proof.cayley is not None)}tol |1 + |z||, to which "
+        f"float32 adds {UNITS['float32']:.1e} |x|"
     )
     return Numerics(1, none, none, none, none, none, False, why, why, why)
 

@@ -217,7 +217,9 @@ def _reach(layer: ir.Layer, env: Env) -> Window:
                 return inner.moved(_kernel(kind, env.shape(param.source)[0], env.shape(param.target)[0], layer, env))
             case ir.Exponential():
                 return None if of(node.arg) is None else EVERYWHERE
-            case ir.Apply() | ir.Neg() | ir.Pool() | ir.Delay() | ir.Spread() | ir.Pick():
+            case ir.Cayley():
+                return EVERYWHERE
+            case ir.Apply() | ir.Neg() | ir.Pool() | ir.MaxMin() | ir.Delay() | ir.Spread() | ir.Pick():
                 return of(node.arg)
             case ir.Inline():
                 inner, applied = of(node.arg), layer.param(node.param).kind

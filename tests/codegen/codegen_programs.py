@@ -1175,6 +1175,39 @@ net Head(n: Nat) from Image[C, H, W] to Vec[n] {
   map x -> W(mean_pool(relu(x)))
 }
 flow F on Image[1, 2, 2] ensures injective { pad channels to 2  classify Head(n = 3) }""",
+    "net_pairs": """
+net Pixels from Image[C, H, W] to Image[C, H, W] {
+  space Mid = Image[4, H, W]
+  param V : conv 3x3 from Image[C, H, W] to Mid
+  param W : conv 1x1 from Mid to Image[C, H, W]
+  param s : scale (per = channel) on Mid
+  map x -> W(maxmin(s * V(x)))
+}
+net Row from Vec[D] to Vec[D] {
+  param V : linear from Vec[D] to Vec[2 * D]
+  param W : linear from Vec[2 * D] to Vec[D]
+  map x {
+    let u = maxmin(V(x))
+    return W(maxmin(-u) - u) + x
+  }
+}
+layer A on Image[C, H, W] ensures invertible {
+  space Half = Image[C / 2, H, W]
+  param n : net Pixels from Half to Half
+  map x {
+    let (a, b) = split(x, channel)
+    return join(a, b * exp(tanh(n(a))) + n(a))
+  }
+}
+layer B on Vec[D] ensures invertible {
+  space Half = Vec[D / 2]
+  param n : net Row from Half to Half
+  map x {
+    let (a, b) = split(x, halves)
+    return join(a + n(b), b)
+  }
+}
+flow F on Image[2, 3, 2] ensures invertible { A  flatten  B  prior normal }""",
     "flow_on_any_vector": """
 layer A on S ensures diagonal, invertible {
   param a : scale (per = channel) with diag > 0

@@ -91,9 +91,11 @@ def _expression(node: ir.Expr) -> Iterator[str]:
         case (
             ir.Linear(arg=inner)
             | ir.Exponential(arg=inner)
+            | ir.Cayley(branch=inner)
             | ir.Neg(arg=inner)
             | ir.Sum(body=inner)
             | ir.Pool(arg=inner)
+            | ir.MaxMin(arg=inner)
         ):
             yield from _expression(inner)
         case ir.Binary(left=left, right=right):

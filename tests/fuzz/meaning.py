@@ -511,6 +511,8 @@ class Formula:
                 return self._linear(node, self.expr(node.arg, at), _member(node.indices, at))
             case ir.Exponential(param=name):
                 return self._exponential(name, self.expr(node.arg, at))
+            case ir.Cayley(branch=branch):
+                return self._cayley(branch)
             case ir.Apply():
                 return activate(BoundAct(node.act, self.env), self.expr(node.arg, at))
             case ir.Neg():
@@ -560,6 +562,11 @@ class Formula:
                 return passed
             case ir.Concat(args=args, shapes=shapes):  # channels come first in an Image and in a Vec
                 return tensors.stacked([self._placed(self.expr(a, at), s) for a, s in zip(args, shapes, strict=True)])
+            case ir.MaxMin(arg=arg, shape=shape):
+                dims = self.env.shape(shape)
+                apart = math.prod(dims[1:])  # channels come first in an Image and in a Vec
+                first = [p for p in range(math.prod(dims)) if p // apart % 2 == 0]
+                return tensors.sorted_pairs(self._placed(self.expr(arg, at), shape), first, [p + apart for p in first])
             case ir.Inline(param=name):
                 assert self.weights is not None
                 used = self.weights.layer.param(name).kind
@@ -618,6 +625,16 @@ class Formula:
         largest = torch.linalg.matrix_exp(matrix.abs())
         rounded = torch.einsum("red,rbd->rbe", largest, argument.value.abs())
         return replace(result, error=result.error + 64 * tensors.EPS * matrix.shape[-1] * rounded)
+
+    def _cayley(self, branch: ir.Expr) -> Field:
+        """2 w - x with w + g(w) = x, within the tolerance that the module keeps."""
+
+        def half(at: Field) -> Field:
+            there = Formula(self.env, at, self.weights)
+            return tensors.add(at, there.expr(branch, {}))
+
+        middle = undone(half, self.x, 1e-11 if tensors.EPS < 1e-9 else 1e-5)
+        return tensors.add(tensors.add(middle, middle), tensors.negate(self.x))
 
 
 def ranked(param: ir.Param) -> bool:

@@ -445,6 +445,7 @@ def _below(node: ir.Expr) -> Iterator[ir.Expr]:
         case (
             ir.Linear(arg=inner)
             | ir.Exponential(arg=inner)
+            | ir.Cayley(branch=inner)
             | ir.Apply(arg=inner)
             | ir.Neg(arg=inner)
             | ir.Sum(body=inner)

@@ -233,6 +233,12 @@ FLOWS: dict[str, Callable[[], str]] = {
         "layer B on Vec[D] { param M : linear with lip <= 4  map x -> exp(M)(leaky_relu(x, 0.5)) }\n"
         "flow F on Image[1, 2, 2] { A  A(c = 0.3)  flatten  B }"
     ),
+    "CAYLEY": lambda: (
+        "layer A(a: Real = 0.5) on Image[C, H, W] { param K : conv 3x3 with lip <= a  map x -> cayley(K)(x) }\n"
+        "layer B on Vec[D] { param M : linear with lip <= 0.8  map x -> cayley(M)(x) }\n"
+        "flow F on Image[1, 2, 2] { A log_det exact  A(a = 0.95, direction = inverse) log_det exact  flatten\n"
+        "B log_det exact }"
+    ),
     "ODE": lambda: (
         "net N from Vec[D], Vec[1] to Vec[D] { param V : linear  param W : linear from Vec[1] to Vec[D]\n"
         "map x, t -> 0.3 * tanh(V(x) + W(t)) }\nflow F on Vec[2] { ode N by dopri5(until = 0.5) log_det exact }"
