@@ -152,6 +152,13 @@ class LayerContext:
         return [p for p in self.params if p.factored]
 
     @property
+    def effective(self) -> str:
+        """The kind of the helpers that show and set effective values."""
+        if any(rank_of(p) is not None for p in self.params):
+            return "low_rank"
+        return "matrix" if self.factored else "value"
+
+    @property
     def limited(self) -> list[ir.Param]:
         """Maps whose norm is bounded."""
         return [p for p in self.maps if p.limited]
@@ -237,6 +244,8 @@ class LayerContext:
         """The first and last arguments of the helpers of factors: the form, and the order of the rows."""
         assert param.bound is not None
         name = param.bound.via
+        if rank_of(param) is not None and name == "raw":
+            name = "low_rank"
         return [f'"{name}"', f", {self.member(param.name)}_order" if name == "plu" else ""]
 
     def tap(self, param: ir.Param, keyword: str = "") -> str:
@@ -256,6 +265,10 @@ class LayerContext:
         found = {}
         for param in self.factored:
             form, order = self.form(param)
+            if rank_of(param) is not None:
+                tap = ", (0, 0)" if isinstance(param.kind, ir.Conv) else ""
+                found[param.name] = f"dense_low_rank({form}, {self.names.local[param.name]}{tap})"
+                continue
             tap = self.tap(param, "tap=")
             found[param.name] = f"dense_factors({form}, {self.names.local[param.name]}{order}{tap})"
         return found
@@ -265,6 +278,8 @@ class LayerContext:
         (form, order), name = self.form(param), self.names.local[param.name]
         verb = "solve" if inverse else "apply"
         log_det = f"factors_log_det({form}, {name}, {at}{self.tap(param)})"
+        if rank_of(param) is not None:
+            return f"{verb}_low_rank({form}, {name}, {at})", f"low_rank_log_det({form}, {name}, {at})"
         if is_circular(param):
             place = f"{name}, {at}{self.kernel(param)}"
             return f"{verb}_circular({place})", f"circular_log_det({place})"
@@ -362,6 +377,11 @@ def _bound(shape: ir.Shape) -> list[str]:
 def is_kernel(param: ir.Param) -> bool:
     """Whether it is a convolution larger than 1x1."""
     return isinstance(param.kind, ir.Conv) and param.kind.size != (1, 1)
+
+
+def rank_of(param: ir.Param) -> Nat | None:
+    """The rank d of a map I + U V that is stored as U and V."""
+    return param.kind.rank if isinstance(param.kind, (ir.Conv, ir.Dense)) else None
 
 
 def is_circular(param: ir.Param) -> bool:

@@ -41,6 +41,7 @@ FILES = (
     "fronts",
     "layer",
     "chain",
+    "low_rank",
     "residual",
     "cayley",
     "ode",

@@ -350,11 +350,11 @@ def _protocol(c: LayerContext) -> None:
         write()
     with write.block("def effective(self, name: str) -> Tensor:"):
         write('"""The masked, tied and constrained value of a parameter."""')
-        write(f"return effective_{'matrix' if c.factored else 'value'}(self, name)")
+        write(f"return effective_{c.effective}(self, name)")
     write()
     with write.block("def set_effective(self, name: str, value: Tensor) -> None:"):
         write('"""Make `value` the effective value of a parameter; ValueError, and no change, if it cannot be."""')
-        write(f"set_effective_{'matrix' if c.factored else 'value'}(self, name, value)")
+        write(f"set_effective_{c.effective}(self, name, value)")
     _from_data(c)
     if c.limited or any(limited(kind.net) for _, kind in ir.net_params(c.layer)):
         write()

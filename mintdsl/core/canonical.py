@@ -154,6 +154,8 @@ class Statement:
         }
         if isinstance(param.kind, (ir.Conv, ir.Dense)) and param.kind.norm:
             data["norm"] = "weight"
+        if isinstance(param.kind, (ir.Conv, ir.Dense)) and param.kind.rank is not None:
+            data["rank"] = _nat(param.kind.rank)
         return data
 
     def _kind(self, kind: ir.Kind) -> Json:
@@ -300,6 +302,8 @@ class Statement:
                 return ["permute", op.axis, op.seed]
             case ir.Reverse():
                 return ["reverse", op.axis]
+            case ir.Transpose():
+                return ["transpose", op.first, op.second]
             case ir.Flatten():
                 return ["flatten"]
             case ir.Patches():

@@ -39,6 +39,7 @@ from mintdsl.core.ops import (
     Squeeze as Squeeze,
     Standardize as Standardize,
     StandardizeData as StandardizeData,
+    Transpose as Transpose,
     Use as Use,
 )
 from mintdsl.core.orders import Order

@@ -49,7 +49,7 @@ from mintdsl.proof.reads import alike, strict_reads
 from mintdsl.proof.rules import algebra, bends, cayley, exponential, modules, nets, residual
 from mintdsl.proof.rules.algebra import ActFacts
 from mintdsl.proof.rules.apply import apply_layer, whole_chain
-from mintdsl.proof.rules.chain import composed, permuted
+from mintdsl.proof.rules.chain import composed, determined, permuted
 from mintdsl.proof.rules.flows import triangular
 from mintdsl.proof.rules.parts import Part, joined, placed
 from mintdsl.proof.steepness import limited, steepness_of
@@ -306,14 +306,8 @@ class _Walk:
         )
         if param.factored:
             assert param.bound is not None
-            kept = f"{param.bound.cmp} kept by {param.bound.via}"
-            if circular:
-                note = f"taps wrap around: a matrix for each frequency, {kept}"
-                return self._node("CIRCULANT", node.span, result, [below], note)
-            if isinstance(kind, ir.Conv) and kind.size != (1, 1):
-                note = f"taps on one side of the anchor: fronts along {fronts}, det {kept} at the anchor"
-                return self._node("HALF-PLANE", node.span, result, [below], note)
-            return self._node("DET", node.span, result, [below], f"dense map, {kept}")
+            rule, note = determined(param.bound, kind)
+            return self._node(rule, node.span, result, [below], note)
         slopes = f"diag({param.name}) in {diagonal}" if direction and not kind.strict else "no diagonal"
         note = f"{direction or 'dense'} map, {slopes}"
         if param.limited:

@@ -160,7 +160,9 @@ def _moved(op: ir.Moves, dims: Sizes, window: Window) -> Window:
         case ir.Reverse(axis="all"):
             _, height, width = dims
             return Window(height - 1 - bottom, width - 1 - right, height - 1 - top, width - 1 - left)
-        case ir.Permute(axis="all"):
+        case ir.Transpose() if "channel" not in (op.first, op.second):
+            return Window(left, top, right, bottom)
+        case ir.Permute(axis="all") | ir.Transpose():
             return EVERYWHERE
         case ir.Reverse() | ir.Permute():
             return window  # of the channels

@@ -83,7 +83,7 @@ def test_the_examples_use_every_rule_and_every_claim() -> None:
     }
     arithmetic = {"NEG", "ADD", "SUM", "MUL", "DIV"}
     maps = {"BASIC", "COMP", "ACT", "ACT-P", "BN", "PERM", "DET", "HALF-PLANE", "CIRCULANT", "EXP", "PICK", "NET"}
-    maps |= {"APPLY", "RES", "CAYLEY"}
+    maps |= {"APPLY", "RES", "LOWRANK", "CAYLEY"}
     assert rules == {"VAR", "CONST", "LET"} | maps | arithmetic
     definitions = [d for found in certificates for d in found["statement"]["definitions"]]
     steps = json.dumps([d["steps"] for d in definitions if d["kind"] == "flow"])
@@ -91,6 +91,7 @@ def test_the_examples_use_every_rule_and_every_claim() -> None:
         "squeeze",
         "permute",
         "reverse",
+        "transpose",
         "flatten",
         "patches",
         "logit",
@@ -845,6 +846,32 @@ def test_what_wraps_around_has_no_direction_and_no_anchor_that_decides() -> None
         changed = json.loads(json.dumps(found["statement"]).replace(old, new))
         assert changed != found["statement"]
         assert why in refused(forged(changed, *found["proofs"]), changed)
+
+
+def test_a_map_with_a_rank_keeps_only_what_its_forms_keep() -> None:
+    """Statement and certificate forged alike: a form of whole matrices, another constraint, a mask, more taps, no rank,
+    a rank where there was none, and the rule of a whole matrix."""
+    text = "layer A on Image[C, H, W] { param W : conv 1x1 (rank = 2) with det != 0 map x -> W(x) }"
+    found = certified(text)
+    recheck(found, found["statement"])
+    rank, written = ', "rank": [[2, 1, []]]', json.dumps(found["statement"])
+    assert rank in written
+    for old, new, why in (
+        ('"woodbury"', '"plu"', "this is not kept"),
+        ('["det != 0", [], "woodbury"]', '["det == 1", [], "householder"]', "this is not kept"),
+        ('"centre", null', '"centre", "lower"', "is no matrix"),
+        ("[1, 1], ", "[2, 2], ", "is no matrix"),
+        (rank, "", "has no rank"),
+    ):
+        changed = json.loads(written.replace(old, new))
+        assert changed != found["statement"]
+        assert why in refused(forged(changed, *found["proofs"]), changed)
+    plain = certified(text.replace(" (rank = 2)", ""))
+    changed = json.loads(json.dumps(plain["statement"]))
+    changed["definitions"][0]["params"][0]["rank"] = [[2, 1, []]]
+    assert "this is not kept" in refused(forged(changed, *plain["proofs"]), changed)
+    found["proofs"] = json.loads(json.dumps(found["proofs"]).replace('"LOWRANK"', '"DET"'))
+    refused(found, found["statement"])
 
 
 # ---------------------------------------------------------------- nets have values

@@ -213,6 +213,11 @@ FLOWS: dict[str, Callable[[], str]] = {
         "via raw init orthogonal\nparam W : conv 3x4 (anchor = bottom_left, dilation = 2, boundary = circular) "
         "with det != 0 via dominant  map x -> V(W(x)) }\nflow F on Image[2, 2, 3] { A }"
     ),
+    "LOWRANK": lambda: (
+        "layer A on Vec[D] { param V : linear (rank = 2) with det != 0  param W : linear (rank = 1) with det != 0 "
+        "via raw\nmap x -> V(W(x)) }\nlayer B(d: Nat) on Image[C, H, W] { param V : conv 1x1 (rank = d) with det != 0\n"
+        "map x -> V(x) }\nflow F on Image[1, 1, 3] { transpose(channel, width)  B(d = 3)  B(d = 2)  flatten  A }"
+    ),
     "RES": lambda: (
         "layer A(a: Real = 0.9) on Vec[D] { param V : linear from Vec[D] to Vec[2] with lip <= a\n"
         "param W : linear from Vec[2] to Vec[D] with lip <= 1  param s : scale with lip <= 0.5  param b : bias\n"

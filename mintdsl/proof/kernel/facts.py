@@ -55,13 +55,14 @@ SETS: Mapping[str, tuple[Callable[..., Span], tuple[str, ...]]] = {
     ">= <=": (lambda m, top: Span(m, top), ("sigmoid",)),
     "det != 0": (
         lambda: POSITIVE,
-        ("plu", "qr", "lower", "upper", "raw", "dominant"),
+        ("plu", "qr", "lower", "upper", "woodbury", "raw", "dominant"),
     ),  # of the magnitude, here and below
     "lip <=": (lambda c: Span(Fraction(0), c), ("spectral",)),  # of each entry
     "det == 1": (lambda: ONE, ("unit_lower", "unit_upper", "householder")),
 }
 FREE_SIGN = ("signed", "signed_exp", "raw", "spectral")  # the set is that of the magnitude
 ASSUMED = ("raw",)  # the module tests it
+LOW_RANK = ("raw", "woodbury")  # of I + U V: it speaks of the small matrix I + V U
 CIRCULAR = ("raw", "dominant")  # of a circular kernel: it speaks of the matrix of every frequency of the image
 
 

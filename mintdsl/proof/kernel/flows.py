@@ -284,7 +284,7 @@ class Flows(NamedTuple):
 
 LN2 = Fraction(6931471805599453, 10**16)  # a little less than log(2)
 OUTSIDE = ("dequantize", "prior", "classify")  # of the bijection
-MOVES = ("squeeze", "unsqueeze", "permute", "reverse", "flatten", "patches")  # of entries: rule PERM
+MOVES = ("squeeze", "unsqueeze", "permute", "reverse", "transpose", "flatten", "patches")  # of entries: rule PERM
 STILL = OUTSIDE + MOVES
 TIME = '["Vec",[[[1,1,[]]]]]'  # the shape of the time
 FACTORS = (["factor", "first"], ["factor", "second"])

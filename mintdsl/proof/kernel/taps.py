@@ -8,7 +8,7 @@ from itertools import product
 from math import floor, inf
 
 from mintdsl.proof.kernel.exact import Number
-from mintdsl.proof.kernel.facts import CIRCULAR, norm
+from mintdsl.proof.kernel.facts import CIRCULAR, LOW_RANK, norm
 from mintdsl.proof.kernel.reading import Json, Refused, read_size, text
 
 
@@ -22,6 +22,14 @@ def determinant(param: Json) -> str:
     if text(param["from"]) != text(param["to"]):
         raise Refused(f"{param['name']} is not square")
     kind = param["kind"]
+    if "rank" in param:
+        if kind != ["linear", None, False] and (kind[:2] != ["conv", [1, 1]] or kind[-2:] != [None, False]):
+            raise Refused(f"{param['name']} has a rank, and is no matrix")
+        if param["with"][0] != "det != 0" or param["with"][2] not in LOW_RANK:
+            raise Refused(f"{param['name']} is I + U V, and this is not kept of it")
+        return "LOWRANK"
+    if param["with"][2] == "woodbury":
+        raise Refused(f"{param['name']} has no rank")
     if kind == ["linear", None, False]:
         return "DET"
     if kind[0] != "conv" or kind[-2:] != [None, False]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from mintdsl.core import ir
 from mintdsl.core.interval import REAL
 from mintdsl.core.live import half_plane
 from mintdsl.diagnostics.model import Diagnostic, Fix, Label
@@ -72,6 +73,19 @@ def _earlier(e: Jacobian) -> Diagnostic | None:
     return e.sign_why if e.off == DENSE else None
 
 
+def determined(bound: ir.Bound, kind: ir.Conv | ir.Dense) -> tuple[str, str]:
+    """The rule of a map whose determinant is kept, and what is said where it is used."""
+    kept, conv = f"{bound.cmp} kept by {bound.via}", kind if isinstance(kind, ir.Conv) else None
+    if conv is not None and conv.circular:
+        return "CIRCULANT", f"taps wrap around: a matrix for each frequency, {kept}"
+    if kind.rank is not None:
+        return "LOWRANK", f"I + U V of rank {kind.rank}, det {kept}"
+    if conv is not None and conv.size != (1, 1):
+        fronts = f"taps on one side of the anchor: fronts along {half_plane(conv)}"
+        return "HALF-PLANE", f"{fronts}, det {kept} at the anchor"
+    return "DET", f"dense map, {kept}"
+
+
 def composed(jacobian: Jacobian) -> Bijection | None:
     """Rule CHAIN, for a whole formula; None where its links are not all bijections of R^D."""
     return Bijection(REAL, REAL) if chained(jacobian) is not Chain.NONE else None
@@ -80,9 +94,9 @@ def composed(jacobian: Jacobian) -> Bijection | None:
 _TOP = "mint 1\nlayer Example on Vec[D] ensures invertible {\n"
 CHAIN = Rule(
     "CHAIN",
-    "e : bijection of R^D;  g a permutation, a map with det != 0 (rules DET, HALF-PLANE, CIRCULANT), a triangular map "
-    "(of any order) with diag != 0, a constant shift or factor != 0, a layer that is a bijection (rule APPLY), a "
-    "strictly monotone function onto R   =>   g(e) : bijection of R^D, log-dets add",
+    "e : bijection of R^D;  g a permutation, a map with det != 0 (rules DET, HALF-PLANE, CIRCULANT, LOWRANK), a "
+    "triangular map (of any order) with diag != 0, a constant shift or factor != 0, a layer that is a bijection (rule "
+    "APPLY), a strictly monotone function onto R   =>   g(e) : bijection of R^D, log-dets add",
     "every link is onto R^D; a sum of two terms that both read the variable is no link",
     "composition of functions; chain rule; for P L U Kingma, Dhariwal, Glow, NeurIPS 2018, arXiv:1807.03039, "
     "section 3.2",
@@ -130,4 +144,19 @@ CIRCULANT = Rule(
     _IMAGE + "  param W : conv 3x3 (boundary = circular) with det != 0 via dominant\n  map x -> W(x)\n}\n",
     _IMAGE + "  param W : conv 3x3 (boundary = circular)\n  map x -> W(x)\n}\n",
 )
-RULES = (CHAIN, DET, HALF_PLANE, CIRCULANT)
+LOWRANK = Rule(
+    "LOWRANK",
+    "e : bijection of R^D;  U [C, d], V [d, C], det(I + V U) != 0   =>   e + U V e : bijection of R^D, log|det J| = "
+    "H W log|det(I + V U)|, its inverse I - U (I + V U)^-1 V",
+    "the map is I + U V at every pixel, or of a vector, with a whole d from 1 to C. `via woodbury`: I + U V = "
+    "Q [[K, V'], [0, I]] Q', Q the product of d reflections and K [d, d] regular as by qr, so det(I + V U) = det(K); "
+    "every regular I + U V has this form, with Q' that maps the columns of U to the first d coordinates. `via raw`: U "
+    "and V as stored, and det(I + V U) != 0 an assumption that the module tests",
+    "Lu, Huang, Woodbury Transformations for Deep Generative Flows, NeurIPS 2020, arXiv:2002.12229, section 3; "
+    "identities of Woodbury and of Sylvester; the form by reflections derived: Householder QR of U",
+    linked,
+    _IMAGE + "  param W : conv 1x1 (rank = 2) with det != 0\n  map x -> W(x)\n}\n",
+    _IMAGE + "  param U : conv 1x1 from Image[C, H, W] to Image[2, H, W]\n"
+    "  param V : conv 1x1 from Image[2, H, W] to Image[C, H, W]\n  map x -> x + V(U(x))\n}\n",
+)
+RULES = (CHAIN, DET, HALF_PLANE, CIRCULANT, LOWRANK)

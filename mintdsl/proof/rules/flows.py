@@ -210,7 +210,8 @@ PAIR = Rule(
 )
 PERM = Rule(
     "PERM",
-    "squeeze, unsqueeze, permute, reverse, flatten, patches, P perm : bijections, log-det 0; a formula P(e) is dense",
+    "squeeze, unsqueeze, permute, reverse, transpose, flatten, patches, P perm : bijections, log-det 0; a formula P(e) "
+    "is dense",
     "the factor divides the sizes; each entry moves to exactly one place; orders of later layers are of the shape that "
     "leaves",
     MINTNET + ", section 4 (squeezing); a permutation matrix has determinant 1 or -1",

@@ -56,6 +56,7 @@ class _Chain:
         constraint, via = rng.choice(FORMS)
         how = "" if via is constraint.via[0] and rng.random() < 0.5 else f" via {via.name}"
         init = rng.choice(("", " init orthogonal", " init near_identity"))
+        low = via.name == "woodbury" or (via.name == "raw" and rng.random() < 0.3)
         if via.name == "raw" and not init:
             init = " init orthogonal"
         self.preserving = self.preserving and constraint.cmp == "== 1"
@@ -64,6 +65,9 @@ class _Chain:
         kind = kernel(rng, via) if self.space == "Image" and rng.random() < 0.6 else self.matrix
         if via.name == "dominant":
             kind = circular(rng)
+        if low:
+            kind = f"{self.matrix} (rank = {rng.choice(('1', 'C' if self.space == 'Image' else 'D'))})"
+            init = rng.choice(("", " init near_identity", " init near_identity(std = 0.5)", " init identity"))
         self.text = f"{self.param('W', f'{kind} with det {constraint.cmp}{how}{init}')}({self.text})"
 
     def triangular(self) -> None:
@@ -125,6 +129,8 @@ def circular(rng: Random) -> str:
 
 def kernel(rng: Random, via: Parametrisation) -> str:
     """A convolution whose anchor is a corner, or whose taps wrap around where its form can keep that regular."""
+    if via.name == "woodbury":
+        return "conv 1x1 (rank = 1)"
     if via.circular and (via.name == "dominant" or rng.random() < 0.5):
         return circular(rng)
     size = rng.choice(("2x2", "3x3", "2x3", "3x1", "1x2", "1x1"))
@@ -138,6 +144,8 @@ def kernel(rng: Random, via: Parametrisation) -> str:
         "rule:HALF-PLANE",
         "rule:CIRCULANT",
         "option:boundary",
+        "rule:LOWRANK",
+        "option:rank",
         "rule:PERM",
         "kind:perm",
         "init:orthogonal",
