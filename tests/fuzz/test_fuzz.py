@@ -22,7 +22,7 @@ from .registry import APART, MUTANTS, PRODUCTIONS, WHOLES, constructs, covered
 from .report import Tally
 from .shrink import shrunk
 
-PROGRAMS, MUTATIONS, EXAMINED = 100, 360, 60
+PROGRAMS, MUTATIONS, EXAMINED = 100, 420, 60
 SEED = "covered 48"
 
 
