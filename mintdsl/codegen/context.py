@@ -13,7 +13,7 @@ from mintdsl.codegen.reading import Followed, Reading
 from mintdsl.core import ir
 from mintdsl.core.constraints import Parametrisation, kept_by
 from mintdsl.core.from_data import FromData, from_data
-from mintdsl.core.live import anchor
+from mintdsl.core.live import anchor, determined
 from mintdsl.core.nat import Nat
 from mintdsl.core.orders import Order
 from mintdsl.proof.check import Bindings, LayerProof
@@ -252,15 +252,21 @@ class LayerContext:
 
     def moved_by(self, param: ir.Param, at: str, *, inverse: bool) -> tuple[str, str]:
         """What a map whose determinant is kept, or its inverse, makes of `at`, and its log |det|."""
+        assert param.bound is not None and isinstance(param.kind, (ir.Conv, ir.Dense))
         (form, order), name = self.form(param), self.names.local[param.name]
         verb = "solve" if inverse else "apply"
         log_det = f"factors_log_det({form}, {name}, {at}{self.tap(param)})"
-        if is_circular(param):
-            place = f"{name}, {at}{self.kernel(param)}"
-            return f"{verb}_circular({place})", f"circular_log_det({place})"
-        if is_kernel(param):
-            return f"{verb}_kernel({form}, {name}, {at}{self.kernel(param)}{order})", log_det
-        return f"{verb}_factors({form}, {name}, {at}{order})", log_det
+        match determined(param.kind, param.bound):
+            case "CIRCULANT":
+                place = f"{name}, {at}{self.kernel(param)}"
+                return f"{verb}_circular({place})", f"circular_log_det({place})"
+            case "DOMINANT":
+                place = f"{name}, {at}{self.kernel(param)}"
+                return f"{verb}_dominant({place})", f'dominant_log_det({place}, "{param.name}")'
+            case "HALF-PLANE":
+                return f"{verb}_kernel({form}, {name}, {at}{self.kernel(param)}{order})", log_det
+            case _:
+                return f"{verb}_factors({form}, {name}, {at}{order})", log_det
 
     def exponential(self, param: ir.Param, at: str, *, inverse: bool) -> tuple[str, str]:
         """What the exponential of a map of bounded norm, or its inverse, makes of `at`, and its log-det."""

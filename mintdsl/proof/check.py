@@ -18,7 +18,7 @@ from mintdsl.core.claim_words import INVERSES, ITERATIVE, weakest
 from mintdsl.core.constraints import Parametrisation, kept_by
 from mintdsl.core.coupled import coupled
 from mintdsl.core.interval import NONNEGATIVE, REAL, ZERO, Interval, number
-from mintdsl.core.live import half_plane
+from mintdsl.core.live import determined, half_plane
 from mintdsl.core.nat import Nat
 from mintdsl.core.postorder import postorder
 from mintdsl.core.walks import expressions, moving_maps, needed_lets, variables
@@ -96,7 +96,8 @@ def check_layer(
     else:
         jacobian, bijection, blame = joined(parts)
     contracting = {node.subject for premise in premises for node in premise.nodes() if node.rule == "RES"}
-    inverted = ITERATIVE if contracting else inverse_of(jacobian, [part.jacobian for part in parts])
+    solved = contracting or any(node.rule == "DOMINANT" for premise in premises for node in premise.nodes())
+    inverted = ITERATIVE if solved else inverse_of(jacobian, [part.jacobian for part in parts])
     kind = weakest(INVERSES, inverted, *(p.inverse for p in applied.values()))
     units = all(part.jacobian.unit for part in parts)
     preserving = units and bijection is not None if parts else jacobian.unit
@@ -287,8 +288,7 @@ class _Walk:
         diagonal = Signed(PLUS, ZERO) if kind.strict else Signed(PLUS, REAL)
         if direction is not None and not kind.strict:
             diagonal = self._diagonal(param, node.indices)
-        fronts = half_plane(kind) if isinstance(kind, ir.Conv) else (0, 0)
-        circular = isinstance(kind, ir.Conv) and kind.circular
+        decided = determined(kind, param.bound) if param.bound is not None and param.factored else None
         result = modules.apply_map(
             argument,
             direction,
@@ -298,19 +298,19 @@ class _Walk:
             span=node.span,
             declared=param.span,
             cycle=self.working.cycle,
-            determinant=param.bound.interval if param.bound and param.factored and (circular or fronts) else None,
+            determinant=param.bound.interval if param.bound and decided else None,
             limit=self._limit(param),
         )
-        if param.factored:
-            assert param.bound is not None
+        if param.bound is not None and decided is not None:
             kept = f"{param.bound.cmp} kept by {param.bound.via}"
-            if circular:
+            note = f"dense map, {kept}"
+            if decided == "CIRCULANT":
                 note = f"taps wrap around: a matrix for each frequency, {kept}"
-                return self._node("CIRCULANT", node.span, result, [below], note)
-            if isinstance(kind, ir.Conv) and kind.size != (1, 1):
-                note = f"taps on one side of the anchor: fronts along {fronts}, det {kept} at the anchor"
-                return self._node("HALF-PLANE", node.span, result, [below], note)
-            return self._node("DET", node.span, result, [below], f"dense map, {kept}")
+            elif decided == "DOMINANT":
+                note = f"norms of all other taps at most 1/2 in sum, det {kept}: singular values in [1/2, 3/2]"
+            elif decided == "HALF-PLANE" and isinstance(kind, ir.Conv):
+                note = f"taps on one side of the anchor: fronts along {half_plane(kind)}, det {kept} at the anchor"
+            return self._node(decided, node.span, result, [below], note)
         slopes = f"diag({param.name}) in {diagonal}" if direction and not kind.strict else "no diagonal"
         note = f"{direction or 'dense'} map, {slopes}"
         if param.limited:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from mintdsl.runtime.batch import unflatten_batch
 from mintdsl.runtime.chain import no_log_det
-from mintdsl.runtime.factors import exactly
+from mintdsl.runtime.factors import exactly, refuse_dense
 from mintdsl.runtime.implicit import implicit_gradient
 from mintdsl.runtime.inverse import (
     InverseInfo,
@@ -31,8 +31,6 @@ from mintdsl.runtime.layer import kept_weights, with_context, with_weights
 from mintdsl.runtime.nets import as_wide_as
 from mintdsl.runtime.protocols import ResidualLike
 from mintdsl.runtime.trace_series import TraceSeries, series_log_det
-
-DENSE_LIMIT = 4096
 
 
 def kind_of_log_det(kind: str | TraceSeries) -> str | TraceSeries:
@@ -65,11 +63,7 @@ def dense_log_det(layer: ResidualLike, x: Tensor, w: tuple[Tensor, ...], given: 
     It takes D^2 numbers a sample and D^3 operations: ValueError for more than 4096 elements.
     """
     size = math.prod(layer.event_shape)
-    if size > DENSE_LIMIT:
-        raise ValueError(
-            f"{layer.path or type(layer).__name__}: `log_det exact` makes the dense Jacobian, for at most "
-            f"{DENSE_LIMIT} elements; {list(layer.event_shape)} has {size}"
-        )
+    refuse_dense(f"{layer.path or type(layer).__name__}: `log_det exact` makes the dense Jacobian", size)
     if not x.shape[0]:
         return x.flatten(1).sum(1)
 

@@ -62,6 +62,7 @@ SETS: Mapping[str, tuple[Callable[..., Span], tuple[str, ...]]] = {
 FREE_SIGN = ("signed", "signed_exp", "raw", "spectral")  # the set is that of the magnitude
 ASSUMED = ("raw",)  # the module tests it
 CIRCULAR = ("raw", "dominant")  # of a circular kernel: it speaks of the matrix of every frequency of the image
+DOMINANT = ("dominant",)  # orthogonal at the anchor of a kernel, 2-norms of all other taps at most 1/2 in sum
 
 
 def constrained(cmp: str, numbers: list[float], via: str) -> tuple[Span, bool]:

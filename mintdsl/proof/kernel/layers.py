@@ -332,7 +332,7 @@ def check_layer(layer: Json, acts: Json, proof: Json, others: Flows) -> Known:
     inner = list(below.values())
     steps = [step for one in proof["formulas"] for part in (*one["lets"], [0, one["result"]]) for step in part[1]]
     summed = any(rule == "RES" for rule, _ in steps)
-    own = "iterative" if summed else known.inverse
+    own = "iterative" if summed or any(rule == "DOMINANT" for rule, _ in steps) else known.inverse
     return known._replace(
         residual=summed,
         contraction=terms.contraction if layer["split"] is None and terms.residual else None,

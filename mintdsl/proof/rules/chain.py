@@ -80,7 +80,7 @@ def composed(jacobian: Jacobian) -> Bijection | None:
 _TOP = "mint 1\nlayer Example on Vec[D] ensures invertible {\n"
 CHAIN = Rule(
     "CHAIN",
-    "e : bijection of R^D;  g a permutation, a map with det != 0 (rules DET, HALF-PLANE, CIRCULANT), a triangular map "
+    "e : bijection of R^D;  g a permutation, a map with det != 0 (rules DET, HALF-PLANE, CIRCULANT, DOMINANT), a triangular map "
     "(of any order) with diag != 0, a constant shift or factor != 0, a layer that is a bijection (rule APPLY), a "
     "strictly monotone function onto R   =>   g(e) : bijection of R^D, log-dets add",
     "every link is onto R^D; a sum of two terms that both read the variable is no link",
@@ -130,4 +130,18 @@ CIRCULANT = Rule(
     _IMAGE + "  param W : conv 3x3 (boundary = circular) with det != 0 via dominant\n  map x -> W(x)\n}\n",
     _IMAGE + "  param W : conv 3x3 (boundary = circular)\n  map x -> W(x)\n}\n",
 )
-RULES = (CHAIN, DET, HALF_PLANE, CIRCULANT)
+DOMINANT = Rule(
+    "DOMINANT",
+    "e : bijection of R^D;  W a kernel from C channels to C, A at its anchor orthogonal, r = sum of the 2-norms of all "
+    "other taps <= 1/2   =>   W(e) : bijection of R^D, (1 - r)^D <= |det J| <= (1 + r)^D, lip(inverse) <= 1 / (1 - r)",
+    "stride 1, zero padding, any taps on any side of the anchor, which is at offset 0. J = A + E, |E| <= r at every "
+    "size: a shift that drops what leaves the image has norm <= 1, so a tap is no steeper than its matrix. Inverse: x "
+    "<- x + A'(z - W x), of factor r, so the number of steps is known. log|det J| by elimination of rows: the first "
+    "rows alone are the Jacobian of a smaller image, so every pivot is regular; sign(det J) = sign(det A)^(H W)",
+    "derived: Weyl's inequality for singular values, Banach's fixed-point theorem; Horn, Johnson, Matrix Analysis, "
+    "2013, section 5.6 (I + E, |E| < 1, is regular)",
+    linked,
+    _IMAGE + "  param W : conv 3x3 with det != 0 via dominant\n  map x -> W(x)\n}\n",
+    _IMAGE + "  param W : conv 3x3 with det != 0\n  map x -> W(x)\n}\n",
+)
+RULES = (CHAIN, DET, HALF_PLANE, CIRCULANT, DOMINANT)
