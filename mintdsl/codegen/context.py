@@ -365,6 +365,13 @@ def is_circular(param: ir.Param) -> bool:
     return isinstance(param.kind, ir.Conv) and param.kind.circular
 
 
+def is_dominant(param: ir.Param) -> bool:
+    """Whether it is a convolution that is inverted by steps, as its anchor outweighs its other taps."""
+    if param.bound is None or not param.factored or not isinstance(param.kind, (ir.Conv, ir.Dense)):
+        return False
+    return determined(param.kind, param.bound) == "DOMINANT"
+
+
 def via(bound: ir.Bound) -> Parametrisation:
     """The parametrisation of a constraint."""
     return kept_by(bound.quantity, bound.cmp, bound.via)

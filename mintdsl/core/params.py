@@ -207,6 +207,11 @@ def _conv(node: ast.KindMap, info: Kind, anchor: str, direction: str | None, bag
     return info, ir.Conv(node.size, anchor, direction, node.strict)
 
 
+def _kept(bound: ir.Bound, text: str) -> Fix:
+    """The fix that writes another constraint."""
+    return Fix(f"write `with {text}`", (Edit(bound.span, text),), Safety.UNSAFE)
+
+
 def _anchored(node: ast.KindMap, corner: str) -> Fix:
     """The fix that names the anchor."""
     given = next((arg.value.span for arg in node.args if arg.name is not None and arg.name.id == "anchor"), None)
@@ -249,7 +254,7 @@ def _decided(bound: ir.Bound | None, node: ast.KindMap, kind: ir.MapKind, bag: B
         return True
     if isinstance(kind, ir.Dense) or kind.size == (1, 1):
         title = "`via dominant` is for kernels: it scales the taps beside the anchor, and here is none"
-        fixes = (Fix("write `with det != 0`"), Fix("keep an orthogonal matrix: `with det == 1 via householder`"))
+        fixes = (_kept(bound, "det != 0"), _kept(bound, "det == 1 via householder"))
         bag.error("E0701", bound.span, title, "no other taps", fixes=fixes)
         return False
     rows, columns = kind.size
@@ -264,7 +269,7 @@ def _decided(bound: ir.Bound | None, node: ast.KindMap, kind: ir.MapKind, bag: B
                 "a row kernel of two ones is singular at every even width",
                 "rule CIRCULANT: the matrix of each frequency of the image has to be regular",
             ),
-            fixes=(Fix("write " + " or ".join(f"`with det != 0 via {form}`" for form in reversed(forms))),),
+            fixes=tuple(_kept(bound, f"det != 0 via {form}") for form in reversed(forms)),
         )
         return False
     bag.error(
@@ -278,7 +283,7 @@ def _decided(bound: ir.Bound | None, node: ast.KindMap, kind: ir.MapKind, bag: B
             "rule HALF-PLANE: with all other taps on one side, det J = det(A)^(H W), A the matrix at the anchor",
             "rule DOMINANT: an orthogonal A and other taps of norms of at most 1/2 in sum are regular at every size",
         ),
-        fixes=(_anchored(node, "bottom_right"), Fix("or write `with det != 0 via dominant`")),
+        fixes=(_anchored(node, "bottom_right"), _kept(bound, "det != 0 via dominant")),
     )
     return False
 

@@ -18,7 +18,7 @@ from mintdsl.core.claim_words import INVERSES, ITERATIVE, weakest
 from mintdsl.core.constraints import Parametrisation, kept_by
 from mintdsl.core.coupled import coupled
 from mintdsl.core.interval import NONNEGATIVE, REAL, ZERO, Interval, number
-from mintdsl.core.live import determined, half_plane
+from mintdsl.core.live import determined
 from mintdsl.core.nat import Nat
 from mintdsl.core.postorder import postorder
 from mintdsl.core.walks import expressions, moving_maps, needed_lets, variables
@@ -49,7 +49,7 @@ from mintdsl.proof.reads import alike, strict_reads
 from mintdsl.proof.rules import algebra, bends, exponential, modules, nets, residual
 from mintdsl.proof.rules.algebra import ActFacts
 from mintdsl.proof.rules.apply import apply_layer, whole_chain
-from mintdsl.proof.rules.chain import composed, permuted
+from mintdsl.proof.rules.chain import composed, permuted, why_regular
 from mintdsl.proof.rules.flows import triangular
 from mintdsl.proof.rules.parts import Part, joined, placed
 from mintdsl.proof.steepness import limited, steepness_of
@@ -302,15 +302,7 @@ class _Walk:
             limit=self._limit(param),
         )
         if param.bound is not None and decided is not None:
-            kept = f"{param.bound.cmp} kept by {param.bound.via}"
-            note = f"dense map, {kept}"
-            if decided == "CIRCULANT":
-                note = f"taps wrap around: a matrix for each frequency, {kept}"
-            elif decided == "DOMINANT":
-                note = f"norms of all other taps at most 1/2 in sum, det {kept}: singular values in [1/2, 3/2]"
-            elif decided == "HALF-PLANE" and isinstance(kind, ir.Conv):
-                note = f"taps on one side of the anchor: fronts along {half_plane(kind)}, det {kept} at the anchor"
-            return self._node(decided, node.span, result, [below], note)
+            return self._node(decided, node.span, result, [below], why_regular(decided, kind, param.bound))
         slopes = f"diag({param.name}) in {diagonal}" if direction and not kind.strict else "no diagonal"
         note = f"{direction or 'dense'} map, {slopes}"
         if param.limited:

@@ -83,7 +83,8 @@ class DominantSolve(torch.autograd.Function):
     def backward(ctx, g):  # type: ignore[no-untyped-def]
         x, kernel = ctx.saved_tensors
         with exactly(g):
-            grad_z = DominantSolve.apply(g, *mirrored(kernel, ctx.anchor), ctx.dilation, ctx.steps)
+            turned, anchor = mirrored(kernel, ctx.anchor)
+            grad_z = DominantSolve.apply(g, turned, anchor, ctx.dilation, ctx.steps)  # type: ignore[no-untyped-call]
         grad_kernel = None
         if ctx.needs_input_grad[1]:
             grad_kernel = -kernel_gradient(x, grad_z, kernel, ctx.anchor, ctx.dilation)

@@ -2047,6 +2047,30 @@ layer A on Image[4, 2, 3] ensures invertible {
 }""",
 }
 
+DOMINANT = {
+    "dominant": """
+layer A on Image[C, H, W] ensures invertible, inverse iterative {
+  param W : conv 3x3 with det != 0 via dominant init near_identity
+  param V : conv 1x5 (dilation = (1, 2)) with det != 0 via dominant
+  param b : bias
+  map x -> V(leaky_relu(W(x) + W(b), 0.5))
+}""",
+    "dominant_corner": """
+layer A on Image[C, H, W] ensures invertible, inverse closed_form {
+  param W : conv 2x3 (anchor = bottom_right) with det != 0 via dominant init near_identity
+  map x -> W(x)
+}""",
+    "dominant_in_parts": """
+layer A on Image[4, 2, 3] ensures invertible {
+  space Q = Image[2, 2, 3]
+  param W : conv 3x3 (dilation = (2, 1)) on Q with det != 0 via dominant
+  map x {
+    let (a, b) = split(x, channel)
+    return join(a, -W(b * exp(tanh(a)) + a))
+  }
+}""",
+}
+
 EXTERN = {
     "extern_coupling": """
 extern net CondNet from Image[C, H, W] to (Image[C, H, W], Image[C, H, W])
@@ -2160,6 +2184,7 @@ GROUPS += (
     KERNELS,
     KERNELS_APPLIED,
     CIRCULAR,
+    DOMINANT,
     CHAINS,
     SPLINES,
     MIXTURES,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from mintdsl.core import ir
 from mintdsl.core.interval import REAL
 from mintdsl.core.live import half_plane
 from mintdsl.diagnostics.model import Diagnostic, Fix, Label
@@ -77,12 +78,26 @@ def composed(jacobian: Jacobian) -> Bijection | None:
     return Bijection(REAL, REAL) if chained(jacobian) is not Chain.NONE else None
 
 
+def why_regular(rule: str, kind: ir.Conv | ir.Dense, bound: ir.Bound) -> str:
+    """What keeps a map regular by one of the rules below, in words."""
+    kept = f"{bound.cmp} kept by {bound.via}"
+    match rule, kind:
+        case "CIRCULANT", _:
+            return f"taps wrap around: a matrix for each frequency, {kept}"
+        case "DOMINANT", _:
+            return f"norms of all other taps at most 1/2 in sum, det {kept}: singular values in [1/2, 3/2]"
+        case "HALF-PLANE", ir.Conv():
+            return f"taps on one side of the anchor: fronts along {half_plane(kind)}, det {kept} at the anchor"
+        case _:
+            return f"dense map, {kept}"
+
+
 _TOP = "mint 1\nlayer Example on Vec[D] ensures invertible {\n"
 CHAIN = Rule(
     "CHAIN",
-    "e : bijection of R^D;  g a permutation, a map with det != 0 (rules DET, HALF-PLANE, CIRCULANT, DOMINANT), a triangular map "
-    "(of any order) with diag != 0, a constant shift or factor != 0, a layer that is a bijection (rule APPLY), a "
-    "strictly monotone function onto R   =>   g(e) : bijection of R^D, log-dets add",
+    "e : bijection of R^D;  g a permutation, a map with det != 0 (rules DET, HALF-PLANE, CIRCULANT, DOMINANT), a "
+    "triangular map (of any order) with diag != 0, a constant shift or factor != 0, a layer that is a bijection (rule "
+    "APPLY), a strictly monotone function onto R   =>   g(e) : bijection of R^D, log-dets add",
     "every link is onto R^D; a sum of two terms that both read the variable is no link",
     "composition of functions; chain rule; for P L U Kingma, Dhariwal, Glow, NeurIPS 2018, arXiv:1807.03039, "
     "section 3.2",
