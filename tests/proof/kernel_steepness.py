@@ -108,7 +108,7 @@ class Place(NamedTuple):
                     power = Fraction(self.norm(node[1]))
                     place = DIGITS.divide(Decimal(power.numerator), Decimal(power.denominator))
                     return times(lip, outer(place.exp(DIGITS))[1])
-                case "BASIC" | "COMP" | "DET" | "HALF-PLANE" | "CIRCULANT", [lip]:
+                case "BASIC" | "COMP" | "DET" | "HALF-PLANE" | "CIRCULANT" | "DOMINANT", [lip]:
                     return times(lip, self.norm(node[1]))
                 case "ACT", [lip]:
                     return times(lip, self.slope(node[1]))

@@ -27,6 +27,7 @@ class _Chain:
         self.lets: list[str] = []
         self.text = "x"
         self.preserving = True
+        self.closed = True
 
     def param(self, stem: str, kind: str) -> str:
         name = self.sketch.fresh(stem)
@@ -63,7 +64,8 @@ class _Chain:
             constraint, via, how = *FORMS[0], ""
         kind = kernel(rng, via) if self.space == "Image" and rng.random() < 0.6 else self.matrix
         if via.name == "dominant":
-            kind = circular(rng)
+            kind = rng.choice((circular, centred, centred, cornered))(rng)
+            self.closed = self.closed and "anchor" in kind
         self.text = f"{self.param('W', f'{kind} with det {constraint.cmp}{how}{init}')}({self.text})"
 
     def triangular(self) -> None:
@@ -101,7 +103,8 @@ class _Chain:
     def layer(self) -> str:
         """The layer; its name."""
         name = self.sketch.fresh("L")
-        claims = ["invertible", "inverse closed_form", *(["volume_preserving"] if self.preserving else [])]
+        inverse = "inverse closed_form" if self.closed else "inverse iterative"
+        claims = ["invertible", inverse, *(["volume_preserving"] if self.preserving else [])]
         lines = [f"layer {name} on {SPACES[self.space]} ensures {', '.join(claims)} {{"]
         lines += [f"  {member}" for member in self.members]
         lines += ["  map x {", *(f"    {item}" for item in self.lets), f"    return {self.text}", "  }", "}"]
@@ -125,10 +128,23 @@ def circular(rng: Random) -> str:
 
 def kernel(rng: Random, via: Parametrisation) -> str:
     """A convolution whose anchor is a corner, or whose taps wrap around where its form can keep that regular."""
-    if via.circular and (via.name == "dominant" or rng.random() < 0.5):
+    if via.name == "dominant":
+        return rng.choice((circular, centred, centred, cornered))(rng)
+    if via.circular and rng.random() < 0.5:
         return circular(rng)
-    size = rng.choice(("2x2", "3x3", "2x3", "3x1", "1x2", "1x1"))
+    return cornered(rng) if rng.random() < 0.8 else f"conv 1x1 (anchor = {rng.choice(CORNERS)})"
+
+
+def cornered(rng: Random) -> str:
+    """A convolution with all other taps on one side of its anchor."""
+    size = rng.choice(("2x2", "3x3", "2x3", "3x1", "1x2"))
     return f"conv {size} (anchor = {rng.choice(CORNERS)}{spaced(rng)})"
+
+
+def centred(rng: Random) -> str:
+    """A convolution with taps on all sides of its anchor."""
+    apart = spaced(rng).removeprefix(", ")
+    return f"conv {rng.choice(('3x3', '1x3', '5x1', '3x5'))}{f' ({apart})' if apart else ''}"
 
 
 @whole(
@@ -137,6 +153,7 @@ def kernel(rng: Random, via: Parametrisation) -> str:
         "rule:DET",
         "rule:HALF-PLANE",
         "rule:CIRCULANT",
+        "rule:DOMINANT",
         "option:boundary",
         "rule:PERM",
         "kind:perm",
@@ -228,7 +245,20 @@ def other_place_of_taps(module: ast.Module, rng: Random) -> ast.Module | None:
     return change_one(module, rng, ast.KindMap, other)
 
 
-@mutant({"rule:PERM", "rule:DET"})
+@mutant({"rule:DOMINANT", "rule:DET"})
+def other_form(module: ast.Module, rng: Random) -> ast.Module | None:
+    """A determinant is kept in another form, or `dominant`: on both sides of an anchor only that decides."""
+    word = rng.choice(("plu", "qr", "raw", "lower", "dominant"))
+
+    def other(found: ast.Constraint) -> ast.Constraint | None:
+        if found.name.id != "det" or found.via is None or found.cmp != "!=":
+            return None
+        return replace(found, via=replace(found.via, name=replace(found.via.name, id=word)))
+
+    return change_one(module, rng, ast.Constraint, other)
+
+
+@mutant({"rule:PERM", "rule:DET", "rule:DOMINANT"})
 def claims_more(module: ast.Module, rng: Random) -> ast.Module | None:
     """A layer claims that it keeps volumes, or is triangular."""
 
@@ -236,6 +266,9 @@ def claims_more(module: ast.Module, rng: Random) -> ast.Module | None:
         if not found.claims:
             return None
         span = found.claims[0].span
+        if rng.random() < 0.2:
+            closed = ast.ClaimKind(ast.Name("inverse", span), ast.Name("closed_form", span), span)
+            return replace(found, claims=(*found.claims, closed))
         word = rng.choice(("volume_preserving", "lower", "diagonal"))
         return replace(found, claims=(*found.claims, ast.ClaimClass(False, ast.Name(word, span), span)))
 
