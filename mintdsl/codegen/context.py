@@ -276,9 +276,11 @@ class LayerContext:
         limit = self.member(bound.formal) if bound.formal else repr(bound.numbers[0])
         conv = param.kind if isinstance(param.kind, ir.Conv) else None
         apart = f", dilation={conv.dilation}" if conv is not None and conv.dilation != (1, 1) else ""
+        around = f"{apart}, circular=True" if conv is not None and conv.circular else ""
         place = f", {tap}" if tap else ""
         name = "undo_exponential" if inverse else "apply_exponential"
-        return f"{name}({weight}, {at}, {limit}{place}{apart})", f"exponential_log_det({weight}, {at}{place})"
+        log_det = f"exponential_log_det({weight}, {at}{place}{around})"
+        return f"{name}({weight}, {at}, {limit}{place}{around or apart})", log_det
 
     def directed(self, param: ir.Param) -> bool:
         """Whether a map is masked."""

@@ -202,9 +202,14 @@ class Weights:
         assert param.bound is not None
         (limit,), matrices = self.limits(param.bound), raw
         if isinstance(param.kind, ir.Conv):
-            height, width = self.env.shape(param.source)[1:]
-            sizes = (height + param.kind.size[0] - 1, width + param.kind.size[1] - 1)
-            matrices = torch.fft.fft2(raw, s=sizes).movedim((1, 2), (3, 4))
+            sizes = self.env.shape(param.source)[1:]
+            if not param.kind.circular:
+                sizes = tuple(n + taps - 1 for n, taps in zip(sizes, param.kind.size, strict=True))
+            torus = raw.new_zeros(*raw.shape[:3], *sizes)
+            apart = param.kind.dilation if param.kind.circular else (1, 1)
+            for u, v in product(*map(range, param.kind.size)):
+                torus[..., u * apart[0] % sizes[0], v * apart[1] % sizes[1]] += raw[..., u, v]
+            matrices = torch.fft.fft2(torus).movedim((1, 2), (3, 4))
         values = torch.linalg.svdvals(matrices)
         most = values.amax(-1, keepdim=True).clamp(min=1e-290)
         norms = ((values / most) ** 256).sum(-1) ** (1 / 256) * most[..., 0] * (1 + 2**-30)
