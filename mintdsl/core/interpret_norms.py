@@ -30,7 +30,7 @@ def limited(
     if largest == 0.0:
         return list(values)
     norm = largest * max(map(schatten, matrices([v / largest for v in values], shape, image, circular))) * ROUNDED_UP
-    return [v * min(1.0, limit / norm) for v in values]
+    return [v * limit / norm for v in values] if norm > limit else list(values)
 
 
 def matrices(

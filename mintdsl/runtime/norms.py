@@ -125,7 +125,7 @@ def scaled_below(raw: Tensor, unit: Tensor, norm: Tensor, limit: float, taps: in
     whole = (norm + 2.0 * info.eps * math.sqrt(taps) * entry).reshape(*norm.shape, *[1] * axes)
     lost = info.smallest_normal * info.eps * math.sqrt(taps * entries)  # by numbers too small for the dtype
     room = max(limit - lost, 0.5 * limit)
-    scaled = unit * (room / whole.clamp(min=0.5))  # a largest entry of 1 gives a norm of at least 1
+    scaled = unit * (room / whole.clamp(min=2.0**-60))  # less only where all is 0: taps that wrap around may cancel
     return torch.where(largest_entry(raw, axes) * whole <= room, raw, scaled.to(raw.dtype))
 
 

@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from mintdsl.core import interpret_norms
 from mintdsl.runtime.certify import NormLimit, norm_below
 from mintdsl.runtime.families import family_conv
 from mintdsl.runtime.norms import (
@@ -98,6 +99,19 @@ def test_circular_bounds_are_norms_at_every_size_and_dilation() -> None:
             reached = norm(image.flatten(1).T)
             assert reached <= 0.9 and (dtype != torch.float64 or reached >= min(0.89, 4.99 * exact))
     within(found)
+
+
+def test_taps_that_cancel_on_a_small_image_stay_as_they_are() -> None:
+    """[1, -1] is 0 on images of width 1: any multiple of it is within a limit."""
+    raw = torch.tensor([5.0, -5.0], dtype=torch.float64).reshape(1, 1, 1, 2).requires_grad_()
+    value = spectral_conv(raw, 0.5, (3, 1), (1, 1))
+    assert torch.equal(value, raw)
+    value.sum().backward()
+    assert torch.equal(raw.grad, torch.ones_like(raw))
+    assert interpret_norms.limited([5.0, -5.0], (1, 1, 1, 2), (3, 1), 0.5, (1, 1)) == [5.0, -5.0]
+    zero = torch.zeros(1, 1, 1, 2, requires_grad=True)
+    spectral_conv(zero, 0.5, (3, 4), (1, 1)).sum().backward()
+    assert torch.equal(zero.grad, torch.ones_like(zero))
 
 
 def test_certified_circular_norms_lie_between_both_bounds() -> None:
