@@ -593,20 +593,32 @@ class Formula:
             return tensors.multiply(tensors.add(argument, tensors.constant(-mean, self.x)), factor)
         result = tensors.linear(self.weights.matrix(node.param, member), argument)
         if not param.factored:
-            return result
+            return result if (largest := self._wrapped(param, member)) is None else _rounded(result, largest, argument)
         stored = self.weights.stored(param.name, ()).abs()
         terms = self.weights.expanded(param, self.weights.around(param, self.weights.terms(param), stored))
-        rounded = torch.einsum("red,rbd->rbe", terms, argument.value.abs())
-        return replace(result, error=result.error + 16 * tensors.EPS * terms.shape[-1] * rounded)
+        return _rounded(result, terms, argument)
+
+    def _wrapped(self, param: ir.Param, member: Member) -> Tensor | None:
+        """The sizes of the taps of a circular kernel: those that meet on a small image may cancel."""
+        assert self.weights is not None
+        if not isinstance(param.kind, ir.Conv) or not param.kind.circular:
+            return None
+        raw = self.weights.stored(param.name, member)
+        return self.weights.expanded(param, (self.weights.scaled(param, raw) if param.limited else raw).abs())
 
     def _exponential(self, name: str, argument: Field) -> Field:
         """exp(M) of an argument; the terms of its series are as large as those of exp(|M|)."""
         assert self.weights is not None
         matrix = self.weights.matrix(name, ())
         result = tensors.linear(torch.linalg.matrix_exp(matrix), argument)
-        largest = torch.linalg.matrix_exp(matrix.abs())
-        rounded = torch.einsum("red,rbd->rbe", largest, argument.value.abs())
-        return replace(result, error=result.error + 64 * tensors.EPS * matrix.shape[-1] * rounded)
+        wrapped = self._wrapped(self.weights.layer.param(name), ())
+        return _rounded(result, 4 * torch.linalg.matrix_exp(matrix.abs() if wrapped is None else wrapped), argument)
+
+
+def _rounded(result: Field, largest: Tensor, argument: Field) -> Field:
+    """A map applied, with the error that goes with terms of these sizes, [R, E, D]."""
+    rounded = torch.einsum("red,rbd->rbe", largest, argument.value.abs())
+    return replace(result, error=result.error + 16 * tensors.EPS * largest.shape[-1] * rounded)
 
 
 def _member(indices: tuple[str, ...], at: Mapping[str, int]) -> Member:
