@@ -106,7 +106,17 @@ def train(
 
 
 def _bound(module: nn.Module) -> str:
-    return " (one draw of the dequantisation noise: an upper bound)" if module.levels else ""
+    """What the number is a bound of, and what the proof says of log-dets that are estimated."""
+    said = ["one draw of the dequantisation noise: an upper bound"] if module.levels else []
+    certify = getattr(module, "certify", None)
+    found = [one for one in certify() if hasattr(one, "bias")] if callable(certify) else []
+    if found:
+        scale = math.log(2) * math.prod(cast(tuple[int, ...], module.event_shape))
+        bias, spread = sum(one.bias for one in found) / scale, math.hypot(*(one.deviation for one in found)) / scale
+        said.append(
+            f"log-dets estimated: bias at most {bias:.2g}, deviation of one image at most {spread:.2g} bits/dim"
+        )
+    return f" ({'; '.join(said)})" if said else ""
 
 
 def _image(shape: object) -> str:
