@@ -192,13 +192,14 @@ def kernels_in_parts(sketch: Sketch) -> None:
     sketch.items.append("\n".join([*lines, f"    return join({first}, {second})", "  }", "}"]))
 
 
-@whole({"rule:DOMINANT", "rule:CHAIN"}, weight=0.7)
+@whole({"rule:DOMINANT", "rule:CIRCULANT", "rule:CHAIN"})
 def dominant_kernels(sketch: Sketch) -> None:
-    """Kernels with taps on all sides of anchors that outweigh them, and other links between them."""
+    """Kernels with taps on all sides of anchors that outweigh them, circular ones too, and other links between them."""
     rng, members, text = sketch.rng, ["  param b : bias"], "x"
     for name in rng.choice(("V", "V", "VW")):
         init = rng.choice(("", " init near_identity", " init orthogonal"))
-        members.append(f"  param {name} : {centred(rng)} with det != 0 via dominant{init}")
+        kind = rng.choice((centred, centred, circular))(rng)
+        members.append(f"  param {name} : {kind} with det != 0 via dominant{init}")
         text = f"{name}({rng.choice((text, f'{text} + b', f'-({text})', f'leaky_relu({text}, 0.5)'))})"
     lines = [f"layer {sketch.fresh('L')} on Image[C, H, W] ensures invertible, inverse iterative, log_det exact {{"]
     sketch.items.append("\n".join([*lines, *members, f"  map x -> {text}", "}"]))
