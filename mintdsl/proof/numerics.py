@@ -27,6 +27,7 @@ from mintdsl.core.links import links
 from mintdsl.core.nat import Nat
 from mintdsl.core.walks import bends, expressions
 from mintdsl.proof.check import Bindings, LayerProof, act_slope
+from mintdsl.proof.dominated import dominated
 from mintdsl.proof.jacobian import NONE, Split
 from mintdsl.proof.prover import Prover
 from mintdsl.records import record, replace
@@ -268,8 +269,8 @@ def layer_numerics(proof: LayerProof, bindings: Bindings, sizes: Mapping[str, in
         return _coupled(layer, "dense in a part") if proof.linked else _coupling(proof)
     if proof.residual is not None:
         return _residual(proof, proof.residual)
-    if proof.composed and (bounds := _dominated(proof)) is not None:
-        return _euclidean(layer, "a composition with dominant kernels", *bounds)
+    if proof.composed and (bounds := dominated(proof)) is not None:
+        return _euclidean(layer, "a composition with dominant kernels", bounds)
     if jacobian.off != NONE:
         return _coupled(layer, "dense" if proof.composed else "triangular")
     slopes = jacobian.diag.interval
@@ -303,44 +304,22 @@ def _coupled(layer: ir.Layer, shape: str) -> Numerics:
 def _residual(proof: LayerProof, split: Split) -> Numerics:
     """A residual sum has bounds, but in the Euclidean norm only."""
     inverse = over(1.0, math.nextafter(split.least - split.rest, 0.0))
-    return _euclidean(proof.layer, "a residual sum", proof.jacobian.lip, inverse)
+    more = (
+        "; the last steps of its inverse are made in float64 and its error is at most tol |1 + |z||, to which float32 "
+        f"adds {UNITS['float32']:.1e} |x|"
+    )
+    return _euclidean(proof.layer, "a residual sum", (proof.jacobian.lip, inverse), more)
 
 
-def _euclidean(layer: ir.Layer, what: str, lip: float, inverse: float) -> Numerics:
-    """Bounds that hold in the Euclidean norm are said, not counted with."""
+def _euclidean(layer: ir.Layer, what: str, bounds: tuple[float, float], more: str = "") -> Numerics:
+    """Bounds of a map and of its inverse that hold in the Euclidean norm are said, not counted with."""
+    lip, inverse = map(number, bounds)
     none = math.inf
     why = (
-        f"`{layer.name}` is {what}: its Lipschitz constant is at most {number(lip)} and that of its inverse at most "
-        f"{number(inverse)}, in the Euclidean norm only"
+        f"`{layer.name}` is {what}: its Lipschitz constant is at most {lip} and that of its inverse at most {inverse}, "
+        f"in the Euclidean norm only{more}"
     )
     return Numerics(1, none, none, none, none, none, False, why, why, why)
-
-
-def _dominated(proof: LayerProof) -> tuple[float, float] | None:
-    """Lipschitz bounds of a composition and its inverse, in the Euclidean norm; None where a link has none.
-
-    A dominant kernel has all singular values in [1/2, 3/2]: rules DOMINANT and CIRCULANT.
-    """
-    lip = inverse = 1.0
-    if all(p.bound is None or p.bound.via != "dominant" for p in proof.layer.params):
-        return None
-    for link in proof.links:
-        match link:
-            case ir.Linear(param=name):
-                param = proof.layer.param(name)
-                if param.bound is not None and param.bound.via == "dominant":
-                    lip, inverse = times(lip, 1.5), times(inverse, 2.0)
-                elif not isinstance(param.kind, ir.Perm):
-                    return None
-            case ir.Apply(act=ir.BuiltinAct() as act):
-                if (slope := act_slope(act)) is None or not slope.lo > 0:
-                    return None
-                lip, inverse = times(lip, slope.hi), times(inverse, over(1.0, slope.lo))
-            case ir.Neg() | ir.Binary(op="+" | "-"):
-                pass
-            case _:
-                return None
-    return lip, inverse
 
 
 def _applying(proof: LayerProof) -> Numerics:

@@ -3,8 +3,8 @@
 Where lip(x - f(x) / d) <= L < 1 the iteration x <- x - (f(x) - z) / d converges from everywhere, and after n steps the
 residual f(x) - z is at most L^n times the first one, in the 2-norm. The error of x is at most 1 / (|d| (1 - L)) times
 the residual. For f(x) = x + g(x), d = 1 and L = lip(g), a step is x <- z - g(x). Rounding: in float32 f is a step
-function, so the residual does not fall below about its rounding; samples that miss the tolerance there go on in
-float64.
+function, so the residual does not fall below about its rounding, and says as little of the error; the last steps, one
+at least, are those of float64.
 """
 
 from __future__ import annotations
@@ -25,12 +25,18 @@ from mintdsl.runtime.inverse import (
     TriangularMap,
     authors_inversion,
     refine,
+    relative_residual,
     rows_of,
 )
 from mintdsl.runtime.layer import kept_weights, with_context, with_weights
 from mintdsl.runtime.nets import as_wide_as
 from mintdsl.runtime.protocols import ResidualLike
 from mintdsl.runtime.trace_series import TraceSeries, series_log_det
+
+ROUNDED = 2.0**-20
+"""A relative residual that float32 and the branch's rounding leave in reach."""
+STALLED = 8
+"""Steps in float32 without a lower residual after which float64 takes over."""
 
 
 def kind_of_log_det(kind: str | TraceSeries) -> str | TraceSeries:
@@ -128,45 +134,58 @@ def banach_step(part: TriangularMap, x: Tensor, y: Tensor, slope: Tensor, goal: 
     return x - (y - goal) / slope
 
 
+def default_tolerance(dtype: torch.dtype, shrink: float) -> float:
+    """The error that is asked for where nobody says, with `shrink` = |d| (1 - L).
+
+    |x| may be |z| / shrink, so rounding leaves a residual of about 1e-16 |z| / shrink, and that squared of the error.
+    """
+    return max(1e-11 if dtype == torch.float64 else 1e-5, 1e-14 / shrink**2)
+
+
 @torch.no_grad()
 def banach(
     f: TriangularMap, z: Tensor, bounds: tuple[float, float], name: str, tol: float | None, max_iter: int | None
 ) -> tuple[Tensor, InverseInfo]:
-    """x with f(x) = z [B, *event], and how it was found: max |f(x) - z| / (1 + |z|) of each sample is at most `tol`.
+    """x with f(x) = z [B, *event], and how it was found; the error of a sample is at most tol |1 + |z||, in the 2-norm.
 
-    `bounds` are the divisor d and the contraction L. The iteration goes on until that is |d| (1 - L) times smaller,
-    which bounds the error by `tol`, or the promised number of steps is done. Works in the dtype of z, and in float64
-    for samples that miss `tol` there. Raises InversionError.
+    `bounds` are the divisor d and the contraction L. The error is at most the residual over |d| (1 - L), so the
+    iteration goes on until that is met, or the promised number of steps is done. First in the dtype of z, as far as its
+    rounding allows, then in float64, which alone decides: `tol` is promised of x before it is rounded to that dtype.
+    Raises InversionError.
     """
-    tol = (1e-11 if z.dtype == torch.float64 else 1e-5) if tol is None else tol
+    first, (divisor, contraction) = torch.promote_types(z.dtype, torch.float32), bounds
+    shrink = abs(divisor) * (1.0 - contraction)
+    tol = default_tolerance(z.dtype, shrink) if tol is None else tol
     finite = torch.isfinite(z)
     if not bool(finite.all()):
         sample, *place = (~finite).nonzero()[0].tolist()
         raise InversionError(name, sample, tuple(place), math.inf, tol, "no step", "z is not finite")
-    first, (divisor, contraction) = torch.promote_types(z.dtype, torch.float32), bounds
-    goal = tol * (1.0 - contraction) * min(1.0, abs(divisor))
+    goal = tol * min(1.0, shrink)
     search = Search(z.to(first), torch.ones_like(z), z.new_full((z.shape[0],), math.inf), torch.zeros(()), 0)
     for work in dict.fromkeys((first, torch.float64)):
-        if not z.shape[0] or (work != first and bool((search.residual <= tol).all())):
+        if not z.shape[0]:
             break
-        target = z.to(work)
+        target, x = z.to(work), search.x.to(work)
         part = f if work == z.dtype or f.promote is None else f.promote(work)
-        x = search.x.to(work)
-        begin = float((part.value(x)[0] - target).flatten(1).norm(dim=1).max())
-        limit = banach_steps(contraction, begin, goal)
+        y, _ = part.value(x)
+        near = goal if work == torch.float64 else max(goal, ROUNDED)
+        limit = banach_steps(contraction, float((y - target).flatten(1).norm(dim=1).max()), near)
         limit = limit if max_iter is None else max(0, min(limit, max_iter - search.steps))
-        kept = torch.where(search.residual <= tol, search.residual, math.inf).to(work)
-        broken = torch.zeros_like(kept, dtype=torch.bool)
-        search = Search(x, torch.ones_like(x), kept, broken, search.steps)
-        search = refine(part, target, search, banach_step, tol=goal, patience=limit, limit=limit)
-    if z.shape[0] and not bool((search.residual <= tol).all()):
+        here = relative_residual(y, target)
+        search = Search(x, torch.ones_like(x), here, torch.zeros_like(here, dtype=torch.bool), search.steps)
+        patience = limit if work == torch.float64 else STALLED
+        search = refine(part, target, search, banach_step, tol=near, patience=patience, limit=limit, after=False)
+    if z.shape[0] and not bool((search.residual <= goal).all()):
         sample = int(search.residual.argmax())
         row = torch.tensor([sample], device=z.device)
         misfit = rows_of(part, row).value(search.x[row])[0] - target[row]
         element = tuple(int(i) for i in torch.unravel_index(misfit.abs().argmax(), z.shape[1:]))
-        reason = "the inverse did not converge"
-        raise InversionError(name, sample, element, float(search.residual[sample]), tol, "Banach iteration", reason)
-    return search.x.to(z.dtype), InverseInfo(search.residual, search.steps, "Banach iteration")
+        reason = f"the inverse did not converge to an error of {tol:.3g}"
+        raise InversionError(name, sample, element, float(search.residual[sample]), goal, "Banach iteration", reason)
+    found = search.x.to(z.dtype)
+    rounded = (found.to(search.x.dtype) - search.x).flatten(1).norm(dim=1)
+    error = search.residual * (1.0 + z.to(search.x.dtype).abs()).flatten(1).norm(dim=1) / shrink + rounded
+    return found, InverseInfo(search.residual, search.steps, "Banach iteration", error)
 
 
 def invert_residual(

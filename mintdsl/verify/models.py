@@ -303,3 +303,14 @@ def settle(model: nn.Module) -> float:
         settled = cast("Callable[..., object]", type(how))(terms, 0.0, 0) if size <= TRACED else "exact"
         layer.log_det = cast("nn.Module", settled)  # a plain attribute: nn.Module's types know modules and tensors only
     return missed
+
+
+def error_bound(module: nn.Module, z: Tensor) -> Tensor | None:
+    """What the last inverse, of z, said that its error [B] is at most, for a z that is itself rounded; None without."""
+    how = getattr(module, "last_inverse", None)
+    error: Tensor | None = None if how is None else how.error
+    if error is None:
+        return None
+    shrink = abs(cast("float", module.divisor)) * (1.0 - cast("float", module.contraction))
+    rounding: Tensor = 1e-13 * (1.0 + z.abs()).flatten(1).norm(dim=1) / shrink
+    return error + rounding

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import math
 import pickle
 
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 
 import mintdsl
 from mintdsl.resources import resource
+from mintdsl.runtime.residual import STALLED
 
 torch.set_num_threads(1)
 
@@ -79,17 +81,66 @@ def test_the_inverse_takes_the_steps_that_the_contraction_gives(name: str) -> No
         back, _ = model.inverse(z)
         info = model.last_inverse
         first = float((model(z)[0] - z).flatten(1).norm(dim=1).max())
-        goal = 1e-11 * (1 - model.contraction) * min(1.0, abs(model.divisor))
+        goal = 1e-11 * min(1.0, (1 - model.contraction) * abs(model.divisor))
         promised = math.log(goal / first) / math.log(model.contraction) + 2
         assert info.stage == "Banach iteration" and 0 < info.steps <= promised + 1
         assert worst(back, x) <= 1e-9
-        with pytest.raises(RuntimeError, match="did not converge; worst at sample") as caught:
+        with pytest.raises(RuntimeError, match="converge to an error of 1e-11; worst at sample") as caught:
             model.inverse(z, max_iter=2)
-        assert pickle.loads(pickle.dumps(caught.value)).tol == 1e-11
+        assert pickle.loads(pickle.dumps(caught.value)).tol == pytest.approx(goal)
         with pytest.raises(RuntimeError, match="z is not finite"):
             model.inverse(torch.full_like(z, math.inf))
         fixed, _ = model.inverse(z, fixed=(info.steps, 1.0))
         assert worst(fixed, x) <= 1e-9
+
+
+STEEP = """mint 1
+layer A(bound: Real = BOUND) on Vec[D] ensures invertible {
+  param V : linear with lip <= bound init normal(std = 1)
+  map x -> x - tanh(V(x))
+}
+layer B(bound: Real = BOUND) on Vec[D] ensures invertible {
+  param V : linear with lip <= bound init normal(std = 1)
+  map x -> 4 * x + 4 * V(x)
+}
+"""
+
+
+@pytest.mark.parametrize("bound", [0.5, 0.9, 0.99, 0.999])
+@pytest.mark.parametrize("size", [4, 256])
+def test_the_error_is_what_was_asked_for_within_the_promised_steps(bound: float, size: int) -> None:
+    """Against the solution in float64, whose own error is 1e-6 of the tolerance; tolerances of either dtype."""
+    program = mintdsl.loads(STEEP.replace("BOUND", str(bound)))
+    for name, seed in itertools.product("AB", range(2)):
+        torch.manual_seed(seed)
+        model = program.compile(name)((size,))
+        shrink = abs(model.divisor) * (1 - model.contraction)
+        z = 10.0 ** torch.randint(-3, 3, (6, 1)) * torch.randn(6, size)
+        exact = copy.deepcopy(model).double()
+        for dtype, tols in ((torch.float32, (1e-2, 1e-5, 1e-7)), (torch.float64, (1e-2, 1e-9))):
+            for tol in tols:
+                layer, goal = (model if dtype == torch.float32 else exact), z.to(dtype)
+                with torch.no_grad():
+                    found, _ = layer.inverse(goal, tol=tol)
+                    info = layer.last_inverse
+                    wide = z.double()
+                    known, _ = true_weights(exact, model).inverse(wide, tol=max(tol * 1e-6, 1e-13 / shrink))
+                    first = float((exact(wide)[0] - wide).norm(dim=1).max())
+                error = (found.double() - known).norm(dim=1)
+                room = tol * (1 + wide.abs()).norm(dim=1)
+                rounding = torch.finfo(dtype).eps * known.norm(dim=1)
+                assert bool((error <= room * (1 + 1e-5) + rounding).all())
+                assert bool((error <= info.error * (1 + 1e-5) + 1e-6 * room).all())
+                assert bool((info.error <= room + rounding).all())
+                promised = math.log(tol * min(1, shrink) / first) / math.log(model.contraction)
+                assert info.steps <= max(promised, 0) + 1 + STALLED
+
+
+def true_weights(exact: nn.Module, model: nn.Module) -> nn.Module:
+    """The float64 module with the effective weights of the float32 one, which is the map that is inverted."""
+    exact.load_state_dict({name: value.double() for name, value in model.state_dict().items()})
+    exact.set_effective("V", model.effective("V").double())
+    return exact
 
 
 @pytest.mark.parametrize("name", NAMES)
