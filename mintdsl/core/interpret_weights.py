@@ -153,7 +153,8 @@ class Weights:
                 if param.limited and param.bound is not None:
                     image = self.env.shape(param.source)[1:]
                     around = kind.dilation if isinstance(kind, ir.Conv) and kind.circular else None
-                    return limited(raw, _map_shape(param, self.env), image, *self._numbers(param.bound), around)
+                    (limit,) = self._numbers(param.bound)
+                    return limited(raw, _map_shape(param, self.env), image, limit, around)
                 if kind.norm:
                     return self._normed(param, raw, member)
                 if kind.direction is None:
