@@ -56,8 +56,8 @@ def solve_dominant(kernel: Tensor, z: Tensor, anchor: tuple[int, int], dilation:
 def halvings(dtype: torch.dtype, rounded: float) -> int:
     """How many steps bring the error below a unit of rounding of x: 24 in float32, 53 in float64.
 
-    A step leaves I - A' W, whose norm is 1/2 where A is orthogonal; its entries may be rounded so that its distance
-    from an orthogonal matrix is rounded / 2.
+    A step leaves I - A' W of the error, whose norm is at most 1/2 where A is orthogonal; the rounding of its entries
+    takes A away by rounded / 2 at most.
     """
     left = min(0.5 + 1.5 * rounded, 0.95)
     return math.ceil(math.log(torch.finfo(dtype).eps / 2) / math.log(left))

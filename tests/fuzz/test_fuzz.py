@@ -21,8 +21,8 @@ from .registry import APART, MUTANTS, PRODUCTIONS, WHOLES, constructs, covered
 from .report import Tally
 from .shrink import shrunk
 
-PROGRAMS, MUTATIONS, EXAMINED = 100, 360, 60
-SEED = "covered 61"
+PROGRAMS, MUTATIONS, EXAMINED = 100, 400, 60
+SEED = "covered 72"
 
 
 def test_every_construct_has_a_production() -> None:

@@ -258,15 +258,16 @@ def other_place_of_taps(module: ast.Module, rng: Random) -> ast.Module | None:
     return change_one(module, rng, ast.KindMap, other)
 
 
-@mutant({"rule:DOMINANT", "rule:DET"})
+@mutant({"rule:DOMINANT", "rule:DET"}, weight=1.5)
 def other_form(module: ast.Module, rng: Random) -> ast.Module | None:
     """A determinant is kept in another form, or `dominant`: on both sides of an anchor only that decides."""
     word = rng.choice(("plu", "qr", "raw", "lower", "dominant"))
+    call = ast.Call(ast.Name(word, module.span), (), module.span)
 
     def other(found: ast.Constraint) -> ast.Constraint | None:
-        if found.name.id != "det" or found.via is None or found.cmp != "!=":
+        if found.name.id != "det":
             return None
-        return replace(found, via=replace(found.via, name=replace(found.via.name, id=word)))
+        return replace(found, cmp="!=", value=ast.Number(0, "0", found.span), via=call)
 
     return change_one(module, rng, ast.Constraint, other)
 
