@@ -13,6 +13,7 @@ from mintdsl.codegen.context import (
     is_circular,
     is_kernel,
     places,
+    rank_of,
     takes_context_shape,
     via,
 )
@@ -139,7 +140,7 @@ def write_constructor(c: LayerContext) -> None:
     start = len(write.lines)
     more = places(layer)[1:]
     arguments = signature(layer.shape, layer.formals, names, {}, [word for word, _ in more])
-    if c.residual:
+    if c.contracting:
         arguments.insert(-2, 'log_det: str | TraceSeries = "exact"')
     write.call("def __init__", arguments, " -> None:")
     write.depth += 1
@@ -154,8 +155,10 @@ def write_constructor(c: LayerContext) -> None:
     else:
         write('self.latent_shape, self.path = self.event_shape, ""')
     write("self.kept_weights: tuple[Tensor, ...] | None = None")
-    if c.solved or c.residual:
+    if c.solved or c.contracting:
         write("self.last_inverse: InverseInfo | None = None")
+    if c.cayley:
+        write("self.last_forward: InverseInfo | None = None")
     own = [f'"{p.name}"' for p in c.params]
     write.tuple("self.names = ", own)
     kept = [f'"{names.member[p.name]}"' for p in c.params]
@@ -173,15 +176,19 @@ def write_constructor(c: LayerContext) -> None:
     if not isinstance(layer, ir.Net):
         write_checked_formals(layer.formals, names, layer.name, write)
     _proved_only(c)
-    if c.residual:
-        write("self.log_det = kind_of_log_det(log_det)")
+    if c.contracting:
+        write(f"self.log_det = kind_of_log_det(log_det{', odd=True' if c.cayley else ''})")
         write_contraction(c)
     sizes = [extent for _, extent in layer.indices]
     sizes += [d for p in layer.params for s in _sides(p) if s != layer.shape for d in s.dims]
     split = layer.split if isinstance(layer, ir.Layer) else None
     sizes += [d for shape in (() if split is None else split.shapes) for d in shape.dims]
     sizes += [node.count for node in bends(layer)]
+    ranks = [(rank, channels(p.target)) for p in c.params if (rank := rank_of(p)) not in (None, Nat.of(1))]
+    sizes += [rank for rank, _ in ranks]
     write_checked_sizes(sizes, names, layer.name, write)
+    for rank, width in dict.fromkeys(ranks):
+        write(f'check_rank("{layer.name}", {", ".join(shapes.size(n, names.argument) for n in (rank, width))})')
     for node in bends(layer):
         if node.bijection == "rq_spline" and node.count.constant is None:
             floor = node.options[-1]
@@ -277,6 +284,8 @@ def _tap(c: LayerContext, param: ir.Param) -> str:
     """Where the diagonal of a parameter is, as the helpers of assumptions want it."""
     if is_circular(param):
         return circular_det(c, param)
+    if rank_of(param) is not None:
+        return '"low_rank"'
     if param.factored:
         return f"DetAt(*{c.anchors[param.name]})" if is_kernel(param) else '"det"'
     return "None" if isinstance(param.kind, ir.Elementwise) else c.anchors[param.name] or "()"
@@ -304,6 +313,8 @@ def _raw_shape(c: LayerContext, param: ir.Param) -> str:
                 return shapes.listed([*parts, tail])
             channel = target.dims[-1:] if target.kind == "Seq" else target.dims[:1]
             parts += [size(d) for d in (target.dims if per == "element" else channel)]
+        case ir.Conv(rank=Nat() as rank) | ir.Dense(rank=Nat() as rank):
+            parts += ["2", size(rank), size(channels(target))]
         case ir.Conv(size=taps):
             parts += [size(target.dims[0]), size(source.dims[0]), *map(str, taps)]
         case ir.Dense():
@@ -316,6 +327,9 @@ def _raw_shape(c: LayerContext, param: ir.Param) -> str:
 def _sign_shape(c: LayerContext, param: ir.Param) -> str:
     if isinstance(param.kind, ir.Elementwise):
         return _raw_shape(c, param)
+    rank = rank_of(param)
+    if rank is not None:
+        return shapes.listed([shapes.size(rank, c.names.argument)])
     return shapes.listed([*_lead(c, param), shapes.size(param.target.dims[0], c.names.argument)])
 
 

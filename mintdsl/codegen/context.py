@@ -152,6 +152,13 @@ class LayerContext:
         return [p for p in self.params if p.factored]
 
     @property
+    def effective(self) -> str:
+        """The kind of the helpers that show and set effective values."""
+        if any(rank_of(p) is not None for p in self.params):
+            return "low_rank"
+        return "matrix" if self.factored else "value"
+
+    @property
     def limited(self) -> list[ir.Param]:
         """Maps whose norm is bounded."""
         return [p for p in self.maps if p.limited]
@@ -165,6 +172,16 @@ class LayerContext:
     def residual(self) -> bool:
         """Whether it is a residual sum, inverted by Banach iteration (rule RES)."""
         return any(p.residual is not None for p in self.proofs)
+
+    @property
+    def cayley(self) -> bool:
+        """Whether it is a Cayley map, a Banach iteration both ways (rule CAYLEY)."""
+        return any(p.cayley is not None for p in self.proofs)
+
+    @property
+    def contracting(self) -> bool:
+        """Whether it is inverted by Banach iteration, and a use says how its log-det is computed."""
+        return self.residual or self.cayley
 
     def proved_value(self, value: ir.Argument) -> str:
         """A value of a formal that a proof depends on, as the module compares it."""
@@ -227,6 +244,8 @@ class LayerContext:
         """The first and last arguments of the helpers of factors: the form, and the order of the rows."""
         assert param.bound is not None
         name = param.bound.via
+        if rank_of(param) is not None and name == "raw":
+            name = "low_rank"
         return [f'"{name}"', f", {self.member(param.name)}_order" if name == "plu" else ""]
 
     def tap(self, param: ir.Param, keyword: str = "") -> str:
@@ -246,6 +265,10 @@ class LayerContext:
         found = {}
         for param in self.factored:
             form, order = self.form(param)
+            if rank_of(param) is not None:
+                tap = ", (0, 0)" if isinstance(param.kind, ir.Conv) else ""
+                found[param.name] = f"dense_low_rank({form}, {self.names.local[param.name]}{tap})"
+                continue
             tap = self.tap(param, "tap=")
             found[param.name] = f"dense_factors({form}, {self.names.local[param.name]}{order}{tap})"
         return found
@@ -263,6 +286,8 @@ class LayerContext:
             case "DOMINANT":
                 place = f"{name}, {at}{self.kernel(param)}"
                 return f"{verb}_dominant({place})", f'dominant_log_det({place}, "{param.name}")'
+            case "LOWRANK":
+                return f"{verb}_low_rank({form}, {name}, {at})", f"low_rank_log_det({form}, {name}, {at})"
             case "HALF-PLANE":
                 return f"{verb}_kernel({form}, {name}, {at}{self.kernel(param)}{order})", log_det
             case _:
@@ -360,6 +385,11 @@ def _bound(shape: ir.Shape) -> list[str]:
 def is_kernel(param: ir.Param) -> bool:
     """Whether it is a convolution larger than 1x1."""
     return isinstance(param.kind, ir.Conv) and param.kind.size != (1, 1)
+
+
+def rank_of(param: ir.Param) -> Nat | None:
+    """The rank d of a map I + U V that is stored as U and V."""
+    return param.kind.rank if isinstance(param.kind, (ir.Conv, ir.Dense)) else None
 
 
 def is_circular(param: ir.Param) -> bool:

@@ -29,9 +29,11 @@ from mintdsl.core.claim_words import ABSENT, EXACT, LOG_DETS
 from mintdsl.core.interval import REAL
 from mintdsl.core.known_sizes import left_sizes, tiles
 from mintdsl.core.nat import Nat
+from mintdsl.core.steps import AXES
 from mintdsl.core.walks import uses
 from mintdsl.proof.prover import FlowProof
 from mintdsl.proof.rules.series import bits_per_dim
+from mintdsl.proof.steepness import limited
 from mintdsl.source import Span
 
 
@@ -288,6 +290,10 @@ class FlowWriter:
                 case ir.Reverse(axis=axis):
                     axes = range(1, len(step.shape.dims) + 1) if axis == "all" else [axis_of(step, axis)]
                     self.write(f"x = x.flip({', '.join(map(str, axes))})")
+                case ir.Transpose(first=first, second=second):
+                    one, other = (AXES[step.shape.kind].index(word) + 1 for word in (first, second))
+                    note = f"  # {step.shape} to {step.result}" if forward else ""
+                    self.write(f"x = x.transpose({one}, {other}){note}")
                 case ir.Flatten():
                     whole = f".unflatten(1, {self._listed(step.shape.dims)})"
                     self.write(f"x = x{'.flatten(1)' if forward else whole}")
@@ -368,7 +374,9 @@ class FlowWriter:
             write("return frozen_weights(self)")
         below = [self.program.callable(key) for key in reachable(self.program, self.key)]
         below_flows = [flow for flow in below if isinstance(flow, ir.Flow)]
-        if any(p.limited for layer in below if isinstance(layer, ir.Layer) for p in layer.params):
+        layers = [layer for layer in below if isinstance(layer, ir.Layer)]
+        nets = [kind.net for layer in layers for _, kind in ir.net_params(layer)]
+        if any(p.limited for layer in layers for p in layer.params) or any(map(limited, nets)):
             write()
             write_certify(write, estimated=bool(self._accuracy))
         if any(has_ode(flow.steps) for flow in below_flows):

@@ -17,7 +17,7 @@ from mintdsl.codegen.lower.calls import whole
 from mintdsl.codegen.lower.code import Code
 from mintdsl.codegen.lower.formula import Lowering
 from mintdsl.codegen.naming import Names
-from mintdsl.codegen.residual import write_certify, write_residual_methods
+from mintdsl.codegen.residual import write_cayley_methods, write_certify, write_residual_methods
 from mintdsl.codegen.weights import write_raw, write_reset, write_weights
 from mintdsl.core import ir
 from mintdsl.proof.jacobian import NONE
@@ -31,6 +31,8 @@ def write_layer(c: LayerContext) -> None:
     parts = [write_coupling] if c.split is not None else [_forward, _inverse, _value]
     if c.residual:
         parts = [write_residual_methods, _residual_value]
+    elif c.cayley:
+        parts = [write_cayley_methods, _branch]
     elif c.composed:
         parts = [lambda c: write_chain(c, INVERSE)]
     elif c.autoregressive:
@@ -57,6 +59,8 @@ def _docstring(c: LayerContext) -> None:
         shape = f"block triangular in its parts {', '.join(part.name for part in proof.parts)}"
     elif c.residual:
         shape = "a residual sum, its branch a contraction"
+    elif c.cayley:
+        shape = "a Cayley map, its branch a contraction"
     elif c.composed:
         shape = "a composition of bijections"
     else:
@@ -278,10 +282,19 @@ def _value(c: LayerContext) -> None:
 
 
 def _residual_value(c: LayerContext) -> None:
+    _write_map(c, "value", "f(x)")
+
+
+def _branch(c: LayerContext) -> None:
+    _write_map(c, "branch", "g(x)")
+
+
+def _write_map(c: LayerContext, name: str, shown: str) -> None:
+    """The method that evaluates the formula."""
     lowering = _lowering(c, "plain")
     value, _ = lowering.run_layer()
-    with c.write.block(f"def value(self, x: Tensor, w: {WEIGHTS}) -> Tensor:"):
-        c.write('"""f(x) [B, *event_shape]."""')
+    with c.write.block(f"def {name}(self, x: Tensor, w: {WEIGHTS}) -> Tensor:"):
+        c.write(f'"""{shown} [B, *event_shape]."""')
         lines = [f"return {_full(value, 'x')}"]
         _statements(c, lowering, lines)
         c.write(lines[0])
@@ -337,11 +350,11 @@ def _protocol(c: LayerContext) -> None:
         write()
     with write.block("def effective(self, name: str) -> Tensor:"):
         write('"""The masked, tied and constrained value of a parameter."""')
-        write(f"return effective_{'matrix' if c.factored else 'value'}(self, name)")
+        write(f"return effective_{c.effective}(self, name)")
     write()
     with write.block("def set_effective(self, name: str, value: Tensor) -> None:"):
         write('"""Make `value` the effective value of a parameter; ValueError, and no change, if it cannot be."""')
-        write(f"set_effective_{'matrix' if c.factored else 'value'}(self, name, value)")
+        write(f"set_effective_{c.effective}(self, name, value)")
     _from_data(c)
     if c.limited or any(limited(kind.net) for _, kind in ir.net_params(c.layer)):
         write()

@@ -1,4 +1,4 @@
-"""Layers that are residual sums (rule RES): value, inverse by Banach iteration, log-det of the dense Jacobian."""
+"""Residual sums (rule RES) and Cayley maps (rule CAYLEY): both directions, bounds of norms, log-dets of uses."""
 
 from __future__ import annotations
 
@@ -45,20 +45,66 @@ def write_residual_methods(c: LayerContext) -> None:
         write("return unflatten_batch(x, lead), with_lead(log_det, lead)")
 
 
+def write_cayley_methods(c: LayerContext) -> None:
+    """`forward` and `inverse` of a Cayley map."""
+    write, passed = c.write, ", context" if c.given is not None else ""
+    named = ", context=context" if c.given is not None else ""
+    with write.block(f"def forward(self, x: Tensor, context: Tensor | None = None) -> {RESULT}:"):
+        write(
+            '"""f(x) = w - g(w), w + g(w) = x by a tested Banach iteration, and log |det df/dx| as self.log_det says.'
+        )
+        write()
+        write(f"x [*, *event_shape]{c.shown_context}.")
+        write('"""')
+        c.write_no_context()
+        if c.names.extern:
+            write("one_function(self)")
+        c.write_batch("x")
+        write(f"y, log_det = cayley_forward(self, x{passed})")
+        write("return unflatten_batch(y, lead), with_lead(log_det, lead)")
+    write()
+    write.call("def inverse", INVERSE, f" -> {RESULT}:")
+    with write.indented():
+        write('"""x = w + g(w), w - g(w) = z by Banach iteration, whose number of steps the contraction gives, and')
+        write("log |det dx/dz|.")
+        write()
+        write("The error of w is at most tol |1 + |z|| in the 2-norm, that of x twice that: InversionError if missed.")
+        write("fixed = (steps, divisor): that many steps, untested; the divisor is not used.")
+        write('"""')
+        c.write_no_context()
+        if c.names.extern:
+            write("one_function(self)")
+        c.write_batch("z")
+        with write.block("if fixed is not None:"):
+            write(f"x, log_det = fixed_cayley(self, z, fixed[0]{named})")
+        with write.block("else:"):
+            write(f"x, log_det = invert_cayley(self, z, tol, max_iter{named})")
+        write("return unflatten_batch(x, lead), with_lead(log_det, lead)")
+
+
 def write_contraction(c: LayerContext) -> None:
     """The bound of the branch that the proof gives: one number, or one for each proved value of the formals."""
-    splits = [proof.residual for proof in c.proofs]
-    found = [(split.divisor, split.contraction) for split in splits if split is not None]
-    c.write("# rule RES: lip(x - f(x) / divisor) is at most the contraction")
+    found: list[tuple[float, float] | float]
+    if c.cayley:
+        target, rule = "self.contraction", "# rule CAYLEY: lip(g) is at most the contraction"
+        found = [proof.cayley for proof in c.proofs if proof.cayley is not None]
+    else:
+        target, rule = (
+            "self.divisor, self.contraction",
+            "# rule RES: lip(x - f(x) / divisor) is at most the contraction",
+        )
+        splits = [proof.residual for proof in c.proofs]
+        found = [(split.divisor, split.contraction) for split in splits if split is not None]
+    c.write(rule)
     if len(set(found)) == 1:
-        c.write(f"self.divisor, self.contraction = {found[0]!r}")
+        c.write(f"{target} = {found[0]!r}")
         return
     deciding = [f for f in c.layer.formals if f.type in ("Act", "Order", "Real")]
     given = shapes.listed([c.member(f.name) + (".name" if f.type == "Act" else "") for f in deciding])
     cases = [shapes.listed([c.proved_value(bindings[f.name]) for f in deciding]) for bindings in c.bindings]
     table = dict(zip(cases, found, strict=True))
     c.write.braces("bounds = ", [f"{case}: {value!r}" for case, value in table.items()])
-    c.write(f"self.divisor, self.contraction = bounds[{given}]")
+    c.write(f"{target} = bounds[{given}]")
 
 
 def limit(c: LayerContext, param: ir.Param) -> str:

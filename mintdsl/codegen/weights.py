@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from heapq import heappop, heappush
 
 from mintdsl.codegen import shapes
-from mintdsl.codegen.context import LayerContext, is_circular, is_kernel, via
+from mintdsl.codegen.context import LayerContext, is_circular, is_kernel, rank_of, via
 from mintdsl.codegen.inner import channels
 from mintdsl.codegen.residual import circular_det, spectral
 from mintdsl.core import from_data, ir
@@ -67,6 +67,11 @@ def _effective(c: LayerContext, param: ir.Param) -> None:
     elif param.bound is not None and param.bound.via == "dominant":
         write(f"# det != 0: other taps give way to the anchor, {c.where(param.bound.span)}")
         write(f"{name} = dominant_kernel({raw}, {raw}_sign, {c.anchors[param.name]})")
+        return
+    elif rank_of(param) is not None:
+        assert param.bound is not None
+        write(f"# det != 0 by the diagonal of a factor of I + V U, {c.where(param.bound.span)}")
+        write(f"{name} = regular_low_rank({raw}, {raw}_sign)")
         return
     elif param.bound is not None:
         write(f"# {param.bound.quantity} {_constraint(param.bound)}{_kept(param)}, {c.where(param.bound.span)}")
@@ -173,6 +178,9 @@ def _initialise(c: LayerContext, param: ir.Param) -> None:
     else:
         function, options = shapes.init_call(init, c.members)
     place = f"{_place(c, source)}{', ' + options if options else ''}"
+    if rank_of(param) is not None:
+        _initialise_low_rank(c, param)
+        return
     if isinstance(param.kind, (ir.Conv, ir.Dense)) and param.kind.norm:
         write.call(function, [raw, place], "")
         write(f"{raw}_gain.copy_(length_of({raw}, {_map_axes(param)}))")
@@ -214,6 +222,21 @@ def _initialise(c: LayerContext, param: ir.Param) -> None:
     if not isinstance(param.kind, ir.Elementwise):
         inverse = f"with_diagonal({', '.join(c.with_diagonal(param, 'value', inverse))})"
     write.call(f"{raw}.copy_", [inverse], "")
+
+
+def _initialise_low_rank(c: LayerContext, param: ir.Param) -> None:
+    """Draw U and V, and store them or the form that keeps the determinant."""
+    assert param.bound is not None
+    raw, write = c.member(param.name), c.write
+    std = shapes.real(param.init.options[0], c.members) if param.init.options else "0.0"
+    if via(param.bound).assumed:
+        write(f"low_rank_near_identity({raw}, {std})")
+        return
+    write(f"value = torch.empty_like({raw})")
+    write(f"low_rank_near_identity(value, {std})")
+    write("stored, sign = woodbury_form(value)")
+    for key, found in {raw: "stored", **factor_buffers(c, param)}.items():
+        write(f"{key}.copy_({found})")
 
 
 def factor_buffers(c: LayerContext, param: ir.Param) -> dict[str, str]:
@@ -293,6 +316,17 @@ def _raw_factors(c: LayerContext, param: ir.Param) -> None:
     """The factors behind a matrix."""
     write, key = c.write, c.names.member[param.name]
     assert param.bound is not None
+    rank = rank_of(param)
+    if rank is not None:
+        write(f"pair = pair_of(value, {shapes.size(rank, c.members)}).to(value.dtype)")
+        if via(param.bound).assumed:
+            where = ["self.path or type(self).__name__", "name", "low_rank_regularity(pair)", '"given"', '"det"']
+            write.call("assume_nonzero", where, "")
+            write(f'return {{"{key}": pair}}')
+            return
+        write("stored, sign = woodbury_form(pair)")
+        write(f'return {{"{key}": stored, "{key}_sign": sign}}')
+        return
     if via(param.bound).assumed:
         regular = f"regularity(value{c.tap(param)})"
         if is_circular(param):

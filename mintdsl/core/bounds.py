@@ -86,7 +86,7 @@ def _determinant(
         values.bag.error("E0701", span, title, "the factors that keep it have no lengths", fixes=(REMOVE,))
         return None
     found = _registered("det", nodes, span, values)
-    return None if found is None else _via(found[0], (), nodes, span, values.bag)
+    return None if found is None else _via(found[0], (), nodes, span, values.bag, low_rank=kind.rank is not None)
 
 
 def _norm(
@@ -143,10 +143,17 @@ def _shown(node: ast.Constraint, value: float) -> str:
 
 
 def _via(
-    constraint: Constraint, bounds: tuple[float, ...], nodes: tuple[ast.Constraint, ...], span: Span, bag: Bag
+    constraint: Constraint,
+    bounds: tuple[float, ...],
+    nodes: tuple[ast.Constraint, ...],
+    span: Span,
+    bag: Bag,
+    *,
+    low_rank: bool = False,
 ) -> ir.Bound | None:
+    """The bound, kept as the program says, or by the first parametrisation; of a map with a rank the first for it."""
     calls = [n.via for n in nodes if n.via is not None]
-    via = constraint.via[0]
+    via = next((v for v in constraint.via if v.low_rank or not low_rank), constraint.via[0])
     if calls:
         call = calls[0]
         found = next((v for v in constraint.via if v.name == call.name.id), None)

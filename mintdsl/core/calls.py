@@ -144,6 +144,41 @@ def exponential(
     return None if exprs is None else Typed(ir.Exponential(param.name, exprs[0], node.span), param.target)
 
 
+def cayley(node: ast.Apply, fn: ast.Apply, args: Operands, used: set[str], where: str, values: Values) -> Typed | None:
+    """`cayley(n)(x)`, n a net, a convolution or a matrix from the shape of the variable x to itself; `where` says where
+    it stands, if not in the open. A net may take the context too."""
+    if where:
+        not_yet(values.bag, node.span, f"a Cayley map {where}")
+    given = fn.args[0].value if len(fn.args) == 1 and fn.args[0].name is None else None
+    param = values.names.values.get(given.id) if isinstance(given, ast.Name) else None
+    if not isinstance(param, ir.Param) or not isinstance(param.kind, (ir.Conv, ir.Dense, ir.NetParam)):
+        if not (isinstance(given, ast.Name) and values.names.silent(given.id)):
+            fix = Fix("write `cayley(n)(x)`, n a `net`, `conv` or `linear` of bounded norm")
+            values.bag.error("E0213", fn.span, "a Cayley map is that of a net or map", "no net or map", fixes=(fix,))
+        return None
+    assert isinstance(given, ast.Name)
+    used.add(given.id)
+    if param.indices:
+        not_yet(values.bag, fn.span, "the Cayley map of a family")
+    net = param.kind if isinstance(param.kind, ir.NetParam) else None
+    sources, targets = (net.sources, net.targets) if net else ((param.source,), (param.target,))
+    if targets != sources[:1]:
+        shown = [", ".join(f"`{shape}`" for shape in shapes) for shapes in (sources, targets)]
+        title = f"`cayley` needs a map that keeps the shape: `{param.name}` goes from {shown[0]} to {shown[1]}"
+        values.bag.error("E0301", fn.span, title, "not of one space", also=(Label(param.span, "declared here"),))
+        return None
+    if not _given(node, given, len(sources), values):
+        return None
+    exprs = _fitting(node, given, param, sources, args, values)
+    if exprs is None:
+        return None
+    if not isinstance(exprs[0], ir.Var) or not all(isinstance(expr, ir.Given) for expr in exprs[1:]):
+        not_yet(values.bag, node.span, "a Cayley map of anything but the variable, and the context,")
+    place = given.span
+    one = ir.Call(param.name, (), exprs, 0, place) if net else ir.Linear(param.name, (), exprs[0], place)
+    return Typed(ir.Cayley(one, node.span), targets[0])
+
+
 def delay(node: ast.Apply, args: Operands, values: Values) -> Typed | None:
     """Tokens one place later."""
     if len(args) != 1 or node.args[0].name is not None:
@@ -156,6 +191,26 @@ def delay(node: ast.Apply, args: Operands, values: Values) -> Typed | None:
     if arg is None or arg.shape is None:
         return None
     return Typed(ir.Delay(arg.expr, arg.shape, node.span), arg.shape)
+
+
+def maxmin(node: ast.Apply, args: Operands, values: Values) -> Typed | None:
+    """Channels in pairs, the larger one first; their number must be even for all sizes."""
+    if len(args) != 1 or node.args[0].name is not None:
+        values.bag.error("E0210", node.span, "`maxmin` takes one argument", f"{len(args)} given")
+        return None
+    (arg,) = args
+    if arg is None:
+        return None
+    if arg.shape is None or arg.shape.kind not in ("Image", "Vec", "Seq"):
+        values.bag.error("E0304", node.span, "`maxmin` takes channels", f"this is {arg.shape or 'a number'}")
+        return None
+    count = arg.shape.dims[-1 if arg.shape.kind == "Seq" else 0]
+    if not count.even:
+        title = f"`maxmin` takes channels in pairs: `{count}` may be odd"
+        fixes = (Fix("name a space of an even number of channels: `space Hid = Vec[2 * width]`"),)
+        values.bag.error("E0303", node.span, title, f"of `{arg.shape}`", fixes=fixes)
+        return None
+    return Typed(ir.MaxMin(arg.expr, arg.shape, node.span), arg.shape)
 
 
 def pooled(node: ast.Apply, args: Operands, values: Values) -> Typed | None:

@@ -154,6 +154,8 @@ class Statement:
         }
         if isinstance(param.kind, (ir.Conv, ir.Dense)) and param.kind.norm:
             data["norm"] = "weight"
+        if isinstance(param.kind, (ir.Conv, ir.Dense)) and param.kind.rank is not None:
+            data["rank"] = _nat(param.kind.rank)
         return data
 
     def _kind(self, kind: ir.Kind) -> Json:
@@ -202,6 +204,8 @@ class Statement:
                 return ["map", node.param, list(node.indices), *below]
             case ir.Exponential():
                 return ["exp", node.param, *below]
+            case ir.Cayley():
+                return ["cayley", *below]
             case ir.Apply():
                 return ["act", self.act(node.act), *below]
             case ir.Neg():
@@ -212,6 +216,8 @@ class Statement:
                 return ["sum", list(node.indices), *below]
             case ir.Pool():
                 return ["pool", *below]
+            case ir.MaxMin():
+                return ["maxmin", *below]
             case ir.Spread():
                 return ["spread", *below]
             case ir.Pick():
@@ -296,6 +302,8 @@ class Statement:
                 return ["permute", op.axis, op.seed]
             case ir.Reverse():
                 return ["reverse", op.axis]
+            case ir.Transpose():
+                return ["transpose", op.first, op.second]
             case ir.Flatten():
                 return ["flatten"]
             case ir.Patches():

@@ -21,7 +21,8 @@ class Parametrisation:
     """How raw numbers become values: `value(raw, bounds...)`; `signed` ones multiply a stored sign buffer.
 
     An `assumed` one keeps nothing: the value is stored as it is, the proof holds while it is in the set, and the module
-    tests that. A `circular` one keeps the determinant of a convolution with a circular boundary too.
+    tests that. A `circular` one keeps the determinant of a convolution with a circular boundary too, a
+    `low_rank` one that of I + U V.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Parametrisation:
     signed: bool = False
     assumed: bool = False
     circular: bool = False
+    low_rank: bool = False
     ready: bool = True
 
 
@@ -136,7 +138,17 @@ _ALL = (
             Parametrisation("qr", "Q R, Q of reflections, diag(R) signed", "nonzero_signed", _factor, signed=True),
             Parametrisation("lower", "lower triangular, diagonal signed", "nonzero_signed", _factor, signed=True),
             Parametrisation("upper", "upper triangular, diagonal signed", "nonzero_signed", _factor, signed=True),
-            Parametrisation("raw", "r, a checked assumption", "", lambda r: r, assumed=True, circular=True),
+            Parametrisation(
+                "woodbury",
+                "of a map with a rank: Q [[K, V], [0, I]] Q', Q of reflections, K as by qr",
+                "nonzero_signed",
+                _factor,
+                signed=True,
+                low_rank=True,
+            ),
+            Parametrisation(
+                "raw", "r, a checked assumption", "", lambda r: r, assumed=True, circular=True, low_rank=True
+            ),
             Parametrisation(
                 "dominant",
                 "of a kernel: Q D at the anchor as by householder, norms of all other taps at most 1/2 in sum",
@@ -145,7 +157,6 @@ _ALL = (
                 signed=True,
                 circular=True,
             ),
-            Parametrisation("exp", "exp of a matrix of bounded norm", "", lambda r: r, ready=False),
         ),
     ),
     Constraint(

@@ -72,6 +72,13 @@ def count(param: ir.Param, kind: ir.MapKind, source: Sizes, target: Sizes, order
             return Counts(stored, off + (0 if dense.strict else n) - _fixed(param, n), 0)
 
 
+def low_rank_count(param: ir.Param, rank: int, n: int) -> Counts:
+    """Of U [n, rank] and V [rank, n]; reflections leave a triangle unused."""
+    stored = 2 * rank * n
+    unused = rank * (rank + 1) // 2 if param.bound is not None and param.bound.via == "woodbury" else 0
+    return Counts(stored, stored - unused, 0)
+
+
 def _free(param: ir.Param, n: int, stored: int) -> int:
     """Of `stored` numbers of an unmasked map those that count; triangles and reflections leave some of n n unused."""
     if not param.factored or param.bound is None:

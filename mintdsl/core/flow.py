@@ -15,6 +15,7 @@ from mintdsl.core.formals import bind_formals
 from mintdsl.core.header import bind_claims, bind_context, bind_shape, unused_context
 from mintdsl.core.nat import TooLarge
 from mintdsl.core.scope import Entry, Locals, Scope
+from mintdsl.core.steps import CALLED
 from mintdsl.core.values import Stop, Values, not_yet, too_large, too_many
 from mintdsl.diagnostics.model import Bag, Fix, Label
 from mintdsl.source import Span
@@ -139,6 +140,8 @@ class _Flow:
     def _made(self, step: ast.Step, shape: ir.Shape) -> Made | None:
         op = step.op
         match op:
+            case ast.Use(call, None) if call.name.id in CALLED and call.name.id not in self.values.names.scope.entries:
+                return simple(ast.Simple(call.name.id, None, call.args), step, shape, self.item, self.values)
             case ast.Use():
                 return use(op, step, shape, self.given, self._callee, self.values)
             case ast.Simple():
@@ -299,6 +302,8 @@ def _keeps(op: ast.Op) -> bool:
     """Whether a step that failed surely keeps the shape, so that the steps after it can still be checked."""
     if isinstance(op, ast.Repeat):
         return all(isinstance(step.op, (ast.Repeat, ast.Pair)) or _keeps(step.op) for _, step in _nested(op.steps, 0))
-    return isinstance(op, (ast.Use, ast.Pair, ast.Ode)) or (
+    if isinstance(op, ast.Use):
+        return op.call.name.id not in CALLED
+    return isinstance(op, (ast.Pair, ast.Ode)) or (
         isinstance(op, ast.Simple) and op.word in ("logit", "dequantize", "permute", "reverse")
     )

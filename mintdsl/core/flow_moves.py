@@ -1,4 +1,4 @@
-"""The steps that only move entries: squeeze, unsqueeze, permute, reverse, flatten, patches (rule PERM).
+"""The steps that only move entries: squeeze, unsqueeze, permute, reverse, transpose, flatten, patches (rule PERM).
 
 Each gives the step and the shape that it leaves, or reports why it cannot stand there.
 """
@@ -12,7 +12,7 @@ from mintdsl.core import ir
 from mintdsl.core.nat import Nat
 from mintdsl.core.option_values import bind_options
 from mintdsl.core.options import OptionValue
-from mintdsl.core.steps import STEPS
+from mintdsl.core.steps import AXES, STEPS
 from mintdsl.core.values import Values
 from mintdsl.diagnostics.model import Bag, Fix, Label
 from mintdsl.source import Span
@@ -35,6 +35,8 @@ def move(op: ast.Simple, step: ast.Step, shape: ir.Shape, flow: ast.Flow, values
             return made.squeeze(number, str(options["layout"]))
         case "patches":
             return made.patches(number)
+        case "transpose":
+            return made.transpose(str(options["first"]), str(options["second"]))
         case "flatten":
             return (ir.Flatten(), ir.Shape("Vec", (entries(shape),))) if made.on("Image", "Seq") else None
         case _:
@@ -84,6 +86,22 @@ class _Move:
             entries(shape)  # it has to be a size
         seed = options.get("seed")
         return (ir.Permute(axis, seed) if isinstance(seed, int) else ir.Reverse(axis)), shape
+
+    def transpose(self, first: str, second: str) -> Made | None:
+        """Two axes exchanged; what was said of an order before does not hold of the new axes."""
+        if not self.on(*AXES):
+            return None
+        words = AXES[self.shape.kind]
+        strange = next((word for word in (first, second) if word not in words), None)
+        if strange is not None or first == second:
+            what = "twice the same axis" if strange is None else f"`{self.shape}` has no axis `{strange}`"
+            fix = Fix(f"name two of {', '.join(f'`{word}`' for word in words)}")
+            self.bag.error("E0304", self.span, f"`transpose` exchanges two axes: {what}", "two axes", fixes=(fix,))
+            return None
+        one, other = words.index(first), words.index(second)
+        sizes = list(self.shape.dims)
+        sizes[one], sizes[other] = sizes[other], sizes[one]
+        return ir.Transpose(first, second), ir.Shape(self.shape.kind, tuple(sizes))
 
     def squeeze(self, factor: int, layout: str) -> Made | None:
         """`squeeze` and `unsqueeze`."""

@@ -25,7 +25,7 @@ DATA = "data"
 def simple(op: ast.Simple, step: ast.Step, shape: ir.Shape, flow: ast.Flow, values: Values) -> Made | None:
     """A step that is one word and its options."""
     match op.word:
-        case "squeeze" | "unsqueeze" | "permute" | "reverse" | "flatten" | "patches":
+        case "squeeze" | "unsqueeze" | "permute" | "reverse" | "transpose" | "flatten" | "patches":
             return move(op, step, shape, flow, values)
         case "logit":
             return _logit(op, shape, values)

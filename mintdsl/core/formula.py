@@ -310,6 +310,10 @@ class Formula:
                 place = "in a net" if self.net else "at each value of an index" if self.sums or self.free else ""
                 args = [self._inside(arg.value) for arg in node.args]
                 return calls.exponential(node, fn, args, self.used, place, self.values)
+            case ast.Apply(fn=ast.Name(id="cayley")) as fn:
+                place = "in a net" if self.net else "at each value of an index" if self.sums or self.free else ""
+                args = [self._inside(arg.value) for arg in node.args]
+                return calls.cayley(node, fn, args, self.used, place, self.values)
             case _:
                 return self._bad(node.fn.span, "only a name can be applied")
         value = self.values.names.values.get(name.id)
@@ -322,8 +326,13 @@ class Formula:
             entry = self.values.names.scope.entries.get(name.id)
             if entry is None and name.id == "mean_pool" and self.net:
                 return calls.pooled(node, [self._inside(arg.value) for arg in node.args], self.values)
+            if entry is None and name.id == "maxmin" and self.net:
+                return calls.maxmin(node, [self._inside(arg.value) for arg in node.args], self.values)
             if entry is None and name.id == "delay" and self.net:
                 return calls.delay(node, [self._inside(arg.value) for arg in node.args], self.values)
+            if entry is None and name.id == "cayley":
+                self._arguments(node)
+                return self._bad(node.span, "a Cayley map is no value", Fix("apply it: `cayley(n)(x)`"))
             if entry is None and name.id == "concat":
                 return calls.concat(node, [self._inside(arg.value) for arg in node.args], self.values)
             if entry is None and name.id in HANDLED and not self.net:

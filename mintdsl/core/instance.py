@@ -14,13 +14,13 @@ from mintdsl import limits
 from mintdsl.core import ir
 from mintdsl.core.bends import too_few_or_many
 from mintdsl.core.bijections import BIJECTIONS
-from mintdsl.core.counts import Counts, Sizes, count, prior_counts
+from mintdsl.core.counts import Counts, Sizes, count, low_rank_count, prior_counts
 from mintdsl.core.known_sizes import bind_sizes, left_sizes
 from mintdsl.core.live import at_positions, live_conv
 from mintdsl.core.nat import Nat
 from mintdsl.core.orders import Order
 from mintdsl.core.walks import bends
-from mintdsl.diagnostics.model import Bag, Label
+from mintdsl.diagnostics.model import Bag, Fix, Label
 from mintdsl.source import Span
 
 
@@ -216,6 +216,16 @@ class Instances:
                 title = f"{source[-1]} / {heads} is not a whole number: the heads share the {source[-1]} channels"
                 self.bag.error("E0303", param.span, title, f"{heads} heads do not divide them")
                 return None
+        rank = param.kind.rank if isinstance(param.kind, (ir.Conv, ir.Dense)) else None
+        if rank is not None:
+            low = self.size(rank, values, param.span, use, "the rank")
+            n = target[-1] if isinstance(param.kind, ir.Dense) else target[0]
+            if low is not None and low > n:
+                title = f"`{param.name}` has a rank of {low}, and {n} channels: no matrix of theirs has more than {n}"
+                also = (Label(use, "at this use"),) if use not in (param.span, Span("", 0, 0)) else ()
+                fix = Fix("leave the rank out: `with det != 0` then stores the whole matrix")
+                self.bag.error("E0305", param.span, title, f"at most {n}", also=also, fixes=(fix,))
+            return None if low is None or low > n else low_rank_count(param, low, n)
         if isinstance(param.kind, ir.Dense) and param.kind.direction is not None and owner is not None:
             if (param.source, param.target) != (owner.shape, owner.shape):
                 return self._between(param, owner, dims[0], source[0], target[0], use)

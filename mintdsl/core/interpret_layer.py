@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import product
 from math import prod
 from typing import TypeAlias, assert_never
@@ -19,12 +20,14 @@ from mintdsl.core.interpret_bends import bent
 from mintdsl.core.interpret_env import BoundAct, Env, evaluate_size
 from mintdsl.core.interpret_exponential import exponential
 from mintdsl.core.interpret_extern import stand_in
+from mintdsl.core.interpret_inverse import undo
 from mintdsl.core.interpret_moves import sources
 from mintdsl.core.interpret_weights import Member, Raw, Weights, channel_of
 from mintdsl.core.interval import Interval
 from mintdsl.core.live import anchor
 from mintdsl.core.nat import Nat
 from mintdsl.core.places import part_places
+from mintdsl.core.postorder import below
 
 Tensor: TypeAlias = list[Dual]  # flat, row-major; one element also stands for a number, which fits every shape
 
@@ -128,6 +131,8 @@ class _Formula:
                 images = self._linear(ir.Linear(name, (), arg, span), variables([0.0] * size), ())
                 matrix = exponential([dual.row(size) for dual in images])
                 return [combine(zip(row, value, strict=True)) for row in matrix]
+            case ir.Cayley(branch=branch):
+                return self._cayley(branch, at)
             case ir.Apply():
                 return activate(BoundAct(node.act, self.env), self.expr(node.arg, at), self.watch)
             case ir.Neg():
@@ -145,6 +150,8 @@ class _Formula:
                 pixels = len(value) // channels
                 places = (value[c * pixels : (c + 1) * pixels] for c in range(channels))
                 return [combine((1 / pixels, a) for a in place) for place in places]
+            case ir.MaxMin():
+                return _maxmin(self.expr(node.arg, at), self.env.shape(node.shape))
             case ir.Call():
                 return self._call(node, at)[node.output]
             case ir.Inline():
@@ -186,6 +193,17 @@ class _Formula:
             args = [v * size if len(v) == 1 else v for v, size in zip(values, sizes, strict=True)]
             self.calls[key] = apply_net(inside, args, self.watch)
         return self.calls[key]
+
+    def _cayley(self, branch: ir.Expr, at: Mapping[str, int]) -> Tensor:
+        """w - g(w), w the solution of w + g(w) = x; g is what `branch` makes of its variable."""
+        name = next(node.name for node in below(branch) if isinstance(node, ir.Var))
+
+        def moved(sign: float, w: Tensor) -> Tensor:
+            there = replace(self, variables={**self.variables, name: w}, calls={})
+            value = there.expr(branch, at)
+            return [combine(((1.0, a), (sign, b))) for a, b in zip(w, value * (len(w) // len(value)), strict=True)]
+
+        return moved(-1.0, undo(partial(moved, 1.0), self.variables[name]))
 
     def _concat(self, node: ir.Concat, at: Mapping[str, int]) -> Tensor:
         """Channels stacked, place by place: the channels of each argument there, those of a Vec the same at all."""
@@ -341,6 +359,18 @@ _OPERATORS: dict[str, Callable[[Dual, Dual], Dual]] = {
     "*": multiply,
     "/": divide,
 }
+
+
+def _maxmin(value: Tensor, dims: Sequence[int]) -> Tensor:
+    """The larger of channels 2k and 2k + 1 as channel 2k, the other one as 2k + 1; channels come first but in a Seq."""
+    whole = value * prod(dims) if len(value) == 1 else value
+    apart = 1 if len(dims) == 2 else prod(dims[1:])  # from a channel to the next
+    result = list(whole)
+    for p in range(len(whole)):
+        if p // apart % 2 == 0:
+            pair = whole[p], whole[p + apart]
+            result[p], result[p + apart] = sorted(pair, key=lambda a: a.value, reverse=True)
+    return result
 
 
 def _convolve(

@@ -42,6 +42,8 @@ def leaves(op: ir.Moves, dims: Dims) -> Dims:
                 raise ValueError(f"patches {n} does not divide the sizes {list(dims)}")
             c, h, w = dims
             return (h // n * (w // n), n * n * c)
+        case ir.Transpose():
+            return tuple(_exchanged(op, dims, list(dims)))
         case ir.Flatten():
             return (prod(dims),)
         case ir.Permute() | ir.Reverse():
@@ -65,6 +67,9 @@ def sources(op: ir.Moves, dims: Dims) -> list[int]:
             c, h, w = dims
             tiles = product(range(h // n), range(w // n), range(n), range(n), range(c))
             return [(k * h + n * i + dy) * w + n * j + dx for i, j, dy, dx, k in tiles]
+        case ir.Transpose():
+            steps = _exchanged(op, dims, [prod(dims[k + 1 :]) for k in range(len(dims))])
+            return [sum(a * b for a, b in zip(steps, at, strict=True)) for at in product(*map(range, result))]
         case ir.Flatten():
             return list(range(prod(dims)))
         case ir.Permute(axis=axis, seed=seed):
@@ -73,6 +78,16 @@ def sources(op: ir.Moves, dims: Dims) -> list[int]:
             return _along(axis, dims, lambda size: range(size - 1, -1, -1))
         case other:
             assert_never(other)
+
+
+def _exchanged(op: ir.Transpose, dims: Dims, values: list[int]) -> list[int]:
+    """`values`, one for each of the axes of sizes `dims`, with two of them exchanged."""
+    words = {2: ("time", "channel"), 3: ("channel", "height", "width")}.get(len(dims), ())
+    if op.first not in words or op.second not in words:
+        raise ValueError(f"sizes {list(dims)} have no axes `{op.first}` and `{op.second}`")
+    one, other = words.index(op.first), words.index(op.second)
+    values[one], values[other] = values[other], values[one]
+    return values
 
 
 def drawn(size: int, seed: int) -> list[int]:

@@ -15,7 +15,7 @@ from typing import TypeAlias, assert_never
 from mintdsl.core import ir
 from mintdsl.core.constraints import Parametrisation, kept_by
 from mintdsl.core.interpret_env import Argument, Env, bind, bind_layer, bind_net, evaluate_size, symbols
-from mintdsl.core.interpret_factors import factored, subdued
+from mintdsl.core.interpret_factors import added, factored, subdued, woodbury
 from mintdsl.core.interpret_masks import between, differences
 from mintdsl.core.interpret_norms import limited
 from mintdsl.core.live import anchor
@@ -39,11 +39,22 @@ def param_shape(
     """Shape of the raw tensor: `[*index sizes as declared, *shape of its map]`.
 
     `dims` are the sizes that the layer acts on; `env` has the values of its Nat formals. A map's shape is the event
-    shape (per element), the channels (per channel), (C_out, C_in, rows, columns) or (out, in).
+    shape (per element), the channels (per channel), (C_out, C_in, rows, columns) or (out, in), and of one with a rank
+    (2, rank, C). ValueError for a rank above C.
     """
     sizes = {**env, **symbols(layer.shape, dims)}
     place = Env(layer.name, tuple(dims), sizes)
-    return (*extents(layer, param.indices, sizes), *_map_shape(param, place))
+    return (*extents(layer, param.indices, sizes), *_stored_shape(param, place))
+
+
+def _stored_shape(param: ir.Param, env: Env) -> tuple[int, ...]:
+    """As it is stored: of a map with a rank d two matrices [d, n], whatever its own shape."""
+    if not isinstance(param.kind, (ir.Conv, ir.Dense)) or param.kind.rank is None:
+        return _map_shape(param, env)
+    rank, n = evaluate_size(param.kind.rank, env.sizes), _map_shape(param, env)[0]
+    if rank > n:
+        raise ValueError(f"`{param.name}` has a rank of {rank} on {n} channels")
+    return (2, rank, n)
 
 
 def _map_shape(param: ir.Param, env: Env) -> tuple[int, ...]:
@@ -73,6 +84,8 @@ def sign_shape(
     if via is None or not via.signed:
         return None
     shape = param_shape(layer, param, dims, env)
+    if isinstance(param.kind, (ir.Conv, ir.Dense)) and param.kind.rank is not None:
+        return shape[1:2]
     return shape if isinstance(param.kind, ir.Elementwise) else shape[: len(param.indices) + 1]
 
 
@@ -148,6 +161,8 @@ class Weights:
             case ir.Elementwise():
                 return [self._diagonal(param, member, _first(c, dims)) for c in range(len(raw))]
             case ir.Conv() | ir.Dense():
+                if kind.rank is not None:
+                    return self._low_rank(param, raw)
                 if param.factored:
                     return self._factored(param, member, raw)
                 if param.limited and param.bound is not None:
@@ -234,6 +249,19 @@ class Weights:
             for k, value in zip(places, row, strict=True):
                 made[k] = value
         return made
+
+    def _low_rank(self, param: ir.Param, raw: list[float]) -> list[float]:
+        """I + U V, the matrix of a map with a rank."""
+        _, rank, n = _stored_shape(param, self.env)
+        first, second = ([raw[(k * rank + i) * n :][:n] for i in range(rank)] for k in range(2))
+        how = parametrisation(param)
+        assert how is not None
+        if how.assumed:
+            matrix = added(first, second)
+        else:
+            signs = self._signs(param, ())
+            matrix = woodbury(first, second, [s * how.value(second[i][i]) for i, s in enumerate(signs)])
+        return [value for row in matrix for value in row]
 
     def _direction(self, direction: ir.Direction) -> str:
         return direction if direction in ("lower", "upper") else self.env.look(self.env.directions, direction)

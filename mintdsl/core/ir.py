@@ -39,6 +39,7 @@ from mintdsl.core.ops import (
     Squeeze as Squeeze,
     Standardize as Standardize,
     StandardizeData as StandardizeData,
+    Transpose as Transpose,
     Use as Use,
 )
 from mintdsl.core.orders import Order
@@ -50,6 +51,7 @@ from mintdsl.core.terms import (
     Binary as Binary,
     BuiltinAct as BuiltinAct,
     Call as Call,
+    Cayley as Cayley,
     Chain as Chain,
     Concat as Concat,
     DefinedAct as DefinedAct,
@@ -66,6 +68,7 @@ from mintdsl.core.terms import (
     Join as Join,
     Let as Let,
     Linear as Linear,
+    MaxMin as MaxMin,
     Neg as Neg,
     Pick as Pick,
     Pool as Pool,

@@ -22,6 +22,7 @@ class Kind:
     nets: bool = False  # stands in nets only
 
 
+RANK = Option("rank", "size", "full", ("full",))
 ANCHORS = ("centre", "corner", "bottom_right", "bottom_left", "top_right", "top_left")
 
 _ALL = (
@@ -37,6 +38,7 @@ _ALL = (
             choice("norm", "none", "weight"),
             pair("dilation", 1),
             choice("boundary", "zero", "circular"),
+            RANK,
         ),
         spaces=("Image",),
         sized=True,
@@ -47,7 +49,7 @@ _ALL = (
         "dense matrix; with a direction it is masked by the layer's order",
         "fan_in_uniform",
         True,
-        (choice("norm", "none", "weight"),),
+        (choice("norm", "none", "weight"), RANK),
         spaces=("Vec", "Seq"),
         directed=True,
     ),

@@ -14,7 +14,7 @@ from mintdsl.core.bijections import BIJECTIONS
 from mintdsl.core.postorder import below, operands, postorder
 from mintdsl.core.walks import needed_lets
 
-APPLIED = (ir.Inline, ir.Exponential)
+APPLIED = (ir.Inline, ir.Exponential, ir.Cayley)
 """What is undone as a whole, and stands nowhere else."""
 
 
@@ -85,8 +85,8 @@ def links(layer: ir.Layer, variable: str, root: ir.Expr) -> tuple[list[Link], ir
         return found[::-1], node
 
 
-def beside(layer: ir.Layer, root: ir.Expr, taken: Sequence[ir.Expr]) -> ir.Inline | ir.Exponential | None:
-    """A layer, or the exponential of a map, that a formula applies, through lets too, and not as a link of `taken`."""
+def beside(layer: ir.Layer, root: ir.Expr, taken: Sequence[ir.Expr]) -> ir.Inline | ir.Exponential | ir.Cayley | None:
+    """A layer, exponential or Cayley map that a formula applies, through lets too, and not as a link of `taken`."""
     known = {id(node) for node in taken}
     formulas = (root, *(item.value for item in needed_lets(root, layer)))
     return next((node for node in below(*formulas) if isinstance(node, APPLIED) and id(node) not in known), None)

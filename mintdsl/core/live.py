@@ -73,7 +73,7 @@ def half_plane(conv: ir.Conv) -> tuple[int, int] | None:
 def determined(kind: ir.Conv | ir.Dense, bound: ir.Bound) -> str | None:
     """The rule by which a constraint on a determinant makes a map a bijection at every size; None where none does."""
     if isinstance(kind, ir.Dense) or kind.size == (1, 1):
-        return None if bound.via == "dominant" else "DET"
+        return None if bound.via == "dominant" else "DET" if kind.rank is None else "LOWRANK"
     if kind.circular:
         return "CIRCULANT" if kept_by("det", bound.cmp, bound.via).circular else None
     if half_plane(kind) is not None:

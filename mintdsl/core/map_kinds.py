@@ -23,7 +23,8 @@ class Conv:
 
     `norm`: the weight of each output channel is a length of its own times a direction. `dilation`: how many rows and
     columns lie between neighbouring taps. `circular`: what lies outside is the other side of the image, not zeros; it
-    has no direction, and is never set of a 1x1 kernel, which reads nothing outside.
+    has no direction, and is never set of a 1x1 kernel, which reads nothing outside. `rank`: it is I + U V, of that many
+    columns of U; a 1x1 kernel then.
     """
 
     size: tuple[int, int]
@@ -33,15 +34,17 @@ class Conv:
     norm: bool = False
     dilation: tuple[int, int] = (1, 1)
     circular: bool = False
+    rank: Nat | None = None
 
 
 @record
 class Dense:
-    """A matrix, of each token on Seq; `direction` None when unmasked, `norm` as of a convolution."""
+    """A matrix, of each token on Seq; `direction` None when unmasked, `norm` and `rank` as of a convolution."""
 
     direction: Direction | None
     strict: bool
     norm: bool = False
+    rank: Nat | None = None
 
 
 @record

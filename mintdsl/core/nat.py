@@ -86,6 +86,11 @@ class Nat:
         """The quotient by a positive whole number."""
         return Nat(tuple((m, _ratio(r.top, r.bottom * divisor)) for m, r in self.terms)).checked()
 
+    @property
+    def even(self) -> bool:
+        """Whether it is a multiple of 2 for all whole values of its symbols, as its coefficients show."""
+        return all(ratio.bottom == 1 and ratio.top % 2 == 0 for _, ratio in self.terms)
+
     def quotient(self, divisor: Nat) -> Nat | None:
         """The size that times `divisor` is this one for all values of the symbols; None where there is none."""
         if not divisor.terms:

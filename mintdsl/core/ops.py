@@ -73,6 +73,14 @@ class Reverse(Move):
 
 
 @record
+class Transpose(Move):
+    """Two axes exchanged, by their words in the shape that enters: `AXES` of the registry of steps."""
+
+    first: str
+    second: str
+
+
+@record
 class Flatten(Move):
     """An image or a sequence as a vector, row-major."""
 
@@ -138,6 +146,6 @@ class Prior:
     left: tuple[Shape, ...] = ()
 
 
-Moves: TypeAlias = Squeeze | Permute | Reverse | Flatten | Patches
+Moves: TypeAlias = Squeeze | Permute | Reverse | Transpose | Flatten | Patches
 Single: TypeAlias = Use | Moves | Standardize | StandardizeData | Pad | Classify | Logit | Dequantize | Prior
 """The steps that hold neither other steps nor nets with places."""

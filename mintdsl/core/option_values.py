@@ -75,7 +75,7 @@ def _option(option: Option, expr: ast.Expr, values: Values) -> OptionValue | Non
     if option.type in ("nat", "pair"):
         return values.whole(expr)
     if option.type == "size":
-        return values.nat(expr)
+        return expr.id if isinstance(expr, ast.Name) and expr.id in option.choices else values.nat(expr)
     if isinstance(expr, ast.Name) and isinstance(values.names.values.get(expr.id), RealFormal):
         return expr.id
     value = values.number(expr)

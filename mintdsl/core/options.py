@@ -13,8 +13,8 @@ OptionValue = int | float | str | Nat | tuple[float, ...]
 
 @record
 class Option:
-    """One option. `type` is "nat", "pair" (one whole number or two), "size" (with formals), "real", "choice",
-    "param" (the name of a parameter) or "net".
+    """One option. `type` is "nat", "pair" (one whole number or two), "size" (with formals; or one of the `choices`),
+    "real", "choice", "param" (the name of a parameter) or "net".
 
     `default` None means that a value must be given. `choices` are the words a choice may be; the first is the default.
     """

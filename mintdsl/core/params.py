@@ -12,6 +12,7 @@ from mintdsl.core.constraints import CONSTRAINTS
 from mintdsl.core.formals import find_direction
 from mintdsl.core.kinds import KINDS, Kind
 from mintdsl.core.live import determined
+from mintdsl.core.low_rank import INIT, kept_low, ranked
 from mintdsl.core.nat import Nat
 from mintdsl.core.option_values import bind_options
 from mintdsl.core.options import OptionValue
@@ -51,7 +52,10 @@ def declare(
             )
         if isinstance(kind, ir.Attention) and node.init is not None:
             not_yet(values.bag, node.init.span, "an `init` of `attention`")
-        init = ir.InitCall(info.init) if node.init is None else find_init(node.init, values)
+        low = isinstance(kind, (ir.Conv, ir.Dense)) and kind.rank is not None
+        default = INIT if low else ir.InitCall(info.init)
+        init = default if node.init is None else find_init(node.init, values)
+        good = good and init is not None and kept_low(node, kind, bound, init, values.bag)
         if good and init is not None and (bound is not None or not node.constraints):
             param = ir.Param("", (), kind, source, target, bound, None, init, (), node.doc, node.span)
     return define_params(node, param, values)
@@ -148,7 +152,8 @@ def _kind(node: ast.KindMap, values: Values) -> tuple[Kind, ir.MapKind] | None:
         heads = options["heads"]
         return info, ir.Attention(heads if isinstance(heads, Nat) else Nat.of(1), direction)
     if info.name == "linear":
-        return info, ir.Dense(direction, node.strict, norm)
+        dense = ranked(ir.Dense(direction, node.strict, norm), options["rank"], node, values.bag)
+        return None if dense is None else (info, dense)
     assert node.size is not None
     made = _conv(node, info, str(options["anchor"]), direction, values.bag)
     dilation = _dilation(node, options["dilation"], values.bag)
@@ -165,7 +170,9 @@ def _kind(node: ast.KindMap, values: Values) -> tuple[Kind, ir.MapKind] | None:
             fixes=(Fix("leave one of them out: a circular convolution is dense, a masked one has zeros outside"),),
         )
         return None
-    return info, replace(made[1], norm=norm, dilation=dilation, circular=circular)
+    conv = replace(made[1], norm=norm, dilation=dilation, circular=circular)
+    kept = ranked(conv, options["rank"], node, values.bag)
+    return None if kept is None else (info, kept)
 
 
 def _dilation(node: ast.KindMap, value: OptionValue, bag: Bag) -> tuple[int, int] | None:

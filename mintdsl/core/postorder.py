@@ -25,6 +25,7 @@ def operands(expr: ir.Expr) -> tuple[ir.Expr, ...]:
             | ir.Apply()
             | ir.Neg()
             | ir.Pool()
+            | ir.MaxMin()
             | ir.Chain()
             | ir.Delay()
             | ir.Spread()
@@ -33,6 +34,8 @@ def operands(expr: ir.Expr) -> tuple[ir.Expr, ...]:
             | ir.Exponential()
         ):
             return (expr.arg,)
+        case ir.Cayley():
+            return (expr.branch,)
         case ir.Join():
             return expr.parts
         case ir.Sum():

@@ -28,11 +28,14 @@ class PriorInfo:
 
 SHAPES = {"Image": 3, "Vec": 1, "Seq": 2}
 MASKS = ("channel", "halves", "strided", "checkerboard", "cyclic")
-STRUCTURAL = ("split", "join", "spread", "pick", "concat", "mean_pool", "delay")
+STRUCTURAL = ("split", "join", "spread", "pick", "concat", "mean_pool", "delay", "maxmin", "cayley")
 CONDITIONER_FUNCTIONS = ("s_log",)
 
 LAYOUT = choice("layout", "colour_fast", "colour_slow", "alternate")
 AXIS = choice("axis", "channel", "time", "all")
+AXES = {"Image": ("channel", "height", "width"), "Seq": ("time", "channel")}
+"""The words for the sizes of the shapes that have several."""
+_WORDS = tuple(dict.fromkeys(word for words in AXES.values() for word in words))
 
 _STEPS = (
     StepInfo("dequantize", "integers 0..n-1 to the unit interval, by uniform noise; first step only", (nat("levels"),)),
@@ -45,6 +48,11 @@ _STEPS = (
     StepInfo("standardize", "(x - mean) / std with numbers, one or one a channel, or by `initialize(batch)`: `data`"),
     StepInfo("permute", "a fixed random permutation of an axis, or of all entries", (AXIS, nat("seed", 0))),
     StepInfo("reverse", "the reversed order of an axis, or of all entries", (AXIS,)),
+    StepInfo(
+        "transpose",
+        "two axes exchanged: `transpose(channel, width)` of Image[C, H, W] is Image[W, H, C]",
+        (Option("first", "choice", None, _WORDS), Option("second", "choice", None, _WORDS)),
+    ),
     StepInfo("flatten", "Image or Seq to Vec, row-major"),
     StepInfo("patches", "Image to Seq: each tile of n x n pixels is a token"),
     StepInfo("pad", "append zero channels: injective only"),
@@ -53,6 +61,8 @@ _STEPS = (
     StepInfo("classify", "a classifier's head, a net from the last shape; last step only"),
 )
 STEPS: dict[str, StepInfo] = {s.name: s for s in _STEPS}
+CALLED = ("transpose",)
+"""Steps whose names are no words of the grammar: a program may have a layer that is called so, which comes first."""
 
 _PRIORS = (
     PriorInfo("normal", "independent standard normals"),

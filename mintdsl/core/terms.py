@@ -249,6 +249,15 @@ class Pool:
 
 
 @record
+class MaxMin:
+    """`maxmin(e)`: channels 2k and 2k + 1 of `shape` become their maximum and their minimum; nets only."""
+
+    arg: Expr
+    shape: Shape
+    span: Span = field(compare=False, repr=False)
+
+
+@record
 class Call:
     """Result `output` of a net: `n(a, y)`. Results that a `let` takes apart are calls with the same arguments."""
 
@@ -327,7 +336,16 @@ class Exponential:
     span: Span = field(compare=False, repr=False)
 
 
-Expr: TypeAlias = Formula | Exponential | Join | Spread | Pick | Delay | Call | Chain | Inline | Concat | Pool | Bend
+@record
+class Cayley:
+    """`cayley(n)(x)`: (I - g)(I + g)^-1 x, g the map of the variable that the formula `branch`, n(x), writes."""
+
+    branch: Expr
+    span: Span = field(compare=False, repr=False)
+
+
+Moved: TypeAlias = Join | Spread | Pick | Delay | Concat | Pool | MaxMin
+Expr: TypeAlias = Formula | Exponential | Cayley | Moved | Call | Chain | Inline | Bend
 
 
 @record

@@ -73,7 +73,7 @@ CODES: dict[str, Code] = _all(
     ("E0413", "a part is lost", "JOIN"),
     ("E0414", "a bijection by composition is lost", "CHAIN"),
     ("E0415", "an elementwise bijection whose parameters read what it bends", "ACT-P"),
-    ("E0416", "the branch of a residual sum is no contraction", "RES"),
+    ("E0416", "the branch of a residual sum or Cayley map is no contraction", "RES"),
     ("E0417", "the exponential of a map without a bound of its norm", "EXP"),
     ("E0601", "a claim is not proved", "I-TRI"),
     ("E0602", "injective, but not onto", "I-TRI"),

@@ -15,7 +15,7 @@ from mintdsl.core import ir
 from mintdsl.core.activations import ACTIVATIONS
 from mintdsl.core.bijections import BIJECTIONS
 from mintdsl.core.claim_words import INVERSES, ITERATIVE, weakest
-from mintdsl.core.constraints import Parametrisation, kept_by
+from mintdsl.core.constraints import kept_by
 from mintdsl.core.coupled import coupled
 from mintdsl.core.interval import NONNEGATIVE, REAL, ZERO, Interval, number
 from mintdsl.core.live import determined
@@ -46,7 +46,7 @@ from mintdsl.proof.links import later, links
 from mintdsl.proof.net_values import check_values
 from mintdsl.proof.orders import Working, fitting_order, resolved_order, working_order
 from mintdsl.proof.reads import alike, strict_reads
-from mintdsl.proof.rules import algebra, bends, exponential, modules, nets, residual
+from mintdsl.proof.rules import algebra, bends, cayley, exponential, modules, nets, residual
 from mintdsl.proof.rules.algebra import ActFacts
 from mintdsl.proof.rules.apply import apply_layer, whole_chain
 from mintdsl.proof.rules.chain import composed, permuted, why_regular
@@ -95,7 +95,7 @@ def check_layer(
         blame = blame_of(layer, jacobian, bijection)
     else:
         jacobian, bijection, blame = joined(parts)
-    contracting = {node.subject for premise in premises for node in premise.nodes() if node.rule == "RES"}
+    contracting = {node.subject for premise in premises for node in premise.nodes() if node.rule in ("RES", "CAYLEY")}
     solved = contracting or any(node.rule == "DOMINANT" for premise in premises for node in premise.nodes())
     inverted = ITERATIVE if solved else inverse_of(jacobian, [part.jacobian for part in parts])
     kind = weakest(INVERSES, inverted, *(p.inverse for p in applied.values()))
@@ -105,10 +105,10 @@ def check_layer(
     if parts and bijection is not None:
         coupled(layer, bag)
     if parts and contracting:
-        bag.add(later(next(iter(contracting)), "the inverse of a residual sum in a part"))
+        bag.add(later(next(iter(contracting)), "the inverse of a residual sum or Cayley map in a part"))
     for name, proof in applied.items():
-        if proof.residual is not None:
-            bag.add(later(layer.param(name).span, f"`{proof.layer.name}`, a residual sum,"))
+        if proof.contracting:
+            bag.add(later(layer.param(name).span, f"`{proof.layer.name}`, {proof.contracting},"))
     found = walk.working.order if walk.working.found else None
     proved = Proved(jacobian, bijection, kind, preserving, found, tuple(part.jacobian for part in parts))
     for claim in layer.claims:
@@ -126,7 +126,7 @@ def check_layer(
     triangle = found is not None and jacobian.off not in (NONE, DENSE)
     note = f"in the order {found}, found from the taps" if triangle else ""
     whole = Derivation(rule, layer.name_span, conclusion, premises, note, title=f"layer {layer.name}")
-    raw = [p for p in layer.params if p.bound is not None and _via(p.bound).assumed]
+    raw = [p for p in layer.params if p.bound and kept_by(p.bound.quantity, p.bound.cmp, p.bound.via).assumed]
     stored = [f"{p.bound.quantity}({family(p.name, p.indices)}) != 0 of {layer.name}" for p in raw if p.bound]
     assumed = tuple(dict.fromkeys([*stored, *(a for proof in applied.values() for a in proof.assumptions)]))
     acts, below = tuple(walk.acts.values()), tuple(applied.items())
@@ -185,6 +185,9 @@ class _Walk:
                 return self._linear(node, below[0])
             case ir.Exponential():
                 return self._exponential(node, below[0])
+            case ir.Cayley():
+                result = cayley.cayley(*below[0], node.span, self.named)
+                return self._node("CAYLEY", node.span, result, below, f"lip of g <= {number(below[0][0].lip)}")
             case ir.Apply():
                 return self._apply(node, below[0])
             case ir.Neg():
@@ -201,7 +204,7 @@ class _Walk:
                 spans = [one.span for one in (node, *node.params)]
                 result = bends.bend(argument, params, info, node.options, own=own, spans=spans)
                 return self._node("ACT-P", node.span, result, below, f"slope in {info.slope(*node.options)}")
-            case ir.Join() | ir.Pool() | ir.Delay():
+            case ir.Join() | ir.Pool() | ir.Delay() | ir.MaxMin():
                 raise AssertionError("a join is no formula of one variable, and the others stand in nets")
             case ir.Call() | ir.Chain() | ir.Concat():
                 return self._net(node, below)
@@ -246,7 +249,7 @@ class _Walk:
             return modules.tied(param.pivot.sign, [self._diagonal(other, where) for other, where in places])
         if param.bound is None:
             return Signed(frozenset({Atom(param.name, param.indices)}), NONNEGATIVE)
-        via = _via(param.bound)
+        via = kept_by(param.bound.quantity, param.bound.cmp, param.bound.via)
         free_sign = via.signed or via.assumed or param.limited
         interval = Interval(0.0, self._limit(param)) if param.limited else param.bound.interval
         return Signed(frozenset({Atom(param.name, param.indices)}) if free_sign else PLUS, interval)
@@ -416,10 +419,6 @@ class _Walk:
                 why = residual.steep(derivation, split, self.named)
                 result = total if why is None else replace(total, sign_why=why)
         return result, replace(derivation, fact=result, split=split)
-
-
-def _via(bound: ir.Bound) -> Parametrisation:
-    return kept_by(bound.quantity, bound.cmp, bound.via)
 
 
 def _why(param: ir.Param) -> str:

@@ -91,6 +91,19 @@ class LayerProof:
         return None
 
     @property
+    def cayley(self) -> float | None:
+        """The bound of the branch of a Cayley map (rule CAYLEY); None where the layer is none."""
+        for node in self.derivation.nodes() if self.links else ():
+            if node.rule == "CAYLEY" and node.subject == self.links[0].span and node.premises[0].fact is not None:
+                return node.premises[0].fact.lip
+        return None
+
+    @property
+    def contracting(self) -> str:
+        """What it is, if its inverse is a Banach iteration and its log-det that of a dense Jacobian."""
+        return "a residual sum" if self.residual is not None else "a Cayley map" if self.cayley is not None else ""
+
+    @property
     def log_det(self) -> str:
         """The kind of the log-determinant."""
         return EXACT

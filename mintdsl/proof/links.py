@@ -12,13 +12,14 @@ from mintdsl.source import Span
 
 ACTS = ("identity", "leaky_relu")
 """The functions onto R whose inverse is a formula."""
+NAMES = {ir.Inline: "a layer", ir.Exponential: "the exponential of a map", ir.Cayley: "a Cayley map"}
 
 
 def links(layer: ir.Layer, residual: Collection[Span] = ()) -> tuple[ir.Expr, ...] | Diagnostic:
     """The nodes from the variable outwards, each applied to the one before; or the first without such an inverse.
 
-    The formula must be proved by rule CHAIN: of two operands one is constant, and no factor is 0. A sum by rule RES, at
-    the places `residual`, is the first link.
+    The formula must be proved by rule CHAIN: of two operands one is constant, and no factor is 0. A sum by rule RES or
+    a Cayley map, at the places `residual`, is the first link.
     """
     fixed: dict[str, bool] = {}
     for item in layer.lets:
@@ -37,8 +38,10 @@ def links(layer: ir.Layer, residual: Collection[Span] = ()) -> tuple[ir.Expr, ..
         node = inner
     stray = beside(layer, layer.result, found)
     if stray is not None:
-        what = "the exponential of a map" if isinstance(stray, ir.Exponential) else "a layer"
+        what = NAMES[type(stray)]
         return later(stray.span, f"{what} applied to what does not read the variable, or in a sum that reads it too,")
+    if len(found) > 1 and isinstance(found[-1], ir.Cayley):
+        return later(found[-2].span, "what follows a Cayley map")
     if found and found[-1].span in residual:
         after = next((one for one in found[:-1] if not _shift(one, fixed)), None)
         return tuple(reversed(found)) if after is None else later(after.span, "what follows a residual sum")

@@ -136,6 +136,8 @@ class _Formulas:
                 return ode.together(below, REAL)
             case ir.Pool():
                 return below[0]
+            case ir.MaxMin():
+                return Growth(below[0].level, below[0].values, Smooth.KINKS, below[0].why)
             case ir.Delay():
                 return ode.together(below, below[0].values.hull(ZERO))
             case ir.Concat():
@@ -152,7 +154,7 @@ class _Formulas:
                 return found
             case ir.Bend():
                 return ode.opaque(below, f"`{expr.bijection}` reads the state", expr.span)
-            case ir.Join() | ir.Inline() | ir.Exponential():
+            case ir.Join() | ir.Inline() | ir.Exponential() | ir.Cayley():
                 raise AssertionError("these stand in layers")
             case _:
                 assert_never(expr)

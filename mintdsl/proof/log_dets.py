@@ -12,10 +12,11 @@ from mintdsl.source import Span
 
 @record
 class Silent:
-    """A residual sum that a flow uses without a `log_det`: the place of the use, perhaps in an inner flow."""
+    """A residual sum or Cayley map that a flow uses without a `log_det`: the place, perhaps in an inner flow."""
 
     place: Span
     layer: ir.Layer
+    kind: str
 
 
 def silent_in_a_density(silent: Silent, prior: ir.Step) -> Diagnostic:
@@ -24,7 +25,7 @@ def silent_in_a_density(silent: Silent, prior: ir.Step) -> Diagnostic:
     end = Span(place.file, place.end, place.end)
     return Diagnostic(
         "E0608",
-        f"`{layer.name}` is a residual sum: a density needs to know how its log-det is computed",
+        f"`{layer.name}` is {silent.kind}: a density needs to know how its log-det is computed",
         (
             Label(place, "no `log_det` here", primary=True),
             Label(layer.result.span, "its Jacobian is dense"),
@@ -42,12 +43,14 @@ def estimate_of(how: ir.LogDet, proof: LayerProof) -> Estimate | Diagnostic:
     """Rules SERIES and ROULETTE at a use of a layer."""
     if proof.residual is not None:
         return estimated(how, proof.residual.contraction)
+    if proof.cayley is not None:
+        return estimated(how, proof.cayley, odd=True)
     return Diagnostic(
         "E0613",
-        f"`{proof.layer.name}` is no residual sum: its log-det is exact, and there is no series for it",
+        f"`{proof.layer.name}` is neither a residual sum nor a Cayley map: its log-det is exact, without a series",
         (
             Label(how.span, f"`{how.kind}` behind a layer with a formula", primary=True),
-            Label(proof.layer.name_span, "proved by another rule than RES"),
+            Label(proof.layer.name_span, "proved by another rule than RES and CAYLEY"),
         ),
         (),
         (Fix("leave it out"),),

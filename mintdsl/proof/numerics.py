@@ -28,7 +28,7 @@ from mintdsl.core.nat import Nat
 from mintdsl.core.walks import bends, expressions
 from mintdsl.proof.check import Bindings, LayerProof, act_slope
 from mintdsl.proof.dominated import dominated
-from mintdsl.proof.jacobian import NONE, Split
+from mintdsl.proof.jacobian import NONE
 from mintdsl.proof.prover import Prover
 from mintdsl.records import record, replace
 
@@ -268,7 +268,9 @@ def layer_numerics(proof: LayerProof, bindings: Bindings, sizes: Mapping[str, in
     if proof.parts:
         return _coupled(layer, "dense in a part") if proof.linked else _coupling(proof)
     if proof.residual is not None:
-        return _residual(proof, proof.residual)
+        return _contracting(proof, over(1.0, math.nextafter(proof.residual.least - proof.residual.rest, 0.0)))
+    if proof.cayley is not None:
+        return _contracting(proof, jacobian.lip)
     if proof.composed and (bounds := dominated(proof)) is not None:
         return _euclidean(layer, "a composition with dominant kernels", bounds)
     if jacobian.off != NONE:
@@ -301,14 +303,13 @@ def _coupled(layer: ir.Layer, shape: str) -> Numerics:
     return Numerics(1, none, none, none, none, none, False, why, why, why)
 
 
-def _residual(proof: LayerProof, split: Split) -> Numerics:
-    """A residual sum has bounds, but in the Euclidean norm only."""
-    inverse = over(1.0, math.nextafter(split.least - split.rest, 0.0))
+def _contracting(proof: LayerProof, inverse: float) -> Numerics:
+    """A residual sum or Cayley map has bounds, `inverse` that of its inverse, but in the Euclidean norm only."""
     more = (
-        "; the last steps of its inverse are made in float64 and its error is at most tol |1 + |z||, to which float32 "
-        f"adds {UNITS['float32']:.1e} |x|"
+        f"; the last steps of its inverse are made in float64 and its error is at most "
+        f"{'2 ' * (proof.cayley is not None)}tol |1 + |z||, to which float32 adds {UNITS['float32']:.1e} |x|"
     )
-    return _euclidean(proof.layer, "a residual sum", (proof.jacobian.lip, inverse), more)
+    return _euclidean(proof.layer, proof.contracting, (proof.jacobian.lip, inverse), more)
 
 
 def _euclidean(layer: ir.Layer, what: str, bounds: tuple[float, float], more: str = "") -> Numerics:

@@ -326,9 +326,9 @@ class _FlowWalk:
         if isinstance(proof, FlowProof):
             for inner in list(proof.silent.values())[:1]:
                 self.silent[step.name] = inner
-        elif proof.residual is not None and not use.log_det.kind:
+        elif proof.contracting and not use.log_det.kind:
             own = replace(own, silent=True)
-            self.silent[step.name] = Silent(step.span, proof.layer)
+            self.silent[step.name] = Silent(step.span, proof.layer, proof.contracting)
         premises: tuple[Derivation, ...] = ()
         if isinstance(proof, LayerProof) and use.log_det.kind not in ("", EXACT):
             found = estimate_of(use.log_det, proof)
@@ -436,4 +436,5 @@ def _passage(proof: Proof, bijection: Bijection) -> Passage:
         evaluation=proof.evaluation_only,
         why=bijection.why_not_onto,
         assumptions=proof.assumptions,
+        both_solved=proof.cayley is not None,
     )

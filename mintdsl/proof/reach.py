@@ -160,7 +160,9 @@ def _moved(op: ir.Moves, dims: Sizes, window: Window) -> Window:
         case ir.Reverse(axis="all"):
             _, height, width = dims
             return Window(height - 1 - bottom, width - 1 - right, height - 1 - top, width - 1 - left)
-        case ir.Permute(axis="all"):
+        case ir.Transpose() if "channel" not in (op.first, op.second):
+            return Window(left, top, right, bottom)
+        case ir.Permute(axis="all") | ir.Transpose():
             return EVERYWHERE
         case ir.Reverse() | ir.Permute():
             return window  # of the channels
@@ -215,7 +217,9 @@ def _reach(layer: ir.Layer, env: Env) -> Window:
                 return inner.moved(_kernel(kind, env.shape(param.source)[0], env.shape(param.target)[0], layer, env))
             case ir.Exponential():
                 return None if of(node.arg) is None else EVERYWHERE
-            case ir.Apply() | ir.Neg() | ir.Pool() | ir.Delay() | ir.Spread() | ir.Pick():
+            case ir.Cayley():
+                return EVERYWHERE
+            case ir.Apply() | ir.Neg() | ir.Pool() | ir.MaxMin() | ir.Delay() | ir.Spread() | ir.Pick():
                 return of(node.arg)
             case ir.Inline():
                 inner, applied = of(node.arg), layer.param(node.param).kind

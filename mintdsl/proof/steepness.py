@@ -125,7 +125,7 @@ class _Walk:
                 return Steep(below[0].lips, -below[0].values, below[0].free)
             case ir.Binary(op=op):
                 return self.binary(op, below[0], below[1], span)
-            case ir.Pool():  # a mean of n numbers has the norm 1 / sqrt(n)
+            case ir.Pool() | ir.MaxMin():  # a mean of n numbers has the norm 1 / sqrt(n); sorted, differences shrink
                 return below[0]
             case ir.Delay():
                 return Steep(below[0].lips, below[0].values.hull(ZERO), below[0].free)

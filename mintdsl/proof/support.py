@@ -263,6 +263,11 @@ class _Formula:
                     stack.append((node.arg, at))
                 case ir.Apply() | ir.Neg():
                     stack.append((node.arg, at))
+                case ir.Cayley(branch=branch):  # a series of g, g of what g reads, ...
+                    before = 0
+                    while at != before:
+                        before, at = at, at | self.back(branch, at)
+                    inputs |= at
                 case ir.Sum():
                     stack.append((node.body, at))
                 case ir.Binary():
@@ -291,7 +296,7 @@ class _Formula:
                     assert whole is not None
                     word = self.together(at, whole)
                     stack += [(a, self.everywhere(word, s)) for a, s in zip(node.args, node.shapes, strict=True)]
-                case ir.Pool() | ir.Delay():
+                case ir.Pool() | ir.Delay() | ir.MaxMin():
                     raise AssertionError("these stand in nets, and nets are no part of a layer")
                 case other:
                     assert_never(other)

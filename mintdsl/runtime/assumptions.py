@@ -95,6 +95,19 @@ def circular_regularity(value: Tensor, at: CircularDet) -> Tensor:
     return torch.where(finite, ratio, math.nan)
 
 
+def low_rank_regularity(value: Tensor) -> Tensor:
+    """The same of I + U V, `value` [2, d, n] with U' and V: the least singular value of I + V U over the largest norm
+    that its sum has on the way, |U| |V|, since rounding is relative to that."""
+    finite = torch.isfinite(value).all()
+    pair = torch.where(finite, value.detach().double(), 0.0)
+    sizes = pair.norm(dim=(1, 2), keepdim=True).clamp(min=1.0)
+    u, v = pair / sizes
+    eye = torch.eye(len(u), dtype=u.dtype, device=u.device) / sizes.prod()
+    ratio = torch.linalg.svdvals(eye + v @ u.mT)[-1]
+    ratio = torch.where(ratio > value.shape[-1] * torch.finfo(value.dtype).eps, ratio, 0.0)
+    return torch.where(finite, ratio, math.nan)
+
+
 def word_of(tap: tuple[int, ...] | str | None) -> str:
     """What is assumed not to be 0: the determinant, or the diagonal at this tap."""
     return "det" if isinstance(tap, str | DetAt | CircularDet) else "diag"
@@ -102,13 +115,13 @@ def word_of(tap: tuple[int, ...] | str | None) -> str:
 
 def diagonal_at(value: Tensor, tap: tuple[int, ...] | str | None) -> Tensor:
     """The diagonal of a parameter: of a kernel at its anchor `tap`, of a matrix (), or the value itself (None); for
-    "det", a DetAt or a CircularDet, how far from singular it is."""
+    "det", "low_rank", a DetAt or a CircularDet, how far from singular it is."""
     if isinstance(tap, CircularDet):
         return circular_regularity(value, tap)
     if isinstance(tap, DetAt):
         return regularity(value, tap)
     if isinstance(tap, str):
-        return regularity(value)
+        return low_rank_regularity(value) if tap == "low_rank" else regularity(value)
     return value if tap is None else diagonal_of(value, tap)
 
 

@@ -25,7 +25,8 @@ def check_solution(layer: nn.Module, x: Tensor, z: Tensor, tol: float | None, *c
     """InversionError unless f(x) = z to `tol`, max |f(x) - z| / (1 + |z|) of each sample, for x, z [B, *event].
 
     A solve by substitution ends after the last front, one of a dominant kernel after its last step, whatever rounding
-    made of it; where a matrix is nearly singular that may be anything. Without a `tol` half of the digits have to be right, 16 bits as 32. Not in graphs.
+    made of it; where a matrix is nearly singular that may be anything. Without a `tol` half of the digits have to be
+    right, 16 bits as 32. Not in graphs.
     """
     if not readable(x) or not x.numel():
         return

@@ -88,24 +88,30 @@ def reads_later(order: tuple[tuple[int, ...], ...], direction: str) -> bool:
 
 
 def lower_factor(stored: Tensor) -> Tensor:
-    """L: what is below the diagonal, and 1 on it."""
-    return torch.tril(stored, -1) + torch.eye(stored.shape[-1], dtype=stored.dtype, device=stored.device)
+    """L [n, k]: what is below the diagonal, and 1 on it."""
+    return torch.tril(stored, -1) + torch.eye(*stored.shape[-2:], dtype=stored.dtype, device=stored.device)
+
+
+def mirrors(stored: Tensor) -> tuple[Tensor, Tensor]:
+    """V [n, k] and T V' [k, n] of the reflections Q = H_1 ... H_k = I - V T V' at the columns of `stored` [n, k].
+
+    H_k = I - 2 v v' / v'v at v_k = (0, .., 0, 1, what is below the diagonal in column k). V has unit columns, and
+    T^-1 = I / 2 + what of V'V is above the diagonal (Puglisi, SIAM J. Sci. Stat. Comput. 13, 1992). v is scaled before
+    it is squared, so that its norm is finite whatever is stored. In float32 at least.
+    """
+    v = lower_factor(stored.to(torch.promote_types(stored.dtype, torch.float32)))
+    v = v / v.abs().amax(-2, keepdim=True)
+    v = v / v.norm(dim=-2, keepdim=True)
+    with exactly(stored):
+        inner = torch.triu(v.mT @ v, 1) + 0.5 * torch.eye(v.shape[-1], dtype=v.dtype, device=v.device)
+        return v, torch.linalg.solve_triangular(inner, v.mT, upper=True)
 
 
 def reflections(stored: Tensor) -> Tensor:
-    """Q = H_1 ... H_(n-1), H_k = I - 2 v v' / v'v at v_k = (0, .., 0, 1, what is below the diagonal in column k).
-
-    Q = I - V T V' with V of unit columns and T^-1 = I / 2 + what of V'V is above the diagonal (Puglisi, SIAM J. Sci.
-    Stat. Comput. 13, 1992). v is scaled before it is squared, so that its norm is finite whatever is stored.
-    """
-    wide = torch.promote_types(stored.dtype, torch.float32)
-    v = lower_factor(stored.to(wide))[..., :-1]
-    v = v / v.abs().amax(-2, keepdim=True)
-    v = v / v.norm(dim=-2, keepdim=True)
-    eye = torch.eye(stored.shape[-1], dtype=wide, device=stored.device)
+    """Q = H_1 ... H_(n-1) [n, n] of what is stored [n, n], as in `mirrors`."""
+    v, turned = mirrors(stored[..., :-1])
     with exactly(stored):
-        inner = torch.triu(v.mT @ v, 1) + 0.5 * eye[:-1, :-1]
-        q: Tensor = eye - v @ torch.linalg.solve_triangular(inner, v.mT, upper=True)
+        q: Tensor = torch.eye(stored.shape[-1], dtype=v.dtype, device=stored.device) - v @ turned
         return q.to(stored.dtype)
 
 
@@ -175,6 +181,22 @@ def signs_only(raw: Tensor, sign: Tensor) -> Tensor:
     return sign.expand_as(raw)
 
 
+def reflected(a: Tensor, count: int) -> Tensor:
+    """R of Q R = a [..., n, m], on and above the diagonal of `count` columns, below it what `mirrors` wants of Q."""
+    a = a.clone()
+    for k in range(count):
+        column = a[..., k:, k]
+        size = column.norm(dim=-1, keepdim=True)
+        towards = column[..., :1] + torch.where(column[..., :1] < 0, -size, size)
+        v = torch.where(towards == 0, 0.0, column / torch.where(towards == 0, 1.0, towards))
+        v[..., 0] = 1.0
+        block = a[..., k:, k:]
+        along = 2.0 * (v[..., None, :] @ block) / v.square().sum(-1)[..., None, None]
+        a[..., k:, k:] = block - v[..., None] * along
+        a[..., k + 1 :, k] = v[..., 1:]
+    return a
+
+
 def factorise(form: str, value: Tensor, tap: tuple[int, ...] = (0, 0)) -> tuple[Tensor, Tensor, Tensor]:
     """(stored, sign, order) of the matrix of this form that is nearest, in spirit, to `value`, or to that at its tap.
 
@@ -192,17 +214,7 @@ def factorise(form: str, value: Tensor, tap: tuple[int, ...] = (0, 0)) -> tuple[
         order = p.argmax(-1)  # row k of P L U is row order[k] of L U
         a = torch.tril(lower, -1) + torch.triu(upper)
     elif form in ("qr", "householder"):
-        a = a.clone()
-        for k in range(n - 1):
-            column = a[..., k:, k]
-            size = column.norm(dim=-1, keepdim=True)
-            towards = column[..., :1] + torch.where(column[..., :1] < 0, -size, size)
-            v = torch.where(towards == 0, 0.0, column / torch.where(towards == 0, 1.0, towards))
-            v[..., 0] = 1.0
-            block = a[..., k:, k:]
-            along = 2.0 * (v[..., None, :] @ block) / v.square().sum(-1)[..., None, None]
-            a[..., k:, k:] = block - v[..., None] * along
-            a[..., k + 1 :, k] = v[..., 1:]
+        a = reflected(a, n - 1)
     diagonal = a.diagonal(dim1=-2, dim2=-1)
     sign = torch.where(diagonal < 0, -1.0, 1.0).to(given.dtype)
     magnitudes = folded(diagonal.to(given.dtype), 2.0**-19)
@@ -233,6 +245,8 @@ def refuse_matrix(name: str, form: str, value: Tensor, got: Tensor) -> None:
         "unit_lower": "lower triangular matrices with 1 on the diagonal",
         "unit_upper": "upper triangular matrices with 1 on the diagonal",
         "householder": "orthogonal matrices",
+        "woodbury": "regular I + U V of its rank",
+        "raw": "I + U V of its rank",
         "dominant": "kernels whose other taps have norms of at most 1/2 in sum, and orthogonal matrices",
     }
     raise ValueError(f"{name} cannot hold this value: `via {form}` holds {holds[form]}{place} (off by {off:.3g})")

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from mintdsl.runtime.implicit import implicit_gradient
 from mintdsl.runtime.inverse import TriangularMap, authors_inversion, invert_triangular
-from mintdsl.runtime.protocols import LayerLike, ResidualLike
+from mintdsl.runtime.protocols import CayleyLike, LayerLike, ResidualLike
 from mintdsl.runtime.schedule import front_numbers
 
 
@@ -49,7 +49,7 @@ def frozen_weights(model: nn.Module) -> Iterator[nn.Module]:
         yield model
 
 
-def with_weights(model: nn.Module | LayerLike | ResidualLike) -> list[LayerLike]:
+def with_weights(model: nn.Module | LayerLike | ResidualLike | CayleyLike) -> list[LayerLike]:
     """The layers and nets in a model, itself first if it is one."""
     return [m for m in model.modules() if hasattr(m, "make_weights")]  # type: ignore[misc]
 

@@ -26,6 +26,13 @@ def delayed(x: Tensor) -> Tensor:
     return torch.cat((torch.zeros_like(x[..., :1, :]), x[..., :-1, :]), -2)
 
 
+def maxmin(x: Tensor, axis: int) -> Tensor:
+    """Of channels 2k and 2k + 1, along `axis` < 0, the larger one first. No difference grows: |maxmin(x) - maxmin(y)|
+    <= |x - y|."""
+    even, odd = torch.unflatten(x, axis, (-1, 2)).unbind(axis)
+    return torch.stack((torch.maximum(even, odd), torch.minimum(even, odd)), axis).flatten(axis - 1, axis)
+
+
 def length_of(weight: Tensor, axes: int) -> Tensor:
     """The length of the weights of each output channel, [*families, O]: over the last `axes` axes."""
     flat = weight.flatten(-axes)

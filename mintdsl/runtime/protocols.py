@@ -54,6 +54,22 @@ class ResidualLike(Protocol):
     def effective_weights(self) -> tuple[Tensor, ...]: ...
 
 
+class CayleyLike(Protocol):
+    """A Cayley map (I - g)(I + g)^-1 of its branch g, whose Lipschitz constant `contraction` bounds."""
+
+    event_shape: tuple[int, ...]
+    context_shape: tuple[int, ...] | None
+    path: str
+    contraction: float
+    log_det: str | TraceSeries
+    last_forward: InverseInfo | None
+    last_inverse: InverseInfo | None
+
+    def branch(self, x: Tensor, w: tuple[Tensor, ...]) -> Tensor: ...
+    def modules(self) -> Iterator[nn.Module]: ...
+    def effective_weights(self) -> tuple[Tensor, ...]: ...
+
+
 class ExternLike(Protocol):
     """The place of an extern net: the user's module, what it is called, and what it takes and promises."""
 

@@ -10,6 +10,7 @@ at least, are those of float64.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -30,7 +31,7 @@ from mintdsl.runtime.inverse import (
 )
 from mintdsl.runtime.layer import kept_weights, with_context, with_weights
 from mintdsl.runtime.nets import as_wide_as
-from mintdsl.runtime.protocols import ResidualLike
+from mintdsl.runtime.protocols import CayleyLike, ResidualLike
 from mintdsl.runtime.trace_series import TraceSeries, series_log_det
 
 ROUNDED = 2.0**-20
@@ -39,11 +40,14 @@ STALLED = 8
 """Steps in float32 without a lower residual after which float64 takes over."""
 
 
-def kind_of_log_det(kind: str | TraceSeries) -> str | TraceSeries:
-    """How a layer computes its log-det: "exact", an estimate, or "none" where forward and inverse give None for it."""
+def kind_of_log_det(kind: str | TraceSeries, *, odd: bool = False) -> str | TraceSeries:
+    """How a layer computes its log-det: "exact", an estimate, or "none" where forward and inverse give None for it.
+
+    An estimate of a Cayley map has odd powers only.
+    """
     if not isinstance(kind, TraceSeries) and kind not in ("exact", "none"):
         raise ValueError(f'log_det is "exact", "none" or a TraceSeries, not {kind!r}')
-    return kind
+    return kind._replace(odd=odd) if isinstance(kind, TraceSeries) else kind
 
 
 def log_det_of_use(layer: ResidualLike, x: Tensor, w: tuple[Tensor, ...], given: int, zero: Tensor) -> Tensor | None:
@@ -64,23 +68,36 @@ def negative(log_det: Tensor | None) -> Tensor | None:
 
 
 def dense_log_det(layer: ResidualLike, x: Tensor, w: tuple[Tensor, ...], given: int) -> Tensor:
-    """log |det| [B] of the dense Jacobian at x [B, *event]; the last `given` of w has a batch axis.
+    """log |det| [B] of the dense Jacobian at x [B, *event]; the last `given` of w has a batch axis."""
+    log_det: Tensor = torch.linalg.slogdet(dense_jacobian(layer, layer.value, x, w, given))[1]
+    return log_det
+
+
+def dense_jacobian(
+    layer: ResidualLike | CayleyLike,
+    value: Callable[[Tensor, tuple[Tensor, ...]], Tensor],
+    x: Tensor,
+    w: tuple[Tensor, ...],
+    given: int,
+) -> Tensor:
+    """The Jacobian [B, D, D] of `value`, a map of a layer, at x [B, *event], in float32 at least; the last `given` of w
+    has a batch axis.
 
     It takes D^2 numbers a sample and D^3 operations: ValueError for more than 4096 elements.
     """
     size = math.prod(layer.event_shape)
     refuse_dense(f"{layer.path or type(layer).__name__}: `log_det exact` makes the dense Jacobian", size)
+    wide = torch.promote_types(x.dtype, torch.float32)
     if not x.shape[0]:
-        return x.flatten(1).sum(1)
+        return x.new_zeros((0, size, size), dtype=wide) + x.sum()
 
     def one(v: Tensor, *own: Tensor) -> Tensor:
         batched = (*own[: len(own) - given], *(t[None] for t in own[len(own) - given :]))
-        return layer.value(v[None], batched).squeeze(0)
+        return value(v[None], batched).squeeze(0)
 
     axes = (0, *[None] * (len(w) - given), *[0] * given)
-    jacobian = torch.vmap(torch.func.jacrev(one), in_dims=axes)(x, *w).reshape(x.shape[0], size, size)
-    log_det: Tensor = torch.linalg.slogdet(jacobian.to(torch.promote_types(x.dtype, torch.float32)))[1]
-    return log_det
+    jacobian: Tensor = torch.vmap(torch.func.jacrev(one), in_dims=axes)(x, *w)
+    return jacobian.reshape(x.shape[0], size, size).to(wide)
 
 
 def residual_forward(layer: ResidualLike, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
@@ -94,7 +111,9 @@ def residual_forward(layer: ResidualLike, x: Tensor, context: Tensor | None = No
         return layer.value(x, w), log_det_of_use(layer, x, w, given, zero)
 
 
-def wide_weights(layer: ResidualLike, x: Tensor, context: Tensor | None) -> tuple[tuple[Tensor, ...], Tensor]:
+def wide_weights(
+    layer: ResidualLike | CayleyLike, x: Tensor, context: Tensor | None
+) -> tuple[tuple[Tensor, ...], Tensor]:
     """The weights with the context, and x, in the dtype that holds the most of them all."""
     w = with_context(layer.effective_weights(), context)
     for t in w:
@@ -102,23 +121,25 @@ def wide_weights(layer: ResidualLike, x: Tensor, context: Tensor | None) -> tupl
     return as_wide_as(x, w), x
 
 
-def residual_map(layer: ResidualLike, w: tuple[Tensor, ...]) -> TriangularMap:
-    """The layer as the solvers see it, its divisor for the diagonal: their steps are those of Banach."""
+def residual_map(
+    value: Callable[[Tensor, tuple[Tensor, ...]], Tensor], w: tuple[Tensor, ...], given: int, divisor: float = 1.0
+) -> TriangularMap:
+    """A map as the solvers see it, its divisor for the diagonal: their steps are those of Banach."""
 
     def promote(dtype: torch.dtype) -> TriangularMap:
-        return residual_map(layer, tuple(t.to(dtype) for t in w))
+        return residual_map(value, tuple(t.to(dtype) for t in w), given, divisor)
 
     def rows(index: Tensor) -> TriangularMap:
-        batched = len(w) - int(layer.context_shape is not None)
-        return residual_map(layer, (*w[:batched], *(t[index] for t in w[batched:])))
+        batched = len(w) - given
+        return residual_map(value, (*w[:batched], *(t[index] for t in w[batched:])), given, divisor)
 
     return TriangularMap(
-        value=lambda x: (layer.value(x, w), torch.full_like(x, layer.divisor)),
+        value=lambda x: (value(x, w), torch.full_like(x, divisor)),
         rests=lambda x: (),
         fibre=lambda s, rests: (s, torch.ones_like(s)),
         slope_bound=lambda: None,
         promote=promote,
-        rows=None if layer.context_shape is None else rows,
+        rows=rows if given else None,
     )
 
 
@@ -188,19 +209,36 @@ def banach(
     return found, InverseInfo(search.residual, search.steps, "Banach iteration", error)
 
 
+def solve_residual(
+    layer: ResidualLike | CayleyLike,
+    f: TriangularMap,
+    z: Tensor,
+    divisor: float,
+    tol: float | None,
+    max_iter: int | None,
+) -> tuple[Tensor, InverseInfo | None]:
+    """x [B, *event] with f(x) = z, tested, f a map of the layer; gradients by the implicit function theorem."""
+    if z.is_meta:  # nothing to solve: one evaluation tests the shapes
+        return f.value(z)[0], None
+    name = layer.path or type(layer).__name__
+    with torch.no_grad(), kept_weights(with_weights(layer)[1:]):  # those of its nets; its own are in f
+        x, info = banach(f, z, (divisor, layer.contraction), name, tol, max_iter)
+    if torch.is_grad_enabled():
+        steps = banach_steps(layer.contraction, math.sqrt(math.prod(layer.event_shape)), 1e-13)
+        exact = 1e-12 if x.dtype == torch.float64 else 1e-5  # a step gains one factor L, not many digits
+        x = implicit_gradient(f, x, z, fronts=steps, name=name, tol=exact)
+    return x, info
+
+
 def invert_residual(
     layer: ResidualLike, z: Tensor, tol: float | None, max_iter: int | None, context: Tensor | None = None
 ) -> tuple[Tensor, Tensor | None]:
     """x [B, *event] with f(x) = z, tested, and -log det there [B]; gradients by the implicit function theorem."""
-    zero, name, given = no_log_det(z), layer.path or type(layer).__name__, 0 if context is None else 1
+    zero, given = no_log_det(z), 0 if context is None else 1
     with exactly(z):
         w, z = wide_weights(layer, z, context)
-        bounds = layer.divisor, layer.contraction
-        with torch.no_grad(), kept_weights(with_weights(layer)[1:]):  # those of its nets; its own are w
-            x, layer.last_inverse = banach(residual_map(layer, w), z, bounds, name, tol, max_iter)
-        if torch.is_grad_enabled():
-            steps = banach_steps(layer.contraction, 1.0, 1e-12)
-            x = implicit_gradient(residual_map(layer, w), x, z, fronts=steps, name=name)
+        f = residual_map(layer.value, w, given, layer.divisor)
+        x, layer.last_inverse = solve_residual(layer, f, z, layer.divisor, tol, max_iter)
         return x, negative(log_det_of_use(layer, x, w, given, zero))
 
 
@@ -211,5 +249,5 @@ def fixed_residual(
     zero, given = no_log_det(z), 0 if context is None else 1
     with exactly(z):
         w, z = wide_weights(layer, z, context)
-        x = authors_inversion(residual_map(layer, w).value, z, steps, 1.0)
+        x = authors_inversion(residual_map(layer.value, w, given, layer.divisor).value, z, steps, 1.0)
         return x, negative(log_det_of_use(layer, x, w, given, zero))

@@ -1,6 +1,7 @@
 """log det(I + J) of a layer x + g(x) as tr J - tr J^2 / 2 + tr J^3 / 3 - ..., truncated or by Russian roulette.
 
-Of a layer h(x) + g(x) with slopes of h around a divisor d it is that of the layer over d, and D log |d|.
+Of a layer h(x) + g(x) with slopes of h around a divisor d it is that of the layer over d, and D log |d|. Of a Cayley
+map (I - g)(I + g)^-1 it is log det(I - J) - log det(I + J) = -2 (tr J + tr J^3 / 3 + ...), J that of g: `odd`.
 
 With |J| <= L < 1 in the 2-norm the terms fall like D L^k / k. The gradient is the Neumann series tr(sum (-J)^k dJ),
 of which one product w' dJ v is differentiated at the end: memory does not grow with the number of terms.
@@ -27,6 +28,7 @@ class TraceSeries(NamedTuple):
     terms: int
     keep: float = 0.0
     probes: int = 1
+    odd: bool = False
 
 
 def drawn_terms(how: TraceSeries, generator: torch.Generator | None = None) -> int:
@@ -69,8 +71,9 @@ def series_log_det(
     """An estimate [B] of log |det| of the Jacobian of `value` at x [B, *event]; float32 at least.
 
     It is D log |divisor| and the series of the Jacobian over the divisor, whose distance to I is less than 1.
-    A batch shares the number of terms, all terms have the same probes. Random numbers are torch's own, or those of a
-    generator on the device of x, where the number of terms is drawn too.
+    Of an odd series it is that of the Cayley map of value(x) - x. A batch shares the number of terms, all terms have
+    the same probes. Random numbers are torch's own, or those of a generator on the device of x, where the number of
+    terms is drawn too.
     """
     if not x.shape[0]:
         return x.flatten(1).sum(1)
@@ -84,14 +87,16 @@ def series_log_det(
 
     with torch.no_grad():
         times, w = transposed_branch(value, x, divisor), v
-        total, adjoint, weight = torch.zeros(x.shape[0], dtype=wide, device=x.device), torch.zeros_like(v), 1.0
+        total, adjoint = torch.zeros(x.shape[0], dtype=wide, device=x.device), torch.zeros_like(v)
+        weight = -2.0 if how.odd else 1.0
         for k in range(1, count + 1):
-            weight = -weight if k > 1 else weight
+            weight = -weight if k > 1 and not how.odd else weight
+            w = times(w) if k > 1 and how.odd else w
             if k > how.terms:
                 weight = weight / how.keep  # by the probability that the term is taken
             adjoint = adjoint + weight * w
             w = times(w)
-            total = total + (weight / k) * traces(w)
+            total = total + (weight / (2 * k - 1 if how.odd else k)) * traces(w)
         total = total + x[0].numel() * math.log(abs(divisor))
     if not torch.is_grad_enabled():
         return total
@@ -100,28 +105,35 @@ def series_log_det(
     return total + (slope - slope.detach())
 
 
-def series_rest(contraction: float, terms: int) -> float:
-    """A bound of the sum over k > n of L^k / k, rounded upwards: what n terms miss, in nats for each dimension."""
-    power, total, k = contraction**terms, 0.0, terms
+def series_rest(contraction: float, terms: int, *, odd: bool = False) -> float:
+    """A bound of the sum over k > n of L^k / k, rounded upwards: what n terms miss, in nats for each dimension.
+
+    With `odd`, that of 2 L^k / k over the odd k > 2 n.
+    """
+    step, gap = (2, (1.0 - contraction) * (1.0 + contraction)) if odd else (1, 1.0 - contraction)
+    k, total, last = step * terms + 1 - step, 0.0, step * (terms + 1000)
+    power = step * contraction**k
     while True:
-        k, power = k + 1, power * contraction
-        beyond = power / (k * (1.0 - contraction))
-        if beyond <= 1e-16 * total or k > terms + 1000:
+        k, power = k + step, power * contraction**step
+        beyond = power / (k * gap)
+        if beyond <= 1e-16 * total or k > last:
             return (total + beyond) * (1.0 + 1e-12) + 1e-300
         total += power / k
 
 
 def roulette_variance(contraction: float, how: TraceSeries) -> float:
     """A bound of the variance that the number of terms makes, in nats^2 for D^2; inf unless keep > L^2."""
-    ratio = contraction * contraction / how.keep
+    step, gap = (2, (1.0 - contraction) * (1.0 + contraction)) if how.odd else (1, 1.0 - contraction)
+    ratio = contraction ** (2 * step) / how.keep
     if ratio >= 1.0:
         return math.inf
-    weight, total, k = contraction ** (2 * how.terms), 0.0, how.terms
+    k, total, last = step * how.terms + 1 - step, 0.0, step * (how.terms + 1000)
+    weight = step**2 * contraction ** (2 * k)
     while True:
-        k, weight = k + 1, weight * ratio
+        k, weight = k + step, weight * ratio
         beyond = weight / (k * k * (1.0 - ratio))
-        if beyond <= 1e-16 * total or k > how.terms + 1000:
-            return (total + beyond) * (1.0 + contraction) / (1.0 - contraction) * (1.0 + 1e-12)
+        if beyond <= 1e-16 * total or k > last:
+            return (total + beyond) * (1.0 + contraction**step) / gap * (1.0 + 1e-12)
         total += weight / (k * k)
 
 
@@ -150,8 +162,9 @@ def log_det_bounds(module: nn.Module) -> list[LogDetBound]:
         if not isinstance(how, TraceSeries):
             continue
         contraction, size = float(layer.contraction), math.prod(layer.event_shape)
-        bias = 0.0 if how.keep else size * series_rest(contraction, how.terms)
-        probed = 2.0 * size / how.probes * math.log1p(-contraction) ** 2 if how.probes else 0.0
+        bias = 0.0 if how.keep else size * series_rest(contraction, how.terms, odd=how.odd)
+        steep = math.log1p(contraction) * how.odd - math.log1p(-contraction)
+        probed = 2.0 * size / how.probes * steep**2 if how.probes else 0.0
         rolled = size * size * roulette_variance(contraction, how) if how.keep else 0.0
         found.append(LogDetBound(path, how, contraction, bias, math.sqrt(probed + rolled)))
     return found

@@ -329,6 +329,8 @@ def _move(move: ir.Moves) -> str:
             return f"permute(axis = {axis}, seed = {seed})"
         case ir.Reverse(axis=axis):
             return f"reverse(axis = {axis})"
+        case ir.Transpose(first=first, second=second):
+            return f"transpose({first}, {second})"
         case ir.Flatten():
             return "flatten"
         case ir.Patches(size=size):

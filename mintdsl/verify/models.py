@@ -23,6 +23,7 @@ from mintdsl.core.walks import bends
 from mintdsl.proof.rules.series import rest
 from mintdsl.runtime.factors import DENSE_LIMIT
 from mintdsl.runtime.stand_in import stand_ins
+from mintdsl.runtime.trace_series import TraceSeries
 
 SHAPES: Mapping[str, tuple[tuple[int, ...], ...]] = {  # the preferred one first
     "Image": ((2, 3, 4), (1, 3, 4), (1, 4, 4), (4, 2, 3), (3, 4, 4), (4, 4, 4), (1, 8, 8), (8, 2, 2), (16, 2, 2)),
@@ -298,9 +299,9 @@ def settle(model: nn.Module) -> float:
         size = math.prod(cast("tuple[int, ...]", layer.event_shape))
         if size > DENSE_LIMIT:
             return math.inf
-        terms, contraction = cast("int", how[0]), cast("float", layer.contraction)
-        missed += size * rest(contraction, terms) if size <= TRACED else 0.0
-        settled = cast("Callable[..., object]", type(how))(terms, 0.0, 0) if size <= TRACED else "exact"
+        series, contraction = cast("TraceSeries", how), cast("float", layer.contraction)
+        missed += size * rest(contraction, series.terms, odd=series.odd) if size <= TRACED else 0.0
+        settled = series._replace(keep=0.0, probes=0) if size <= TRACED else "exact"
         layer.log_det = cast("nn.Module", settled)  # a plain attribute: nn.Module's types know modules and tensors only
     return missed
 
@@ -311,6 +312,7 @@ def error_bound(module: nn.Module, z: Tensor) -> Tensor | None:
     error: Tensor | None = None if how is None else how.error
     if error is None:
         return None
-    shrink = abs(cast("float", module.divisor)) * (1.0 - cast("float", module.contraction))
+    divisor = abs(cast("float", getattr(module, "divisor", 0.5)))  # inverses of Cayley maps are twice as steep
+    shrink = divisor * (1.0 - cast("float", module.contraction))
     rounding: Tensor = 1e-13 * (1.0 + z.abs()).flatten(1).norm(dim=1) / shrink
     return error + rounding

@@ -224,7 +224,11 @@ class _Run:
             stored = module.get_parameter(cast("tuple[str, ...]", module.members)[place]).detach()
             diagonal = models.diagonal(module, param, env)
             where = (0,) if diagonal is None else (0,) * diagonal.dim()  # all of a row, or one entry
-            missed = _unnoticed(module, env, stored if diagonal is None else diagonal, where)
+            hit = (stored if diagonal is None else diagonal)[where]
+            broken = torch.zeros_like(hit)
+            if isinstance(param.kind, (ir.Conv, ir.Dense)) and param.kind.rank is not None:
+                broken[0] = -stored[1, 0] / stored[1, 0].square().sum()  # of I + V U the first column is (0, ...)
+            missed = _unnoticed(module, env, hit, broken)
             word = "det" if param.factored else "diag"
             self.row(models.title(layer, env), f"calls that take a {word}({param.name}) of 0", missed, NOTHING)
 
@@ -347,10 +351,11 @@ def _excess(proof: LayerProof, diagonal: Tensor) -> float:
     return float(over.clamp(min=0.0).max())
 
 
-def _unnoticed(module: nn.Module, env: Env, diagonal: Tensor, entry: tuple[int, ...]) -> float:
-    """How many of the calls that must refuse a 0 at `entry` of an assumed diagonal or matrix take it."""
+def _unnoticed(module: nn.Module, env: Env, place: Tensor, broken: Tensor) -> float:
+    """How many of the calls that must refuse `broken` numbers at a place of an assumed diagonal or matrix take them."""
     z = torch.zeros(1, *env.dims, dtype=torch.float64)
-    kept, diagonal[entry] = diagonal[entry].clone(), 0.0
+    kept = place.clone()
+    place.copy_(broken)
     state = {key: value.clone() for key, value in module.state_dict().items()}
     missed = 0
     for call in (lambda: cast("Callable[[Tensor], object]", module.inverse)(z), lambda: module.load_state_dict(state)):
@@ -360,7 +365,7 @@ def _unnoticed(module: nn.Module, env: Env, diagonal: Tensor, entry: tuple[int, 
         except ValueError as error:
             if type(error).__name__ != "AssumptionError":
                 raise
-    diagonal[entry] = kept
+    place.copy_(kept)
     return float(missed)
 
 

@@ -1175,6 +1175,39 @@ net Head(n: Nat) from Image[C, H, W] to Vec[n] {
   map x -> W(mean_pool(relu(x)))
 }
 flow F on Image[1, 2, 2] ensures injective { pad channels to 2  classify Head(n = 3) }""",
+    "net_pairs": """
+net Pixels from Image[C, H, W] to Image[C, H, W] {
+  space Mid = Image[4, H, W]
+  param V : conv 3x3 from Image[C, H, W] to Mid
+  param W : conv 1x1 from Mid to Image[C, H, W]
+  param s : scale (per = channel) on Mid
+  map x -> W(maxmin(s * V(x)))
+}
+net Row from Vec[D] to Vec[D] {
+  param V : linear from Vec[D] to Vec[2 * D]
+  param W : linear from Vec[2 * D] to Vec[D]
+  map x {
+    let u = maxmin(V(x))
+    return W(maxmin(-u) - u) + x
+  }
+}
+layer A on Image[C, H, W] ensures invertible {
+  space Half = Image[C / 2, H, W]
+  param n : net Pixels from Half to Half
+  map x {
+    let (a, b) = split(x, channel)
+    return join(a, b * exp(tanh(n(a))) + n(a))
+  }
+}
+layer B on Vec[D] ensures invertible {
+  space Half = Vec[D / 2]
+  param n : net Row from Half to Half
+  map x {
+    let (a, b) = split(x, halves)
+    return join(a + n(b), b)
+  }
+}
+flow F on Image[2, 3, 2] ensures invertible { A  flatten  B  prior normal }""",
     "flow_on_any_vector": """
 layer A on S ensures diagonal, invertible {
   param a : scale (per = channel) with diag > 0
@@ -2086,6 +2119,57 @@ layer A on Image[4, 2, 3] ensures invertible {
 }""",
 }
 
+LOW_RANK = {
+    "low_rank": """
+layer A(d: Nat) on Image[C, H, W] ensures invertible, inverse closed_form {
+  param W : conv 1x1 (rank = d) with det != 0
+  param V : conv 1x1 (rank = 1) with det != 0 init identity
+  param b : bias
+  map x -> V(leaky_relu(W(x) + W(b), 0.5))
+}
+flow F on Image[3, 2, 2] ensures invertible { A(d = 2)  A(d = 3)  prior normal }""",
+    "low_rank_raw": """
+layer A on Image[C, H, W] ensures invertible {
+  param W : conv 1x1 (rank = 2) with det != 0 via raw init near_identity(std = 0.3)
+  map x -> W(x)
+}""",
+    "low_rank_vector": """
+layer A(s: Real = 0.2) on Vec[D] ensures invertible {
+  param W : linear (rank = D / 2) with det != 0 init near_identity(std = s)
+  param V : linear (rank = 2) with det != 0 via raw
+  map x -> V(W(x) * 2)
+}
+flow F on Vec[4] ensures invertible { A  A(s = 0.5)  prior normal }""",
+    "low_rank_in_parts": """
+net N from Image[C, H, W] to Image[C, H, W] {
+  param V : conv 1x1
+  map x -> tanh(V(x))
+}
+layer A on Image[4, 2, 3] ensures invertible {
+  space Q = Image[2, 2, 3]
+  param n : net N from Q to Q
+  param W : conv 1x1 (rank = 1) on Q with det != 0
+  param V : conv 1x1 (rank = 2) on Q with det != 0 via raw
+  map x {
+    let (a, b) = split(x, channel)
+    return join(W(a), V(b + n(a)))
+  }
+}""",
+    "flow_transposed": """
+layer A on Image[C, H, W] ensures lower, diag > 0, invertible {
+  param W : conv 3x2 lower (anchor = corner) with diag > 0 init near_identity
+  map x -> W(x)
+}
+flow F on Image[2, 3, 4] ensures invertible {
+  transpose(height, width)
+  A
+  repeat 2 { transpose(channel, width)  A  transpose(channel, width) }
+  patches 1
+  transpose(time, channel)
+  prior normal
+}""",
+}
+
 EXTERN = {
     "extern_coupling": """
 extern net CondNet from Image[C, H, W] to (Image[C, H, W], Image[C, H, W])
@@ -2200,6 +2284,7 @@ GROUPS += (
     KERNELS_APPLIED,
     CIRCULAR,
     DOMINANT,
+    LOW_RANK,
     CHAINS,
     SPLINES,
     MIXTURES,

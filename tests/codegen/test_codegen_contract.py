@@ -73,6 +73,7 @@ EVERYTHING += ["flow_three_scales", "flow_moved", "exp_kernels", "inverse_corner
 CHAINS = ["chain_by_hand", "chain_plu_conv", "chain_qr_linear", "chain_householder_conv", "chain_raw_conv"]
 EVERYTHING += [*CHAINS, "chain_elementwise", "chain_on_sequences", "kernel_plu", "kernel_chain", "kernels_in_corners"]
 EVERYTHING += ["circular_raw", "circular_dominant", "circular_residual", "dominant"]
+EVERYTHING += ["low_rank", "low_rank_raw", "flow_transposed"]
 EVERYTHING += ["extern_coupling", "extern_by_solver", "spline_autoregressive"]
 RESIDUAL = [
     "residual_matrices",
@@ -699,6 +700,8 @@ def test_new_tensors_are_made_where_the_arguments_are(name: str) -> None:
         "flow_moved",
         "exp_kernels",
         "exp_in_parts",
+        "flow_transposed",
+        "low_rank",
         *CHAINS,
     ],
 )

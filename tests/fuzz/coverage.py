@@ -58,14 +58,16 @@ def _layer(layer: ir.Layer) -> Iterator[str]:
         match param.kind:
             case ir.Elementwise(kind=word):
                 yield f"kind:{word}"
-            case ir.Conv(anchor=anchor, direction=direction, dilation=dilation, circular=circular):
+            case ir.Conv(anchor=anchor, direction=direction, dilation=dilation, circular=circular, rank=rank):
                 yield "kind:conv"
+                yield from ["option:rank"] if rank is not None else []
                 yield from ["option:dilation"] if dilation != (1, 1) else []
                 yield from ["option:boundary"] if circular else []
                 yield f"anchor:{anchor}"
                 yield f"direction:{direction}"
-            case ir.Dense(direction=direction):
+            case ir.Dense(direction=direction, rank=rank):
                 yield "kind:linear"
+                yield from ["option:rank"] if rank is not None else []
                 yield f"direction:{direction}"
             case ir.Normalize():
                 yield "kind:normalize"
@@ -89,9 +91,11 @@ def _expression(node: ir.Expr) -> Iterator[str]:
         case (
             ir.Linear(arg=inner)
             | ir.Exponential(arg=inner)
+            | ir.Cayley(branch=inner)
             | ir.Neg(arg=inner)
             | ir.Sum(body=inner)
             | ir.Pool(arg=inner)
+            | ir.MaxMin(arg=inner)
         ):
             yield from _expression(inner)
         case ir.Binary(left=left, right=right):

@@ -257,13 +257,24 @@ class Weights:
             case "plu":
                 rows = self.stored(f"{param.name}_order", ()).long()
                 return torch.stack([m[k] for m, k in zip((lower + eye) @ upper, rows, strict=True)])
-            case _:  # one reflection after the other
-                found = upper if param.bound.via == "qr" else diagonal
-                for k in reversed(range(raw.shape[-1] - 1)):
-                    v = (lower + eye)[:, :, k : k + 1]
-                    v = v / v.norm(dim=1, keepdim=True)
-                    found = found - 2 * v @ (v.mT @ found)
-                return found
+            case _:
+                return _reflected(lower, upper if param.bound.via == "qr" else diagonal, raw.shape[-1] - 1)
+
+    def low_rank(self, param: ir.Param) -> tuple[Tensor, Tensor]:
+        """I + U V of a map with a rank, [R, n, n], and the sizes of the terms that it is made of."""
+        assert param.bound is not None
+        first, second = self.stored(param.name, ()).unbind(1)  # [R, d, n]
+        eye, d = torch.eye(first.shape[-1], dtype=first.dtype), first.shape[1]
+        if param.bound.via == "raw":
+            return eye + first.mT @ second, eye + first.abs().mT @ second.abs()
+        own = TINY + _softplus(second.diagonal(dim1=1, dim2=2))[0]
+        diagonal = torch.diag_embed(own * self.raw[f"{self.prefix}{param.name}_sign"])
+        corner = second[..., :d]
+        corner = _reflected(torch.tril(corner, -1), torch.triu(corner, 1) + diagonal, d - 1)
+        inner = torch.cat((torch.cat((corner, second[..., d:]), -1), eye[d:].expand(len(first), -1, -1)), 1)
+        half = _reflected(first.mT.tril(-1), inner, d).mT
+        sizes = first.shape[-1] * inner.abs().amax((1, 2), keepdim=True)
+        return _reflected(first.mT.tril(-1), half, d).mT, sizes.expand_as(inner)
 
     def at_anchor(self, param: ir.Param) -> Tensor:
         """The stored numbers of a square matrix, [R, n, n]; of a kernel those at its anchor."""
@@ -277,6 +288,8 @@ class Weights:
         """`matrix` as the whole of a map: `other` has the other taps of a kernel."""
         if not isinstance(param.kind, ir.Conv):
             return matrix
+        if ranked(param):
+            return matrix[..., None, None]
         row, column = self.anchor(param.kind)
         whole = other.clone()
         whole[..., row, column] = matrix
@@ -294,6 +307,8 @@ class Weights:
     def terms(self, param: ir.Param) -> Tensor:
         """The sizes of the terms that the entries of a matrix of factors are made of, [R, n, n]."""
         assert param.bound is not None
+        if ranked(param):
+            return self.low_rank(param)[1]
         raw, own = self.at_anchor(param).abs(), self.factored(param).abs()
         n = raw.shape[-1]
         match param.bound.via:
@@ -333,7 +348,8 @@ class Weights:
         raw = self.stored(param.name, member)
         if param.factored:
             other = self.subdued(param, raw) if param.bound is not None and param.bound.via == "dominant" else raw
-            raw = self.around(param, self.factored(param), other)
+            matrix = self.low_rank(param)[0] if ranked(param) else self.factored(param)
+            raw = self.around(param, matrix, other)
         full = self.expanded(param, self.scaled(param, raw) if param.limited else raw)
         if kind.direction is None:
             return full
@@ -500,6 +516,8 @@ class Formula:
                 return self._linear(node, self.expr(node.arg, at), _member(node.indices, at))
             case ir.Exponential(param=name):
                 return self._exponential(name, self.expr(node.arg, at))
+            case ir.Cayley(branch=branch):
+                return self._cayley(branch)
             case ir.Apply():
                 return activate(BoundAct(node.act, self.env), self.expr(node.arg, at))
             case ir.Neg():
@@ -549,6 +567,11 @@ class Formula:
                 return passed
             case ir.Concat(args=args, shapes=shapes):  # channels come first in an Image and in a Vec
                 return tensors.stacked([self._placed(self.expr(a, at), s) for a, s in zip(args, shapes, strict=True)])
+            case ir.MaxMin(arg=arg, shape=shape):
+                dims = self.env.shape(shape)
+                apart = math.prod(dims[1:])  # channels come first in an Image and in a Vec
+                first = [p for p in range(math.prod(dims)) if p // apart % 2 == 0]
+                return tensors.sorted_pairs(self._placed(self.expr(arg, at), shape), first, [p + apart for p in first])
             case ir.Inline(param=name):
                 assert self.weights is not None
                 used = self.weights.layer.param(name).kind
@@ -619,6 +642,31 @@ def _rounded(result: Field, largest: Tensor, argument: Field) -> Field:
     """A map applied, with the error that goes with terms of these sizes, [R, E, D]."""
     rounded = torch.einsum("red,rbd->rbe", largest, argument.value.abs())
     return replace(result, error=result.error + 16 * tensors.EPS * largest.shape[-1] * rounded)
+
+    def _cayley(self, branch: ir.Expr) -> Field:
+        """2 w - x with w + g(w) = x, within the tolerance that the module keeps."""
+
+        def half(at: Field) -> Field:
+            there = Formula(self.env, at, self.weights)
+            return tensors.add(at, there.expr(branch, {}))
+
+        middle = undone(half, self.x, 1e-11 if tensors.EPS < 1e-9 else 1e-5)
+        return tensors.add(tensors.add(middle, middle), tensors.negate(self.x))
+
+
+def ranked(param: ir.Param) -> bool:
+    """Whether a map is stored as U and V."""
+    return isinstance(param.kind, (ir.Conv, ir.Dense)) and param.kind.rank is not None
+
+
+def _reflected(below: Tensor, found: Tensor, count: int) -> Tensor:
+    """H_1 ... H_count times matrices [R, n, m]: H_k reflects at 1 at place k, then what column k of `below` has."""
+    vectors = below + torch.eye(*below.shape[-2:], dtype=below.dtype)
+    for k in reversed(range(count)):
+        v = vectors[:, :, k : k + 1]
+        v = v / v.norm(dim=1, keepdim=True)
+        found = found - 2 * v @ (v.mT @ found)
+    return found
 
 
 def _member(indices: tuple[str, ...], at: Mapping[str, int]) -> Member:
@@ -754,6 +802,10 @@ def moved(op: ir.Op, dims: tuple[int, ...]) -> tuple[tuple[int, ...], list[int] 
                 token, entry = (y // n) * (w // n) + x // n, ((y % n) * n + x % n) * c + k
                 found[token * width + entry] = place
             return (tokens, width), found
+        case ir.Transpose(first=first, second=second):
+            names = ["time", "channel"] if len(dims) == 2 else ["channel", "height", "width"]
+            places = np.arange(math.prod(dims)).reshape(dims).swapaxes(names.index(first), names.index(second))
+            return places.shape, places.flatten().tolist()
         case ir.Reverse(axis=axis):
             return dims, _rearranged(axis, dims, lambda size: list(reversed(range(size))))
         case ir.Permute(axis=axis, seed=seed):

@@ -28,7 +28,7 @@ from .claims import claims_hold
 from .draws import KINDS, MODERATE, POINTS, Loader, end_draw, inputs, raw_draws
 from .facts import Failure, Sight, excess_of, grows
 from .initial import density, ready
-from .meaning import Formula, Used, Weights, part_of_each, run_flow
+from .meaning import Formula, Used, Weights, part_of_each, ranked, run_flow
 from .subject import Subject, build, layer_proof, layers_of, truncation
 from .tensors import Field, variable
 
@@ -357,7 +357,9 @@ class _Trial:
                 if param.factored:  # a product may overflow, its factors may not
                     place = cast("tuple[str, ...]", module.names).index(param.name)
                     got = cast("Callable[[], tuple[Tensor, ...]]", module.effective_weights)()[place].double()
-                    if isinstance(param.kind, ir.Conv):
+                    if ranked(param):
+                        got = got[1]
+                    elif isinstance(param.kind, ir.Conv):
                         row, column = weights.anchor(param.kind)
                         got = got[..., row, column]
                 else:
@@ -443,6 +445,7 @@ def _below(node: ir.Expr) -> Iterator[ir.Expr]:
         case (
             ir.Linear(arg=inner)
             | ir.Exponential(arg=inner)
+            | ir.Cayley(branch=inner)
             | ir.Apply(arg=inner)
             | ir.Neg(arg=inner)
             | ir.Sum(body=inner)

@@ -177,6 +177,23 @@ def apply(a: Field, h: Callable[[Tensor], tuple[Tensor, Tensor]], kinks: tuple[f
     return Field(value, error, times(near.unsqueeze(-1), a.jacobian), times(near.abs(), a.steep), rough, gain)
 
 
+def sorted_pairs(a: Field, first: Sequence[int], second: Sequence[int]) -> Field:
+    """The larger of each two elements in the first one's place, the other one in the second's; kinks where they tie."""
+    one, two = taken(a, first), taken(a, second)
+    points, swap, error = a.jacobian.shape[1], two.value > one.value, torch.maximum(one.error, two.error)
+    near = swap[:, :points]
+    tied = ((one.value - two.value).abs() <= one.error + two.error)[:, :points].any(-1)
+
+    def chosen(p: Field, q: Field) -> Field:
+        jacobian = torch.where(near.unsqueeze(-1), q.jacobian, p.jacobian)
+        steep, rough = torch.maximum(p.steep, q.steep), a.rough.masked_fill(tied, torch.inf)
+        return Field(torch.where(swap, q.value, p.value), error, jacobian, steep, rough, a.gain)
+
+    both = stacked([chosen(one, two), chosen(two, one)])
+    places = [*first, *second]
+    return taken(both, [places.index(p) for p in range(len(places))])
+
+
 def _relative(a: Field, points: int) -> Tensor:
     return (a.error[:, :points] / a.value[:, :points].abs()).nan_to_num(0.0, torch.inf).amax(-1)
 

@@ -21,8 +21,8 @@ from .registry import APART, MUTANTS, PRODUCTIONS, WHOLES, constructs, covered
 from .report import Tally
 from .shrink import shrunk
 
-PROGRAMS, MUTATIONS, EXAMINED = 100, 400, 60
-SEED = "covered 72"
+PROGRAMS, MUTATIONS, EXAMINED = 100, 360, 60
+SEED = "covered 48"
 
 
 def test_every_construct_has_a_production() -> None:
@@ -64,11 +64,17 @@ def test_changed_trees_stay_programs() -> None:
 
 def test_programs_pass_every_oracle() -> None:
     tally = Tally(PROGRAM)
-    for index in range(PROGRAMS):
+    for index in range(3 * PROGRAMS):
+        if index >= PROGRAMS and not missing_rules(tally):  # rare ones may take longer
+            break
         tally.add([run_case(PROGRAM, SEED, index, 0.05)])
     assert [f"{o.index}: {o.failures[0]}" for o in tally.failing] == []
     assert 0.4 <= tally.accepted / tally.cases <= 0.95
-    assert [c for c in tally.missing if c.startswith("rule:")] == []
+    assert missing_rules(tally) == []
+
+
+def missing_rules(tally: Tally) -> list[str]:
+    return [c for c in tally.missing if c.startswith("rule:")]
 
 
 def test_mutants_are_refused_or_true() -> None:

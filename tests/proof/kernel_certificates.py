@@ -89,6 +89,18 @@ MORE = {
     "layer V on Vec[D] ensures invertible, lip <= 3 { param M : linear with lip <= 0.5\n"
     "map x -> exp(M)(leaky_relu(exp(M)(x), 0.5)) }\n"
     "flow F on Image[2, 2, 2] ensures invertible, inverse closed_form { E E(c = 0.5) flatten V }",
+    "cayley maps": "net N(h: Act = tanh) from Vec[D] to Vec[D] { param V, W : linear with lip <= 0.9\n"
+    "map x -> W(h(V(x))) }\nlayer A on Vec[D] ensures invertible, lip < 10 { param n : net N map x -> cayley(n)(x) }\n"
+    "layer K(a: Real = 0.5) on Image[C, H, W] ensures invertible, lip < 3.1 { param M : conv 3x3 with lip <= a\n"
+    "map x -> cayley(M)(x) }\nflow F on Image[1, 2, 2] ensures invertible, log_det estimate {\n"
+    "K log_det exact K(a = 0.9, direction = inverse) log_det roulette(first = 1, keep = 0.7)\n"
+    "flatten A log_det series(bits_per_dim <= 1e-3) repeat 2 { A log_det exact } }",
+    "sorted pairs": "net N from Vec[D] to Vec[D] { space Hid = Vec[2 * D]\nparam V : linear from Vec[D] to Hid with "
+    "lip <= 0.9\nparam W : linear from Hid to Vec[D] with lip <= 0.9\nmap x -> W(maxmin(V(x))) }\n"
+    "net M from Vec[2], Vec[1] to Vec[2] { map x, t -> maxmin(x * tanh(t)) }\n"
+    "layer A on Vec[D] ensures invertible, lip < 1.9 { param n : net N map x -> x - n(x) }\n"
+    "flow F on Vec[2] ensures invertible, log_det solver { A log_det exact\n"
+    "ode M by dopri5(until = 0.5, tol = 1e-4) log_det exact }",
     "inverse directions": "layer S on Vec[D] ensures injective { map x -> sigmoid(x) }\n"
     "layer L(tri: Dir) on Vec[D] ensures tri, invertible { param W : linear tri with diag == 1\n map x -> W(x) }\n"
     "flow F on Vec[3] ensures injective, inverse closed_form { S(direction = inverse) "

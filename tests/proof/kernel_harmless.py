@@ -218,6 +218,9 @@ def lip_of_flow(definition: Json, changed: Json) -> Any:
 
     def known(name: str, args: Json) -> Any:
         proofs = [p for p in changed["proofs"] if p["definition"] == name]
+        given = {k: text(v) for k, v in args}
+        exact = [p for p in proofs if all(given.get(k) == text(v) for k, v in p["bindings"].items())]
+        proofs = exact or proofs  # of the same values of formals, where these are written
         return max(number(p["lip"] if "lip" in p else p["formulas"][0]["result"][-1][1]["lip"]) for p in proofs)
 
     return lip_of_steps(definition["steps"], known)

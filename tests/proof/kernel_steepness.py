@@ -108,6 +108,8 @@ class Place(NamedTuple):
                     power = Fraction(self.norm(node[1]))
                     place = DIGITS.divide(Decimal(power.numerator), Decimal(power.denominator))
                     return times(lip, outer(place.exp(DIGITS))[1])
+                case "CAYLEY", [lip]:
+                    return (1 + Fraction(lip)) / (1 - Fraction(lip))
                 case "BASIC" | "COMP" | "DET" | "HALF-PLANE" | "CIRCULANT" | "DOMINANT", [lip]:
                     return times(lip, self.norm(node[1]))
                 case "ACT", [lip]:

@@ -83,7 +83,7 @@ def test_the_examples_use_every_rule_and_every_claim() -> None:
     }
     arithmetic = {"NEG", "ADD", "SUM", "MUL", "DIV"}
     maps = {"BASIC", "COMP", "ACT", "ACT-P", "BN", "PERM", "DET", "HALF-PLANE", "CIRCULANT", "EXP", "PICK", "NET"}
-    maps |= {"APPLY", "RES", "DOMINANT"}
+    maps |= {"APPLY", "RES", "DOMINANT", "LOWRANK", "CAYLEY"}
     assert rules == {"VAR", "CONST", "LET"} | maps | arithmetic
     definitions = [d for found in certificates for d in found["statement"]["definitions"]]
     steps = json.dumps([d["steps"] for d in definitions if d["kind"] == "flow"])
@@ -91,6 +91,7 @@ def test_the_examples_use_every_rule_and_every_claim() -> None:
         "squeeze",
         "permute",
         "reverse",
+        "transpose",
         "flatten",
         "patches",
         "logit",
@@ -636,6 +637,112 @@ def test_a_residual_sum_without_a_log_det_has_none() -> None:
     refused(written, written["statement"])
 
 
+CAYLEY = (
+    "net N(h: Act = tanh) from Vec[D] to Vec[D] { param V : linear with lip <= 0.9\nparam W : linear with lip <= 0.9\n"
+    "map x -> W(h(V(x))) }\nlayer A on Vec[D] ensures invertible { param n : net N map x -> cayley(n)(x) }\n"
+    "layer B(a: Real = 0.5) on Vec[D] ensures invertible, lip < 3.1 { param M : linear with lip <= a\n"
+    "map x { let y = cayley(M)(x)\nreturn y } }\nflow F on Vec[3] ensures invertible, log_det estimate {\n"
+    "A log_det series(terms = 3, probes = 0)  B(direction = inverse) log_det roulette(first = 1)\n"
+    "B log_det series(bits_per_dim <= 1e-3) prior normal }"
+)
+
+
+def cayley_certificate() -> Json:
+    written = certified(CAYLEY)
+    assert recheck(written, written["statement"]) == ["A", "B", "F"]
+    return written
+
+
+@pytest.mark.parametrize("limit", [1.0, 1.5, 0.9999, None])
+def test_a_cayley_map_of_no_contraction_is_refused(limit: float | None) -> None:
+    """Whatever is stated of the branch and of the map; with 0.9999 the claim of its slopes falls."""
+    for lip in (None, 0.999, "inf"):
+        written = cayley_certificate()
+        (layer,) = (d for d in written["statement"]["definitions"] if d["name"] == "B")
+        layer["params"][0]["with"] = None if limit is None else ["lip <=", [limit], "spectral"]
+        for proof in written["proofs"][1:2]:
+            for _, fact in [*proof["formulas"][0]["lets"][0][1], *proof["formulas"][0]["result"]]:
+                if lip is not None and fact["off"] == "<dense>":
+                    fact["lip"] = lip if fact.get("chain") or lip != "inf" else limit or "inf"
+        written["hash"] = digest(written["statement"])
+        refused(written, written["statement"])
+
+
+def test_a_steep_net_makes_no_cayley_map() -> None:
+    written = cayley_certificate()
+    net_in(written, "N")["params"][0]["with"][1][0] = 1.2  # 1.08 with the other map
+    written["hash"] = digest(written["statement"])
+    refused(written, written["statement"])
+
+
+def test_a_cayley_map_is_that_of_a_branch() -> None:
+    """Of nothing else in the formula: not of the variable, whose slope is 1."""
+    written = cayley_certificate()
+    (layer,) = (d for d in written["statement"]["definitions"] if d["name"] == "A")
+    (_, nodes), steps = layer["results"][0], written["proofs"][0]["formulas"][0]["result"]
+    assert [node[0] for node in nodes] == ["var", "net", "cayley"] and steps[-1][0] == "CAYLEY"
+    nodes[-1][1] = 0
+    written["hash"] = digest(written["statement"])
+    refused(written, written["statement"])
+
+
+@pytest.mark.parametrize("word", ["RES", "NET", "EXP", "CHAIN", "ADD"])
+def test_a_cayley_map_follows_by_its_own_rule(word: str) -> None:
+    written = cayley_certificate()
+    written["proofs"][0]["formulas"][0]["result"][-1][0] = word
+    refused(written, written["statement"])
+
+
+def test_the_series_of_a_cayley_map_has_its_own_bounds() -> None:
+    """Odd powers, twice: 3 terms miss 2 (L^7 / 7 + L^9 / 9 + ...), and a roulette goes on with more than L^4."""
+    written = cayley_certificate()
+    flow = written["proofs"][-1]
+    series, (terms, keep, bias), (more, _, _) = (
+        flow["estimates"]["A_0"],
+        flow["estimates"]["B_0"],
+        flow["estimates"]["B_1"],
+    )
+    missed = 2 * sum(0.81 ** (2 * k - 1) / (2 * k - 1) for k in range(4, 400))
+    assert series[:2] == [3, 0.0] and series[2] == pytest.approx(missed, rel=1e-6)
+    assert (terms, bias) == (1, 0.0) and keep == pytest.approx((1 + 0.5**4) / 2) and more == 4
+    for name, changed, good in (
+        ("A_0", [3, 0.0, missed * 1.001], True),
+        ("A_0", [3, 0.0, missed * 0.999], False),
+        ("A_0", [3, 0.0, missed / 2], False),
+        ("A_0", [4, 0.0, missed], False),
+        ("B_0", [1, 0.07, 0.0], True),
+        ("B_0", [1, 0.0625, 0.0], False),
+        ("B_0", [1, 0.06, 0.0], False),
+        ("B_1", [3, 0.0, 0.001], False),
+        ("B_1", [more, 0.0, 0.0], False),
+    ):
+        other = json.loads(json.dumps(written))
+        other["proofs"][-1]["estimates"][name] = changed
+        total = sum(one[2] for one in other["proofs"][-1]["estimates"].values())
+        if "bias" in other["proofs"][-1]:
+            other["proofs"][-1]["bias"] = total * 1.01
+        if good:
+            assert recheck(other, other["statement"])[-1] == "F"
+        else:
+            refused(other, other["statement"])
+
+
+def test_no_direction_of_a_cayley_map_is_a_formula() -> None:
+    text = CAYLEY[: CAYLEY.index("flow F")] + "flow F on Vec[3] { B(direction = inverse) log_det exact }"
+    written = certified(text)
+    assert written["proofs"][-1]["inverse"] == "iterative" and recheck(written, written["statement"])[-1] == "F"
+    written["proofs"][-1]["inverse"] = "closed_form"
+    refused(written, written["statement"])
+
+
+def test_a_cayley_map_without_a_log_det_has_none() -> None:
+    text = CAYLEY[: CAYLEY.index("flow F")] + "flow F on Vec[3] ensures invertible { A log_det exact  B }"
+    written = certified(text)
+    assert written["proofs"][-1]["log_det"] == "none" and recheck(written, written["statement"])[-1] == "F"
+    written["proofs"][-1]["log_det"] = "exact"
+    refused(written, written["statement"])
+
+
 SHARES = (
     "layer A(a: Real = 0.9, b: Real = 0.3) on Vec[D] ensures invertible { param V, W : linear with lip <= b\n"
     "param t : scale with diag >= 0.5, diag <= 2 map x { let u = V(x) - leaky_relu(x, a) - t * x\n return W(x) + u } }"
@@ -777,6 +884,32 @@ def test_only_the_dominant_form_decides_where_taps_lie_on_both_sides() -> None:
         refused(forged(changed, *found["proofs"]), changed)
         found["proofs"][0]["inverse"] = "closed_form"
         refused(found, found["statement"])
+
+
+def test_a_map_with_a_rank_keeps_only_what_its_forms_keep() -> None:
+    """Statement and certificate forged alike: a form of whole matrices, another constraint, a mask, more taps, no rank,
+    a rank where there was none, and the rule of a whole matrix."""
+    text = "layer A on Image[C, H, W] { param W : conv 1x1 (rank = 2) with det != 0 map x -> W(x) }"
+    found = certified(text)
+    recheck(found, found["statement"])
+    rank, written = ', "rank": [[2, 1, []]]', json.dumps(found["statement"])
+    assert rank in written
+    for old, new, why in (
+        ('"woodbury"', '"plu"', "this is not kept"),
+        ('["det != 0", [], "woodbury"]', '["det == 1", [], "householder"]', "this is not kept"),
+        ('"centre", null', '"centre", "lower"', "is no matrix"),
+        ("[1, 1], ", "[2, 2], ", "is no matrix"),
+        (rank, "", "has no rank"),
+    ):
+        changed = json.loads(written.replace(old, new))
+        assert changed != found["statement"]
+        assert why in refused(forged(changed, *found["proofs"]), changed)
+    plain = certified(text.replace(" (rank = 2)", ""))
+    changed = json.loads(json.dumps(plain["statement"]))
+    changed["definitions"][0]["params"][0]["rank"] = [[2, 1, []]]
+    assert "this is not kept" in refused(forged(changed, *plain["proofs"]), changed)
+    found["proofs"] = json.loads(json.dumps(found["proofs"]).replace('"LOWRANK"', '"DET"'))
+    refused(found, found["statement"])
 
 
 # ---------------------------------------------------------------- nets have values

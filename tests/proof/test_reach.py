@@ -132,10 +132,17 @@ def test_an_image_in_front_of_a_vector() -> None:
     pair = "pair { One(tri = lower)  One(tri = upper) }"
     plain = checked(f"flow F on Image[1, 9, 9] {{ {pair}  prior normal }}")[1]
     assert len(plain) == 1
-    for after in ("flatten", "reverse  patches 3", "patches 3  permute(axis = time)  flatten  reverse"):
+    swapped = "transpose(height, width)"
+    for after in (
+        "flatten",
+        swapped,
+        f"{swapped}  {swapped}  flatten",
+        "reverse  patches 3",
+        "patches 3  permute(axis = time)  flatten  reverse",
+    ):
         assert checked(f"flow F on Image[1, 9, 9] {{ {pair}  {after}  prior normal }}")[1] == plain
     line = "layer Line on Vec[D] ensures lower, invertible { param A : linear lower with diag > 0  map x -> A(x) }\n"
-    for after in ("flatten  Line", "permute(axis = all)"):
+    for after in ("flatten  Line", "permute(axis = all)", "transpose(channel, width)"):
         assert checked(f"{line}flow F on Image[1, 9, 9] {{ {pair}  {after}  prior normal }}")[1] == []
 
 

@@ -218,6 +218,11 @@ FLOWS: dict[str, Callable[[], str]] = {
         "param W : conv 1x3 (dilation = 2) with det != 0 via dominant init near_identity  map x -> V(2 * W(x)) }\n"
         "flow F on Image[2, 2, 3] { A }"
     ),
+    "LOWRANK": lambda: (
+        "layer A on Vec[D] { param V : linear (rank = 2) with det != 0  param W : linear (rank = 1) with det != 0 "
+        "via raw\nmap x -> V(W(x)) }\nlayer B(d: Nat) on Image[C, H, W] { param V : conv 1x1 (rank = d) with det != 0\n"
+        "map x -> V(x) }\nflow F on Image[1, 1, 3] { transpose(channel, width)  B(d = 3)  B(d = 2)  flatten  A }"
+    ),
     "RES": lambda: (
         "layer A(a: Real = 0.9) on Vec[D] { param V : linear from Vec[D] to Vec[2] with lip <= a\n"
         "param W : linear from Vec[2] to Vec[D] with lip <= 1  param s : scale with lip <= 0.5  param b : bias\n"
@@ -232,6 +237,12 @@ FLOWS: dict[str, Callable[[], str]] = {
         "(anchor = top_left) with lip <= 0.5  map x -> exp(N)(2 * exp(M)(x)) }\n"
         "layer B on Vec[D] { param M : linear with lip <= 4  map x -> exp(M)(leaky_relu(x, 0.5)) }\n"
         "flow F on Image[1, 2, 2] { A  A(c = 0.3)  flatten  B }"
+    ),
+    "CAYLEY": lambda: (
+        "layer A(a: Real = 0.5) on Image[C, H, W] { param K : conv 3x3 with lip <= a  map x -> cayley(K)(x) }\n"
+        "layer B on Vec[D] { param M : linear with lip <= 0.8  map x -> cayley(M)(x) }\n"
+        "flow F on Image[1, 2, 2] { A log_det exact  A(a = 0.95, direction = inverse) log_det exact  flatten\n"
+        "B log_det exact }"
     ),
     "ODE": lambda: (
         "net N from Vec[D], Vec[1] to Vec[D] { param V : linear  param W : linear from Vec[1] to Vec[D]\n"

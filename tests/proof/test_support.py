@@ -418,16 +418,29 @@ def test_inverses_and_exponentials_see_what_many_layers_would() -> None:
         "layer L on Vec[D] ensures invertible { param W : linear strict lower\nmap x -> x + W(x) }\n"
         "layer K on Image[C, H, W] ensures invertible {\n"
         "  param k : conv 1x2 (anchor = bottom_right) with det == 1\nmap x -> k(x) }\n"
+        "layer Y on Image[C, H, W] ensures invertible { param M : conv 3x3 with lip <= 0.5\nmap x -> cayley(M)(x) }\n"
+        "layer Z on Image[C, H, W] ensures invertible { param M : conv 1x1 with lip <= 0.5\nmap x -> cayley(M)(x) }\n"
         "flow A on Image[1, 2, 5] ensures invertible { E }\n"
         "flow B on Vec[4] ensures invertible { L(direction = inverse) }\n"
         "flow C on Image[1, 1, 4] ensures invertible { K(direction = inverse) }\n"
         "flow D on Image[1, 1, 4] ensures invertible { K }\n"
+        "flow G on Image[1, 2, 5] ensures invertible { Y log_det exact }\n"
+        "flow H on Image[3, 1, 2] ensures invertible { Z log_det exact }\n"
     )
     core, bag = mintdsl.loads(text).core()
     assert not bag.has_errors
     found = {}
-    for name, dims in (("A", (1, 2, 5)), ("B", (4,)), ("C", (1, 1, 4)), ("D", (1, 1, 4))):
+    for name, dims in (
+        ("A", (1, 2, 5)),
+        ("B", (4,)),
+        ("C", (1, 1, 4)),
+        ("D", (1, 1, 4)),
+        ("G", (1, 2, 5)),
+        ("H", (3, 1, 2)),
+    ):
         key = core.find(name)
         assert key is not None
         found[name] = support(network(core, key, dims, {})).counts
-    assert found == {"A": (10,) * 10, "B": (1, 2, 3, 4), "C": (1, 2, 3, 4), "D": (1, 2, 2, 2)}
+    assert found == {
+        "A": (10,) * 10, "B": (1, 2, 3, 4), "C": (1, 2, 3, 4), "D": (1, 2, 2, 2), "G": (10,) * 10, "H": (3,) * 6,
+    }  # fmt: skip

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 
@@ -12,6 +14,7 @@ from mintdsl.runtime.nets import (
     chain_nets,
     delayed,
     length_of,
+    maxmin,
     pointing,
     weight_normed,
 )
@@ -92,6 +95,21 @@ def test_delay_and_chain() -> None:
     assert delayed(x).tolist() == [[[0, 0], [0, 1], [2, 3]]]
     assert delayed(x[:, :1]).tolist() == [[[0, 0]]]
     assert chain_nets([torch.nn.ReLU(), torch.nn.Flatten()], -x).tolist() == [[0] * 6]
+
+
+def test_channels_in_pairs_the_larger_one_first() -> None:
+    x = torch.tensor([[1.0, 2.0, 5.0, 4.0], [math.nan, 1.0, -0.5, -0.5]])
+    assert maxmin(x, -1)[0].tolist() == [2.0, 1.0, 5.0, 4.0]
+    assert maxmin(x, -1)[1, :2].isnan().all() and maxmin(x, -1)[1, 2:].tolist() == [-0.5, -0.5]
+    made = torch.Generator().manual_seed(0)
+    images = torch.randn(2, 3, 6, 2, 4, generator=made, dtype=torch.float64)  # families, batch, channels
+    pairs = images.unflatten(2, (3, 2)).sort(3, descending=True).values.flatten(2, 3)
+    assert torch.equal(maxmin(images, -3), pairs)
+    assert torch.equal(maxmin(images.movedim(2, -1), -1), pairs.movedim(2, -1))
+    other = images + 0.7 * torch.randn(images.shape, generator=made, dtype=torch.float64)
+    apart = (maxmin(images, -3) - maxmin(other, -3)).flatten(2).norm(dim=-1)
+    assert bool((apart <= (images - other).flatten(2).norm(dim=-1) * (1 + 1e-15)).all())
+    assert maxmin(images[:0], -3).shape == (0, 3, 6, 2, 4)
 
 
 def test_weights_follow_a_wider_input() -> None:

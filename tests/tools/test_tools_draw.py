@@ -95,13 +95,14 @@ def test_steps_that_move_entries_are_drawn_as_they_are_written() -> None:
         "permute(axis = all, seed = 4)",
         "unsqueeze 2",
         "reverse(axis = channel)",
+        "transpose(height, width)",
         "patches 2",
         "flatten",
     )
     found = drawn(f"mint 1\nflow F on Image[1, 4, 6] {{ {'  '.join(moves)} }}", "F")
     assert tuple(b.title for b in found.blocks) == moves
     assert {(b.kind, b.log_det) for b in found.blocks} == {("permutation", "0")}
-    shapes = ["Image[1, 4, 6]", "Image[4, 2, 3]", "Image[4, 2, 3]", "Image[1, 4, 6]", "Image[1, 4, 6]", "Seq[6, 4]"]
+    shapes = ["Image[1, 4, 6]", *["Image[4, 2, 3]"] * 2, *["Image[1, 4, 6]"] * 2, "Image[1, 6, 4]", "Seq[6, 4]"]
     assert [b.shape for b in found.blocks] == shapes and found.blocks[-1].result == "Vec[24]"
     scene = layout(found)
     assert "reverse(axis = channel)" in [w.text for w in scene.shapes if isinstance(w, Words)]

@@ -150,7 +150,7 @@ def _frozen(walk: Walk, code: Code) -> Code:
     return found
 
 
-def rearranged(walk: Walk, node: ir.Concat | ir.Delay | ir.Pool) -> Code:
+def rearranged(walk: Walk, node: ir.Concat | ir.Delay | ir.Pool | ir.MaxMin) -> Code:
     """What only moves entries, or takes means of them."""
     match node:
         case ir.Concat():
@@ -159,12 +159,22 @@ def rearranged(walk: Walk, node: ir.Concat | ir.Delay | ir.Pool) -> Code:
             return delayed(walk, node)
         case ir.Pool():
             return pooled(walk, node)
+        case ir.MaxMin():
+            return sorted_pairs(walk, node)
 
 
 def delayed(walk: Walk, node: ir.Delay) -> Code:
     """Tokens one place later."""
     value = walk.expr(node.arg)[0]
     return replace(value, text=f"delayed({whole(walk, value, node.shape, value.families)})", batch=True, atom=True)
+
+
+def sorted_pairs(walk: Walk, node: ir.MaxMin) -> Code:
+    """Channels in pairs, the larger one first."""
+    value = walk.expr(node.arg)[0]
+    axis = -3 if node.shape.kind == "Image" else -1
+    text = f"maxmin({whole(walk, value, node.shape, value.families)}, {axis})"
+    return replace(value, text=text, rank=rank_of(node.shape), batch=True, atom=True)
 
 
 def pooled(walk: Walk, node: ir.Pool) -> Code:

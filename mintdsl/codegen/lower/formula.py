@@ -187,13 +187,15 @@ class Lowering:
                 return calls.spread(self, arg), ZERO
             case ir.Pick():
                 return self.expr(node.arg)  # what stands at other places is not looked at
+            case ir.Cayley(branch=branch):  # its module makes the map of it
+                return self.expr(branch)
             case ir.Join() | ir.Inline() | ir.Exponential():
                 raise AssertionError("parts of a join, layers that are applied and exponentials are written one by one")
             case ir.Call() | ir.Chain() if self.mode == "bound":
                 return ZERO, ZERO  # it reads the variable, so strictly
             case ir.Call() | ir.Chain():
                 return calls.call(self, node) if isinstance(node, ir.Call) else calls.chained(self, node), ZERO
-            case ir.Concat() | ir.Delay() | ir.Pool():
+            case ir.Concat() | ir.Delay() | ir.Pool() | ir.MaxMin():
                 return calls.rearranged(self, node), ZERO
             case ir.Bend():
                 return bends.lowered(self, node)

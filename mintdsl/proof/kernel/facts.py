@@ -21,6 +21,7 @@ TRUSTED = (
     "meaning: nodes, maps and steps compute what the language says; a map with a direction keeps the entries later "
     "(upper: earlier) in the declared order and the diagonal; convolutions have stride 1, zeros outside, circular ones "
     "the other side of the image, their anchor at offset 0 and their other taps whole steps of the dilation from it; "
+    "a Cayley map is that of its operand as a function of the variable; "
     "the series of an exponential, of a norm of at most 4, is summed until what is left is below rounding",
     "splines: all bins are shares of at least the floor, of widths and of heights, slopes at knots from the floor to "
     "its inverse; there are at least two bins, and fewer than one over the floor",
@@ -54,13 +55,14 @@ SETS: Mapping[str, tuple[Callable[..., Span], tuple[str, ...]]] = {
     ">= <=": (lambda m, top: Span(m, top), ("sigmoid",)),
     "det != 0": (
         lambda: POSITIVE,
-        ("plu", "qr", "lower", "upper", "raw", "dominant"),
+        ("plu", "qr", "lower", "upper", "woodbury", "raw", "dominant"),
     ),  # of the magnitude, here and below
     "lip <=": (lambda c: Span(Fraction(0), c), ("spectral",)),  # of each entry
     "det == 1": (lambda: ONE, ("unit_lower", "unit_upper", "householder")),
 }
 FREE_SIGN = ("signed", "signed_exp", "raw", "spectral")  # the set is that of the magnitude
 ASSUMED = ("raw",)  # the module tests it
+LOW_RANK = ("raw", "woodbury")  # of I + U V: it speaks of the small matrix I + V U
 CIRCULAR = ("raw", "dominant")  # of a circular kernel: it speaks of the matrix of every frequency of the image
 DOMINANT = ("dominant",)  # orthogonal at the anchor of a kernel, 2-norms of all other taps at most 1/2 in sum
 

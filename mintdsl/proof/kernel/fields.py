@@ -80,7 +80,7 @@ class Fields(NamedTuple):
                     found = done[arg]._replace(values=done[arg].values.minus())
                 case "sum", [_, arg]:
                     found = Level(done[arg].level)
-                case "pool", [arg]:
+                case "pool" | "maxmin", [arg]:
                     found = done[arg]
                 case "delay", [arg]:
                     found = done[arg]._replace(values=done[arg].values.hull(ZERO))

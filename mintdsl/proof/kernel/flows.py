@@ -19,9 +19,10 @@ class Known(NamedTuple):
 
     `domain` None: not known to be one to one; `onto`: it takes all values of `inside`. Of a layer also the fact of its
     result, and the order in which that is triangular; of one in parts the fact of each, and the directions in which
-    the parts that it reads come before it: "diagonal" as well where there are none. `residual`: it is one by rule RES,
-    and a flow may leave open how its log-det is computed. `bias`: what that may be off, in nats for each dimension.
-    `contraction`, by rule RES: a bound < 1 of the norm of I - J / d, d amid the slopes of what is not the branch.
+    the parts that it reads come before it: "diagonal" as well where there are none. `residual`: it is one by rule RES
+    or CAYLEY, and a flow may leave open how its log-det is computed. `bias`: what that may be off, in nats for each
+    dimension. `contraction`, by rule RES: a bound < 1 of the norm of I - J / d, d amid the slopes of what is not the
+    branch; by rule CAYLEY, where `odd`, one of that of the branch. `solved`: a Cayley map is in it, a solve both ways.
     """
 
     domain: Span | None
@@ -39,6 +40,8 @@ class Known(NamedTuple):
     residual: bool = False
     bias: Number = Fraction(0)
     contraction: Number | None = None
+    odd: bool = False
+    solved: bool = False
 
     def then(self, step: Known) -> Known:
         """Rule I-COMP: what arrives must lie in the step's domain; where it is less than that, it is not onto."""
@@ -61,8 +64,9 @@ class Known(NamedTuple):
         """Rule INVERSE: of a map onto a box; it is undone by the map itself, and nothing bounds how steep it is."""
         if self.domain is None or not self.onto:
             raise Refused("only a map that is onto has an inverse direction")
+        how = self.inverse if self.solved else "closed_form"
         return self._replace(
-            domain=self.inside, inside=self.domain, lip=inf, inverse="closed_form", fact=None, order=None, parts=()
+            domain=self.inside, inside=self.domain, lip=inf, inverse=how, fact=None, order=None, parts=()
         )
 
     def beside(self) -> Known:
@@ -79,17 +83,21 @@ class Known(NamedTuple):
         return (self if low == high == 1 else self.then(self))._replace(lip=power, bias=times(self.bias, high))
 
 
-def rest(lip: Fraction, terms: int) -> Number:
-    """A bound of the sum of lip^k / k over all k > terms: some of them, and a geometric series beyond."""
-    power, total, k = Fraction(1), Fraction(0), terms
-    for _ in range(terms):
+def rest(lip: Fraction, terms: int, *, odd: bool) -> Number:
+    """A bound of the sum of lip^k / k over all k > terms, or of 2 lip^k / k over the odd ones of at least 2 terms + 1.
+
+    Some of them, and a geometric series beyond.
+    """
+    step, weight = (2, 2) if odd else (1, 1)
+    power, total, k = Fraction(1), Fraction(0), step * terms + (1 - step)
+    for _ in range(k):
         power = Fraction(above(power * lip))
     while True:
-        k, power = k + 1, Fraction(above(power * lip))
-        beyond = power / (k * (1 - lip))  # that of this term on
-        if beyond * 2**50 <= total or k > terms + 1000:
+        k, power = k + step, Fraction(above(power * lip**step))
+        beyond = weight * power / (k * (1 - lip**step))  # that of this term on
+        if beyond * 2**50 <= total or k > step * terms + 1000 * step:
             return above(total + beyond)
-        total = Fraction(above(total + power / k))
+        total = Fraction(above(total + weight * power / k))
 
 
 def joined(first: Known | None, second: Known | None) -> Known | None:
@@ -232,9 +240,10 @@ class Flows(NamedTuple):
             raise Refused(f"{name}: its log-det is not estimated as stated")
         if kind == "series":
             most = inf if asked["terms"] else LN2 * Fraction(asked["bits"])
-            good = q == 0 and rest(Fraction(lip), terms) <= off <= most
+            good = q == 0 and rest(Fraction(lip), terms, odd=known.odd) <= off <= most
         else:
-            good = kind == "roulette" and lip**2 < q < 1 and asked["keep"] in (0, keep) and off == 0
+            ratio = Fraction(lip) ** (4 if known.odd else 2)
+            good = kind == "roulette" and ratio < q < 1 and asked["keep"] in (0, keep) and off == 0
         if not good:
             raise Refused(f"{name}: the bound of its log-det, or its variance, does not follow")
         self.met.add(name)
@@ -275,7 +284,7 @@ class Flows(NamedTuple):
 
 LN2 = Fraction(6931471805599453, 10**16)  # a little less than log(2)
 OUTSIDE = ("dequantize", "prior", "classify")  # of the bijection
-MOVES = ("squeeze", "unsqueeze", "permute", "reverse", "flatten", "patches")  # of entries: rule PERM
+MOVES = ("squeeze", "unsqueeze", "permute", "reverse", "transpose", "flatten", "patches")  # of entries: rule PERM
 STILL = OUTSIDE + MOVES
 TIME = '["Vec",[[[1,1,[]]]]]'  # the shape of the time
 FACTORS = (["factor", "first"], ["factor", "second"])

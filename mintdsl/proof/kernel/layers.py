@@ -22,6 +22,7 @@ from mintdsl.proof.kernel.rules import (
     activate,
     add,
     bent,
+    cayley,
     constant,
     divide,
     exponential,
@@ -70,6 +71,7 @@ class Scope(NamedTuple):
             name, found = self.node(word, rest, facts)
             facts[k] = read_fact(stated)
             terms[k] = term(facts[k]) if facts[k].off == NONE else self.terms(word, rest, facts[k], terms)
+            terms[k] = terms[k]._replace(branch=facts[rest[0]].lip) if word == "cayley" else terms[k]
             if rule == "RES" and name == "ADD" and found.off == DENSE and not found.chain and terms[k].residual:
                 name, found = rule, found._replace(chain=1)
             if rule != name or not facts[k].allows(found):
@@ -114,6 +116,8 @@ class Scope(NamedTuple):
                 return self.mapped(name, indices, facts[arg])
             case "exp", [name, arg]:
                 return "EXP", exponential(facts[arg], steepness(self.params[name]))
+            case "cayley", [arg]:
+                return "CAYLEY", cayley(facts[arg])
             case "act", [act, arg]:
                 return "ACT", activate(facts[arg], self.act(act, facts[arg].values.forgotten))
             case "rq_spline", [bins, bound, floor, *given]:
@@ -327,11 +331,16 @@ def check_layer(layer: Json, acts: Json, proof: Json, others: Flows) -> Known:
     known = found[0] if layer["split"] is None else joined(found, reads)
     inner = list(below.values())
     steps = [step for one in proof["formulas"] for part in (*one["lets"], [0, one["result"]]) for step in part[1]]
-    summed = any(rule == "RES" for rule, _ in steps)
-    own = "iterative" if summed or any(rule == "DOMINANT" for rule, _ in steps) else known.inverse
+    rules = {rule for rule, _ in steps}
+    solved, summed = "CAYLEY" in rules, bool(rules & {"RES", "CAYLEY"})
+    own = "iterative" if summed or "DOMINANT" in rules else known.inverse
+    odd = layer["split"] is None and terms.branch is not None
+    lip = terms.branch if odd else terms.contraction if layer["split"] is None and terms.residual else None
     return known._replace(
         residual=summed,
-        contraction=terms.contraction if layer["split"] is None and terms.residual else None,
+        contraction=lip,
+        odd=odd,
+        solved=solved or any(one.solved for one in inner),
         inverse=max((own, *(one.inverse for one in inner)), key=INVERSES.index),
         evaluation=evaluation or any(one.evaluation for one in inner),
         assumes=tuple(dict.fromkeys((*assumes, *(a for one in inner for a in one.assumes)))),

@@ -233,10 +233,14 @@ def network(arguments: Sequence[Fact], strict: Sequence[str | None], lip: Number
 
 
 class Terms(NamedTuple):
-    """An expression as h + g: h_p depends on x_p alone, with all quotients in `own`, and `rest` bounds lip(g)."""
+    """An expression as h + g: h_p depends on x_p alone, with all quotients in `own`, and `rest` bounds lip(g).
+
+    Of a Cayley map `branch` bounds how steep its branch is.
+    """
 
     own: Span
     rest: Number
+    branch: Number | None = None
 
     def plus(self, other: Terms) -> Terms:
         """Sums."""
@@ -289,6 +293,14 @@ def exponential(f: Fact, norm: Number) -> Fact:
         term = term * Fraction(norm) / k
         steepest += term
     return Fact(DENSE, ANY, "unknown", None, ANY, times(f.lip, above(steepest + term)), f.smooth, min(f.chained, 1))
+
+
+def cayley(f: Fact) -> Fact:
+    """Rule CAYLEY: (I - f)(I + f)^-1, f no steeper than L < 1, is a bijection, no steeper than (1 + L) / (1 - L)."""
+    if not f.lip < 1:
+        raise Refused("the branch of a Cayley map is no contraction")
+    lip = Fraction(f.lip)
+    return Fact(DENSE, ANY, "unknown", None, ANY, above((1 + lip) / (1 - lip)), f.smooth, 1)
 
 
 def placed(f: Fact, zeros: bool) -> Fact:

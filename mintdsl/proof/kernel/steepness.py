@@ -92,7 +92,7 @@ class Net(NamedTuple):
             case "/", [a, b] if done[b].values.one_signed:
                 inverse = done[b].values.inverse()
                 return done[a].by(done[b].times(inverse.by(inverse).most, inverse))
-            case "pool", [arg]:
+            case "pool" | "maxmin", [arg]:
                 return done[arg]
             case "delay", [arg]:
                 return Steep(done[arg].lips, done[arg].values.hull(ZERO))

@@ -8,7 +8,7 @@ from itertools import product
 from math import floor, inf
 
 from mintdsl.proof.kernel.exact import Number
-from mintdsl.proof.kernel.facts import CIRCULAR, DOMINANT, norm
+from mintdsl.proof.kernel.facts import CIRCULAR, DOMINANT, LOW_RANK, norm
 from mintdsl.proof.kernel.reading import Json, Refused, read_size, text
 
 
@@ -25,6 +25,14 @@ def determinant(param: Json) -> str:
     kind, dominant = param["kind"], param["with"][2] in DOMINANT
     if dominant and (kind[0] != "conv" or kind[1] == [1, 1]):
         raise Refused(f"{param['name']} has no other taps")
+    if "rank" in param:
+        if kind != ["linear", None, False] and (kind[:2] != ["conv", [1, 1]] or kind[-2:] != [None, False]):
+            raise Refused(f"{param['name']} has a rank, and is no matrix")
+        if param["with"][0] != "det != 0" or param["with"][2] not in LOW_RANK:
+            raise Refused(f"{param['name']} is I + U V, and this is not kept of it")
+        return "LOWRANK"
+    if param["with"][2] == "woodbury":
+        raise Refused(f"{param['name']} has no rank")
     if kind == ["linear", None, False]:
         return "DET"
     if kind[0] != "conv" or kind[-2:] != [None, False]:

@@ -86,6 +86,8 @@ def why_regular(rule: str, kind: ir.Conv | ir.Dense, bound: ir.Bound) -> str:
             return f"taps wrap around: a matrix for each frequency, {kept}"
         case "DOMINANT", _:
             return f"norms of all other taps at most 1/2 in sum, det {kept}: singular values in [1/2, 3/2]"
+        case "LOWRANK", _:
+            return f"I + U V of rank {kind.rank}, det {kept}"
         case "HALF-PLANE", ir.Conv():
             return f"taps on one side of the anchor: fronts along {half_plane(kind)}, det {kept} at the anchor"
         case _:
@@ -95,9 +97,9 @@ def why_regular(rule: str, kind: ir.Conv | ir.Dense, bound: ir.Bound) -> str:
 _TOP = "mint 1\nlayer Example on Vec[D] ensures invertible {\n"
 CHAIN = Rule(
     "CHAIN",
-    "e : bijection of R^D;  g a permutation, a map with det != 0 (rules DET, HALF-PLANE, CIRCULANT, DOMINANT), a "
-    "triangular map (of any order) with diag != 0, a constant shift or factor != 0, a layer that is a bijection (rule "
-    "APPLY), a strictly monotone function onto R   =>   g(e) : bijection of R^D, log-dets add",
+    "e : bijection of R^D;  g a permutation, a map with det != 0 (rules DET, HALF-PLANE, CIRCULANT, DOMINANT, "
+    "LOWRANK), a triangular map (of any order) with diag != 0, a constant shift or factor != 0, a layer that is a "
+    "bijection (rule APPLY), a strictly monotone function onto R   =>   g(e) : bijection of R^D, log-dets add",
     "every link is onto R^D; a sum of two terms that both read the variable is no link",
     "composition of functions; chain rule; for P L U Kingma, Dhariwal, Glow, NeurIPS 2018, arXiv:1807.03039, "
     "section 3.2",
@@ -159,4 +161,19 @@ DOMINANT = Rule(
     _IMAGE + "  param W : conv 3x3 with det != 0 via dominant\n  map x -> W(x)\n}\n",
     _IMAGE + "  param W : conv 3x3 with det != 0\n  map x -> W(x)\n}\n",
 )
-RULES = (CHAIN, DET, HALF_PLANE, CIRCULANT, DOMINANT)
+LOWRANK = Rule(
+    "LOWRANK",
+    "e : bijection of R^D;  U [C, d], V [d, C], det(I + V U) != 0   =>   e + U V e : bijection of R^D, log|det J| = "
+    "H W log|det(I + V U)|, its inverse I - U (I + V U)^-1 V",
+    "the map is I + U V at every pixel, or of a vector, with a whole d from 1 to C. `via woodbury`: I + U V = "
+    "Q [[K, V'], [0, I]] Q', Q the product of d reflections and K [d, d] regular as by qr, so det(I + V U) = det(K); "
+    "every regular I + U V has this form, with Q' that maps the columns of U to the first d coordinates. `via raw`: U "
+    "and V as stored, and det(I + V U) != 0 an assumption that the module tests",
+    "Lu, Huang, Woodbury Transformations for Deep Generative Flows, NeurIPS 2020, arXiv:2002.12229, section 3; "
+    "identities of Woodbury and of Sylvester; the form by reflections derived: Householder QR of U",
+    linked,
+    _IMAGE + "  param W : conv 1x1 (rank = 2) with det != 0\n  map x -> W(x)\n}\n",
+    _IMAGE + "  param U : conv 1x1 from Image[C, H, W] to Image[2, H, W]\n"
+    "  param V : conv 1x1 from Image[2, H, W] to Image[C, H, W]\n  map x -> x + V(U(x))\n}\n",
+)
+RULES = (CHAIN, DET, HALF_PLANE, CIRCULANT, DOMINANT, LOWRANK)

@@ -46,7 +46,7 @@ class Passage:
     of its Lipschitz constant (in the 2-norm), `padded` when the dimension grows, `evaluation` when it holds for frozen
     statistics only, `assumptions` that the module tests; `silent` when a residual sum does not say how its log-det is
     computed, so that there is none; else the kind of the `log_det`, which may be off by `bias`, in
-    nats for each dimension.
+    nats for each dimension. Of one step: `both_solved` when neither direction is a formula.
     """
 
     domain: Interval | None = None
@@ -62,11 +62,12 @@ class Passage:
     silent: bool = False
     log_det: str = EXACT
     bias: float = 0.0
+    both_solved: bool = False
 
     @property
     def absent(self) -> str:
         """Why there is no log-det; nothing where there is one."""
-        return "the dimension grows" if self.padded else "a residual sum has no `log_det`" if self.silent else ""
+        return "the dimension grows" if self.padded else "a layer has no `log_det`" if self.silent else ""
 
 
 IDENTITY = Passage()
@@ -102,15 +103,21 @@ def compose(before: Passage, step: Passage) -> Passage | str:
 
 
 def inverse(step: Passage) -> Passage | None:
-    """Rule INVERSE: a layer in its inverse direction, undone by its formula; None where it is onto no fixed box.
+    """Rule INVERSE: a layer in its inverse direction, undone by itself; None where it is onto no fixed box.
 
     Nothing bounds how steep it is: 1 / lo bounds the diagonal of a triangular inverse, not the inverse.
     """
     if step.domain is None or step.image is None:
         return None
     return replace(
-        step, domain=step.image, image=step.domain, inside=step.domain, inverse=CLOSED, lip=inf, why=""
-    )  # fmt: skip
+        step,
+        domain=step.image,
+        image=step.domain,
+        inside=step.domain,
+        inverse=step.inverse if step.both_solved else CLOSED,
+        lip=inf,
+        why="",
+    )
 
 
 def permutation() -> Passage:
@@ -203,7 +210,8 @@ PAIR = Rule(
 )
 PERM = Rule(
     "PERM",
-    "squeeze, unsqueeze, permute, reverse, flatten, patches, P perm : bijections, log-det 0; a formula P(e) is dense",
+    "squeeze, unsqueeze, permute, reverse, transpose, flatten, patches, P perm : bijections, log-det 0; a formula P(e) "
+    "is dense",
     "the factor divides the sizes; each entry moves to exactly one place; orders of later layers are of the shape that "
     "leaves",
     MINTNET + ", section 4 (squeezing); a permutation matrix has determinant 1 or -1",

@@ -46,25 +46,25 @@ def steep(whole: Derivation, split: Split, lets: Mapping[str | Span, Derivation]
     if not split.least > 0:
         return None
     shares = [(node, node.fact.lip) for node in _terms(whole, lets) if node.fact is not None and node.fact.off != NONE]
-    factors = [found for node, _ in shares for found in _factors(node, lets)]
+    factors = [found for node, _ in shares for found in factors_of(node, lets)]
     if not any("lip <=" in node.note for node, _ in factors):
         return None
     if split.own.magnitude == inf:
         return _unbounded(whole.subject, split)
     shown = shares if len(shares) > 1 else factors
     shown.sort(key=lambda item: (item[0].subject.end, item[0].subject.start))
-    labels = [Label(node.subject, _factor(node, own, term=len(shares) > 1)) for node, own in shown[:SHOWN]]
+    labels = [Label(node.subject, factor_label(node, own, term=len(shares) > 1)) for node, own in shown[:SHOWN]]
     labels += [Label(node.free, "no bound here") for node, _ in factors if node.free is not None]
-    bound = "no bound" if split.rest == inf else f"the bound {_shown(split.rest)}"
+    bound = "no bound" if split.rest == inf else f"the bound {shown_bound(split.rest)}"
     if any(own == inf for _, own in factors):
         how = "bound every map of the branch"
     elif len(shares) > 1:
-        how = f"lower the bounds until their sum is below {_shown(split.least)}"
+        how = f"lower the bounds until their sum is below {shown_bound(split.least)}"
     else:
-        how = f"lower the bounds until their product is below {_shown(split.least)}"
+        how = f"lower the bounds until their product is below {shown_bound(split.least)}"
     plain = split.own.unit
     what = "is no contraction" if plain else f"is as steep as the rest of the sum, whose slopes lie in {split.own}"
-    needed = "x + g(x) needs lip(g) < 1" if plain else f"h(x) + g(x) needs lip(g) < {_shown(split.least)}"
+    needed = "x + g(x) needs lip(g) < 1" if plain else f"h(x) + g(x) needs lip(g) < {shown_bound(split.least)}"
     return Diagnostic(
         "E0416",
         f"the branch of this residual sum {what}: its Lipschitz constant has {bound}",
@@ -100,7 +100,7 @@ def _terms(whole: Derivation, lets: Mapping[str | Span, Derivation]) -> Iterator
             yield node
 
 
-def _factors(branch: Derivation, lets: Mapping[str | Span, Derivation]) -> list[tuple[Derivation, float]]:
+def factors_of(branch: Derivation, lets: Mapping[str | Span, Derivation]) -> list[tuple[Derivation, float]]:
     """The nodes that make a term steeper or flatter, and by how much."""
     factors: list[tuple[Derivation, float]] = []
     stack = [branch]
@@ -117,14 +117,16 @@ def _factors(branch: Derivation, lets: Mapping[str | Span, Derivation]) -> list[
     return factors
 
 
-def _factor(node: Derivation, own: float, *, term: bool) -> str:
+def factor_label(node: Derivation, own: float, *, term: bool = False) -> str:
+    """The label of a factor, or of a term."""
     if term:
-        return f"lip: {_shown(own)}"
+        return f"lip: {shown_bound(own)}"
     name, colon, _ = node.note.partition(":")
-    return f"{name}: {_shown(own)}" if colon else _shown(own)
+    return f"{name}: {shown_bound(own)}" if colon else shown_bound(own)
 
 
-def _shown(value: float) -> str:
+def shown_bound(value: float) -> str:
+    """A bound as messages show it."""
     return "no bound" if value == inf else number(float(f"{value:.6g}"))
 
 

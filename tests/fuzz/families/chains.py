@@ -57,6 +57,7 @@ class _Chain:
         constraint, via = rng.choice(FORMS)
         how = "" if via is constraint.via[0] and rng.random() < 0.5 else f" via {via.name}"
         init = rng.choice(("", " init orthogonal", " init near_identity"))
+        low = via.name == "woodbury" or (via.name == "raw" and rng.random() < 0.3)
         if via.name == "raw" and not init:
             init = " init orthogonal"
         self.preserving = self.preserving and constraint.cmp == "== 1"
@@ -66,6 +67,9 @@ class _Chain:
         if via.name == "dominant":
             kind = rng.choice((circular, centred, centred, cornered))(rng)
             self.closed = self.closed and "anchor" in kind
+        if low:
+            kind = f"{self.matrix} (rank = {rng.choice(('1', 'C' if self.space == 'Image' else 'D'))})"
+            init = rng.choice(("", " init near_identity", " init near_identity(std = 0.5)", " init identity"))
         self.text = f"{self.param('W', f'{kind} with det {constraint.cmp}{how}{init}')}({self.text})"
 
     def triangular(self) -> None:
@@ -128,6 +132,8 @@ def circular(rng: Random) -> str:
 
 def kernel(rng: Random, via: Parametrisation) -> str:
     """A convolution whose anchor is a corner, or whose taps wrap around where its form can keep that regular."""
+    if via.name == "woodbury":
+        return "conv 1x1 (rank = 1)"
     if via.name == "dominant":
         return rng.choice((circular, centred, centred, cornered))(rng)
     if via.circular and rng.random() < 0.5:
@@ -155,6 +161,8 @@ def centred(rng: Random) -> str:
         "rule:CIRCULANT",
         "rule:DOMINANT",
         "option:boundary",
+        "rule:LOWRANK",
+        "option:rank",
         "rule:PERM",
         "kind:perm",
         "init:orthogonal",

@@ -18,7 +18,7 @@ from .layers import FORMALS, Written, claim_of, order, write_layer
 FLOWS = {"rule:I-COMP", "flow claim:invertible", "flow claim:injective", "flow claim:volume_preserving"}
 STEPS = {"step:repeat", "step:pair", "step:squeeze", "step:unsqueeze", "step:standardize", "step:prior"}
 PRIORS = {"prior:normal", "prior:logistic", "prior:learned_normal"}
-MOVES = {"step:permute", "step:reverse", "step:flatten", "step:patches"}
+MOVES = {"step:permute", "step:reverse", "step:transpose", "step:flatten", "step:patches"}
 BOXES = {"step:dequantize", "step:logit", "rule:LOGIT"}
 
 LAYOUTS = ("colour_slow", "colour_fast", "alternate")
@@ -113,6 +113,13 @@ def _rearranged(sketch: Sketch, space: str) -> str:
     return f"permute({options})" if options else "permute"
 
 
+def _aside(sketch: Sketch, space: str, layer: str) -> list[str]:
+    """A layer between two exchanges of axes."""
+    axes = ["time", "channel"] if space == "Seq" else ["channel", "height", "width"]
+    step = f"transpose({', '.join(sketch.rng.sample(axes, 2))})"
+    return [step, layer, step]
+
+
 def block(sketch: Sketch, space: str, dims: Dims, count: int, outer: tuple[str, ...], *, keep: bool) -> list[str]:
     """Some steps; `keep`: the shape that leaves is the one that enters."""
     rng = sketch.rng
@@ -121,6 +128,7 @@ def block(sketch: Sketch, space: str, dims: Dims, count: int, outer: tuple[str, 
     here = dims
     for _ in range(count):
         kinds = ("layer", "layer", "layer", "pair", "squeeze", "repeat", "standardize", "nested", "data", "rearranged")
+        kinds += () if space == "Vec" else ("aside",)
         kind = rng.choice(kinds)
         if kind == "squeeze" and space == "Image":
             undo = sketch.chance(0.5)
@@ -150,6 +158,8 @@ def block(sketch: Sketch, space: str, dims: Dims, count: int, outer: tuple[str, 
             if space == "Image" and here[0] > 1 and sketch.chance(0.4):
                 means = f"({', '.join(['0.25'] * here[0])})"
             steps.append(f"standardize(mean = {means}, std = {rng.choice(('0.5', '2', '1', '0.1'))})")
+        elif kind == "aside":
+            steps += _aside(sketch, space, _layer(sketch, space, known, outer))
         elif kind == "rearranged":
             steps.append(_rearranged(sketch, space))
         elif kind == "nested" and count > 1:
@@ -240,6 +250,8 @@ def moves_only(sketch: Sketch) -> None:
     steps = ["squeeze 2", *(["Unit"] if sketch.chance(0.7) else []), undo, *(["Unit"] if sketch.chance(0.5) else [])]
     for _ in range(rng.choice((0, 1, 1, 2))):
         steps.insert(rng.randrange(len(steps) + 1), _rearranged(sketch, "Image"))
+    if sketch.chance(0.3):
+        steps.insert(rng.choice((0, len(steps))), "transpose(height, width)")
     if sketch.chance(0.4):
         steps += rng.choice((["flatten"], ["patches 2"], ["patches 2", "permute(axis = time)", "flatten", "reverse"]))
     claims = ["volume_preserving"] if sketch.chance(0.6) else ["invertible", "volume_preserving"]

@@ -185,6 +185,23 @@ def other_boundary(module: ast.Module, rng: Random) -> ast.Module | None:
     return change_one(module, rng, ast.KindMap, around)
 
 
+@mutant({"option:rank", "rule:LOWRANK"})
+def other_rank(module: ast.Module, rng: Random) -> ast.Module | None:
+    """A map is I + U V, or no longer, or of another rank: with a direction, more taps or another form it is refused."""
+    value = rng.choice((None, 1, 2, 9))
+
+    def ranked(found: ast.KindMap) -> ast.KindMap | None:
+        if found.name.id not in ("conv", "linear"):
+            return None
+        others = tuple(arg for arg in found.args if arg.name is None or arg.name.id != "rank")
+        if value is None:
+            return replace(found, args=others) if others != found.args else None
+        arg = ast.Arg(ast.Name("rank", found.span), "=", ast.Number(value, str(value), found.span), found.span)
+        return replace(found, args=(*others, arg))
+
+    return change_one(module, rng, ast.KindMap, ranked)
+
+
 @mutant({"kind:conv"})
 def other_size(module: ast.Module, rng: Random) -> ast.Module | None:
     """Another size of a kernel."""

@@ -1,0 +1,6 @@
+# error: [E0416] cayley(M)(x)
+mint 1
+layer A on Vec[D] ensures invertible {
+  param M : linear
+  map x -> cayley(M)(x)
+}
