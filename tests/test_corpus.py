@@ -61,6 +61,7 @@ PROVED = {
     "std/batch_norm",
     "std/butterfly",
     "std/circular",
+    "std/dominant",
     "std/conv_exp",
     "std/extern",
     "std/heads",

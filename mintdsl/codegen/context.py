@@ -13,7 +13,7 @@ from mintdsl.codegen.reading import Followed, Reading
 from mintdsl.core import ir
 from mintdsl.core.constraints import Parametrisation, kept_by
 from mintdsl.core.from_data import FromData, from_data
-from mintdsl.core.live import anchor
+from mintdsl.core.live import anchor, determined
 from mintdsl.core.nat import Nat
 from mintdsl.core.orders import Order
 from mintdsl.proof.check import Bindings, LayerProof
@@ -275,17 +275,23 @@ class LayerContext:
 
     def moved_by(self, param: ir.Param, at: str, *, inverse: bool) -> tuple[str, str]:
         """What a map whose determinant is kept, or its inverse, makes of `at`, and its log |det|."""
+        assert param.bound is not None and isinstance(param.kind, (ir.Conv, ir.Dense))
         (form, order), name = self.form(param), self.names.local[param.name]
         verb = "solve" if inverse else "apply"
         log_det = f"factors_log_det({form}, {name}, {at}{self.tap(param)})"
-        if rank_of(param) is not None:
-            return f"{verb}_low_rank({form}, {name}, {at})", f"low_rank_log_det({form}, {name}, {at})"
-        if is_circular(param):
-            place = f"{name}, {at}{self.kernel(param)}"
-            return f"{verb}_circular({place})", f"circular_log_det({place})"
-        if is_kernel(param):
-            return f"{verb}_kernel({form}, {name}, {at}{self.kernel(param)}{order})", log_det
-        return f"{verb}_factors({form}, {name}, {at}{order})", log_det
+        match determined(param.kind, param.bound):
+            case "CIRCULANT":
+                place = f"{name}, {at}{self.kernel(param)}"
+                return f"{verb}_circular({place})", f"circular_log_det({place})"
+            case "DOMINANT":
+                place = f"{name}, {at}{self.kernel(param)}"
+                return f"{verb}_dominant({place})", f'dominant_log_det({place}, "{param.name}")'
+            case "LOWRANK":
+                return f"{verb}_low_rank({form}, {name}, {at})", f"low_rank_log_det({form}, {name}, {at})"
+            case "HALF-PLANE":
+                return f"{verb}_kernel({form}, {name}, {at}{self.kernel(param)}{order})", log_det
+            case _:
+                return f"{verb}_factors({form}, {name}, {at}{order})", log_det
 
     def exponential(self, param: ir.Param, at: str, *, inverse: bool) -> tuple[str, str]:
         """What the exponential of a map of bounded norm, or its inverse, makes of `at`, and its log-det."""
@@ -295,9 +301,11 @@ class LayerContext:
         limit = self.member(bound.formal) if bound.formal else repr(bound.numbers[0])
         conv = param.kind if isinstance(param.kind, ir.Conv) else None
         apart = f", dilation={conv.dilation}" if conv is not None and conv.dilation != (1, 1) else ""
+        around = f"{apart}, circular=True" if conv is not None and conv.circular else ""
         place = f", {tap}" if tap else ""
         name = "undo_exponential" if inverse else "apply_exponential"
-        return f"{name}({weight}, {at}, {limit}{place}{apart})", f"exponential_log_det({weight}, {at}{place})"
+        log_det = f"exponential_log_det({weight}, {at}{place}{around})"
+        return f"{name}({weight}, {at}, {limit}{place}{around or apart})", log_det
 
     def directed(self, param: ir.Param) -> bool:
         """Whether a map is masked."""
@@ -387,6 +395,13 @@ def rank_of(param: ir.Param) -> Nat | None:
 def is_circular(param: ir.Param) -> bool:
     """Whether it is a convolution whose taps wrap around."""
     return isinstance(param.kind, ir.Conv) and param.kind.circular
+
+
+def is_dominant(param: ir.Param) -> bool:
+    """Whether it is a convolution that is inverted by steps, as its anchor outweighs its other taps."""
+    if param.bound is None or not param.factored or not isinstance(param.kind, (ir.Conv, ir.Dense)):
+        return False
+    return determined(param.kind, param.bound) == "DOMINANT"
 
 
 def via(bound: ir.Bound) -> Parametrisation:

@@ -12,7 +12,7 @@ from graphlib import TopologicalSorter
 
 from mintdsl.codegen import shapes
 from mintdsl.codegen.chain import applied_lines
-from mintdsl.codegen.context import LayerContext
+from mintdsl.codegen.context import LayerContext, is_dominant
 from mintdsl.codegen.terms import SCALES, Chain, applied, coupling_parts, in_short, log_of, undone, write_terms
 from mintdsl.core import ir
 from mintdsl.core.bijections import BIJECTIONS
@@ -115,6 +115,11 @@ def _inverse(c: LayerContext, chains: Sequence[Chain]) -> None:
             _stepped(c, chain, chain.name, inverse=True)
             _log_det(c, chain, "-")
         whole = _joined(c, [chain.name for chain in chains])
+        if any(map(is_dominant, c.params)):
+            write(f"x = {whole}")
+            with write.block("if fixed is None:"):
+                write(f"check_solution(self, x, z, tol{', context' if c.given is not None else ''})")
+            whole = "x"
         write(f"return unflatten_batch({whole}, lead), unflatten_batch(log_det, lead)")
 
 

@@ -39,6 +39,7 @@ FILES = (
     "extern",
     "positions",
     "fronts",
+    "dominant",
     "layer",
     "chain",
     "low_rank",

@@ -125,12 +125,15 @@ def circular_det(c: LayerContext, param: ir.Param) -> str:
 
 
 def limits(c: LayerContext) -> list[str]:
-    """For each bounded map its limit, the size of its images and its anchor, as `certified_norms` wants them."""
+    """For each bounded map what `certified_norms` wants to know of it."""
     found = []
     for param in c.limited:
-        conv = isinstance(param.kind, ir.Conv)
-        place = f"{image(c, param)}, {c.anchors[param.name]}" if conv else "(), ()"
-        found.append(f'"{param.name}": ({limit(c, param)}, {place})')
+        place = ""
+        if isinstance(param.kind, ir.Conv):
+            place = f", {image(c, param)}, {c.anchors[param.name]}"
+            place += f", dilation={param.kind.dilation}" if param.kind.dilation != (1, 1) else ""
+            place += ", circular=True" if param.kind.circular else ""
+        found.append(f'"{param.name}": NormLimit({limit(c, param)}{place})')
     return found
 
 
@@ -166,8 +169,9 @@ def together(proofs: Sequence[FlowProof]) -> FlowProof:
 def spectral(c: LayerContext, param: ir.Param, raw: str) -> str:
     """The effective value of a parameter whose norm is bounded."""
     match param.kind:
-        case ir.Conv():
-            return f"spectral_conv({raw}, {limit(c, param)}, {image(c, param)})"
+        case ir.Conv(dilation=dilation, circular=circular):
+            around = f", circular={dilation}" if circular else ""
+            return f"spectral_conv({raw}, {limit(c, param)}, {image(c, param)}{around})"
         case ir.Dense():
             return f"spectral_matrix({raw}, {limit(c, param)})"
         case _:

@@ -101,8 +101,6 @@ def _norm(
     if isinstance(kind, (ir.Conv, ir.Dense)):
         if kind.direction is not None:
             not_yet(values.bag, span, f"`lip` of a {info.name} with a direction")
-        if isinstance(kind, ir.Conv) and kind.circular:
-            not_yet(values.bag, span, "`lip` of a convolution with a circular boundary")
         if kind.norm:
             title = f"`lip` and `norm = weight` of one {info.name}: both say how long its rows are"
             values.bag.error("E0701", span, title, "one of them", fixes=(REMOVE,))

@@ -151,7 +151,7 @@ _ALL = (
             ),
             Parametrisation(
                 "dominant",
-                "of a circular kernel: Q D at the anchor as by householder, norms of all other taps at most 1/2 in sum",
+                "of a kernel: Q D at the anchor as by householder, norms of all other taps at most 1/2 in sum",
                 "signs_only",
                 lambda r: 1.0,
                 signed=True,

@@ -13,28 +13,40 @@ ROUNDED_UP = 1.0 + 2.0**-30
 Matrix = list[list[complex]]
 
 
-def limited(values: Sequence[float], shape: Sequence[int], image: Sequence[int], limit: float) -> list[float]:
+def limited(
+    values: Sequence[float],
+    shape: Sequence[int],
+    image: Sequence[int],
+    limit: float,
+    circular: tuple[int, int] | None = None,
+) -> list[float]:
     """Weights of a map, scaled down to a norm of at most `limit`: a matrix (out, in), or a kernel on images.
+
+    `circular` has the dilation of a kernel whose taps wrap around.
 
     Without what float64 numbers would be made smaller by for their own rounding, which is below 1e-13.
     """
     largest = max(map(abs, values), default=0.0)
     if largest == 0.0:
         return list(values)
-    norm = largest * max(map(schatten, matrices([v / largest for v in values], shape, image))) * ROUNDED_UP
-    return [v * min(1.0, limit / norm) for v in values]
+    norm = largest * max(map(schatten, matrices([v / largest for v in values], shape, image, circular))) * ROUNDED_UP
+    return [v * limit / norm for v in values] if norm > limit else list(values)
 
 
-def matrices(values: Sequence[float], shape: Sequence[int], image: Sequence[int]) -> Iterator[Matrix]:
-    """The matrix, or those of a kernel at the frequencies of a torus on which no tap wraps around."""
+def matrices(
+    values: Sequence[float], shape: Sequence[int], image: Sequence[int], circular: tuple[int, int] | None = None
+) -> Iterator[Matrix]:
+    """The matrix, or those of a kernel at the frequencies of a torus on which no tap wraps around, or of the image."""
     outputs, inputs, rows, columns = (*shape, 1, 1)[:4]
     if (rows, columns) == (1, 1):
         yield [[complex(v) for v in values[o * inputs : (o + 1) * inputs]] for o in range(outputs)]
         return
-    height, width = image[0] + rows - 1, image[1] + columns - 1
+    height, width = (image[0] + rows - 1, image[1] + columns - 1) if circular is None else image
+    down, right = circular or (1, 1)
     for k, n in product(range(height), range(width)):
         turns = [
-            cmath.exp(2j * cmath.pi * (k * u / height + n * v / width)) for u, v in product(range(rows), range(columns))
+            cmath.exp(2j * cmath.pi * (k * u * down / height + n * v * right / width))
+            for u, v in product(range(rows), range(columns))
         ]
         taps = len(turns)
         yield [

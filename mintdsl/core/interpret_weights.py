@@ -167,7 +167,9 @@ class Weights:
                     return self._factored(param, member, raw)
                 if param.limited and param.bound is not None:
                     image = self.env.shape(param.source)[1:]
-                    return limited(raw, _map_shape(param, self.env), image, *self._numbers(param.bound))
+                    around = kind.dilation if isinstance(kind, ir.Conv) and kind.circular else None
+                    (limit,) = self._numbers(param.bound)
+                    return limited(raw, _map_shape(param, self.env), image, limit, around)
                 if kind.norm:
                     return self._normed(param, raw, member)
                 if kind.direction is None:

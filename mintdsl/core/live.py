@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mintdsl.core import ir
+from mintdsl.core.constraints import kept_by
 from mintdsl.core.orders import Order
 
 
@@ -67,6 +68,17 @@ def half_plane(conv: ir.Conv) -> tuple[int, int] | None:
         return None
     diagonals = ((a, b) for a in (1, -1) for b in (1, -1))
     return next(((a, b) for a, b in diagonals if all(a * dh + b * dw > 0 for dh, dw in taps)), None)
+
+
+def determined(kind: ir.Conv | ir.Dense, bound: ir.Bound) -> str | None:
+    """The rule by which a constraint on a determinant makes a map a bijection at every size; None where none does."""
+    if isinstance(kind, ir.Dense) or kind.size == (1, 1):
+        return None if bound.via == "dominant" else "DET" if kind.rank is None else "LOWRANK"
+    if kind.circular:
+        return "CIRCULANT" if kept_by("det", bound.cmp, bound.via).circular else None
+    if half_plane(kind) is not None:
+        return "HALF-PLANE"
+    return "DOMINANT" if bound.via == "dominant" else None
 
 
 def anchor(conv: ir.Conv, direction: str) -> tuple[int, int]:

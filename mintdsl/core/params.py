@@ -8,10 +8,10 @@ from mintdsl import limits
 from mintdsl.core import ir
 from mintdsl.core.acts import find_init
 from mintdsl.core.bounds import bind_bound
-from mintdsl.core.constraints import CONSTRAINTS, kept_by
+from mintdsl.core.constraints import CONSTRAINTS
 from mintdsl.core.formals import find_direction
 from mintdsl.core.kinds import KINDS, Kind
-from mintdsl.core.live import half_plane
+from mintdsl.core.live import determined
 from mintdsl.core.low_rank import INIT, kept_low, ranked
 from mintdsl.core.nat import Nat
 from mintdsl.core.option_values import bind_options
@@ -45,7 +45,7 @@ def declare(
         if isinstance(kind, ir.Perm) and node.init is not None:
             values.bag.error("E0211", node.init.span, "`perm` is drawn from its seed, it has no `init`", "`seed = 0`")
         good = good and _square(bound, source, target, place_span(node), values.bag)
-        good = good and _one_sided(bound, written, kind, values.bag)
+        good = good and _decided(bound, written, kind, values.bag)
         if isinstance(kind, ir.LayerNorm) and node.init is not None:
             values.bag.error(
                 "E0211", node.init.span, "`layer_norm` has no `init`", "its scale is 1, its shift 0 at first"
@@ -214,6 +214,11 @@ def _conv(node: ast.KindMap, info: Kind, anchor: str, direction: str | None, bag
     return info, ir.Conv(node.size, anchor, direction, node.strict)
 
 
+def _kept(bound: ir.Bound, text: str) -> Fix:
+    """The fix that writes another constraint."""
+    return Fix(f"write `with {text}`", (Edit(bound.span, text),), Safety.UNSAFE)
+
+
 def _anchored(node: ast.KindMap, corner: str) -> Fix:
     """The fix that names the anchor."""
     given = next((arg.value.span for arg in node.args if arg.name is not None and arg.name.id == "anchor"), None)
@@ -248,20 +253,19 @@ def _square(bound: ir.Bound | None, source: ir.Shape, target: ir.Shape, place: S
     return False
 
 
-def _one_sided(bound: ir.Bound | None, node: ast.KindMap, kind: ir.MapKind, bag: Bag) -> bool:
-    """The determinant at the anchor of a kernel decides only where its other taps lie to one side."""
-    if bound is None or bound.quantity != "det":
+def _decided(bound: ir.Bound | None, node: ast.KindMap, kind: ir.MapKind, bag: Bag) -> bool:
+    """The determinant at the anchor of a kernel decides only where its other taps lie to one side, or weigh little."""
+    if bound is None or bound.quantity != "det" or not isinstance(kind, (ir.Conv, ir.Dense)):
         return True
-    if bound.via == "dominant" and not (isinstance(kind, ir.Conv) and kind.circular):
-        title, fix = "`via dominant` is for kernels with a circular boundary", Fix("write `with det != 0`")
-        bag.error("E0701", bound.span, title, "no taps wrap around here", fixes=(fix,))
+    if determined(kind, bound) is not None:
+        return True
+    if isinstance(kind, ir.Dense) or kind.size == (1, 1):
+        title = "`via dominant` is for kernels: it scales the taps beside the anchor, and here is none"
+        fixes = (_kept(bound, "det != 0"), _kept(bound, "det == 1 via householder"))
+        bag.error("E0701", bound.span, title, "no other taps", fixes=fixes)
         return False
-    if not isinstance(kind, ir.Conv) or half_plane(kind) is not None:
-        return True
     rows, columns = kind.size
     if kind.circular:
-        if kept_by("det", bound.cmp, bound.via).circular:
-            return True
         forms = [v.name for c in CONSTRAINTS if c.quantity == "det" for v in c.via if v.circular]
         bag.error(
             "E0701",
@@ -272,7 +276,7 @@ def _one_sided(bound: ir.Bound | None, node: ast.KindMap, kind: ir.MapKind, bag:
                 "a row kernel of two ones is singular at every even width",
                 "rule CIRCULANT: the matrix of each frequency of the image has to be regular",
             ),
-            fixes=(Fix("write " + " or ".join(f"`with det != 0 via {form}`" for form in reversed(forms))),),
+            fixes=tuple(_kept(bound, f"det != 0 via {form}") for form in reversed(forms)),
         )
         return False
     bag.error(
@@ -284,8 +288,9 @@ def _one_sided(bound: ir.Bound | None, node: ast.KindMap, kind: ir.MapKind, bag:
             "pixels then read each other in circles, and whether the map is invertible depends on the size of the "
             "image: a row kernel of three ones is singular at width 2",
             "rule HALF-PLANE: with all other taps on one side, det J = det(A)^(H W), A the matrix at the anchor",
+            "rule DOMINANT: an orthogonal A and other taps of norms of at most 1/2 in sum are regular at every size",
         ),
-        fixes=(_anchored(node, "bottom_right"),),
+        fixes=(_anchored(node, "bottom_right"), _kept(bound, "det != 0 via dominant")),
     )
     return False
 

@@ -18,7 +18,7 @@ from mintdsl.core.claim_words import INVERSES, ITERATIVE, weakest
 from mintdsl.core.constraints import kept_by
 from mintdsl.core.coupled import coupled
 from mintdsl.core.interval import NONNEGATIVE, REAL, ZERO, Interval, number
-from mintdsl.core.live import half_plane
+from mintdsl.core.live import determined
 from mintdsl.core.nat import Nat
 from mintdsl.core.postorder import postorder
 from mintdsl.core.walks import expressions, moving_maps, needed_lets, variables
@@ -49,7 +49,7 @@ from mintdsl.proof.reads import alike, strict_reads
 from mintdsl.proof.rules import algebra, bends, cayley, exponential, modules, nets, residual
 from mintdsl.proof.rules.algebra import ActFacts
 from mintdsl.proof.rules.apply import apply_layer, whole_chain
-from mintdsl.proof.rules.chain import composed, determined, permuted
+from mintdsl.proof.rules.chain import composed, permuted, why_regular
 from mintdsl.proof.rules.flows import triangular
 from mintdsl.proof.rules.parts import Part, joined, placed
 from mintdsl.proof.steepness import limited, steepness_of
@@ -96,7 +96,8 @@ def check_layer(
     else:
         jacobian, bijection, blame = joined(parts)
     contracting = {node.subject for premise in premises for node in premise.nodes() if node.rule in ("RES", "CAYLEY")}
-    inverted = ITERATIVE if contracting else inverse_of(jacobian, [part.jacobian for part in parts])
+    solved = contracting or any(node.rule == "DOMINANT" for premise in premises for node in premise.nodes())
+    inverted = ITERATIVE if solved else inverse_of(jacobian, [part.jacobian for part in parts])
     kind = weakest(INVERSES, inverted, *(p.inverse for p in applied.values()))
     units = all(part.jacobian.unit for part in parts)
     preserving = units and bijection is not None if parts else jacobian.unit
@@ -290,8 +291,7 @@ class _Walk:
         diagonal = Signed(PLUS, ZERO) if kind.strict else Signed(PLUS, REAL)
         if direction is not None and not kind.strict:
             diagonal = self._diagonal(param, node.indices)
-        fronts = half_plane(kind) if isinstance(kind, ir.Conv) else (0, 0)
-        circular = isinstance(kind, ir.Conv) and kind.circular
+        decided = determined(kind, param.bound) if param.bound is not None and param.factored else None
         result = modules.apply_map(
             argument,
             direction,
@@ -301,13 +301,11 @@ class _Walk:
             span=node.span,
             declared=param.span,
             cycle=self.working.cycle,
-            determinant=param.bound.interval if param.bound and param.factored and (circular or fronts) else None,
+            determinant=param.bound.interval if param.bound and decided else None,
             limit=self._limit(param),
         )
-        if param.factored:
-            assert param.bound is not None
-            rule, note = determined(param.bound, kind)
-            return self._node(rule, node.span, result, [below], note)
+        if param.bound is not None and decided is not None:
+            return self._node(decided, node.span, result, [below], why_regular(decided, kind, param.bound))
         slopes = f"diag({param.name}) in {diagonal}" if direction and not kind.strict else "no diagonal"
         note = f"{direction or 'dense'} map, {slopes}"
         if param.limited:

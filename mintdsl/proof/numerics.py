@@ -27,6 +27,7 @@ from mintdsl.core.links import links
 from mintdsl.core.nat import Nat
 from mintdsl.core.walks import bends, expressions
 from mintdsl.proof.check import Bindings, LayerProof, act_slope
+from mintdsl.proof.dominated import dominated
 from mintdsl.proof.jacobian import NONE
 from mintdsl.proof.prover import Prover
 from mintdsl.records import record, replace
@@ -270,6 +271,8 @@ def layer_numerics(proof: LayerProof, bindings: Bindings, sizes: Mapping[str, in
         return _contracting(proof, over(1.0, math.nextafter(proof.residual.least - proof.residual.rest, 0.0)))
     if proof.cayley is not None:
         return _contracting(proof, jacobian.lip)
+    if proof.composed and (bounds := dominated(proof)) is not None:
+        return _euclidean(layer, "a composition with dominant kernels", bounds)
     if jacobian.off != NONE:
         return _coupled(layer, "dense" if proof.composed else "triangular")
     slopes = jacobian.diag.interval
@@ -302,12 +305,20 @@ def _coupled(layer: ir.Layer, shape: str) -> Numerics:
 
 def _contracting(proof: LayerProof, inverse: float) -> Numerics:
     """A residual sum or Cayley map has bounds, `inverse` that of its inverse, but in the Euclidean norm only."""
+    more = (
+        f"; the last steps of its inverse are made in float64 and its error is at most "
+        f"{'2 ' * (proof.cayley is not None)}tol |1 + |z||, to which float32 adds {UNITS['float32']:.1e} |x|"
+    )
+    return _euclidean(proof.layer, proof.contracting, (proof.jacobian.lip, inverse), more)
+
+
+def _euclidean(layer: ir.Layer, what: str, bounds: tuple[float, float], more: str = "") -> Numerics:
+    """Bounds of a map and of its inverse that hold in the Euclidean norm are said, not counted with."""
+    lip, inverse = map(number, bounds)
     none = math.inf
     why = (
-        f"`{proof.layer.name}` is {proof.contracting}: its Lipschitz constant is at most {number(proof.jacobian.lip)} "
-        f"and that of its inverse at most {number(inverse)}, in the Euclidean norm only; the last steps of its inverse "
-        f"are made in float64 and its error is at most {'2 ' * (proof.cayley is not None)}tol |1 + |z||, to which "
-        f"float32 adds {UNITS['float32']:.1e} |x|"
+        f"`{layer.name}` is {what}: its Lipschitz constant is at most {lip} and that of its inverse at most {inverse}, "
+        f"in the Euclidean norm only{more}"
     )
     return Numerics(1, none, none, none, none, none, False, why, why, why)
 

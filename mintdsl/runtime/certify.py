@@ -7,6 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from mintdsl.runtime.families import family_conv
 from mintdsl.runtime.layer import effective_value
 from mintdsl.runtime.norms import conv_norm_above, matrix_norm_above
 
@@ -23,18 +24,27 @@ class CertifiedNorm(NamedTuple):
         return f"{self.name}: {self.lower:.6f} <= norm <= {self.upper:.6f}, limit {self.limit:g}"
 
 
+class NormLimit(NamedTuple):
+    """Of a bounded map the c of `with lip <= c`; of a convolution the size of its images, its anchor and the rest."""
+
+    limit: float
+    size: tuple[int, ...] = ()
+    tap: tuple[int, ...] = ()
+    dilation: tuple[int, int] = (1, 1)
+    circular: bool = False
+
+
 @torch.no_grad()
-def norm_below(weight: Tensor, size: tuple[int, ...], tap: tuple[int, ...], steps: int = 50) -> float:
+def norm_below(weight: Tensor, of: NormLimit, steps: int = 50) -> float:
     """The 2-norm that power iteration finds, a lower bound; weight [m, n], or [O, I, rows, columns] on images."""
     wide = weight.detach().double()
     made = torch.Generator().manual_seed(0)
-    x = torch.randn((1, wide.shape[1], *size), generator=made, dtype=torch.float64).to(wide.device)
+    x = torch.randn((1, wide.shape[1], *of.size), generator=made, dtype=torch.float64).to(wide.device)
 
     def image(v: Tensor) -> Tensor:
-        if not size:
+        if len(of.tap) != 2:
             return v @ wide.mT
-        below, behind = wide.shape[-2] - 1 - tap[0], wide.shape[-1] - 1 - tap[1]
-        return nn.functional.conv2d(nn.functional.pad(v, (tap[1], behind, tap[0], below)), wide)
+        return family_conv(v, wide, of.tap, dilation=of.dilation, circular=of.circular)
 
     for _ in range(steps):
         x = x / x.norm().clamp(min=1e-300)
@@ -51,11 +61,12 @@ def certified_norms(module: nn.Module) -> list[CertifiedNorm]:
     """The bounded maps of the layers in a module, with their norms in its dtype; of a family the largest."""
     found = []
     for path, layer in module.named_modules():
-        limits: dict[str, tuple[float, tuple[int, ...], tuple[int, ...]]] = getattr(layer, "limits", {})
-        for name, (limit, size, tap) in limits.items():
+        limits: dict[str, NormLimit] = getattr(layer, "limits", {})
+        for name, of in limits.items():
             value = effective_value(layer, name).detach()
-            maps = value.reshape(-1, *value.shape[-4 if size else -2 :])
-            upper = conv_norm_above(maps, size) if len(size) == 2 else matrix_norm_above(maps)
-            lower = max(norm_below(one, size, tap) for one in maps)
-            found.append(CertifiedNorm(f"{path}.{name}".lstrip("."), limit, lower, float(upper.max())))
+            maps = value.reshape(-1, *value.shape[-4 if of.size else -2 :])
+            circular = of.dilation if of.circular else None
+            upper = conv_norm_above(maps, of.size, circular) if len(of.size) == 2 else matrix_norm_above(maps)
+            lower = max(norm_below(one, of) for one in maps)
+            found.append(CertifiedNorm(f"{path}.{name}".lstrip("."), of.limit, lower, float(upper.max())))
     return found

@@ -24,8 +24,9 @@ def no_log_det(x: Tensor) -> Tensor:
 def check_solution(layer: nn.Module, x: Tensor, z: Tensor, tol: float | None, *context: Tensor | None) -> None:
     """InversionError unless f(x) = z to `tol`, max |f(x) - z| / (1 + |z|) of each sample, for x, z [B, *event].
 
-    A solve by substitution ends after the last front whatever rounding made of it; where a matrix is nearly singular
-    that may be anything. Without a `tol` half of the digits have to be right, 16 bits as 32. Not in graphs.
+    A solve by substitution ends after the last front, one of a dominant kernel after its last step, whatever rounding
+    made of it; where a matrix is nearly singular that may be anything. Without a `tol` half of the digits have to be
+    right, 16 bits as 32. Not in graphs.
     """
     if not readable(x) or not x.numel():
         return
@@ -38,7 +39,7 @@ def check_solution(layer: nn.Module, x: Tensor, z: Tensor, tol: float | None, *c
         sample = int(residual.argmax())
         misfit = ((y - z).abs() / (1.0 + z.abs()))[sample].nan_to_num(math.inf)
         element = tuple(int(i) for i in torch.unravel_index(misfit.argmax(), misfit.shape))
-        reason = "the inverse in closed form is lost in rounding: a matrix of the layer is nearly singular"
+        reason = "the inverse is lost in rounding: a matrix of the layer is nearly singular, or numbers are too large"
         name = str(getattr(layer, "path", "")) or type(layer).__name__
         raise InversionError(name, sample, element, float(residual[sample]), tol, "the last link", reason)
 

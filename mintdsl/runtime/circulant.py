@@ -11,9 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from mintdsl.runtime.factors import matrix_of, reflections, with_matrix
 from mintdsl.runtime.families import family_conv
-from mintdsl.runtime.norms import largest_entry, matrix_norm_above, scaled_below
 
 
 def spectrum(kernel: Tensor, anchor: tuple[int, int], dilation: tuple[int, int], image: tuple[int, ...]) -> Tensor:
@@ -30,22 +28,6 @@ def spectrum(kernel: Tensor, anchor: tuple[int, int], dilation: tuple[int, int],
     torus = taps.new_zeros(*taps.shape[:-1], height * width).index_add(-1, places, taps)
     found: Tensor = torch.fft.rfft2(torus.reshape(*taps.shape[:-1], height, width))
     return found.movedim((-2, -1), (0, 1))
-
-
-def dominant_kernel(raw: Tensor, sign: Tensor, anchor: tuple[int, int]) -> Tensor:
-    """A kernel [C, C, rows, columns] that is regular at every frequency of every image, from any finite raw one.
-
-    At the anchor Q D, Q the reflections of `raw` there and D of signs, whose singular values are 1; the other taps
-    are scaled so that their 2-norms add up to 1/2 at most. A tap only moves pixels and mixes channels, so all that is
-    beside the anchor has a norm of at most 1/2, and the singular values of What(f) lie in [1/2, 3/2] (Neumann series).
-    Rounding the entries of Q to a dtype of precision eps moves its singular values by at most eps sqrt(C) / 2.
-    """
-    own = reflections(matrix_of(raw, anchor)) * sign.to(raw.dtype)
-    others = with_matrix(raw, torch.zeros_like(own), anchor)
-    unit = others.double() / largest_entry(others, 4)
-    sizes = matrix_norm_above(unit.flatten(-2).movedim(-1, 0)).sum()
-    taps = raw.shape[-2] * raw.shape[-1]
-    return with_matrix(scaled_below(others, unit, sizes, 0.5, taps, 4), own, anchor)
 
 
 def apply_circular(kernel: Tensor, x: Tensor, anchor: tuple[int, int], dilation: tuple[int, int]) -> Tensor:

@@ -27,7 +27,13 @@ def exponential_terms(limit: float, dtype: torch.dtype) -> int:
 
 
 def exponential_series(
-    weight: Tensor, x: Tensor, limit: float, anchor: tuple[int, int], dilation: tuple[int, int], sign: float
+    weight: Tensor,
+    x: Tensor,
+    limit: float,
+    anchor: tuple[int, int],
+    dilation: tuple[int, int],
+    circular: bool,
+    sign: float,
 ) -> Tensor:
     """exp(sign M) x, M a matrix [n, n] on vectors [B, n], or a kernel on x [B, C, H, W]; in float32 at least."""
     kept = torch.promote_types(weight.dtype, x.dtype)
@@ -37,7 +43,7 @@ def exponential_series(
         step = weight.to(wide) * sign
         for k in range(1, exponential_terms(limit, wide) + 1):
             if weight.dim() == 4:
-                term = family_conv(term, step, anchor, dilation=dilation) / k
+                term = family_conv(term, step, anchor, dilation=dilation, circular=circular) / k
             else:
                 term = times_matrix(step, term) / k
             total = total + term
@@ -45,20 +51,46 @@ def exponential_series(
 
 
 def apply_exponential(
-    weight: Tensor, x: Tensor, limit: float, anchor: tuple[int, int] = (0, 0), dilation: tuple[int, int] = (1, 1)
+    weight: Tensor,
+    x: Tensor,
+    limit: float,
+    anchor: tuple[int, int] = (0, 0),
+    dilation: tuple[int, int] = (1, 1),
+    circular: bool = False,
 ) -> Tensor:
     """exp(M) x, |M| <= limit."""
-    return exponential_series(weight, x, limit, anchor, dilation, 1.0)
+    return exponential_series(weight, x, limit, anchor, dilation, circular, 1.0)
 
 
 def undo_exponential(
-    weight: Tensor, z: Tensor, limit: float, anchor: tuple[int, int] = (0, 0), dilation: tuple[int, int] = (1, 1)
+    weight: Tensor,
+    z: Tensor,
+    limit: float,
+    anchor: tuple[int, int] = (0, 0),
+    dilation: tuple[int, int] = (1, 1),
+    circular: bool = False,
 ) -> Tensor:
     """exp(-M) z, |M| <= limit."""
-    return exponential_series(weight, z, limit, anchor, dilation, -1.0)
+    return exponential_series(weight, z, limit, anchor, dilation, circular, -1.0)
 
 
-def exponential_log_det(weight: Tensor, x: Tensor, anchor: tuple[int, int] = (0, 0)) -> Tensor:
-    """log det exp(M) = trace M: that of the matrix at the anchor, at every pixel of x [B, C, H, W]."""
-    own = torch.promote_types(weight.dtype, torch.float32)
-    return diagonal_of(weight, anchor if weight.dim() == 4 else ()).to(own).sum() * math.prod(x.shape[2:])
+def exponential_log_det(
+    weight: Tensor,
+    x: Tensor,
+    anchor: tuple[int, int] = (0, 0),
+    dilation: tuple[int, int] = (1, 1),
+    circular: bool = False,
+) -> Tensor:
+    """log det exp(M) = trace M: that of the matrix at the anchor, at every pixel of x [B, C, H, W].
+
+    Of a circular kernel all taps count that go whole times around and so meet the pixel itself.
+    """
+    wide = weight.to(torch.promote_types(weight.dtype, torch.float32))
+    if not circular:
+        return diagonal_of(wide, anchor if weight.dim() == 4 else ()).sum() * math.prod(x.shape[2:])
+    at_home = [
+        [tap for tap in range(taps) if (tap - at) * step % size == 0]
+        for taps, at, step, size in zip(weight.shape[2:], anchor, dilation, x.shape[2:], strict=True)
+    ]
+    traces = [diagonal_of(wide, (row, column)).sum() for row in at_home[0] for column in at_home[1]]
+    return torch.stack(traces).sum() * math.prod(x.shape[2:])

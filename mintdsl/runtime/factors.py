@@ -5,7 +5,7 @@ below it what the form needs there:
 
 plu: A = P L U, L with 1 on its diagonal; row order[k] of L U is row k of A. qr: A = Q U, Q of the reflections at the
 vectors below the diagonal, which have 1 on it. householder: A = Q D, D the diagonal. lower, upper, unit_lower,
-unit_upper: that triangle. raw: A itself. dominant: as householder, of a kernel that is multiplied out (`circulant.py`).
+unit_upper: that triangle. raw: A itself. dominant: as householder, of a kernel that is multiplied out (`dominant.py`).
 
 The product is formed only to show it: each factor is regular in floating point, which a rounded product need not be.
 """
@@ -19,6 +19,9 @@ from torch import Tensor, nn
 
 from mintdsl.runtime.families import diagonal_of
 from mintdsl.runtime.parametrise import folded, positive_softplus_inverse
+
+MULTIPLIED = ("raw", "dominant")
+DENSE_LIMIT = 4096
 
 
 def matrix_of(weight: Tensor, tap: tuple[int, ...] = (0, 0)) -> Tensor:
@@ -34,6 +37,12 @@ def with_matrix(weight: Tensor, matrix: Tensor, tap: tuple[int, ...] = (0, 0)) -
     around = (left, columns - 1 - left, top, rows - 1 - top)
     places = nn.functional.pad(torch.ones_like(weight[:1, :1, :1, :1]), around)
     return torch.where(places > 0, nn.functional.pad(matrix[..., None, None], around), weight)
+
+
+def refuse_dense(what: str, size: int) -> None:
+    """ValueError for matrices of more than 4096 rows: D of them take D^2 numbers and D^3 operations."""
+    if size > DENSE_LIMIT:
+        raise ValueError(f"{what}, for at most {DENSE_LIMIT} elements; here are {size}")
 
 
 def exactly(x: Tensor) -> torch.autocast:
@@ -120,13 +129,13 @@ def apply_factors(form: str, weight: Tensor, x: Tensor, order: Tensor | None = N
         x = times_matrix(lower_factor(stored), x).index_select(1, order)
     if form in ("lower", "unit_lower"):
         x = times_matrix(torch.tril(stored), x)
-    return times_matrix(stored, x) if form == "raw" else x
+    return times_matrix(stored, x) if form in MULTIPLIED else x
 
 
 def solve_factors(form: str, weight: Tensor, z: Tensor, order: Tensor | None = None) -> Tensor:
     """x [B, n, *pixels] with A x = z at every pixel."""
     stored = matrix_of(weight)
-    if form == "raw":
+    if form in MULTIPLIED:
         return solve_matrix(stored, z)
     if form == "plu":
         assert order is not None
@@ -152,7 +161,7 @@ def dense_factors(form: str, weight: Tensor, order: Tensor | None = None, tap: t
     elif form in ("lower", "unit_lower"):
         product = torch.tril(stored)
     else:
-        product = stored if form in ("raw", "dominant") else torch.triu(stored)
+        product = stored if form in MULTIPLIED else torch.triu(stored)
     return with_matrix(weight, product, tap)
 
 
@@ -161,7 +170,7 @@ def factors_log_det(form: str, weight: Tensor, x: Tensor, tap: tuple[int, ...] =
     stored = matrix_of(weight, tap)
     stored = stored.to(torch.promote_types(stored.dtype, torch.float32))
     pixels = math.prod(x.shape[2:])
-    if form == "raw":
+    if form in MULTIPLIED:
         size: Tensor = torch.linalg.slogdet(stored)[1]
         return pixels * size
     return pixels * diagonal_of(stored).abs().log().sum()

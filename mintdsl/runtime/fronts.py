@@ -80,14 +80,17 @@ class FrontSolve(torch.autograd.Function):
     @staticmethod
     def backward(ctx, g):  # type: ignore[no-untyped-def]
         x, kernel = ctx.saved_tensors
-        (top, left), dilation = ctx.anchor, ctx.dilation
-        rows, columns = kernel.shape[2:]
-        mirrored = kernel.transpose(0, 1).flip(2, 3)
-        grad_z = solve_fronts(g, mirrored, (rows - 1 - top, columns - 1 - left), dilation, every=ctx.every)
+        grad_z = solve_fronts(g, *mirrored(kernel, ctx.anchor), ctx.dilation, every=ctx.every)
         grad_kernel = None
         if ctx.needs_input_grad[1]:
-            grad_kernel = -kernel_gradient(x, grad_z, kernel, ctx.anchor, dilation)
+            grad_kernel = -kernel_gradient(x, grad_z, kernel, ctx.anchor, ctx.dilation)
         return grad_z, grad_kernel, None, None, None
+
+
+def mirrored(kernel: Tensor, anchor: tuple[int, int]) -> tuple[Tensor, tuple[int, int]]:
+    """The kernel of the transposed convolution, and its anchor."""
+    (top, left), (rows, columns) = anchor, kernel.shape[2:]
+    return kernel.transpose(0, 1).flip(2, 3), (rows - 1 - top, columns - 1 - left)
 
 
 def kernel_gradient(x: Tensor, g: Tensor, kernel: Tensor, anchor: tuple[int, int], dilation: tuple[int, int]) -> Tensor:

@@ -3,7 +3,9 @@
 A convolution with zero padding is what a circular one on a larger torus does to images with zeros around them, so its
 2-norm is at most the largest norm of the matrices that belong to the frequencies of that torus (Delattre, Barthelemy,
 Araujo, Allauzen, ICML 2023, arXiv:2305.16173, section 3). It is enough that no tap wraps around: height + rows - 1 by
-width + columns - 1, wherever the anchor is. The 2-norm of a matrix M is at most its Schatten norm of order 256,
+width + columns - 1, wherever the anchor is. Of a circular convolution the torus is the image itself, and with taps e
+rows apart the frequencies are those of a torus of height / gcd(height, e): there the bound is the norm, but for what
+follows. The 2-norm of a matrix M is at most its Schatten norm of order 256,
 (trace (M' M)^128)^(1/256), which Gram iteration finds by squaring; for n singular values it is at most n^(1/256) times
 as large. Power iteration would give bounds from below.
 
@@ -82,11 +84,15 @@ def torus_norm_above(kernel: Tensor, torus: tuple[int, int]) -> Tensor:
     return found * largest[..., 0, 0, 0, 0] * ROUNDED_UP
 
 
-def conv_norm_above(kernel: Tensor, size: tuple[int, int]) -> Tensor:
-    """Upper bound [*] of the 2-norm of convolutions [*, O, I, rows, columns] with zero padding and stride 1.
+def conv_norm_above(kernel: Tensor, size: tuple[int, int], circular: tuple[int, int] | None = None) -> Tensor:
+    """Upper bound [*] of the 2-norm of convolutions [*, O, I, rows, columns] of stride 1, with zero padding.
 
-    `size` is that of the images, which the convolution keeps; any tap may be the anchor.
+    Or of circular ones with the dilation `circular`. `size` is that of the images, which the convolution keeps; any tap
+    may be the anchor.
     """
+    if circular is not None:
+        (height, down), (width, right) = zip(size, circular, strict=True)
+        return torus_norm_above(kernel, (height // math.gcd(height, down), width // math.gcd(width, right)))
     rows, columns = kernel.shape[-2:]
     return torus_norm_above(kernel, (size[0] + rows - 1, size[1] + columns - 1))
 
@@ -119,7 +125,7 @@ def scaled_below(raw: Tensor, unit: Tensor, norm: Tensor, limit: float, taps: in
     whole = (norm + 2.0 * info.eps * math.sqrt(taps) * entry).reshape(*norm.shape, *[1] * axes)
     lost = info.smallest_normal * info.eps * math.sqrt(taps * entries)  # by numbers too small for the dtype
     room = max(limit - lost, 0.5 * limit)
-    scaled = unit * (room / whole.clamp(min=0.5))  # a largest entry of 1 gives a norm of at least 1
+    scaled = unit * (room / whole.clamp(min=2.0**-60))  # less only where all is 0: taps that wrap around may cancel
     return torch.where(largest_entry(raw, axes) * whole <= room, raw, scaled.to(raw.dtype))
 
 
@@ -129,13 +135,14 @@ def spectral_matrix(raw: Tensor, limit: float) -> Tensor:
     return scaled_below(raw, unit, matrix_norm_above(unit), limit, 1, 2)
 
 
-def spectral_conv(raw: Tensor, limit: float, size: tuple[int, int]) -> Tensor:
+def spectral_conv(raw: Tensor, limit: float, size: tuple[int, int], circular: tuple[int, int] | None = None) -> Tensor:
     """Convolutions [*, O, I, rows, columns] on images of this size, scaled down to a 2-norm of at most `limit`.
 
-    Zero padding, stride 1, any anchor. Those that are within the limit stay as they are.
+    Zero padding, or circular with that dilation; stride 1, any anchor. Those that are within the limit stay as they
+    are.
     """
     unit = raw.double() / largest_entry(raw, 4)
-    return scaled_below(raw, unit, conv_norm_above(unit, size), limit, math.prod(raw.shape[-2:]), 4)
+    return scaled_below(raw, unit, conv_norm_above(unit, size, circular), limit, math.prod(raw.shape[-2:]), 4)
 
 
 def spectral_scale(raw: Tensor, limit: float) -> Tensor:

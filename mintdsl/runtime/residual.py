@@ -17,7 +17,7 @@ from torch import Tensor
 
 from mintdsl.runtime.batch import unflatten_batch
 from mintdsl.runtime.chain import no_log_det
-from mintdsl.runtime.factors import exactly
+from mintdsl.runtime.factors import exactly, refuse_dense
 from mintdsl.runtime.implicit import implicit_gradient
 from mintdsl.runtime.inverse import (
     InverseInfo,
@@ -34,7 +34,6 @@ from mintdsl.runtime.nets import as_wide_as
 from mintdsl.runtime.protocols import CayleyLike, ResidualLike
 from mintdsl.runtime.trace_series import TraceSeries, series_log_det
 
-DENSE_LIMIT = 4096
 ROUNDED = 2.0**-20
 """A relative residual that float32 and the branch's rounding leave in reach."""
 STALLED = 8
@@ -87,11 +86,7 @@ def dense_jacobian(
     It takes D^2 numbers a sample and D^3 operations: ValueError for more than 4096 elements.
     """
     size = math.prod(layer.event_shape)
-    if size > DENSE_LIMIT:
-        raise ValueError(
-            f"{layer.path or type(layer).__name__}: `log_det exact` makes the dense Jacobian, for at most "
-            f"{DENSE_LIMIT} elements; {list(layer.event_shape)} has {size}"
-        )
+    refuse_dense(f"{layer.path or type(layer).__name__}: `log_det exact` makes the dense Jacobian", size)
     wide = torch.promote_types(x.dtype, torch.float32)
     if not x.shape[0]:
         return x.new_zeros((0, size, size), dtype=wide) + x.sum()

@@ -21,7 +21,7 @@ from mintdsl.core.interval import REAL, Interval
 from mintdsl.core.live import anchor
 from mintdsl.core.walks import bends
 from mintdsl.proof.rules.series import rest
-from mintdsl.runtime.residual import DENSE_LIMIT
+from mintdsl.runtime.factors import DENSE_LIMIT
 from mintdsl.runtime.stand_in import stand_ins
 from mintdsl.runtime.trace_series import TraceSeries
 

@@ -2063,6 +2063,21 @@ layer A on Image[C, H, W] ensures invertible, inverse closed_form {
   param W : conv 2x3 (anchor = bottom_right, boundary = circular) with det != 0 via dominant init near_identity
   map x -> W(x)
 }""",
+    "circular_residual": """
+layer A(c: Real = 0.9) on Image[C, H, W] ensures invertible {
+  space Hid = Image[3, H, W]
+  param V : conv 3x3 (dilation = (2, 1), boundary = circular) from Image[C, H, W] to Hid with lip <= c
+  param W : conv 1x4 (anchor = top_right, boundary = circular) from Hid to Image[C, H, W] with lip <= 1 via spectral
+  map x -> x - W(sin(V(x)))
+}
+flow F on Image[2, 2, 3] ensures invertible { A log_det exact  A(c = 0.3) log_det exact }""",
+    "circular_exponential": """
+layer A on Image[C, H, W] ensures invertible, inverse closed_form {
+  param M : conv 3x3 (dilation = 2, boundary = circular) with lip <= 2
+  param N : conv 2x4 (anchor = top_right, boundary = circular) with lip <= 0.5
+  param b : bias
+  map x -> exp(N)(exp(M)(x) + b)
+}""",
     "circular_in_parts": """
 net N from Image[C, H, W] to Image[C, H, W] {
   param V : conv 3x2 (anchor = top_right, dilation = 2, boundary = circular)
@@ -2076,6 +2091,30 @@ layer A on Image[4, 2, 3] ensures invertible {
   map x {
     let (a, b) = split(x, channel)
     return join(W(a), V(b + n(a)))
+  }
+}""",
+}
+
+DOMINANT = {
+    "dominant": """
+layer A on Image[C, H, W] ensures invertible, inverse iterative {
+  param W : conv 3x3 with det != 0 via dominant init near_identity
+  param V : conv 1x5 (dilation = (1, 2)) with det != 0 via dominant
+  param b : bias
+  map x -> V(leaky_relu(W(x) + W(b), 0.5))
+}""",
+    "dominant_corner": """
+layer A on Image[C, H, W] ensures invertible, inverse closed_form {
+  param W : conv 2x3 (anchor = bottom_right) with det != 0 via dominant init near_identity
+  map x -> W(x)
+}""",
+    "dominant_in_parts": """
+layer A on Image[4, 2, 3] ensures invertible {
+  space Q = Image[2, 2, 3]
+  param W : conv 3x3 (dilation = (2, 1)) on Q with det != 0 via dominant
+  map x {
+    let (a, b) = split(x, channel)
+    return join(a, -W(b * exp(tanh(a)) + a))
   }
 }""",
 }
@@ -2244,6 +2283,7 @@ GROUPS += (
     KERNELS,
     KERNELS_APPLIED,
     CIRCULAR,
+    DOMINANT,
     LOW_RANK,
     CHAINS,
     SPLINES,

@@ -202,9 +202,14 @@ class Weights:
         assert param.bound is not None
         (limit,), matrices = self.limits(param.bound), raw
         if isinstance(param.kind, ir.Conv):
-            height, width = self.env.shape(param.source)[1:]
-            sizes = (height + param.kind.size[0] - 1, width + param.kind.size[1] - 1)
-            matrices = torch.fft.fft2(raw, s=sizes).movedim((1, 2), (3, 4))
+            sizes = self.env.shape(param.source)[1:]
+            if not param.kind.circular:
+                sizes = tuple(n + taps - 1 for n, taps in zip(sizes, param.kind.size, strict=True))
+            torus = raw.new_zeros(*raw.shape[:3], *sizes)
+            apart = param.kind.dilation if param.kind.circular else (1, 1)
+            for u, v in product(*map(range, param.kind.size)):
+                torus[..., u * apart[0] % sizes[0], v * apart[1] % sizes[1]] += raw[..., u, v]
+            matrices = torch.fft.fft2(torus).movedim((1, 2), (3, 4))
         values = torch.linalg.svdvals(matrices)
         most = values.amax(-1, keepdim=True).clamp(min=1e-290)
         norms = ((values / most) ** 256).sum(-1) ** (1 / 256) * most[..., 0] * (1 + 2**-30)
@@ -611,11 +616,18 @@ class Formula:
             return tensors.multiply(tensors.add(argument, tensors.constant(-mean, self.x)), factor)
         result = tensors.linear(self.weights.matrix(node.param, member), argument)
         if not param.factored:
-            return result
+            return result if (largest := self._wrapped(param, member)) is None else _rounded(result, largest, argument)
         stored = self.weights.stored(param.name, ()).abs()
         terms = self.weights.expanded(param, self.weights.around(param, self.weights.terms(param), stored))
-        rounded = torch.einsum("red,rbd->rbe", terms, argument.value.abs())
-        return replace(result, error=result.error + 16 * tensors.EPS * terms.shape[-1] * rounded)
+        return _rounded(result, terms, argument)
+
+    def _wrapped(self, param: ir.Param, member: Member) -> Tensor | None:
+        """The sizes of the taps of a circular kernel: those that meet on a small image may cancel."""
+        assert self.weights is not None
+        if not isinstance(param.kind, ir.Conv) or not param.kind.circular:
+            return None
+        raw = self.weights.stored(param.name, member)
+        return self.weights.expanded(param, (self.weights.scaled(param, raw) if param.limited else raw).abs())
 
     def _exponential(self, name: str, argument: Field) -> Field:
         """exp(M) of an argument; the terms of its series are as large as those of exp(|M|).
@@ -625,10 +637,11 @@ class Formula:
         assert self.weights is not None
         matrix = self.weights.matrix(name, ())
         result = tensors.linear(_power_series(matrix), argument)
-        largest = _power_series(matrix.abs())
-        rounded = torch.einsum("red,rbd->rbe", largest, argument.value.abs())
-        scaled = torch.einsum("red,rbd->rbe", matrix.abs() @ largest, argument.value.abs())
-        return replace(result, error=result.error + 64 * tensors.EPS * matrix.shape[-1] * rounded + 1e-13 * scaled)
+        wrapped = self._wrapped(self.weights.layer.param(name), ())
+        sizes = matrix.abs() if wrapped is None else wrapped
+        largest = _power_series(sizes)
+        scaled = torch.einsum("red,rbd->rbe", sizes @ largest, argument.value.abs())
+        return _rounded(replace(result, error=result.error + 1e-13 * scaled), 4 * largest, argument)
 
     def _cayley(self, branch: ir.Expr) -> Field:
         """2 w - x with w + g(w) = x, within the tolerance that the module keeps."""
@@ -639,6 +652,12 @@ class Formula:
 
         middle = undone(half, self.x, 1e-11 if tensors.EPS < 1e-9 else 1e-5)
         return tensors.add(tensors.add(middle, middle), tensors.negate(self.x))
+
+
+def _rounded(result: Field, largest: Tensor, argument: Field) -> Field:
+    """A map applied, with the error that goes with terms of these sizes, [R, E, D]."""
+    rounded = torch.einsum("red,rbd->rbe", largest, argument.value.abs())
+    return replace(result, error=result.error + 16 * tensors.EPS * largest.shape[-1] * rounded)
 
 
 def _power_series(matrix: Tensor) -> Tensor:

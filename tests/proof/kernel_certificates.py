@@ -105,6 +105,12 @@ MORE = {
     "layer L(tri: Dir) on Vec[D] ensures tri, invertible { param W : linear tri with diag == 1\n map x -> W(x) }\n"
     "flow F on Vec[3] ensures injective, inverse closed_form { S(direction = inverse) "
     "repeat 2 { pair { L(tri = lower, direction = inverse) L(tri = upper) } } S }",
+    "dominant kernels": "layer A on Image[C, H, W] ensures invertible, inverse iterative {\n"
+    "  param W : conv 3x5 (dilation = 2) with det != 0 via dominant\n  param b : bias\n  map x -> W(-x - W(b)) }\n"
+    "layer B on Image[C, H, W] ensures invertible, inverse closed_form {\n"
+    "  param W : conv 3x3 (boundary = circular) with det != 0 via dominant\n"
+    "  param V : conv 2x1 (anchor = top_left) with det != 0 via dominant\n  map x -> V(W(x)) }\n"
+    "flow F on Image[2, 2, 2] ensures invertible, log_det exact, inverse iterative { A B A(direction = inverse) }",
     "zeros padded": "flow F on Image[1, 4, 4] ensures injective, log_det none { squeeze 2 pad channels to 6 }",
 }
 

@@ -110,7 +110,7 @@ class Place(NamedTuple):
                     return times(lip, outer(place.exp(DIGITS))[1])
                 case "CAYLEY", [lip]:
                     return (1 + Fraction(lip)) / (1 - Fraction(lip))
-                case "BASIC" | "COMP" | "DET" | "HALF-PLANE" | "CIRCULANT", [lip]:
+                case "BASIC" | "COMP" | "DET" | "HALF-PLANE" | "CIRCULANT" | "DOMINANT", [lip]:
                     return times(lip, self.norm(node[1]))
                 case "ACT", [lip]:
                     return times(lip, self.slope(node[1]))

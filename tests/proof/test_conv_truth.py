@@ -19,13 +19,21 @@ import mintdsl
 from mintdsl.core.kinds import ANCHORS
 from mintdsl.core.live import half_plane
 from mintdsl.core.map_kinds import Conv
-from mintdsl.driver import Report
+from mintdsl.driver import Program, Report
 from mintdsl.proof.kernel.reading import Refused
 from mintdsl.proof.kernel.taps import determinant
 from mintdsl.resources import resource
 from mintdsl.runtime.assumptions import CircularDet, circular_regularity
-from mintdsl.runtime.circulant import apply_circular, circular_log_det, dominant_kernel, solve_circular
+from mintdsl.runtime.circulant import apply_circular, circular_log_det, solve_circular
 from mintdsl.runtime.conv_inverse import apply_kernel, solve_kernel
+from mintdsl.runtime.dominant import (
+    apply_dominant,
+    banded_log_det,
+    dominant_kernel,
+    dominant_log_det,
+    halvings,
+    solve_dominant,
+)
 from mintdsl.runtime.families import family_conv
 from mintdsl.runtime.fronts import solve_fronts
 
@@ -59,11 +67,15 @@ def one_sided(size: Pair, anchor: Pair, dilation: Pair) -> bool:
 
 
 def checked(size: Pair, word: str, dilation: Pair, how: str) -> Report:
+    return written(size, word, dilation, how).check()
+
+
+def written(size: Pair, word: str, dilation: Pair, how: str) -> Program:
     options = f"anchor = {word}, dilation = ({dilation[0]}, {dilation[1]})"
     kind = f"conv {size[0]}x{size[1]} ({options}) with det {how}"
     return mintdsl.loads(
         f"mint 1\nlayer L on Image[C, H, W] ensures invertible {{\n  param W : {kind}\n  map x -> W(x)\n}}\n"
-    ).check()
+    )
 
 
 GEOMETRIES = [
@@ -82,14 +94,21 @@ def test_every_geometry_is_judged_by_the_half_plane_alone() -> None:
         assert (half_plane(Conv(size, word, None, False, dilation=dilation)) is not None) == expected
         kind = ["conv", list(size), word, *([] if dilation == (1, 1) else [list(dilation)]), None, False]
         param = {"name": "W", "kind": kind, "with": ["det != 0", [], "plu"], "from": ["Image", []], "to": ["Image", []]}
+        dominant = param | {"with": ["det != 0", [], "dominant"]}
         if expected:
             assert determinant(param) == ("DET" if size == (1, 1) else "HALF-PLANE")
         else:
             with pytest.raises(Refused, match="both sides"):
                 determinant(param)
+        if size == (1, 1):
+            with pytest.raises(Refused, match="no other taps"):
+                determinant(dominant)
+        else:
+            assert determinant(dominant) == ("HALF-PLANE" if expected else "DOMINANT")
         report = checked(size, word, dilation, "!= 0")
         assert report.ok == expected
         assert expected or [d.code for d in report.diagnostics] == ["E0701"]
+        assert checked(size, word, dilation, "!= 0 via dominant").ok == (size != (1, 1))
 
 
 @pytest.mark.parametrize("dilation", [[0, 1], [1, -1], [1.0, 1], [1, True], [1], [1, 1, 1]])
@@ -345,8 +364,8 @@ def test_dominant_kernels_keep_their_singular_values_at_every_size(dtype: torch.
         assert kernel.dtype == dtype
         wide = kernel.double()
         # entries of a tap of norm s are at least s / C, which numbers of `dtype` may not tell from those at the end
-        for image in ((1, 1), (2, 3), (4, 3)):
-            values = torch.linalg.svdvals(circular_jacobian(wide, tap_of(word, size), dilation, image))
+        for image, dense in itertools.product(((1, 1), (2, 3), (4, 3)), (circular_jacobian, jacobian)):
+            values = torch.linalg.svdvals(dense(wide, tap_of(word, size), dilation, image))
             assert 0.5 - slack <= float(values[-1]) and float(values[0]) <= 1.5 + slack
 
 
@@ -388,3 +407,112 @@ def test_the_anchor_proves_nothing_of_circular_kernels(via: str, anchor: str) ->
     param = {"name": "W", "kind": kind, "with": ["det != 0", [], via[5:] or "plu"], "from": [], "to": []}
     with pytest.raises(Refused, match="wraps around"):
         determinant(param)
+
+
+# ---------------------------------------------------------------- anchors that outweigh all other taps
+
+
+def dominant(number: int, made: random.Random, dtype: torch.dtype = torch.float64) -> tuple[Tensor, Pair]:
+    """A kernel with taps anywhere around its anchor, which may be any of them, at its bound or below it."""
+    size, channels = (made.randint(1, 5), made.randint(1, 4)), made.randint(1, 3)
+    anchor = (made.randrange(size[0]), made.randrange(size[1]))
+    torch.manual_seed(number)
+    signs = torch.tensor([made.choice((-1.0, 1.0)) for _ in range(channels)], dtype=dtype)
+    raw = made.choice((0.03, 3.0)) * torch.randn(channels, channels, *size, dtype=dtype)
+    return dominant_kernel(raw, signs, anchor), anchor
+
+
+def test_dominant_kernels_against_dense_matrices() -> None:
+    """Values, inverses and determinants at any size, oblong ones too, with any anchor and dilation."""
+    made = random.Random(11)
+    for number in range(80):
+        kernel, anchor = dominant(number, made)
+        image, dilation = (made.randint(1, 7), made.randint(1, 7)), (made.randint(1, 3), made.randint(1, 3))
+        matrix = jacobian(kernel, anchor, dilation, image)
+        x = torch.randn(2, kernel.shape[0], *image, dtype=torch.float64)
+        z = apply_dominant(kernel, x, anchor, dilation)
+        assert (z.flatten(1) - x.flatten(1) @ matrix.mT).abs().max() <= 1e-13
+        assert (solve_dominant(kernel, z, anchor, dilation) - x).abs().max() <= 1e-13
+        expected, found = torch.linalg.slogdet(matrix), dominant_log_det(kernel, x, anchor, dilation, "W")
+        assert abs(float(found - expected[1])) <= 1e-12
+        own = torch.linalg.slogdet(kernel[..., anchor[0], anchor[1]])[0]
+        assert float(expected[0]) == float(own) ** math.prod(image)
+
+
+def test_larger_images_are_eliminated_row_by_row() -> None:
+    """Blocks that fill the image and such that do not, from above and from the left, against the dense determinant."""
+    made = random.Random(2)
+    for size, anchor, image in (
+        ((5, 3), (2, 1), (9, 4)),
+        ((5, 3), (2, 1), (8, 4)),
+        ((3, 5), (1, 2), (4, 11)),
+        ((4, 2), (0, 1), (10, 3)),
+        ((1, 3), (0, 1), (3, 12)),
+    ):
+        raw = torch.randn(2, 2, *size, dtype=torch.float64)
+        kernel = dominant_kernel(raw, torch.ones(2, dtype=torch.float64), anchor)
+        expected = torch.linalg.slogdet(jacobian(kernel, anchor, (1, 1), image))[1]
+        assert abs(float(banded_log_det(kernel, anchor, image, "W") - expected)) <= 1e-12
+        x = torch.empty(made.randint(0, 2), 2, *image)
+        found = dominant_log_det(kernel.float(), x, anchor, (1, 1), "W")
+        assert found.dtype == torch.float32 and abs(float(found) - float(expected)) <= 1e-4
+    wide = torch.zeros(64, 64, 3, 3)
+    with pytest.raises(ValueError, match="log-det of `W` .* at most 4096 elements; here are 4160"):
+        dominant_log_det(wide, torch.empty(1, 64, 65, 65), (1, 1), (1, 1), "W")
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+def test_the_steps_of_a_dominant_kernel_are_counted_before_the_first(dtype: torch.dtype) -> None:
+    """At the bound: two taps of 1/4 on both sides of 1, of one sign; rounded weights of many channels too."""
+    wide = torch.promote_types(dtype, torch.float32)
+    assert halvings(wide, 0.0) == {torch.float64: 53, torch.float32: 24}[wide]
+    for channels, taps in ((1, (0.25, 1.0, 0.25)), (1, (-0.25, -1.0, -0.25)), (48, None)):
+        kernel = torch.zeros(channels, channels, 1, 3, dtype=dtype)
+        if taps is not None:
+            kernel[0, 0, 0] = torch.tensor(taps)
+        else:
+            torch.manual_seed(4)
+            kernel = dominant_kernel(torch.randn(kernel.shape).to(dtype), torch.ones(channels, dtype=dtype), (0, 1))
+        x = torch.randn(1, channels, 2, 50, dtype=wide)
+        z = family_conv(x.double(), kernel.double(), (0, 1)).to(wide)
+        error = (solve_dominant(kernel, z, (0, 1), (1, 1)) - x).abs().max()
+        assert error <= 16 * torch.finfo(wide).eps * float(x.abs().max())
+
+
+def test_gradients_of_dominant_kernels() -> None:
+    """Of any order; the ways back by steps, and by elimination."""
+    torch.manual_seed(2)
+    for channels, size, image, second in ((2, (1, 3), (1, 3), False), (1, (3, 3), (2, 2), True)):
+        anchor, raw = (size[0] // 2, 1), torch.randn(channels, channels, *size, dtype=torch.float64)
+        kernel = dominant_kernel(raw, torch.ones(channels, dtype=torch.float64), anchor)
+        x = torch.randn(1, channels, *image, dtype=torch.float64)
+        inputs = (kernel.requires_grad_(), x.requires_grad_())
+        for way in (apply_dominant, solve_dominant, lambda *given: dominant_log_det(*given, "W")):
+            check = torch.autograd.gradgradcheck if second else torch.autograd.gradcheck
+            assert check(lambda k, v, way=way, anchor=anchor: way(k, v, anchor, (1, 1)), inputs)
+
+
+@pytest.mark.parametrize(
+    ("taps", "singular"), [((1, 1, 1), (2, 5, 8)), ((-1, 0, 1), (1, 3, 5, 7, 9)), ((0.5, 1, 0.5), ())]
+)
+def test_the_width_decides_which_rows_with_zeros_around_are_singular(
+    taps: tuple[float, ...], singular: Sequence[int]
+) -> None:
+    """So free taps on both sides are never accepted; under `dominant` no such row can be stored."""
+    kernel = torch.tensor(taps, dtype=torch.float64).reshape(1, 1, 1, -1)
+    for width in range(1, 10):
+        matrix = jacobian(kernel, (0, 1), (1, 1), (1, width))
+        assert (float(torch.linalg.svdvals(matrix)[-1]) <= 1e-12) == (width in singular)
+    for how in ("!= 0", "!= 0 via raw", "!= 0 via qr", "!= 0 via upper", "== 1", "== 1 via householder"):
+        assert [d.code for d in checked((1, 3), "centre", (1, 1), how).diagnostics] == ["E0701"]
+    program = written((1, 3), "centre", (1, 1), "!= 0 via dominant")
+    assert program.check().ok
+    module = program.compile("L")((1, 1, 2), dtype=torch.float64)
+    with pytest.raises(ValueError, match="1/2 in sum"):
+        module.set_effective("W", kernel)
+    with torch.no_grad():
+        module.W.copy_(kernel)  # stored, it counts as the nearest one that is regular
+    small = module.effective("W").detach().flatten()
+    assert float(small[1].abs()) == 1.0 and float(small[0].abs() + small[2].abs()) <= 0.5
+    z = torch.randn(3, 1, 1, 2, dtype=torch.float64)
+    assert (module(module.inverse(z)[0])[0] - z).abs().max() <= 1e-14

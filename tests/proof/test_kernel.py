@@ -83,7 +83,7 @@ def test_the_examples_use_every_rule_and_every_claim() -> None:
     }
     arithmetic = {"NEG", "ADD", "SUM", "MUL", "DIV"}
     maps = {"BASIC", "COMP", "ACT", "ACT-P", "BN", "PERM", "DET", "HALF-PLANE", "CIRCULANT", "EXP", "PICK", "NET"}
-    maps |= {"APPLY", "RES", "LOWRANK", "CAYLEY"}
+    maps |= {"APPLY", "RES", "DOMINANT", "LOWRANK", "CAYLEY"}
     assert rules == {"VAR", "CONST", "LET"} | maps | arithmetic
     definitions = [d for found in certificates for d in found["statement"]["definitions"]]
     steps = json.dumps([d["steps"] for d in definitions if d["kind"] == "flow"])
@@ -840,12 +840,50 @@ def test_what_wraps_around_has_no_direction_and_no_anchor_that_decides() -> None
     for kind, old, new, why in (
         ("lower with diag > 0", '"centre", "lower"', '"centre", "circular", "lower"', "no direction"),
         ("(anchor = top_left) with det != 0", '"top_left", null', '"top_left", "circular", null', "wraps around"),
-        ("(anchor = top_left) with det != 0", '"plu"', '"dominant"', "does not wrap around"),
     ):
         found = certified(f"{head}{kind} map x -> W(x) }}")
         changed = json.loads(json.dumps(found["statement"]).replace(old, new))
         assert changed != found["statement"]
         assert why in refused(forged(changed, *found["proofs"]), changed)
+
+
+def test_only_the_dominant_form_decides_where_taps_lie_on_both_sides() -> None:
+    """Statement and certificate forged alike: factors at the anchor, a matrix, more taps; a rule and an inverse."""
+    text = (
+        "layer A on Image[C, H, W] ensures invertible { param W : conv 3x3 with det != 0 via dominant map x -> W(x) }"
+    )
+    kind = '["conv", [3, 3], "centre", null, false]'
+    for old, new, why in (
+        ('"dominant"', '"plu"', "both sides"),
+        ('"dominant"', '"raw"', "both sides"),
+        ('["det != 0", [], "dominant"]', '["det == 1", [], "dominant"]', "nothing is known"),
+        ('["det != 0", [], "dominant"]', '["det == 1", [], "householder"]', "both sides"),
+        (kind, '["linear", null, false]', "no other taps"),
+        (kind, '["conv", [1, 1], "centre", null, false]', "no other taps"),
+        (kind, '["conv", [3, 3], "top_left", null, false]', "does not follow by HALF-PLANE"),
+        (kind, '["conv", [3, 3], "centre", "circular", null, false]', "does not follow by CIRCULANT"),
+        (kind, '["conv", [3, 3], "centre", [0, 1], null, false]', "no kernel"),
+    ):
+        found = certified(text)
+        changed = json.loads(json.dumps(found["statement"]).replace(old, new))
+        assert changed != found["statement"]
+        assert why in refused(forged(changed, *found["proofs"]), changed)
+    for other in ("HALF-PLANE", "CIRCULANT", "DET", "COMP"):
+        found = certified(text)
+        found["proofs"][0]["formulas"][0]["result"][-1][0] = other
+        assert "does not follow by DOMINANT" in refused(found, found["statement"])
+    parts = (
+        "layer A on Image[C, H, W] ensures inverse iterative { space Q = Image[C / 2, H, W] param W : conv 3x3 on Q "
+        "with det != 0 via dominant map x { let (a, b) = split(x, channel) return join(W(a), b) } }"
+    )
+    for claimed in (text.replace("invertible", "inverse iterative"), parts):
+        found = certified(claimed)
+        assert recheck(found, found["statement"]) == ["A"]
+        changed = json.loads(json.dumps(found["statement"]).replace('"iterative"', '"closed_form"'))
+        assert changed != found["statement"]
+        refused(forged(changed, *found["proofs"]), changed)
+        found["proofs"][0]["inverse"] = "closed_form"
+        refused(found, found["statement"])
 
 
 def test_a_map_with_a_rank_keeps_only_what_its_forms_keep() -> None:

@@ -213,6 +213,11 @@ FLOWS: dict[str, Callable[[], str]] = {
         "via raw init orthogonal\nparam W : conv 3x4 (anchor = bottom_left, dilation = 2, boundary = circular) "
         "with det != 0 via dominant  map x -> V(W(x)) }\nflow F on Image[2, 2, 3] { A }"
     ),
+    "DOMINANT": lambda: (
+        "layer A on Image[C, H, W] { param V : conv 3x3 with det != 0 via dominant\n"
+        "param W : conv 1x3 (dilation = 2) with det != 0 via dominant init near_identity  map x -> V(2 * W(x)) }\n"
+        "flow F on Image[2, 2, 3] { A }"
+    ),
     "LOWRANK": lambda: (
         "layer A on Vec[D] { param V : linear (rank = 2) with det != 0  param W : linear (rank = 1) with det != 0 "
         "via raw\nmap x -> V(W(x)) }\nlayer B(d: Nat) on Image[C, H, W] { param V : conv 1x1 (rank = d) with det != 0\n"

@@ -67,6 +67,27 @@ def test_against_the_exponential_of_the_dense_matrix(
     assert math.isclose(log_det, float(matrix.trace()), abs_tol=1e-12)
 
 
+def test_circular_kernels_against_the_exponential_of_the_dense_matrix() -> None:
+    """Taps that go whole times around count in the trace: at other sizes and dilations other ones."""
+    for number, (image, dilation) in enumerate(
+        [((3, 4), (1, 1)), ((2, 3), (2, 3)), ((1, 5), (3, 2)), ((1, 1), (1, 1))]
+    ):
+        torch.manual_seed(number)
+        raw, anchor = torch.randn(2, 2, 3, 4, dtype=torch.float64), (1, 3)
+        weight = spectral_conv(9 * raw, 2.0, image, dilation)
+        around = {"dilation": dilation, "circular": True}
+        unit = torch.eye(2 * math.prod(image), dtype=torch.float64).reshape(-1, 2, *image)
+        matrix = family_conv(unit, weight, anchor, **around).flatten(1).T
+        assert 1.9 <= float(torch.linalg.matrix_norm(matrix, 2)) <= 2.0
+        x = torch.randn(5, 2, *image, dtype=torch.float64)
+        wanted = (torch.linalg.matrix_exp(matrix) @ x.flatten(1).T).T.reshape(x.shape)
+        found = apply_exponential(weight, x, 2.0, anchor, **around)
+        assert float((found - wanted).abs().max()) <= 1e-12
+        assert float((undo_exponential(weight, found, 2.0, anchor, **around) - x).abs().max()) <= 1e-12
+        log_det = float(exponential_log_det(weight, x, anchor, **around))
+        assert math.isclose(log_det, float(matrix.trace()), abs_tol=1e-12)
+
+
 @pytest.mark.parametrize("limit", LIMITS)
 def test_matrices(limit: float) -> None:
     made = torch.Generator().manual_seed(0)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+import random
 import statistics
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+from mintdsl.core import interpret_norms
+from mintdsl.runtime.certify import NormLimit, norm_below
+from mintdsl.runtime.families import family_conv
 from mintdsl.runtime.norms import (
     conv_norm_above,
     matrix_norm_above,
@@ -73,6 +77,50 @@ def test_the_norm_of_a_circular_convolution() -> None:
         kernel = torch.randn(3, 2, *taps, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
         exact = norm(whole(kernel, size, (taps[0] - 1, taps[1] - 1), "circular"))
         assert exact <= float(torus_norm_above(kernel, size)) <= exact * 6 ** (1 / 256) * (1 + 1e-8)
+
+
+def test_circular_bounds_are_norms_at_every_size_and_dilation() -> None:
+    """Never below the singular values of the dense matrix, and above them by what the Schatten norm adds only."""
+    made, found = random.Random(3), []
+    for case in range(80):
+        torch.manual_seed(case)
+        taps, size = (made.randint(1, 4), made.randint(1, 4)), (made.randint(1, 9), made.randint(1, 9))
+        dilation, anchor = (made.randint(1, 4), made.randint(1, 4)), (made.randrange(taps[0]), made.randrange(taps[1]))
+        kernel = torch.randn(made.randint(1, 4), made.randint(1, 4), *taps, dtype=torch.float64)
+        kernel = kernel.abs() if case % 3 == 0 else kernel
+        x = torch.eye(kernel.shape[1] * math.prod(size), dtype=torch.float64).reshape(-1, kernel.shape[1], *size)
+        exact = norm(family_conv(x, kernel, anchor, dilation=dilation, circular=True).flatten(1).T)
+        bound = float(conv_norm_above(kernel, size, dilation))
+        assert exact <= bound <= exact * min(kernel.shape[:2]) ** (1 / 256) * (1 + 1e-8)
+        found.append(bound / exact)
+        for dtype in (torch.float64, torch.float32, torch.bfloat16):
+            scaled = spectral_conv((5 * kernel).to(dtype), 0.9, size, dilation)
+            image = family_conv(x, scaled.double(), anchor, dilation=dilation, circular=True)
+            reached = norm(image.flatten(1).T)
+            assert reached <= 0.9 and (dtype != torch.float64 or reached >= min(0.89, 4.99 * exact))
+    within(found)
+
+
+def test_taps_that_cancel_on_a_small_image_stay_as_they_are() -> None:
+    """[1, -1] is 0 on images of width 1: any multiple of it is within a limit."""
+    raw = torch.tensor([5.0, -5.0], dtype=torch.float64).reshape(1, 1, 1, 2).requires_grad_()
+    value = spectral_conv(raw, 0.5, (3, 1), (1, 1))
+    assert torch.equal(value, raw)
+    value.sum().backward()
+    assert torch.equal(raw.grad, torch.ones_like(raw))
+    assert interpret_norms.limited([5.0, -5.0], (1, 1, 1, 2), (3, 1), 0.5, (1, 1)) == [5.0, -5.0]
+    zero = torch.zeros(1, 1, 1, 2, requires_grad=True)
+    spectral_conv(zero, 0.5, (3, 4), (1, 1)).sum().backward()
+    assert torch.equal(zero.grad, torch.ones_like(zero))
+
+
+def test_certified_circular_norms_lie_between_both_bounds() -> None:
+    kernel = torch.randn(2, 3, 3, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    for circular, dilation in ((True, (2, 1)), (True, (1, 1)), (False, (2, 2))):
+        of = NormLimit(1.0, (4, 3), (1, 0), dilation, circular)
+        x = torch.eye(36, dtype=torch.float64).reshape(-1, 3, 4, 3)
+        exact = norm(family_conv(x, kernel, (1, 0), dilation=dilation, circular=circular).flatten(1).T)
+        assert exact * 0.99 <= norm_below(kernel, of, 200) <= exact * (1 + 1e-12)
 
 
 def test_norms_of_matrices() -> None:

@@ -64,6 +64,7 @@ FREE_SIGN = ("signed", "signed_exp", "raw", "spectral")  # the set is that of th
 ASSUMED = ("raw",)  # the module tests it
 LOW_RANK = ("raw", "woodbury")  # of I + U V: it speaks of the small matrix I + V U
 CIRCULAR = ("raw", "dominant")  # of a circular kernel: it speaks of the matrix of every frequency of the image
+DOMINANT = ("dominant",)  # orthogonal at the anchor of a kernel, 2-norms of all other taps at most 1/2 in sum
 
 
 def constrained(cmp: str, numbers: list[float], via: str) -> tuple[Span, bool]:

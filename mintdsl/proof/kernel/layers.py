@@ -275,12 +275,8 @@ def check_layer(layer: Json, acts: Json, proof: Json, others: Flows) -> Known:
     """What is proved of a layer; each formula must be proved node by node."""
     params = {p["name"]: given(p, proof["bindings"]) for p in layer["params"]}
     for p in params.values():
-        if (
-            p["kind"][0] == "conv"
-            and "circular" in p["kind"]
-            and (p["kind"][-2:] != [None, False] or norm(p["with"]) < inf)
-        ):
-            raise Refused(f"{p['name']} wraps around: it has no direction, and nothing bounds its norm")
+        if p["kind"][0] == "conv" and "circular" in p["kind"] and p["kind"][-2:] != [None, False]:
+            raise Refused(f"{p['name']} wraps around: it has no direction")
     written = {name: (indices, nodes) for name, indices, nodes in layer["lets"]}
     formulas = [nodes for *_, nodes in (*layer["lets"], *layer["results"])]
     maps = {node[1] for nodes in formulas for node in nodes if node[0] == "map"}
@@ -335,9 +331,9 @@ def check_layer(layer: Json, acts: Json, proof: Json, others: Flows) -> Known:
     known = found[0] if layer["split"] is None else joined(found, reads)
     inner = list(below.values())
     steps = [step for one in proof["formulas"] for part in (*one["lets"], [0, one["result"]]) for step in part[1]]
-    solved = any(rule == "CAYLEY" for rule, _ in steps)
-    summed = solved or any(rule == "RES" for rule, _ in steps)
-    own = "iterative" if summed else known.inverse
+    rules = {rule for rule, _ in steps}
+    solved, summed = "CAYLEY" in rules, bool(rules & {"RES", "CAYLEY"})
+    own = "iterative" if summed or "DOMINANT" in rules else known.inverse
     odd = layer["split"] is None and terms.branch is not None
     lip = terms.branch if odd else terms.contraction if layer["split"] is None and terms.residual else None
     return known._replace(

@@ -8,20 +8,23 @@ from itertools import product
 from math import floor, inf
 
 from mintdsl.proof.kernel.exact import Number
-from mintdsl.proof.kernel.facts import CIRCULAR, LOW_RANK, norm
+from mintdsl.proof.kernel.facts import CIRCULAR, DOMINANT, LOW_RANK, norm
 from mintdsl.proof.kernel.reading import Json, Refused, read_size, text
 
 
 def determinant(param: Json) -> str:
     """The rule of a constraint on a determinant, "" without one: of a matrix, or of that at the anchor of a kernel.
 
-    Where the anchor is a corner, every other tap reads a pixel before the one that it writes, along one diagonal.
+    Where the anchor is a corner, every other tap reads a pixel before the one that it writes, along one diagonal. A
+    dominant anchor is stronger than all other taps together, wherever they lie.
     """
     if not param["with"] or not param["with"][0].startswith("det"):
         return ""
     if text(param["from"]) != text(param["to"]):
         raise Refused(f"{param['name']} is not square")
-    kind = param["kind"]
+    kind, dominant = param["kind"], param["with"][2] in DOMINANT
+    if dominant and (kind[0] != "conv" or kind[1] == [1, 1]):
+        raise Refused(f"{param['name']} has no other taps")
     if "rank" in param:
         if kind != ["linear", None, False] and (kind[:2] != ["conv", [1, 1]] or kind[-2:] != [None, False]):
             raise Refused(f"{param['name']} has a rank, and is no matrix")
@@ -38,14 +41,14 @@ def determinant(param: Json) -> str:
         if param["with"][0] != "det != 0" or param["with"][2] not in CIRCULAR:
             raise Refused(f"{param['name']} wraps around, which its anchor does not decide")
         return "CIRCULANT"
-    if param["with"][2] == "dominant":
-        raise Refused(f"{param['name']} does not wrap around")
     taps = differences(param, "")
-    if sorted(taps).count((0, 0)) != 1 or not any(
-        all(a * dh + b * dw > 0 for dh, dw in taps if (dh, dw) != (0, 0)) for a, b in product((1, -1), (1, -1))
-    ):
+    if taps.count((0, 0)) != 1:
+        raise Refused(f"{param['name']} has no one anchor")
+    if any(all(a * dh + b * dw > 0 for dh, dw in taps if (dh, dw) != (0, 0)) for a, b in product((1, -1), (1, -1))):
+        return "DET" if kind[1] == [1, 1] else "HALF-PLANE"
+    if not dominant:
         raise Refused(f"{param['name']} has taps on both sides of its anchor")
-    return "DET" if kind[1] == [1, 1] else "HALF-PLANE"
+    return "DOMINANT"
 
 
 def steepness(param: Json) -> Number:

@@ -73,30 +73,33 @@ def _earlier(e: Jacobian) -> Diagnostic | None:
     return e.sign_why if e.off == DENSE else None
 
 
-def determined(bound: ir.Bound, kind: ir.Conv | ir.Dense) -> tuple[str, str]:
-    """The rule of a map whose determinant is kept, and what is said where it is used."""
-    kept, conv = f"{bound.cmp} kept by {bound.via}", kind if isinstance(kind, ir.Conv) else None
-    if conv is not None and conv.circular:
-        return "CIRCULANT", f"taps wrap around: a matrix for each frequency, {kept}"
-    if kind.rank is not None:
-        return "LOWRANK", f"I + U V of rank {kind.rank}, det {kept}"
-    if conv is not None and conv.size != (1, 1):
-        fronts = f"taps on one side of the anchor: fronts along {half_plane(conv)}"
-        return "HALF-PLANE", f"{fronts}, det {kept} at the anchor"
-    return "DET", f"dense map, {kept}"
-
-
 def composed(jacobian: Jacobian) -> Bijection | None:
     """Rule CHAIN, for a whole formula; None where its links are not all bijections of R^D."""
     return Bijection(REAL, REAL) if chained(jacobian) is not Chain.NONE else None
 
 
+def why_regular(rule: str, kind: ir.Conv | ir.Dense, bound: ir.Bound) -> str:
+    """What keeps a map regular by one of the rules below, in words."""
+    kept = f"{bound.cmp} kept by {bound.via}"
+    match rule, kind:
+        case "CIRCULANT", _:
+            return f"taps wrap around: a matrix for each frequency, {kept}"
+        case "DOMINANT", _:
+            return f"norms of all other taps at most 1/2 in sum, det {kept}: singular values in [1/2, 3/2]"
+        case "LOWRANK", _:
+            return f"I + U V of rank {kind.rank}, det {kept}"
+        case "HALF-PLANE", ir.Conv():
+            return f"taps on one side of the anchor: fronts along {half_plane(kind)}, det {kept} at the anchor"
+        case _:
+            return f"dense map, {kept}"
+
+
 _TOP = "mint 1\nlayer Example on Vec[D] ensures invertible {\n"
 CHAIN = Rule(
     "CHAIN",
-    "e : bijection of R^D;  g a permutation, a map with det != 0 (rules DET, HALF-PLANE, CIRCULANT, LOWRANK), a "
-    "triangular map (of any order) with diag != 0, a constant shift or factor != 0, a layer that is a bijection (rule "
-    "APPLY), a strictly monotone function onto R   =>   g(e) : bijection of R^D, log-dets add",
+    "e : bijection of R^D;  g a permutation, a map with det != 0 (rules DET, HALF-PLANE, CIRCULANT, DOMINANT, "
+    "LOWRANK), a triangular map (of any order) with diag != 0, a constant shift or factor != 0, a layer that is a "
+    "bijection (rule APPLY), a strictly monotone function onto R   =>   g(e) : bijection of R^D, log-dets add",
     "every link is onto R^D; a sum of two terms that both read the variable is no link",
     "composition of functions; chain rule; for P L U Kingma, Dhariwal, Glow, NeurIPS 2018, arXiv:1807.03039, "
     "section 3.2",
@@ -144,6 +147,20 @@ CIRCULANT = Rule(
     _IMAGE + "  param W : conv 3x3 (boundary = circular) with det != 0 via dominant\n  map x -> W(x)\n}\n",
     _IMAGE + "  param W : conv 3x3 (boundary = circular)\n  map x -> W(x)\n}\n",
 )
+DOMINANT = Rule(
+    "DOMINANT",
+    "e : bijection of R^D;  W a kernel from C channels to C, A at its anchor orthogonal, r = sum of the 2-norms of all "
+    "other taps <= 1/2   =>   W(e) : bijection of R^D, (1 - r)^D <= |det J| <= (1 + r)^D, lip(inverse) <= 1 / (1 - r)",
+    "stride 1, zero padding, any taps on any side of the anchor, which is at offset 0. J = A + E, |E| <= r at every "
+    "size: a shift that drops what leaves the image has norm <= 1, so a tap is no steeper than its matrix. Inverse: x "
+    "<- x + A'(z - W x), of factor r, so the number of steps is known. log|det J| by elimination of rows: the first "
+    "rows alone are the Jacobian of a smaller image, so every pivot is regular; sign(det J) = sign(det A)^(H W)",
+    "derived: Weyl's inequality for singular values, Banach's fixed-point theorem; Horn, Johnson, Matrix Analysis, "
+    "2013, section 5.6 (I + E, |E| < 1, is regular)",
+    linked,
+    _IMAGE + "  param W : conv 3x3 with det != 0 via dominant\n  map x -> W(x)\n}\n",
+    _IMAGE + "  param W : conv 3x3 with det != 0\n  map x -> W(x)\n}\n",
+)
 LOWRANK = Rule(
     "LOWRANK",
     "e : bijection of R^D;  U [C, d], V [d, C], det(I + V U) != 0   =>   e + U V e : bijection of R^D, log|det J| = "
@@ -159,4 +176,4 @@ LOWRANK = Rule(
     _IMAGE + "  param U : conv 1x1 from Image[C, H, W] to Image[2, H, W]\n"
     "  param V : conv 1x1 from Image[2, H, W] to Image[C, H, W]\n  map x -> x + V(U(x))\n}\n",
 )
-RULES = (CHAIN, DET, HALF_PLANE, CIRCULANT, LOWRANK)
+RULES = (CHAIN, DET, HALF_PLANE, CIRCULANT, DOMINANT, LOWRANK)

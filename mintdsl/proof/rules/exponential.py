@@ -66,7 +66,8 @@ def _example(bound: str) -> str:
 EXP = Rule(
     "EXP",
     "e : bijection of R^D;  M a linear map of one space, |M| <= c   =>   exp(M)(e) : bijection of R^D, inverse "
-    "exp(-M), log|det J| = H W trace(A), A the matrix at the anchor (of a matrix its trace), lip <= lip(e) exp(c)",
+    "exp(-M), log|det J| = trace M, of a kernel H W trace(A), A the matrix at the anchor (of a circular one with all "
+    "taps that come back to it); lip <= lip(e) exp(c)",
     f"c <= {MOST:g} bounds the 2-norm for all weights; the series ends after T terms, T the first with c^(T+1) / "
     "(T+1)! exp(2c) below half a unit of rounding: so what is cut off is below exp(-c), the least singular value, and "
     "what is evaluated is itself regular",

@@ -27,6 +27,7 @@ class _Chain:
         self.lets: list[str] = []
         self.text = "x"
         self.preserving = True
+        self.closed = True
 
     def param(self, stem: str, kind: str) -> str:
         name = self.sketch.fresh(stem)
@@ -64,7 +65,8 @@ class _Chain:
             constraint, via, how = *FORMS[0], ""
         kind = kernel(rng, via) if self.space == "Image" and rng.random() < 0.6 else self.matrix
         if via.name == "dominant":
-            kind = circular(rng)
+            kind = rng.choice((circular, centred, centred, cornered))(rng)
+            self.closed = self.closed and "anchor" in kind
         if low:
             kind = f"{self.matrix} (rank = {rng.choice(('1', 'C' if self.space == 'Image' else 'D'))})"
             init = rng.choice(("", " init near_identity", " init near_identity(std = 0.5)", " init identity"))
@@ -105,7 +107,8 @@ class _Chain:
     def layer(self) -> str:
         """The layer; its name."""
         name = self.sketch.fresh("L")
-        claims = ["invertible", "inverse closed_form", *(["volume_preserving"] if self.preserving else [])]
+        inverse = "inverse closed_form" if self.closed else "inverse iterative"
+        claims = ["invertible", inverse, *(["volume_preserving"] if self.preserving else [])]
         lines = [f"layer {name} on {SPACES[self.space]} ensures {', '.join(claims)} {{"]
         lines += [f"  {member}" for member in self.members]
         lines += ["  map x {", *(f"    {item}" for item in self.lets), f"    return {self.text}", "  }", "}"]
@@ -131,10 +134,23 @@ def kernel(rng: Random, via: Parametrisation) -> str:
     """A convolution whose anchor is a corner, or whose taps wrap around where its form can keep that regular."""
     if via.name == "woodbury":
         return "conv 1x1 (rank = 1)"
-    if via.circular and (via.name == "dominant" or rng.random() < 0.5):
+    if via.name == "dominant":
+        return rng.choice((circular, centred, centred, cornered))(rng)
+    if via.circular and rng.random() < 0.5:
         return circular(rng)
-    size = rng.choice(("2x2", "3x3", "2x3", "3x1", "1x2", "1x1"))
+    return cornered(rng) if rng.random() < 0.8 else f"conv 1x1 (anchor = {rng.choice(CORNERS)})"
+
+
+def cornered(rng: Random) -> str:
+    """A convolution with all other taps on one side of its anchor."""
+    size = rng.choice(("2x2", "3x3", "2x3", "3x1", "1x2"))
     return f"conv {size} (anchor = {rng.choice(CORNERS)}{spaced(rng)})"
+
+
+def centred(rng: Random) -> str:
+    """A convolution with taps on all sides of its anchor."""
+    apart = spaced(rng).removeprefix(", ")
+    return f"conv {rng.choice(('3x3', '1x3', '5x1', '3x5'))}{f' ({apart})' if apart else ''}"
 
 
 @whole(
@@ -143,6 +159,7 @@ def kernel(rng: Random, via: Parametrisation) -> str:
         "rule:DET",
         "rule:HALF-PLANE",
         "rule:CIRCULANT",
+        "rule:DOMINANT",
         "option:boundary",
         "rule:LOWRANK",
         "option:rank",
@@ -181,6 +198,19 @@ def kernels_in_parts(sketch: Sketch) -> None:
     lines += [f"  space Q = Image[{channels // 2}, {height}, 2]", *members, "  map x {"]
     lines += [f"    let (a, b) = split(x, {rng.choice(('channel', 'strided'))})"]
     sketch.items.append("\n".join([*lines, f"    return join({first}, {second})", "  }", "}"]))
+
+
+@whole({"rule:DOMINANT", "rule:CIRCULANT", "rule:CHAIN"})
+def dominant_kernels(sketch: Sketch) -> None:
+    """Kernels with taps on all sides of anchors that outweigh them, circular ones too, and other links between them."""
+    rng, members, text = sketch.rng, ["  param b : bias"], "x"
+    for name in rng.choice(("V", "V", "VW")):
+        init = rng.choice(("", " init near_identity", " init orthogonal"))
+        kind = rng.choice((centred, centred, circular))(rng)
+        members.append(f"  param {name} : {kind} with det != 0 via dominant{init}")
+        text = f"{name}({rng.choice((text, f'{text} + b', f'-({text})', f'leaky_relu({text}, 0.5)'))})"
+    lines = [f"layer {sketch.fresh('L')} on Image[C, H, W] ensures invertible, inverse iterative, log_det exact {{"]
+    sketch.items.append("\n".join([*lines, *members, f"  map x -> {text}", "}"]))
 
 
 # ---------------------------------------------------------------- mutants
@@ -236,7 +266,21 @@ def other_place_of_taps(module: ast.Module, rng: Random) -> ast.Module | None:
     return change_one(module, rng, ast.KindMap, other)
 
 
-@mutant({"rule:PERM", "rule:DET"})
+@mutant({"rule:DOMINANT", "rule:DET"}, weight=1.5)
+def other_form(module: ast.Module, rng: Random) -> ast.Module | None:
+    """A determinant is kept in another form, or `dominant`: on both sides of an anchor only that decides."""
+    word = rng.choice(("plu", "qr", "raw", "lower", "dominant"))
+    call = ast.Call(ast.Name(word, module.span), (), module.span)
+
+    def other(found: ast.Constraint) -> ast.Constraint | None:
+        if found.name.id != "det":
+            return None
+        return replace(found, cmp="!=", value=ast.Number(0, "0", found.span), via=call)
+
+    return change_one(module, rng, ast.Constraint, other)
+
+
+@mutant({"rule:PERM", "rule:DET", "rule:DOMINANT"})
 def claims_more(module: ast.Module, rng: Random) -> ast.Module | None:
     """A layer claims that it keeps volumes, or is triangular."""
 
@@ -244,6 +288,9 @@ def claims_more(module: ast.Module, rng: Random) -> ast.Module | None:
         if not found.claims:
             return None
         span = found.claims[0].span
+        if rng.random() < 0.2:
+            closed = ast.ClaimKind(ast.Name("inverse", span), ast.Name("closed_form", span), span)
+            return replace(found, claims=(*found.claims, closed))
         word = rng.choice(("volume_preserving", "lower", "diagonal"))
         return replace(found, claims=(*found.claims, ast.ClaimClass(False, ast.Name(word, span), span)))
 

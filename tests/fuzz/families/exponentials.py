@@ -14,12 +14,13 @@ from ..registry import mutant, whole
 RULE = {"rule:EXP"}
 SPACES = {"Image": "Image[C, H, W]", "Vec": "Vec[D]"}
 KERNELS = ("conv 3x3", "conv 1x1", "conv 1x3", "conv 2x2 (anchor = top_left)", "conv 3x3 (dilation = 2)")
+CIRCULAR = ("conv 3x3 (boundary = circular)", "conv 2x4 (anchor = top_right, dilation = 2, boundary = circular)")
 
 
 def _map(sketch: Sketch, space: str, members: list[str], on: str = "") -> str:
     """A map with a bound of its norm; its name."""
     name, rng = sketch.fresh("M"), sketch.rng
-    kind = rng.choice(KERNELS) if space == "Image" else "linear"
+    kind = rng.choice(KERNELS + CIRCULAR) if space == "Image" else "linear"
     members.append(f"param {name} : {kind}{on} with lip <= {rng.choice(('0.3', '0.95', '0.95', '2', '4'))}")
     return name
 

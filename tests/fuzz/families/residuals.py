@@ -32,7 +32,8 @@ class _Branch:
 
     @property
     def mapping(self) -> str:
-        taps = self.sketch.rng.choice(("3x3", "1x1", "1x3", "2x2 (anchor = top_left)"))
+        circular = ("3x3 (boundary = circular)", "2x3 (anchor = top_right, dilation = (1, 2), boundary = circular)")
+        taps = self.sketch.rng.choice(("3x3", "1x1", "1x3", "2x2 (anchor = top_left)", *circular))
         return f"conv {taps}" if self.space == "Image" else "linear"
 
     def mapped(self) -> None:
