@@ -26,7 +26,19 @@ from mintdsl.runtime.stand_in import stand_ins
 from mintdsl.runtime.trace_series import TraceSeries
 
 SHAPES: Mapping[str, tuple[tuple[int, ...], ...]] = {  # the preferred one first
-    "Image": ((2, 3, 4), (1, 3, 4), (1, 4, 4), (4, 2, 3), (3, 4, 4), (4, 4, 4), (1, 8, 8), (8, 2, 2), (16, 2, 2)),
+    "Image": (
+        (2, 3, 4),
+        (1, 3, 4),
+        (1, 4, 4),
+        (4, 2, 3),
+        (3, 4, 4),
+        (4, 4, 4),
+        (1, 8, 8),
+        (8, 2, 2),
+        (16, 2, 2),
+        (8, 8, 8),
+        (16, 16, 16),
+    ),
     "Vec": ((5,), (4,), (6,), (8,), (9,), (12,), (16,)),
     "Seq": ((3, 2), (2, 4), (4, 3), (4, 4)),
 }

@@ -66,9 +66,9 @@ class Outcome:
         return not self.code
 
 
-def program_case(seed: str, index: int) -> Case:
-    """The program with this number."""
-    sketch = sketch_program(f"{seed}:{PROGRAM}:{index}")
+def program_case(seed: str, index: int, only: str | None = None) -> Case:
+    """The program with this number; `only` names the production of the whole."""
+    sketch = sketch_program(f"{seed}:{PROGRAM}:{index}", only)
     return Case(PROGRAM, seed, index, sketch.text(), tuple(sorted(sketch.used)), sketch.risk == 0)
 
 
@@ -95,9 +95,9 @@ def mutant_case(seed: str, index: int) -> Case:
     raise AssertionError(f"no mutant {index} of seed {seed}")
 
 
-def case_of(kind: str, seed: str, index: int) -> Case:
-    """The case with this number."""
-    return program_case(seed, index) if kind == PROGRAM else mutant_case(seed, index)
+def case_of(kind: str, seed: str, index: int, only: str | None = None) -> Case:
+    """The case with this number; `only` names the production of the whole of a program."""
+    return program_case(seed, index, only) if kind == PROGRAM else mutant_case(seed, index)
 
 
 class _Late(Exception):
@@ -144,9 +144,11 @@ def outcome_of(text: str, seed: str, *, attacked: bool = False, examined: bool =
     return outcome
 
 
-def run_case(kind: str, seed: str, index: int, attack_share: float, *, examined: bool = True) -> Outcome:
+def run_case(
+    kind: str, seed: str, index: int, attack_share: float, *, examined: bool = True, only: str | None = None
+) -> Outcome:
     """Make and judge one case."""
-    case = case_of(kind, seed, index)
+    case = case_of(kind, seed, index, only)
     attacked = Random(f"{seed}:attack:{kind}:{index}").random() < attack_share
     outcome = outcome_of(case.text, f"{seed}:{kind}:{index}", attacked=attacked, examined=examined)
     outcome.index, outcome.made_by, outcome.exact = index, case.made_by, case.exact
