@@ -144,19 +144,32 @@ def exponential(
     return None if exprs is None else Typed(ir.Exponential(param.name, exprs[0], node.span), param.target)
 
 
+def _of_cayley(fn: ast.Apply, values: Values) -> tuple[ast.Expr | None, ir.Param | None]:
+    """What stands in the brackets of `cayley(n)`, and the net or map that it names."""
+    given = fn.args[0].value if len(fn.args) == 1 and fn.args[0].name is None else None
+    param = values.names.values.get(given.id) if isinstance(given, ast.Name) else None
+    known = isinstance(param, ir.Param) and isinstance(param.kind, (ir.Conv, ir.Dense, ir.NetParam))
+    return given, param if known and isinstance(param, ir.Param) else None
+
+
+def cayley_fix(fn: ast.Apply, values: Values) -> Fix:
+    """What to do with `cayley(n)` that is no map, or is not applied."""
+    if _of_cayley(fn, values)[1] is not None:
+        return Fix("apply it: `cayley(n)(x)`")
+    return Fix("write `cayley(n)(x)`, n a `net`, `conv` or `linear` of bounded norm")
+
+
 def cayley(node: ast.Apply, fn: ast.Apply, args: Operands, used: set[str], where: str, values: Values) -> Typed | None:
     """`cayley(n)(x)`, n a net, a convolution or a matrix from the shape of the variable x to itself; `where` says where
     it stands, if not in the open. A net may take the context too."""
     if where:
         not_yet(values.bag, node.span, f"a Cayley map {where}")
-    given = fn.args[0].value if len(fn.args) == 1 and fn.args[0].name is None else None
-    param = values.names.values.get(given.id) if isinstance(given, ast.Name) else None
-    if not isinstance(param, ir.Param) or not isinstance(param.kind, (ir.Conv, ir.Dense, ir.NetParam)):
+    given, param = _of_cayley(fn, values)
+    if not isinstance(param, ir.Param) or not isinstance(given, ast.Name):
         if not (isinstance(given, ast.Name) and values.names.silent(given.id)):
-            fix = Fix("write `cayley(n)(x)`, n a `net`, `conv` or `linear` of bounded norm")
-            values.bag.error("E0213", fn.span, "a Cayley map is that of a net or map", "no net or map", fixes=(fix,))
+            title, fix = "a Cayley map is that of a net or map", cayley_fix(fn, values)
+            values.bag.error("E0213", fn.span, title, "no net or map", fixes=(fix,))
         return None
-    assert isinstance(given, ast.Name)
     used.add(given.id)
     if param.indices:
         not_yet(values.bag, fn.span, "the Cayley map of a family")

@@ -332,7 +332,7 @@ class Formula:
                 return calls.delay(node, [self._inside(arg.value) for arg in node.args], self.values)
             if entry is None and name.id == "cayley":
                 self._arguments(node)
-                return self._bad(node.span, "a Cayley map is no value", Fix("apply it: `cayley(n)(x)`"))
+                return self._bad(node.span, "a Cayley map is no value", calls.cayley_fix(node, self.values))
             if entry is None and name.id == "concat":
                 return calls.concat(node, [self._inside(arg.value) for arg in node.args], self.values)
             if entry is None and name.id in HANDLED and not self.net:
