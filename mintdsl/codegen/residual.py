@@ -19,19 +19,29 @@ RESULT = "tuple[Tensor, Tensor | None]"
 def write_residual_methods(c: LayerContext) -> None:
     """`forward` and `inverse`."""
     write, passed = c.write, ", context" if c.given is not None else ""
-    named = ", context=context" if c.given is not None else ""
     with write.block(f"def forward(self, x: Tensor, context: Tensor | None = None) -> {RESULT}:"):
         write(f'"""f(x) and log |det df/dx|, found as self.log_det says; x [*, *event_shape]{c.shown_context}."""')
         c.write_no_context()
         c.write_batch("x")
         write(f"y, log_det = residual_forward(self, x{passed})")
         write("return unflatten_batch(y, lead), with_lead(log_det, lead)")
+    _write_inverse(
+        c,
+        "residual",
+        ("x with f(x) = z and log |det dx/dz|. Banach iteration, whose number of steps the contraction gives.",),
+        "The error of x is at most tol |1 + |z|| in the 2-norm: InversionError if missed.",
+    )
+
+
+def _write_inverse(c: LayerContext, kind: str, doc: tuple[str, ...], promised: str) -> None:
+    """`inverse` of a layer of this kind, with the lines that say what it is and the one that says what it promises."""
+    write, named = c.write, ", context=context" if c.given is not None else ""
     write()
     write.call("def inverse", INVERSE, f" -> {RESULT}:")
     with write.indented():
-        write('"""x with f(x) = z and log |det dx/dz|. Banach iteration, whose number of steps the contraction gives.')
-        write()
-        write("max |f(x) - z| / (1 + |z|) of each sample is tested against `tol`: InversionError if it is missed.")
+        write(f'"""{doc[0]}')
+        for line in (*doc[1:], "", promised):
+            write(line) if line else write()
         write("fixed = (steps, divisor): that many steps, untested; the divisor is not used.")
         write('"""')
         c.write_no_context()
@@ -39,16 +49,15 @@ def write_residual_methods(c: LayerContext) -> None:
             write("one_function(self)")
         c.write_batch("z")
         with write.block("if fixed is not None:"):
-            write(f"x, log_det = fixed_residual(self, z, fixed[0]{named})")
+            write(f"x, log_det = fixed_{kind}(self, z, fixed[0]{named})")
         with write.block("else:"):
-            write(f"x, log_det = invert_residual(self, z, tol, max_iter{named})")
+            write(f"x, log_det = invert_{kind}(self, z, tol, max_iter{named})")
         write("return unflatten_batch(x, lead), with_lead(log_det, lead)")
 
 
 def write_cayley_methods(c: LayerContext) -> None:
     """`forward` and `inverse` of a Cayley map."""
     write, passed = c.write, ", context" if c.given is not None else ""
-    named = ", context=context" if c.given is not None else ""
     with write.block(f"def forward(self, x: Tensor, context: Tensor | None = None) -> {RESULT}:"):
         write(
             '"""f(x) = w - g(w), w + g(w) = x by a tested Banach iteration, and log |det df/dx| as self.log_det says.'
@@ -62,24 +71,15 @@ def write_cayley_methods(c: LayerContext) -> None:
         c.write_batch("x")
         write(f"y, log_det = cayley_forward(self, x{passed})")
         write("return unflatten_batch(y, lead), with_lead(log_det, lead)")
-    write()
-    write.call("def inverse", INVERSE, f" -> {RESULT}:")
-    with write.indented():
-        write('"""x = w + g(w), w - g(w) = z by Banach iteration, whose number of steps the contraction gives, and')
-        write("log |det dx/dz|.")
-        write()
-        write("The error of w is at most tol |1 + |z|| in the 2-norm, that of x twice that: InversionError if missed.")
-        write("fixed = (steps, divisor): that many steps, untested; the divisor is not used.")
-        write('"""')
-        c.write_no_context()
-        if c.names.extern:
-            write("one_function(self)")
-        c.write_batch("z")
-        with write.block("if fixed is not None:"):
-            write(f"x, log_det = fixed_cayley(self, z, fixed[0]{named})")
-        with write.block("else:"):
-            write(f"x, log_det = invert_cayley(self, z, tol, max_iter{named})")
-        write("return unflatten_batch(x, lead), with_lead(log_det, lead)")
+    _write_inverse(
+        c,
+        "cayley",
+        (
+            "x = w + g(w), w - g(w) = z by Banach iteration, whose number of steps the contraction gives, and",
+            "log |det dx/dz|.",
+        ),
+        "The error of w is at most tol |1 + |z|| in the 2-norm, that of x twice that: InversionError if missed.",
+    )
 
 
 def write_contraction(c: LayerContext) -> None:
