@@ -318,7 +318,7 @@ class Weights:
                 # softplus is at most 1 above |r|
                 sizes = (torch.tril(raw, -1) + eye) @ (torch.triu(raw) + 2 * eye)
                 return torch.stack([m[k] for m, k in zip(sizes, rows, strict=True)])
-            case "qr" | "householder":
+            case "qr" | "householder" | "dominant":
                 return n * own.amax(1, keepdim=True).expand_as(own)
             case _:
                 return own
