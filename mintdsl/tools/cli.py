@@ -371,10 +371,13 @@ def verify(
     asked = programs.ask(file, name, option, defines)
     target = checked_target(asked)
     try:
-        from mintdsl.verify import verify as compare
+        from mintdsl.verify import NoShape, verify as compare
     except ModuleNotFoundError as error:
         raise Usage(f"verify needs the module {error.name}, which is not installed") from None
-    found = compare(asked.program, target, dict(asked.sizes), seed)
+    try:
+        found = compare(asked.program, target, dict(asked.sizes), seed)
+    except NoShape as error:
+        raise Usage(f"{error}: verify a flow on a shape of its own that uses it") from None
     say(show.verification(found, show.terminal()))
     failed = sum(not r.ok for r in found.rows)
     say([f"{target}: {len(found.rows)} checks, {f'{failed} failed' if failed else 'all passed'} (seed {seed})"])

@@ -38,8 +38,10 @@ SHAPES: Mapping[str, tuple[tuple[int, ...], ...]] = {  # the preferred one first
         (16, 2, 2),
         (8, 8, 8),
         (16, 16, 16),
+        (32, 1, 2),
+        (64, 1, 1),
     ),
-    "Vec": ((5,), (4,), (6,), (8,), (9,), (12,), (16,)),
+    "Vec": ((5,), (4,), (6,), (8,), (9,), (12,), (16,), (32,), (64,)),
     "Seq": ((3, 2), (2, 4), (4, 3), (4, 4)),
 }
 SIZES = (2, 1, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)  # for Nat formals
@@ -55,6 +57,10 @@ EXTREMES = {
 """Raw numbers at the end of each parametrisation; 0 for the others."""
 
 
+class NoShape(ValueError):
+    """No shape that is tried fits a definition."""
+
+
 def fitting(definition: ir.Definition, args: Mapping[str, Argument], test: Callable[[Env], object]) -> Env:
     """The definition at its own shape, or at the first small one on which its sizes are whole numbers."""
     for shape in _shapes(definition.shape, None):
@@ -64,7 +70,7 @@ def fitting(definition: ir.Definition, args: Mapping[str, Argument], test: Calla
         except ValueError:
             continue
         return env
-    raise ValueError(f"no small shape fits {definition.name} on {definition.shape}")
+    raise NoShape(f"no small shape fits {definition.name} on {definition.shape}")
 
 
 def bound(definition: ir.Definition, shape: tuple[int, ...], args: Mapping[str, Argument]) -> Env:

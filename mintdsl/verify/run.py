@@ -76,7 +76,7 @@ def verify(
     """Check the generated module of `name` (default: the last definition) against the interpreter and autograd.
 
     `sizes` replace defaults of Nat formals; `module` is tested instead of what the generator writes. The same seed
-    gives the same rows. Raises SpecError where the program is refused, ValueError where no small shape fits.
+    gives the same rows. Raises SpecError where the program is refused, NoShape where no small shape fits.
     """
     core, _ = program.core()
     target = name or core.main[-1].rpartition("::")[2]

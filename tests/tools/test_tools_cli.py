@@ -353,6 +353,17 @@ def test_new(tmp_path: Path) -> None:
 # ---------------------------------------------------------------- verify
 
 
+def test_verify_says_when_nothing_small_is_large_enough(tmp_path: Path) -> None:
+    path = tmp_path / "wide.mint"
+    head = "mint 1\nlayer W on Image[C, H, W] ensures invertible {\n"
+    text = "  param V : conv 1x1 (rank = NUMBER) with det != 0\n  map x -> V(x)\n}\n"
+    path.write_text(head + text.replace("NUMBER", "100"))
+    result = mint("verify", str(path))
+    assert result.exit_code == 2 and "no small shape fits W" in result.output and "fault of" not in result.output
+    path.write_text(head + text.replace("NUMBER", "20"))
+    assert mint("verify", str(path)).exit_code == 0
+
+
 def test_verify_reports(monkeypatch: pytest.MonkeyPatch) -> None:
     import types
     from dataclasses import dataclass
@@ -382,7 +393,7 @@ def test_verify_reports(monkeypatch: pytest.MonkeyPatch) -> None:
             seen.append((name, sizes, seed))
             return Verification((Row("log-det", "Mint_0", 1e-9, 1e-8, True), Row("inverse", "Mint_1", 1.0, 1e-8, ok)))
 
-        fake.__dict__["verify"] = verify
+        fake.__dict__.update(verify=verify, NoShape=ValueError)
         monkeypatch.setitem(sys.modules, "mintdsl.verify", fake)
         result = mint("verify", SMALL, "-D", "K=16", "--seed", "3")
         assert result.exit_code == (0 if ok else 1)
