@@ -273,6 +273,7 @@ class _Run:
             z, log_det = module(x)
             nudge = 1e-10 * (1.0 + z.abs()) * torch.where(torch.rand_like(z) < 0.5, -1.0, 1.0)
             moved, found = _invert(module, z + nudge), _invert(module, z)
+            bound = models.error_bound(module, z)
             # how much farther x moves than z, relative to their sizes: 1e10 times as much loses every digit
             gain = math.inf if moved is None else _relative(moved[0], x) / 1e-10
             if found is None:
@@ -289,7 +290,6 @@ class _Run:
                 self.notes.append("with diagonals near 0 an inverse is tested by its residual: z hardly determines x")
             if log_det is not None:
                 row("log_det of both directions", _relative(module(found[0])[1], -found[1]), LOOSE)
-            bound = models.error_bound(module, z)
             if bound is not None:
                 beyond = (found[0] - x).flatten(1).norm(dim=1) - bound
                 row("error of the inverse beyond its bound", float(beyond.clamp(min=0.0).max()), NOTHING)
