@@ -320,7 +320,7 @@ class _Walk:
         steep = exponential.unbounded(name, limit, node.span, param.span)
         if steep is not None:
             raise Undefined(steep)
-        why = exponential.not_triangular(name, node.span, param.span)
+        why = modules.not_triangular(f"exp({name})", node.span, param.span)
         result = exponential.exponential(below[0], limit, why)
         return self._node("EXP", node.span, result, [below], f"{name}: dense map, lip <= {number(limit)}")
 

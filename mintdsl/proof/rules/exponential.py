@@ -46,16 +46,6 @@ def unbounded(name: str, limit: float, span: Span, declared: Span) -> Diagnostic
     )
 
 
-def not_triangular(name: str, span: Span, declared: Span) -> Diagnostic:
-    """Why an exponential has no triangular Jacobian."""
-    return Diagnostic(
-        "E0409",
-        f"`exp({name})` is a dense map: its Jacobian is not triangular",
-        (Label(span, "dense here", primary=True), Label(declared, "declared without a direction")),
-        ("it is invertible all the same: claim `invertible`, not a direction",),
-    )
-
-
 def _example(bound: str) -> str:
     return (
         "mint 1\nlayer Example on Image[C, H, W] ensures invertible {\n"

@@ -117,7 +117,7 @@ def _dense_map(name: str, span: Span, declared: Span) -> Diagnostic:
 
 
 def not_triangular(name: str, span: Span, declared: Span) -> Diagnostic:
-    """Why a permutation, or a map with a determinant that is kept, has no triangular Jacobian."""
+    """Why a permutation, a map with a determinant that is kept, or an exponential has no triangular Jacobian."""
     return Diagnostic(
         "E0409",
         f"`{name}` is a dense map: its Jacobian is not triangular",
