@@ -28,6 +28,7 @@ sys.path.insert(0, str(ROOT))
 
 import mintdsl  # noqa: E402
 from mintdsl.data import load  # noqa: E402
+from mintdsl.train import log_det_error  # noqa: E402
 
 TEXT = """mint 1
 import "iresnet/block.mint" { IResBlock }
@@ -118,7 +119,7 @@ def main() -> None:
     steps = train(model, lambda at: model.bits_per_dim(x[at]).mean(), len(x), args.seconds / 2)
     model.eval()
     after, spread = evaluated(model, test)
-    bias, deviation = bounds(model)
+    bias, deviation = log_det_error(model)
     print(f"density: {steps} steps, {before:.3f} -> {after:.4f} bits/dim of {len(test)} test images;")
     print(f"  bias at most {bias:.1e}; deviation of one image at most {deviation:.2e}, seen {spread:.2e} bits/dim")
     if args.side == 14:
@@ -169,13 +170,6 @@ def evaluated(model: nn.Module, x: Tensor) -> tuple[float, float]:
             means.append(draws[0])
             apart.append((draws[0] - draws[1]) / math.sqrt(2))
     return float(torch.cat(means).mean()), float(torch.cat(apart).square().mean().sqrt())
-
-
-def bounds(model: nn.Module) -> tuple[float, float]:
-    """Of all log-dets together: bounds of the bias and of an image's deviation, in bits per dimension."""
-    scale = math.log(2) * math.prod(model.event_shape)
-    found = [one for one in model.certify() if hasattr(one, "bias")]
-    return sum(one.bias for one in found) / scale, math.sqrt(sum(one.deviation**2 for one in found)) / scale
 
 
 if __name__ == "__main__":

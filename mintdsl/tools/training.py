@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from mintdsl.core.canonical import spec_hash
 from mintdsl.data import DataError, Dataset, load
 from mintdsl.tools.programs import Asked, Usage, write_atomically
-from mintdsl.train import NonFiniteLoss, TrainSettings, accuracy, curve, evaluate, fit, picture
+from mintdsl.train import NonFiniteLoss, TrainSettings, accuracy, curve, evaluate, fit, log_det_error, picture
 from mintdsl.train.objectives import ClassifierModel, Model
 
 FORMAT = "weights of mintdsl, 1"
@@ -108,11 +108,9 @@ def train(
 def _bound(module: nn.Module) -> str:
     """What the number is a bound of, and what the proof says of log-dets that are estimated."""
     said = ["one draw of the dequantisation noise: an upper bound"] if module.levels else []
-    certify = getattr(module, "certify", None)
-    found = [one for one in certify() if hasattr(one, "bias")] if callable(certify) else []
-    if found:
-        scale = math.log(2) * math.prod(cast(tuple[int, ...], module.event_shape))
-        bias, spread = sum(one.bias for one in found) / scale, math.hypot(*(one.deviation for one in found)) / scale
+    error = log_det_error(module)
+    if error is not None:
+        bias, spread = error
         said.append(
             f"log-dets estimated: bias at most {bias:.2g}, deviation of one image at most {spread:.2g} bits/dim"
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mintdsl.train.loop import History, NonFiniteLoss, Record, accuracy, evaluate, fit, silent
-from mintdsl.train.objectives import ClassifierModel, FlowModel
+from mintdsl.train.objectives import ClassifierModel, FlowModel, log_det_error
 from mintdsl.train.pictures import curve, picture
 from mintdsl.train.settings import SettingsError, TrainSettings
 
@@ -19,6 +19,7 @@ __all__ = [
     "curve",
     "evaluate",
     "fit",
+    "log_det_error",
     "picture",
     "silent",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol, cast
@@ -120,3 +121,16 @@ def _conditional(model: FlowModel, classes: int) -> Objective:
         return x, nn.functional.one_hot(labels, classes).to(next(model.parameters()).dtype)
 
     return Objective("bits/dim", inputs, lambda x, labels: model.bits_per_dim(*inputs(x, labels)))
+
+
+def log_det_error(module: nn.Module) -> tuple[float, float] | None:
+    """Bounds of the bias and of an image's standard deviation, in bits per dimension, that estimated log-dets make.
+
+    Of all log-dets together; None where none is estimated.
+    """
+    certify = getattr(module, "certify", None)
+    found = [one for one in certify() if hasattr(one, "bias")] if callable(certify) else []
+    if not found:
+        return None
+    scale = math.log(2) * math.prod(cast(tuple[int, ...], module.event_shape))
+    return sum(one.bias for one in found) / scale, math.hypot(*(one.deviation for one in found)) / scale
