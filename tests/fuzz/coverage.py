@@ -151,5 +151,8 @@ def _steps(steps: tuple[ir.Step, ...]) -> Iterator[str]:
                 yield "step:factor"
             case ir.StandardizeData():
                 yield "step:standardize"
+            case ir.Ode(method=method):
+                yield "step:ode"
+                yield f"solver:{method}"
             case other:
                 yield f"step:{type(other).__name__.lower()}"

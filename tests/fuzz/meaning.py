@@ -22,7 +22,7 @@ from mintdsl.core.interpret_weights import extents
 from mintdsl.core.nat import Nat
 from mintdsl.core.orders import DEFAULT_ORDER, Order
 
-from . import bends, tensors
+from . import bends, solved, tensors
 from .tensors import Field
 
 Raw = Mapping[str, Tensor]
@@ -566,7 +566,15 @@ class Formula:
                     passed = Formula(inside.env, passed, inside, parts={own: passed}).results()[0]
                 return passed
             case ir.Concat(args=args, shapes=shapes):  # channels come first in an Image and in a Vec
-                return tensors.stacked([self._placed(self.expr(a, at), s) for a, s in zip(args, shapes, strict=True)])
+                parts = [self._placed(self.expr(a, at), s) for a, s in zip(args, shapes, strict=True)]
+                dims = [self.env.shape(s) for s in shapes]
+                pixels = max(math.prod(own[1:]) for own in dims)  # of a Vec beside images the same values at each
+                return tensors.stacked(
+                    [
+                        p if len(own) > 1 else tensors.taken(p, [k for k in range(own[0]) for _ in range(pixels)])
+                        for p, own in zip(parts, dims, strict=True)
+                    ]
+                )
             case ir.MaxMin(arg=arg, shape=shape):
                 dims = self.env.shape(shape)
                 apart = math.prod(dims[1:])  # channels come first in an Image and in a Vec
@@ -740,12 +748,30 @@ def uses(program: ir.Program, definition: ir.Definition, env: Env, prefix: str =
 
     After a layer come those that its formula applies.
     """
+    return [u for u in _below(program, definition, env, prefix) if isinstance(u, Used)]
+
+
+@dataclass(frozen=True)
+class FieldUse:
+    """The field of a continuous flow: the prefix of its keys, its net and its environment."""
+
+    prefix: str
+    net: ir.Net
+    env: Env
+
+
+def fields_of(program: ir.Program, definition: ir.Definition, env: Env) -> list[FieldUse]:
+    """Every field of a continuous flow below a definition, in the same order."""
+    return [u for u in _below(program, definition, env, "") if isinstance(u, FieldUse)]
+
+
+def _below(program: ir.Program, definition: ir.Definition, env: Env, prefix: str) -> list[Used | FieldUse]:
     if isinstance(definition, ir.Layer):
-        own = [Used(prefix, definition, env, program)]
+        own: list[Used | FieldUse] = [Used(prefix, definition, env, program)]
         for param, use in ir.applied_layers(definition):
-            own += uses(program, use.layer, bind_layer(use, env), f"{prefix}{param.name}.")
+            own += _below(program, use.layer, bind_layer(use, env), f"{prefix}{param.name}.")
         return own
-    found: list[Used] = []
+    found: list[Used | FieldUse] = []
     _walk(program, definition.steps, env, prefix, [()], env.dims, found)
     return found
 
@@ -757,7 +783,7 @@ def _walk(program, steps, env, prefix, copies, dims, found):  # type: ignore[no-
                 callee = program.definitions[key]
                 inner = bind(callee, dims, dict(args), env)
                 for copy in copies:
-                    found += uses(program, callee, inner, prefix + ".".join([step.name, *map(str, copy)]) + ".")
+                    found += _below(program, callee, inner, prefix + ".".join([step.name, *map(str, copy)]) + ".")
                 dims = leaves(program, callee, inner)
             case ir.Repeat(count=count, steps=block):
                 more = [(*copy, k) for copy in copies for k in range(evaluate_size(count, env.sizes))]
@@ -766,6 +792,9 @@ def _walk(program, steps, env, prefix, copies, dims, found):  # type: ignore[no-
                 dims = _walk(program, block, env, prefix, copies, dims, found)
             case ir.FactorOut():
                 dims = halves(dims)[0]
+            case ir.Ode(field=kind):
+                paths = [prefix + ".".join([step.name, *map(str, copy)]) for copy in copies]
+                found += [FieldUse(f"{path}.field.", kind.net, bind_net(kind, env)) for path in paths]
             case op:
                 dims = moved(op, dims)[0]
     return dims
@@ -906,6 +935,9 @@ def _run(program, steps, env, raw, x, prefix, copy, dims, missed, left):  # type
                 part = _picked(x, second if keep == "first" else first)
                 x = _picked(x, first if keep == "first" else second)
                 left.append(part if prior is None else _normal(prior, part, x, env, raw, path, missed))
+            case ir.Ode(field=kind, until=until, tol=tol):
+                inside = Weights(kind.net, bind_net(kind, env), raw, f"{path}field.")
+                x = solved.flow(right_side(inside), x, until, tol)
             case ir.StandardizeData():
                 channels = [p[0] if len(dims) == 3 else p[-1] for p in product(*map(range, dims))]
                 mean, log_std = (raw[path + name][:, channels].unsqueeze(1) for name in ("mean", "log_std"))
@@ -916,6 +948,18 @@ def _run(program, steps, env, raw, x, prefix, copy, dims, missed, left):  # type
                 if isinstance(op, ir.Pad) and missed:  # an inverse takes for 0 what is within the root of the rounding
                     x = replace(x, error=x.error + 1e-7 * (1 + x.value.abs().amax(-1, keepdim=True)))
     return x, dims
+
+
+def right_side(inside: Weights) -> solved.Right:
+    """The field of a continuous flow: its net at a state and a time."""
+    assert isinstance(inside.layer, ir.Net)
+    state, time = (name for name, _ in inside.layer.inputs)
+
+    def right(z: Field, at: float) -> Field:
+        clock = tensors.constant(torch.full_like(z.value[:, :1, :1], at), z)
+        return Formula(inside.env, z, inside, parts={state: z, time: clock}).results()[0]
+
+    return right
 
 
 def undone(f: Callable[[Field], Field], z: Field, missed: float) -> Field:
