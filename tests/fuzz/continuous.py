@@ -65,6 +65,7 @@ def _estimate(
     noise = torch.randint(0, 2, (probes, *x.shape)).to(x.dtype) * 2 - 1
     fine, rough = solved.solve(right, x.flatten(1).unsqueeze(0), step.until, noise.flatten(2))
     off, where = solved.tolerated(fine, step.tol)[0], f"{used.prefix} with {probes} draws"
+    off = off.masked_fill(fine.bent[0], torch.inf)
     steep = fine.jacobian.abs().sum(-1).amax(-1)[0] * (1 + fine.trace[0].abs())
     compare(
         "estimated trace",

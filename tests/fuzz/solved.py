@@ -1,8 +1,10 @@
 """Continuous flows solved a second time: RK4 in equal steps, for the state, its Jacobian and the integral of the trace.
 
 The field is the meaning of its net. A solver of the module keeps an estimate of the error of each of its steps below a
-tolerance, as a root mean square over the numbers of a batch; what that may do to the end is `STEPS` times as much,
-made larger by what the flow makes of it from there on. What the equal steps miss is the difference to half as many.
+tolerance, as a root mean square over the numbers of a batch, so that one number may be off by more; what the flow makes
+of an error on the rest of the way is `spread`. The estimate is that of a method of lower order, so that what is
+allowed at the end, one such error at the worst time, is about ten times as large as what is measured. What the equal
+steps miss is the difference to half as many.
 """
 
 from __future__ import annotations
@@ -18,8 +20,6 @@ from torch import Tensor
 from . import tensors
 from .tensors import Field
 
-STEPS = 20
-"""Of errors as large as the tolerance, in the steps of one solve; some hundred steps are below it by far."""
 FEW, MOST = 4, 40
 """Equal steps of a solve, the finer one has twice as many."""
 
@@ -47,7 +47,8 @@ class Solved:
     """The end of a solve: z [R, B, D], M = dz(T)/dz(0) [R, B, D, D], the integral of the trace [R, B].
 
     `spread` [R, B] is the largest norm of M(T) M(t)^-1, what the rest of the way makes of an error at t, and `size`
-    [R, B] the largest magnitude on the way. With noise [P, B, D] the trace is the mean of v' J v.
+    [R, B] the largest magnitude on the way, `bent` [R, B] whether it met a kink: exactly, as inputs at 0 do. With noise
+    [P, B, D] the trace is the mean of v' J v.
     """
 
     value: Tensor
@@ -55,6 +56,7 @@ class Solved:
     trace: Tensor
     spread: Tensor
     size: Tensor
+    bent: Tensor
 
 
 def steps_for(right: Right, z: Tensor, until: float) -> int:
@@ -68,11 +70,12 @@ def rk4(right: Right, z: Tensor, until: float, count: int, noise: Tensor | None 
     draws, points, size = z.shape
     eye = torch.eye(size, dtype=z.dtype)
     state = (z, eye.expand(draws, points, size, size), torch.zeros(draws, points, dtype=z.dtype))
-    h, ways, most = until / count, [state[1]], z.abs().amax(-1)
+    h, ways, most, bent = until / count, [state[1]], z.abs().amax(-1), torch.zeros(draws, points, dtype=torch.bool)
 
     def slope(at: tuple[Tensor, Tensor, Tensor], time: float) -> tuple[Tensor, Tensor, Tensor]:
         found = right(tensors.variable(at[0], points), time)
         own = found.jacobian
+        bent.logical_or_(torch.isinf(found.rough))
         if noise is None:
             trace = own.diagonal(dim1=-2, dim2=-1).sum(-1)
         else:
@@ -91,7 +94,7 @@ def rk4(right: Right, z: Tensor, until: float, count: int, noise: Tensor | None 
     # M(T) M(t)^-1 at a dozen times
     some = torch.stack(ways[:: max(1, count // FEW)])
     spread = torch.linalg.solve(some.mT, state[1].mT.expand_as(some)).abs().sum(-2).amax(-1).amax(0)
-    return Solved(*state, spread.clamp(min=1.0), most)
+    return Solved(*state, spread.clamp(min=1.0), most, bent)
 
 
 def _moved(
@@ -110,7 +113,7 @@ def tolerated(found: Solved, tol: float) -> Tensor:
     """What a solver with this tolerance may leave of each entry at the end, [R, B]."""
     tol = max(tol, 32 * tensors.EPS)
     _, points, size = found.value.shape
-    return STEPS * tol * math.sqrt(points * size) * found.spread * (1 + found.size)
+    return tol * math.sqrt(points * size) * found.spread * (1 + found.size)
 
 
 def flow(right: Right, x: Field, until: float, tol: float) -> Field:
@@ -122,10 +125,11 @@ def flow(right: Right, x: Field, until: float, tol: float) -> Field:
         fine = rough = rk4(right, x.value, until, max(1, math.ceil(until * EQUAL)))
         off = 1e-13 * fine.spread * (1 + fine.size)
     points, inside = x.jacobian.shape[1], fine.jacobian.abs()
-    error = (inside @ x.error.unsqueeze(-1)).squeeze(-1) + off.unsqueeze(-1) + (fine.value - rough.value).abs()
+    relative, off = off / (10 * (1 + fine.size)), off / 32  # comparisons allow 32 of these
+    error = (inside @ x.error.unsqueeze(-1)).squeeze(-1) + off.unsqueeze(-1) + (fine.value - rough.value).abs() / 32
     own = fine.jacobian[:, :points]
     missed = (fine.jacobian - rough.jacobian).abs().amax((-1, -2)) / fine.jacobian.abs().amax((-1, -2))
     gain = own.abs().sum(-1).amax(-1)
     steep = (own.abs() @ x.steep.unsqueeze(-1)).squeeze(-1)
-    slopes = (x.rough * gain).clamp(min=0.0) + (missed + off / (1 + fine.size))[:, :points]
+    slopes = (x.rough * gain).clamp(min=0.0) + (missed / 10 + relative).masked_fill(fine.bent, torch.inf)[:, :points]
     return Field(fine.value, error, own @ x.jacobian, steep, slopes, gain * x.gain)

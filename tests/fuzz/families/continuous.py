@@ -16,7 +16,9 @@ from ..registry import SOLVED, mutant, whole
 RULE = {"rule:ODE"}
 STEP = {"step:ode", *(f"solver:{name}" for name in SOLVERS)}
 STEEPEST = ("tanh", "softplus", "sigmoid", "elu", "sin", "gelu", "silu", "lip_swish", "bent", "relu", "abs")
-"""Functions with a largest slope; the last two have kinks."""
+"""Functions with a largest slope."""
+KINKED = ("relu", "abs")
+"""Those with kinks, where methods of high order take many steps."""
 WITHIN = ("tanh", "sigmoid", "sin")
 SPACES = (
     ("Vec[D]", ("Vec[2]", "Vec[3]", "Vec[1]", "Vec[4]")),
@@ -24,7 +26,7 @@ SPACES = (
 )
 TIMES = ("time", "1 - time", "sin(3 * time)", "exp(0 - time)", "time * time", "1 / (2 + tanh(time))")
 ACTS = "act lip_swish(u) = silu(u) / 1.1\nact bent(u) = 0.5 * u + tanh(u)"
-TOLERANCES = {"dopri5": ("1e-5", "1e-6"), "dopri8": ("1e-5", "1e-7"), "bosh3": ("1e-4",), "adaptive_heun": ("1e-3",)}
+TOLERANCES = {"dopri8": "1e-8", "dopri5": "1e-7", "bosh3": "1e-5", "adaptive_heun": "1e-4"}
 
 
 class _Fielded:
@@ -137,13 +139,15 @@ class _Fielded:
 def _ode(sketch: Sketch, space: str) -> tuple[str, str]:
     """A step, and the kind of its log-det."""
     rng = sketch.rng
-    method = rng.choice(list(SOLVERS))
-    until, tol = rng.choice(("0.1", "0.2", "0.3", "0.5")), rng.choice(TOLERANCES[method])
+    field = _Fielded(sketch, space).written()
+    bent = any(f"{act}(" in item for act in KINKED for item in sketch.items)
+    method = rng.choice(("bosh3", "adaptive_heun") if bent else ("dopri8",) * 4 + ("dopri5",) * 2 + ("bosh3",))
+    until, tol = rng.choice(("0.1", "0.2", "0.3", "0.5")), TOLERANCES[method]
     by = rng.choice((f" by {method}(until = {until}, tol = {tol})", f" by {method}(tol = {tol}, until = {until})"))
     how, kind = rng.choice(
         (("exact", "solver"), ("exact", "solver"), ("hutchinson", "estimated"), ("hutchinson(probes = 3)", "estimated"))
     )
-    return f"ode {_Fielded(sketch, space).written()}{by} log_det {how}", kind
+    return f"ode {field}{by} log_det {how}", kind
 
 
 @whole(RULE | STEP, weight=0.6 if SOLVED else 0.0)
@@ -154,9 +158,9 @@ def continuous_flow(sketch: Sketch) -> None:
     dims = rng.choice(shapes)
     sketch.items.append(ACTS)
     steps, kinds = [], []
-    for _ in range(rng.choice((1, 1, 2))):
+    for _ in range(rng.choice((1, 1, 1, 2))):
         step, kind = _ode(sketch, space)
-        steps.append(rng.choice((step, step, f"repeat 2 {{ {step} }}", f"{sketch.fresh('flowing')}: {step}")))
+        steps.append(rng.choice((step, step, step, f"repeat 2 {{ {step} }}", f"{sketch.fresh('flowing')}: {step}")))
         kinds.append(kind)
         if sketch.chance(0.4):
             steps.append(rng.choice(("reverse", "permute", "standardize(mean = 0.1, std = 2)")))
@@ -206,7 +210,7 @@ def grown_field(module: ast.Module, rng: Random) -> ast.Module | None:
         if isinstance(node, ast.Binary) and node.op in "+-" and rng.random() < 0.5:
             return replace(node, op=rng.choice("*/"))
         state = ast.Name("x", node.span)
-        return ast.Binary(rng.choice("**/"), node, rng.choice((node, state)), node.span)
+        return ast.Binary(rng.choice("**/"), node, rng.choice((node, state)), node.span, node.span)
 
     return _fielded(module, rng, grown)
 
