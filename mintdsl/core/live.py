@@ -82,14 +82,15 @@ def determined(kind: ir.Conv | ir.Dense, bound: ir.Bound) -> str | None:
 
 
 def anchor(conv: ir.Conv, direction: str) -> tuple[int, int]:
-    """The tap (row, column) that meets the pixel itself."""
+    """The tap (row, column) that meets the pixel itself; the middle of an even kernel that of as many as the stride."""
     rows, columns = conv.size
     word = conv.anchor
     if word == "corner":
         word = "bottom_right" if direction == "lower" else "top_left"
     match word:
         case "centre":
-            return rows // 2, columns // 2
+            down, right = (k // 2 if k % 2 else (k - s) // 2 for k, s in zip(conv.size, conv.stride, strict=True))
+            return down, right
         case "bottom_right":
             return rows - 1, columns - 1
         case "bottom_left":
