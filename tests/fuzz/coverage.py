@@ -52,6 +52,9 @@ def _layer(layer: ir.Layer) -> Iterator[str]:
         yield from _argument(layer.order)
     for param in layer.params:
         yield f"shape:{param.target.kind}"
+        if isinstance(param.kind, ir.NetParam):
+            inner = [p.kind for p in param.kind.net.params]
+            yield from ["option:stride"] if any(isinstance(k, ir.Conv) and k.stride != (1, 1) for k in inner) else []
         if isinstance(param.kind, ir.NetParam | ir.LayerParam):
             continue
         yield from _argument(param.init)

@@ -203,6 +203,8 @@ class Weights:
         (limit,), matrices = self.limits(param.bound), raw
         if isinstance(param.kind, ir.Conv):
             sizes = self.env.shape(param.source)[1:]
+            if param.kind.stride != (1, 1):
+                return raw * self._kept(limit, self._strided_norms(param, param.kind, raw))
             if not param.kind.circular:
                 sizes = tuple(n + taps - 1 for n, taps in zip(sizes, param.kind.size, strict=True))
             torus = raw.new_zeros(*raw.shape[:3], *sizes)
@@ -210,18 +212,32 @@ class Weights:
             for u, v in product(*map(range, param.kind.size)):
                 torus[..., u * apart[0] % sizes[0], v * apart[1] % sizes[1]] += raw[..., u, v]
             matrices = torch.fft.fft2(torus).movedim((1, 2), (3, 4))
-        values = torch.linalg.svdvals(matrices)
-        most = values.amax(-1, keepdim=True).clamp(min=1e-290)
-        norms = ((values / most) ** 256).sum(-1) ** (1 / 256) * most[..., 0] * (1 + 2**-30)
-        norms = norms.flatten(1).amax(1) if norms.dim() > 1 else norms
-        return raw * (limit / norms.clamp(min=limit)).reshape(-1, *[1] * (raw.dim() - 1))
+        return raw * self._kept(limit, _schatten(matrices)).reshape(-1, *[1] * (raw.dim() - 1))
+
+    def _kept(self, limit: float, norms: Tensor) -> Tensor:
+        """The factors that scale maps of these norms down to the limit."""
+        return limit / norms.clamp(min=limit)
+
+    def _strided_norms(self, param: ir.Param, conv: ir.Conv, raw: Tensor) -> Tensor:
+        """Of a kernel that skips pixels: those of the pixels at one place of every tile are channels of their own."""
+        (row, column), (s, t) = self.anchor(conv), conv.stride
+        rows, columns = ([(k - a) * d for k in range(n)] for n, a, d in zip(conv.size, (row, column), conv.dilation, strict=True))
+        top, left = min(rows) // s, min(columns) // t
+        tall, wide = max(rows) // s - top, max(columns) // t - left
+        height, width = self.env.shape(param.target)[1:]
+        torus = raw.new_zeros(*raw.shape[:3], s, t, height + tall, width + wide)
+        for (u, dh), (v, dw) in product(enumerate(rows), enumerate(columns)):
+            torus[..., dh % s, dw % t, dh // s - top, dw // t - left] = raw[..., u, v]
+        found = torch.fft.fft2(torus).flatten(2, 4)  # [R, O, I s t, height, width]
+        return _schatten(found.movedim((1, 2), (3, 4))).reshape(-1, 1, 1, 1, 1)
 
     def anchor(self, conv: ir.Conv) -> tuple[int, int]:
         """The tap that meets the pixel itself."""
         rows, columns = conv.size
         word = conv.anchor
         if word == "centre":
-            return rows // 2, columns // 2
+            (s, t) = conv.stride
+            return (rows // 2 if rows % 2 else (rows - s) // 2), (columns // 2 if columns % 2 else (columns - t) // 2)
         if word == "corner":
             word = "bottom_right" if self.direction(conv.direction or "") == "lower" else "top_left"
         return (rows - 1 if word.startswith("bottom") else 0), (columns - 1 if word.endswith("right") else 0)
@@ -396,7 +412,8 @@ class Weights:
             _, height, width = self.env.shape(param.source)
             for t, (o, h, w) in enumerate(targets):
                 for i, u, v in product(range(raw.shape[2]), *map(range, kind.size)):
-                    hh, ww = h + (u - row) * kind.dilation[0], w + (v - column) * kind.dilation[1]
+                    hh, ww = kind.stride[0] * h, kind.stride[1] * w
+                    hh, ww = hh + (u - row) * kind.dilation[0], ww + (v - column) * kind.dilation[1]
                     if kind.circular:
                         hh, ww = hh % height, ww % width
                     if (i, hh, ww) in places:
@@ -683,6 +700,14 @@ def _power_series(matrix: Tensor) -> Tensor:
 def ranked(param: ir.Param) -> bool:
     """Whether a map is stored as U and V."""
     return isinstance(param.kind, (ir.Conv, ir.Dense)) and param.kind.rank is not None
+
+
+def _schatten(matrices: Tensor) -> Tensor:
+    """The largest norm, [R], of matrices [R, *, m, n]: that of all singular values, of order 256."""
+    values = torch.linalg.svdvals(matrices)
+    most = values.amax(-1, keepdim=True).clamp(min=1e-290)
+    norms = ((values / most) ** 256).sum(-1) ** (1 / 256) * most[..., 0] * (1 + 2**-30)
+    return norms.flatten(1).amax(1) if norms.dim() > 1 else norms
 
 
 def _reflected(below: Tensor, found: Tensor, count: int) -> Tensor:
