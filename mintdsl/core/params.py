@@ -181,9 +181,7 @@ def _kind(node: ast.KindMap, values: Values) -> tuple[Kind, ir.MapKind] | None:
     return None if kept is None else (info, kept)
 
 
-def _apart(
-    node: ast.KindMap, name: str, value: OptionValue, limit: limits.Limit, bag: Bag
-) -> tuple[int, int] | None:
+def _apart(node: ast.KindMap, name: str, value: OptionValue, limit: limits.Limit, bag: Bag) -> tuple[int, int] | None:
     """A dilation or a stride: so many rows, and so many columns."""
     rows, columns = value if isinstance(value, tuple) else (value, value)
     assert isinstance(rows, int) and isinstance(columns, int)

@@ -26,7 +26,9 @@ def walks_alone(node: ast.KindMap, conv: ir.Conv, rank: OptionValue, bag: Bag) -
     if conv.direction is not None:
         why = "it has a direction, which is one between the places of one image"
     elif conv.circular:
-        why = "`boundary = circular` is for maps that keep the image; how far taps wrap around would depend on the stride"
+        why = (
+            "`boundary = circular` is for maps that keep the image; how far taps wrap around would depend on the stride"
+        )
     elif isinstance(rank, Nat):
         why = "with a rank it is I + U V, which keeps the image"
     if why:

@@ -114,8 +114,9 @@ def squeezed_kernel(
         moved = torch.zeros(len(apart), size * length, dtype=kernel.dtype, device=kernel.device)
         moved = moved.scatter(1, places[:, None], 1.0)
         found = (found.movedim(axis, -1) @ moved).movedim(-1, axis)
-    phases = found.unflatten(-1, (stride[1], -1)).unflatten(-3, (stride[0], -1))  # [*, O, I, s, rows', t, columns']
-    return phases.movedim(-2, -3).flatten(-5, -3)
+    (*maps, inputs, tall, wide), (s, t) = found.shape, stride
+    phases = found.reshape(*maps, inputs, s, tall // s, t, wide // t).movedim(-2, -3)
+    return phases.reshape(*maps, inputs * s * t, tall // s, wide // t)
 
 
 def strided_norm_above(

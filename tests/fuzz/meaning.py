@@ -221,7 +221,9 @@ class Weights:
     def _strided_norms(self, param: ir.Param, conv: ir.Conv, raw: Tensor) -> Tensor:
         """Of a kernel that skips pixels: those of the pixels at one place of every tile are channels of their own."""
         (row, column), (s, t) = self.anchor(conv), conv.stride
-        rows, columns = ([(k - a) * d for k in range(n)] for n, a, d in zip(conv.size, (row, column), conv.dilation, strict=True))
+        rows, columns = (
+            [(k - a) * d for k in range(n)] for n, a, d in zip(conv.size, (row, column), conv.dilation, strict=True)
+        )
         top, left = min(rows) // s, min(columns) // t
         tall, wide = max(rows) // s - top, max(columns) // t - left
         height, width = self.env.shape(param.target)[1:]

@@ -204,7 +204,7 @@ def steeper_field(module: ast.Module, rng: Random) -> ast.Module | None:
 
 @mutant(RULE, weight=2)
 def grown_field(module: ast.Module, rng: Random) -> ast.Module | None:
-    """An expression of a field is multiplied by itself or by the state, divided by a softplus, or a sum made a product."""
+    """An expression of a field meets itself or the state in a product or quotient, or a sum becomes one."""
 
     def grown(node: ast.Expr) -> ast.Expr | None:
         if isinstance(node, ast.Binary) and node.op in "+-" and rng.random() < 0.5:

@@ -44,8 +44,9 @@ def reads_every_second_pixel(draft: Draft) -> str:
     name, kept = draft.sketch.fresh("N"), draft.pick((" with lip <= 0.7", " with lip <= 2", ""))
     narrow = f"Image[K, H / {times}, W / {times}]"
     draft.sketch.items.append(
-        f"net {name}(K: Nat) from Image[C, H, W] to {narrow} {{\n  param V : conv {taps} from Image[C, H, W] to {narrow}{kept}"
-        f"\n  map v -> {draft.pick(('V(tanh(v))', 'sin(V(v))', 'V(v)'))}\n}}"
+        f"net {name}(K: Nat) from Image[C, H, W] to {narrow} {{\n"
+        f"  param V : conv {taps} from Image[C, H, W] to {narrow}{kept}\n"
+        f"  map v -> {draft.pick(('V(tanh(v))', 'sin(V(v))', 'V(v)'))}\n}}"
     )
     wide = f"Image[2, {times} * H, {times} * W]"
     with draft.closed():
