@@ -91,7 +91,7 @@ def rk4(right: Right, z: Tensor, until: float, count: int, noise: Tensor | None 
         state = _moved(state, h, (mean[0], mean[1], mean[2]))
         ways.append(state[1])
         most = torch.maximum(most, state[0].abs().amax(-1))
-    # M(T) M(t)^-1 at a dozen times
+    # M(T) M(t)^-1 at some times
     some = torch.stack(ways[:: max(1, count // FEW)])
     spread = torch.linalg.solve(some.mT, state[1].mT.expand_as(some)).abs().sum(-2).amax(-1).amax(0)
     return Solved(*state, spread.clamp(min=1.0), most, bent)
@@ -131,5 +131,5 @@ def flow(right: Right, x: Field, until: float, tol: float) -> Field:
     missed = (fine.jacobian - rough.jacobian).abs().amax((-1, -2)) / fine.jacobian.abs().amax((-1, -2))
     gain = own.abs().sum(-1).amax(-1)
     steep = (own.abs() @ x.steep.unsqueeze(-1)).squeeze(-1)
-    slopes = (x.rough * gain).clamp(min=0.0) + (missed / 10 + relative).masked_fill(fine.bent, torch.inf)[:, :points]
+    slopes = x.rough * gain + (missed / 10 + relative).masked_fill(fine.bent, torch.inf)[:, :points]
     return Field(fine.value, error, own @ x.jacobian, steep, slopes, gain * x.gain)
