@@ -76,10 +76,7 @@ def chain_of(c: LayerContext, variable: str, result: ir.Expr) -> Chain:
     names: list[str] = []
     used = set(c.names.local.values())
     for link in found:
-        if isinstance(link.operand, ir.Inline):
-            steps.append((link.word, c.member(link.operand.param)))
-            continue
-        if isinstance(link.operand, (ir.Linear, ir.Exponential)) and link.word in ("det", "exp"):
+        if isinstance(link.operand, (ir.Inline, ir.Linear, ir.Exponential)) and link.word in ("layer", "det", "exp"):
             steps.append((link.word, link.operand.param))
             continue
         written: list[str] = []
