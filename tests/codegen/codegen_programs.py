@@ -122,6 +122,13 @@ layer A on Image[C, H, W] ensures lower, invertible {
   param d : conv 2x3 lower (anchor = top_left) with diag > 0
   map x -> a(tanh(x)) + b(x) + c(elu(x)) + d(x)
 }""",
+    "conv_anchor_given": """
+layer A(tri: Dir) on Image[C, H, W] ensures tri, diag > 0, invertible {
+  param a : conv 3x4 tri (anchor = (1, 1), dilation = (1, 2)) with diag > 0
+  param b : conv 2x3 tri (anchor = corner) with diag >= 0
+  map x -> a(x) + b(x)
+}
+flow F on Image[2, 3, 3] ensures invertible { A(tri = lower) A(tri = upper) }""",
     "conv_flat_and_tall": """
 layer A on Image[C, H, W] ensures lower, invertible {
   param a : conv 1x3 lower with diag > 0
@@ -2060,7 +2067,7 @@ layer A on Image[C, H, W] ensures invertible {
 }""",
     "circular_dominant": """
 layer A on Image[C, H, W] ensures invertible, inverse closed_form {
-  param W : conv 2x3 (anchor = bottom_right, boundary = circular) with det != 0 via dominant init near_identity
+  param W : conv 2x4 (anchor = (1, 2), boundary = circular) with det != 0 via dominant init near_identity
   map x -> W(x)
 }""",
     "circular_residual": """
@@ -2099,7 +2106,7 @@ DOMINANT = {
     "dominant": """
 layer A on Image[C, H, W] ensures invertible, inverse iterative {
   param W : conv 3x3 with det != 0 via dominant init near_identity
-  param V : conv 1x5 (dilation = (1, 2)) with det != 0 via dominant
+  param V : conv 1x4 (anchor = (0, 2), dilation = (1, 2)) with det != 0 via dominant
   param b : bias
   map x -> V(leaky_relu(W(x) + W(b), 0.5))
 }""",

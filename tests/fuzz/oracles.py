@@ -381,6 +381,8 @@ class _Trial:
                         )
                     continue
                 match param.kind:
+                    case ir.Conv() if param.bound.via == "dominant":  # whole already, a rotation may have 0 there
+                        got = torch.linalg.svdvals(got)
                     case ir.Conv() if param.factored:
                         got = got.diagonal(dim1=-2, dim2=-1)
                     case ir.Conv() as conv:
