@@ -98,9 +98,10 @@ GEOMETRIES += [
 def test_every_geometry_is_judged_by_the_half_plane_alone() -> None:
     """Checker, kernel and elaboration accept those that angles let through, and no other."""
     for size, word, dilation in GEOMETRIES:
-        expected = one_sided(size, tap_of(word, size), dilation)
-        assert (half_plane(Conv(size, tap_of(word, size), None, False, dilation=dilation)) is not None) == expected
-        kind = ["conv", list(size), list(tap_of(word, size)), *([] if dilation == (1, 1) else [list(dilation)]), None, False]
+        tap = tap_of(word, size)
+        expected = one_sided(size, tap, dilation)
+        assert (half_plane(Conv(size, tap, None, False, dilation=dilation)) is not None) == expected
+        kind = ["conv", list(size), list(tap), *([] if dilation == (1, 1) else [list(dilation)]), None, False]
         param = {"name": "W", "kind": kind, "with": ["det != 0", [], "plu"], "from": ["Image", []], "to": ["Image", []]}
         dominant = param | {"with": ["det != 0", [], "dominant"]}
         if expected:

@@ -839,7 +839,7 @@ def test_what_wraps_around_has_no_direction_and_no_anchor_that_decides() -> None
     head = "layer A on Image[C, H, W] ensures invertible { param W : conv 3x3 "
     for kind, old, new, why in (
         ("lower with diag > 0", '[1, 1], "lower"', '[1, 1], "circular", "lower"', "no direction"),
-        ("(anchor = top_left) with det != 0", '[0, 0], null', '[0, 0], "circular", null', "wraps around"),
+        ("(anchor = top_left) with det != 0", "[0, 0], null", '[0, 0], "circular", null', "wraps around"),
     ):
         found = certified(f"{head}{kind} map x -> W(x) }}")
         changed = json.loads(json.dumps(found["statement"]).replace(old, new))
