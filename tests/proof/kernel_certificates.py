@@ -114,7 +114,8 @@ MORE = {
     "anchors by number": "layer A(tri: Dir) on Image[C, H, W] ensures tri, diag > 0, invertible {\n"
     "  param V : conv 4x3 tri (anchor = (1, 2)) with diag > 0\n"
     "  param W : conv 2x2 tri (anchor = corner) with diag >= 0\n  map x -> V(x) + W(x) }\n"
-    "layer B on Image[C, H, W] ensures invertible, inverse closed_form {\n  param V : conv 2x3 (anchor = (1, 0)) with det != 0\n  param W : conv 1x4 (anchor = (0, 3)) with det == 1\n"
+    "layer B on Image[C, H, W] ensures invertible, inverse closed_form {\n"
+    "  param V : conv 2x3 (anchor = (1, 0)) with det != 0\n  param W : conv 1x4 (anchor = (0, 3)) with det == 1\n"
     "  map x -> V(W(x)) }\nlayer C on Image[C, H, W] ensures invertible {\n"
     "  param W : conv 4x3 (anchor = (2, 0), dilation = 2) with det != 0 via dominant\n  map x -> W(x) }\n"
     "flow F on Image[2, 3, 3] ensures invertible { pair { A(tri = lower) A(tri = upper) } B C }",
