@@ -1382,6 +1382,17 @@ layer A on Image[C, H, W] ensures invertible {
   map x -> P(L(U(x)))
 }
 flow F on Image[4, 1, 2] ensures invertible { A  prior normal }""",
+    "chain_of_masked_kernels": """
+order mixed = (c + h, w)
+layer A(d: Dir, o: Order = raster) on Image[C, H, W] ensures invertible, inverse closed_form {
+  order o
+  param L : conv 3x3 d with diag != 0 init near_identity(std = 0.1)
+  param U : conv 2x3 upper (anchor = (0, 1), dilation = (1, 2)) with diag == 1 init near_identity(std = 0.1)
+  param P : perm
+  param b : bias
+  map x -> U(leaky_relu(P(L(x)) + L(b), 0.5))
+}
+flow F on Image[2, 3, 3] ensures invertible { A(d = lower) A(d = upper, o = mixed) }""",
     "chain_of_permutations": """
 layer A on Image[C, H, W] ensures invertible, volume_preserving, inverse closed_form {
   param P : perm (axis = all, seed = 1)

@@ -111,6 +111,10 @@ MORE = {
     "  param W : conv 3x3 (boundary = circular) with det != 0 via dominant\n"
     "  param V : conv 2x1 (anchor = top_left) with det != 0 via dominant\n  map x -> V(W(x)) }\n"
     "flow F on Image[2, 2, 2] ensures invertible, log_det exact, inverse iterative { A B A(direction = inverse) }",
+    "masked kernels in a row": "layer A(d: Dir) on Image[C, H, W] ensures invertible, inverse closed_form {\n"
+    "  order channel_major\n  param P : perm\n  param L : conv 3x3 d with diag != 0\n"
+    "  param U : conv 2x3 upper (anchor = (0, 1)) with diag > 0\n  map x -> U(leaky_relu(P(L(x)), 0.5)) }\n"
+    "flow F on Image[2, 2, 3] ensures invertible { A(d = lower) A(d = upper) }",
     "anchors by number": "layer A(tri: Dir) on Image[C, H, W] ensures tri, diag > 0, invertible {\n"
     "  param V : conv 4x3 tri (anchor = (1, 2)) with diag > 0\n"
     "  param W : conv 2x2 tri (anchor = corner) with diag >= 0\n  map x -> V(x) + W(x) }\n"

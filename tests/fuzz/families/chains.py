@@ -76,7 +76,11 @@ class _Chain:
         rng = self.sketch.rng
         how = rng.choice(("diag == 1", "diag > 0", "diag != 0", "diag >= 0.5"))
         self.preserving = self.preserving and how == "diag == 1"
-        kind = f"{self.matrix} {rng.choice(('lower', 'upper'))} with {how}"
+        matrix, options = self.matrix, ""
+        if self.space == "Image" and rng.random() < 0.5:
+            rows, columns = rng.choice(((2, 2), (3, 3), (2, 3), (1, 2)))
+            matrix, options = f"conv {rows}x{columns}", f" (anchor = {any_tap(rng, rows, columns)}{spaced(rng)})"
+        kind = f"{matrix} {rng.choice(('lower', 'upper'))}{options} with {how}"
         self.text = f"{self.param('L', kind)}({self.text})"
 
     def shifted(self) -> None:
