@@ -58,6 +58,7 @@ def chain_of(c: LayerContext, variable: str, result: ir.Expr) -> Chain:
     reads = tuple(local for v, local in parts.items() if v in read)
     attributes = {p.name: c.member(p.name) for p in layer.params}
     lowering = Lowering(layer, "plain", c.names.local, c.members, attributes, c.anchors, c.steepest)
+    lowering.indices = {p.name: f"{c.member(p.name)}_index" for p in c.perms}
     lowering.around, lowering.dense = reads[0] if reads else name, c.dense
     rank = rank_of(layer.shape)
     lowering.variables = {v: Code(local, (), True, rank) for v, local in parts.items()}
@@ -79,7 +80,7 @@ def chain_of(c: LayerContext, variable: str, result: ir.Expr) -> Chain:
         if isinstance(link.operand, ir.Inline):
             steps.append((link.word, c.member(link.operand.param)))
             continue
-        if isinstance(link.operand, (ir.Linear, ir.Exponential)) and link.word in ("det", "exp"):
+        if isinstance(link.operand, (ir.Linear, ir.Exponential)) and link.word in ("det", "exp", "perm"):
             steps.append((link.word, link.operand.param))
             continue
         written: list[str] = []
@@ -115,7 +116,7 @@ def _stands_alone(code: Code, lowering: Lowering) -> bool:
 def _bases(link: Link) -> tuple[str, ...]:
     """What the terms of a link are called."""
     match link.word:
-        case "neg" | "layer" | "det" | "exp":
+        case "neg" | "layer" | "det" | "exp" | "perm":
             return ()
         case word if word in BIJECTIONS:
             return BIJECTIONS[word].parameters

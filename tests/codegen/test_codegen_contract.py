@@ -73,6 +73,7 @@ EVERYTHING += ["flow_three_scales", "flow_moved", "exp_kernels", "inverse_corner
 CHAINS = ["chain_by_hand", "chain_plu_conv", "chain_qr_linear", "chain_householder_conv", "chain_raw_conv"]
 CHAINS += ["chain_of_masked_kernels"]
 EVERYTHING += [*CHAINS, "chain_elementwise", "chain_on_sequences", "kernel_plu", "kernel_chain", "kernels_in_corners"]
+EVERYTHING += ["perms_in_parts"]
 EVERYTHING += ["circular_raw", "circular_dominant", "circular_residual", "dominant"]
 EVERYTHING += ["low_rank", "low_rank_raw", "flow_transposed"]
 EVERYTHING += ["extern_coupling", "extern_by_solver", "spline_autoregressive"]

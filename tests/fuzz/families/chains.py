@@ -203,8 +203,11 @@ def kernels_in_parts(sketch: Sketch) -> None:
         f"  param {name} : {kernel(rng, via)} on Q with det {constraint.cmp} via {via.name} init near_identity"
         for name in "VW"
     ]
-    first = rng.choice(("V(a)", "V(W(a))", "-V(a) / 2", "a"))
-    second = rng.choice(("W(b)", "W(V(b)) - a", "W(b * exp(tanh(a)))", "2 * W(b + V(a))"))
+    members.append(f"  param P : perm (axis = {rng.choice(('channel', 'all'))}, seed = {rng.randrange(5)}) on Q")
+    first = rng.choice(("V(a)", "V(W(a))", "-V(a) / 2", "a", "P(V(a))", "P(-P(a) / 3)"))
+    second = rng.choice(
+        ("W(b)", "W(V(b)) - a", "W(b * exp(tanh(a)))", "2 * W(b + V(a))", "P(W(b) + P(a))", "P(b * exp(sin(P(a))))")
+    )
     channels, height = rng.choice((2, 4)), rng.choice((1, 2))
     lines = [f"layer {sketch.fresh('L')} on Image[{channels}, {height}, 2] ensures invertible {{"]
     lines += [f"  space Q = Image[{channels // 2}, {height}, 2]", *members, "  map x {"]
