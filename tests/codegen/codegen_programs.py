@@ -2031,19 +2031,14 @@ layer A on Image[4, 2, 3] ensures invertible {
   }
 }""",
     "perms_in_parts": """
-net N from Image[C, H, W] to Image[C, H, W] {
-  param V : conv 3x3
-  map x -> tanh(V(x))
-}
 layer A on Image[4, 2, 3] ensures invertible, inverse closed_form {
   space Q = Image[2, 2, 3]
   param P : perm on Q
   param R : perm (axis = all, seed = 3) on Q
-  param n : net N from Q to Q
   param s : scale (per = channel) on Q
   map x {
     let (a, b) = split(x, channel)
-    return join(P(-a), R(P(b) * exp(n(R(a) + P(s))) + R(s)) - P(a))
+    return join(P(-a), R(P(b) * exp(tanh(R(a) + P(s))) + R(s)) - P(a))
   }
 }""",
     "kernels_in_corners": """
