@@ -51,9 +51,13 @@ def write_chain(c: LayerContext, arguments: Sequence[str]) -> None:
         write("return unflatten_batch(x, lead), unflatten_batch(log_det, lead)")
 
 
-def applied_lines(module: str, at: str, value: str, *, inverse: bool) -> list[str]:
+def applied_lines(c: LayerContext, param: str, at: str, value: str, *, inverse: bool) -> list[str]:
     """The lines of a layer that is applied to `value`, whose result is called `at`, with its log-det."""
-    call = f"{module}.inverse({value}, tol=tol, max_iter=max_iter, fixed=fixed)" if inverse else f"{module}({value})"
+    module, kind = c.member(param), c.layer.param(param).kind
+    assert isinstance(kind, ir.LayerParam)
+    arguments = f"{value}, context" if kind.given is not None else value
+    call = f".inverse({arguments}, tol=tol, max_iter=max_iter, fixed=fixed)" if inverse else f"({arguments})"
+    call = module + call
     return [f"{at}, change = {call}", "log_det = log_det + change"]
 
 
@@ -146,7 +150,7 @@ class _Links:
             case ir.Apply():
                 pass  # the identity
             case ir.Inline(param=name):
-                self.lowering.lines += applied_lines(self.c.member(name), self.at, self.at, inverse=inverse)
+                self.lowering.lines += applied_lines(self.c, name, self.at, self.at, inverse=inverse)
             case ir.Exponential(param=name):
                 value, log_det = self.c.exponential(self.c.layer.param(name), self.at, inverse=inverse)
                 self.log_det("+", log_det, inverse=inverse)

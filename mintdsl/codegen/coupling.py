@@ -129,7 +129,7 @@ def _stepped(c: LayerContext, chain: Chain, at: str, *, inverse: bool) -> None:
     value = chain.name
     for word, term in reversed(chain.steps) if inverse else chain.steps:
         if word == "layer":
-            for line in applied_lines(term, at, value, inverse=inverse):
+            for line in applied_lines(c, term, at, value, inverse=inverse):
                 c.write(line)
             value = at
         elif word in ("det", "exp"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mintdsl.codegen import shapes
-from mintdsl.codegen.context import LayerContext, places
+from mintdsl.codegen.context import LayerContext, places, takes_context_shape
 from mintdsl.codegen.naming import Names
 from mintdsl.core import ir
 from mintdsl.core.nat import Nat
@@ -74,6 +74,7 @@ def write_applied(c: LayerContext, param: ir.Param, kind: ir.LayerParam) -> None
     """A layer that the formula applies as a module of this one."""
     place = "self.event_shape" if kind.place == c.layer.shape else shapes.shape(kind.place, c.names.argument)
     args = [] if concrete(kind.layer.shape) else [place]
+    args += ["self.context_shape"] * takes_context_shape(kind.layer)
     args += formal_arguments(kind.layer, kind.args, c.names, c.layer.formals, c.every[kind.definition])
     args += passed_on(c.every[kind.definition])
     c.write.call(f"{c.member(param.name)} = {c.classes[kind.definition]}", [*args, "**factory"], "")

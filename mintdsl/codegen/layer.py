@@ -20,6 +20,7 @@ from mintdsl.codegen.naming import Names
 from mintdsl.codegen.residual import write_cayley_methods, write_certify, write_residual_methods
 from mintdsl.codegen.weights import write_raw, write_reset, write_weights
 from mintdsl.core import ir
+from mintdsl.core.from_data import waits
 from mintdsl.proof.jacobian import NONE
 from mintdsl.proof.steepness import limited
 
@@ -184,12 +185,12 @@ def write_initialize(write: Writer, owner: str, levels: int = 0) -> None:
 
 
 def _from_data(c: LayerContext) -> None:
-    how = c.from_data
+    how, write = c.from_data, c.write
+    if waits(c.layer):
+        write()
+        write_initialize(write, c.layer.name)
     if how is None:
         return
-    write = c.write
-    write()
-    write_initialize(write, c.layer.name)
     write()
     with write.block("def set_from_batch(self, x: Tensor) -> None:"):
         write('"""Give the values of x mean 0 and deviation 1; ValueError names the layer and the channel."""')

@@ -16,7 +16,7 @@ from mintdsl.codegen.lower.formula import Lowering
 from mintdsl.codegen.naming import LOCALS
 from mintdsl.core import ir, walks
 from mintdsl.core.bijections import BIJECTIONS
-from mintdsl.core.links import Link, links
+from mintdsl.core.links import WHOLE, Link, links
 from mintdsl.core.walks import needed_lets, variables
 from mintdsl.records import record, replace
 
@@ -77,10 +77,7 @@ def chain_of(c: LayerContext, variable: str, result: ir.Expr) -> Chain:
     names: list[str] = []
     used = set(c.names.local.values())
     for link in found:
-        if isinstance(link.operand, ir.Inline):
-            steps.append((link.word, c.member(link.operand.param)))
-            continue
-        if isinstance(link.operand, (ir.Linear, ir.Exponential)) and link.word in ("det", "exp", "perm"):
+        if isinstance(link.operand, (ir.Inline, ir.Linear, ir.Exponential)) and link.word in WHOLE:
             steps.append((link.word, link.operand.param))
             continue
         written: list[str] = []
@@ -116,7 +113,7 @@ def _stands_alone(code: Code, lowering: Lowering) -> bool:
 def _bases(link: Link) -> tuple[str, ...]:
     """What the terms of a link are called."""
     match link.word:
-        case "neg" | "layer" | "det" | "exp" | "perm":
+        case word if word == "neg" or word in WHOLE:
             return ()
         case word if word in BIJECTIONS:
             return BIJECTIONS[word].parameters

@@ -8,8 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from mintdsl.core import ir
-from mintdsl.core.flow_uses import Resolve, bind_arguments, direction_of, fits
-from mintdsl.core.from_data import from_data
+from mintdsl.core.flow_uses import Resolve, bind_arguments, direction_of, fits, gets_context
 from mintdsl.core.scope import Entry
 from mintdsl.core.typed import Typed
 from mintdsl.core.values import Values, not_yet
@@ -23,6 +22,7 @@ class Applied:
 
     values: Values
     resolve: Resolve
+    given: ir.Context | None
     params: dict[str, ir.Param] = field(default_factory=dict)
     ordinals: dict[str, int] = field(default_factory=dict)
 
@@ -51,12 +51,8 @@ class Applied:
             title = f"`{name.id}` acts on a tensor, this is a number"
             values.bag.error("E0213", node.args[0].span, title, "not a formula")
             return None
-        if entry.item.given:
-            not_yet(values.bag, node.span, "a layer with `given` applied in a formula")
         if arg.shape.part is not None:
             not_yet(values.bag, node.span, "a layer applied to a part of a mask")
-        if from_data(layer) is not None:
-            not_yet(values.bag, node.span, "a layer with `init from_data` applied in a formula")
         if not fits(layer, arguments, arg.shape):
             values.bag.error(
                 "E0301",
@@ -66,7 +62,10 @@ class Applied:
                 also=(Label(layer.name_span, f"declared on {layer.shape}"),),
             )
             return None
-        kind = ir.LayerParam(entry.key, arguments, arg.shape, layer)
+        if not gets_context(node.span, name, layer, arguments, arg.shape, self.given, "the layer", values.bag):
+            return None
+        taken = self.given.shape if self.given is not None and layer.given is not None else None
+        kind = ir.LayerParam(entry.key, arguments, arg.shape, taken, layer)
         param = self._fresh(name.id)
         init = ir.InitCall("")  # each parameter of the layer has its own
         self.params[param] = ir.Param(

@@ -11,7 +11,7 @@ from itertools import chain
 from mintdsl.core import ir
 from mintdsl.core.flow_moves import Made
 from mintdsl.core.formals import argument
-from mintdsl.core.from_data import from_data
+from mintdsl.core.from_data import waits
 from mintdsl.core.log_dets import log_det_of
 from mintdsl.core.nat import Nat
 from mintdsl.core.scope import Entry, article, unknown
@@ -67,7 +67,7 @@ def use(
     call, inverted = way
     if inverted and isinstance(callee, ir.Flow):
         not_yet(values.bag, step.span, "a flow in its inverse direction")
-    if inverted and isinstance(callee, ir.Layer) and from_data(callee) is not None:
+    if inverted and isinstance(callee, ir.Layer) and waits(callee):
         not_yet(values.bag, step.span, "a layer with `init from_data` in its inverse direction")
     if isinstance(callee, ir.Flow) and any(isinstance(s.op, ENDS) for s in (*callee.steps[:1], *callee.steps[-1:])):
         _inner_ends(name, callee, values.bag)
@@ -78,7 +78,7 @@ def use(
     arguments = bind_arguments(call, callee, values)
     if arguments is None or not _enters(step, name, callee, arguments, shape, values.bag):
         return None
-    if not _context(step, name, callee, arguments, shape, given, values.bag):
+    if not gets_context(step.span, name, callee, arguments, shape, given, "the flow", values.bag):
         return None
     result = shape
     if isinstance(callee, ir.Flow) and callee.steps:
@@ -297,16 +297,17 @@ def _enters(
     return False
 
 
-def _context(
-    step: ast.Step,
+def gets_context(
+    span: Span,
     name: ast.Name,
     callee: ir.Definition,
     args: tuple[tuple[str, ir.Argument], ...],
     shape: ir.Shape,
     given: ir.Context | None,
+    user: str,
     bag: Bag,
 ) -> bool:
-    """Whether the callee gets the context that it declares: the flow's, of the same name and shape."""
+    """Whether the callee gets the context that it declares: that of its user, of the same name and shape."""
     wanted = callee.given
     if wanted is None:
         return True
@@ -315,12 +316,12 @@ def _context(
         what = "none" if given is None else f"`{given.name}`"
         bag.error(
             "E0215",
-            step.span,
-            f"`{name.id}` needs the context `{wanted.name} : {wanted.shape}`, the flow has {what}",
+            span,
+            f"`{name.id}` needs the context `{wanted.name} : {wanted.shape}`, {user} has {what}",
             f"gets no `{wanted.name}`",
             also=also,
-            notes=("a flow's context reaches every layer below it that declares one of the same name",),
-            fixes=(Fix(f"declare it after the shape of the flow: `given {wanted.name} : {wanted.shape}`"),),
+            notes=(f"{user}'s context reaches every layer below it that declares one of the same name",),
+            fixes=(Fix(f"declare it after the shape of {user}: `given {wanted.name} : {wanted.shape}`"),),
         )
         return False
     bound, expected = _binding(callee, args, shape, given), shape  # that of `on S given c : S`
@@ -330,9 +331,9 @@ def _context(
         return True
     bag.error(
         "E0301",
-        step.span,
-        f"`{name.id}` takes the context `{wanted.name} : {wanted.shape}`, the flow's is `{given.shape}`",
+        span,
+        f"`{name.id}` takes the context `{wanted.name} : {wanted.shape}`, {user}'s is `{given.shape}`",
         f"gets {given.shape}",
-        also=(*also, Label(given.span, "the flow's context")),
+        also=(*also, Label(given.span, f"{user}'s context")),
     )
     return False

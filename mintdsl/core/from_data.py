@@ -42,6 +42,11 @@ def from_data(layer: ir.Layer | ir.Net) -> FromData | None:
     return found
 
 
+def waits(layer: ir.Layer | ir.Net) -> bool:
+    """Whether a layer waits for data: itself, or one that it applies."""
+    return bool(_asked(layer)) or any(waits(kind.layer) for _, kind in ir.applied_layers(layer))
+
+
 def pending(program: ir.Program, keys: Sequence[str]) -> frozenset[str]:
     """Those of `keys`, used ones first, that wait for data: themselves or in what they use."""
     found: set[str] = set()
@@ -49,12 +54,12 @@ def pending(program: ir.Program, keys: Sequence[str]) -> frozenset[str]:
         definition = program.callable(key)
         match definition:
             case ir.Layer() | ir.Net():
-                waits = from_data(definition) is not None
+                late = waits(definition)
             case ir.Flow():
-                waits = any(use.definition in found for use in uses(definition.steps)) or _estimates(definition.steps)
+                late = any(use.definition in found for use in uses(definition.steps)) or _estimates(definition.steps)
             case _:
                 assert_never(definition)
-        if waits:
+        if late:
             found.add(key)
     return frozenset(found)
 

@@ -270,7 +270,8 @@ class Instances:
         arguments = self._arguments(kind.args, values, orders, param.span, least)
         if place is None or arguments is None:
             return None
-        return self.of(kind.definition, place, *arguments, param.span)
+        given = None if kind.given is None else self._dims(kind.given, dims, values, param.span, use)
+        return self.of(kind.definition, place, *arguments, param.span, given=given)
 
     def _between(self, param: ir.Param, owner: ir.Net, data: int, source: int, target: int, use: Span) -> Counts | None:
         """A masked matrix to or from hidden units; each position of the data needs one, or a dependency is lost."""

@@ -106,12 +106,13 @@ class NetParam:
 class LayerParam:
     """A layer that a formula applies, with parameters of its own: `definition` is its key, `layer` what it means.
 
-    It acts on `place`; `args` are its formals' values.
+    It acts on `place`; `args` are its formals' values, `given` the shape of the context that it gets, if it takes one.
     """
 
     definition: str
     args: tuple[tuple[str, Argument], ...]
     place: Shape
+    given: Shape | None
     layer: Layer = field(compare=False, repr=False)
 
 

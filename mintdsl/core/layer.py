@@ -71,11 +71,12 @@ class Elaboration:
         check_inits(solved, self.bag)
         if given is not None:
             values.names.define(item.given[0].name, Variable(given.shape, given=True), self.bag)
-        layers = Applied(values, self.resolve)
+        layers = Applied(values, self.resolve, given)
         formula = Formula(values, find_act, layer=layers.apply)
         lets, result = self._body(formula, shape)
         self.unused(solved, formula)
-        if given is not None and given.name not in formula.used:
+        passed_on = any(isinstance(p.kind, ir.LayerParam) and p.kind.given is not None for p in layers.params.values())
+        if given is not None and result is not None and given.name not in formula.used and not passed_on:
             unused_context(given, f"the layer `{item.name.id}`", self.bag)
         if result is None or order is None or (formula.split is None) == isinstance(result.expr, ir.Join):
             return None

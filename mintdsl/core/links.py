@@ -18,6 +18,10 @@ APPLIED = (ir.Inline, ir.Exponential, ir.Cayley)
 """What is undone as a whole, and stands nowhere else."""
 
 
+WHOLE = ("layer", "det", "exp", "perm")
+"""Words of links whose operand is their application itself."""
+
+
 class Link(NamedTuple):
     """`word` is what becomes of a value v: `v + e`, `v - e`, `e - v` (word `from`), `v * e`, `v / e`, `-v` (neg).
 
@@ -32,7 +36,7 @@ class Link(NamedTuple):
     @property
     def taken(self) -> tuple[ir.Expr, ...]:
         """The formulas that it takes from elsewhere."""
-        if self.operand is None or self.word in ("layer", "det", "exp", "perm"):
+        if self.operand is None or self.word in WHOLE:
             return ()
         return operands(self.operand)[1:] if self.word in BIJECTIONS else (self.operand,)
 

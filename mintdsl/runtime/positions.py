@@ -75,7 +75,7 @@ class MaskedRows:
         self.ends = [self.stack * end for end in outputs.ends]
         self.inputs = inputs
         self.known = like.new_zeros((len(inputs.order), len(like)))
-        self.parts = torch.split(self.known, inputs.sizes)  # views: what is put into one is known
+        self.parts = self.known.split_with_sizes(inputs.sizes)  # views: what is put into one is known
         self.block = self.known
         self.rows: tuple[Tensor, ...] = ()
         self.before: tuple[Tensor, ...] = ()
@@ -92,13 +92,13 @@ class MaskedRows:
             start, end = self.inputs.ends[k], self.inputs.ends[k + len(sizes)]
             some = slice(self.ends[k], self.ends[k + len(sizes)])
             rows = self.weight[some]
-            self.before = torch.split(torch.addmm(self.added[some], rows[:, :start], self.known[:start]), sizes)
-            self.rows, self.block = torch.split(rows[:, start:end], sizes), self.known[start:end]
+            self.before = torch.addmm(self.added[some], rows[:, :start], self.known[:start]).split_with_sizes(sizes)
+            self.rows, self.block = rows[:, start:end].split_with_sizes(sizes), self.known[start:end]
         return torch.addmm(self.before[place], self.rows[place], self.block)
 
     def each(self, k: int) -> tuple[Tensor, ...]:
         """The same where there are several matrices, for each of them."""
-        return self.at(k).tensor_split(self.stack)
+        return self.at(k).chunk(self.stack)
 
     def through(self, k: int, value: Tensor) -> Tensor:
         """Put the argument, and give the result."""

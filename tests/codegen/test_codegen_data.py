@@ -152,6 +152,40 @@ def test_what_is_set_stays() -> None:
         model.sample(2)
 
 
+APPLIED = (
+    HEAD
+    + """
+layer Own on S ensures diag > 0, invertible {
+  param s : scale with diag > 0 init from_data
+  param b : bias init from_data
+  map x -> s * (x + b)
+}
+layer Parts on Vec[D] ensures invertible {
+  map x {
+    let (a, b) = split(x, halves)
+    return join(Own(a), Own(3 * Own(b)) * 2)
+  }
+}
+flow F on Vec[4] ensures invertible { Parts  prior normal }"""
+)
+
+
+def test_layers_that_a_formula_applies_are_set_by_what_arrives_at_them() -> None:
+    model, x = compile_text(APPLIED).build(), batch(50, 4)
+    for early in (lambda: model.sample(2), lambda: model.Parts_0.inverse(x)):
+        with pytest.raises(RuntimeError, match=r"Own_0 is not initialised from data"):
+            early()
+    z, _ = model.initialize(x)(x)
+    unit = torch.ones(2, dtype=torch.float64)
+    assert worst(z[:, :2].mean(0), 0 * unit) <= 1e-13 and worst(z[:, :2].std(0, correction=0), unit) <= 1e-13
+    assert worst(z[:, 2:].std(0, correction=0), 2 * unit) <= 1e-13
+    first = model.Parts_0.Own_1.effective("s")
+    assert worst(first, 1 / x[:, 2:].std(0, correction=0)) <= 1e-13
+    assert worst(model.inverse(z)[0], x) <= 1e-12
+    alone = model.Parts_0.__class__((4,), dtype=torch.float64).initialize(x)
+    assert worst(alone(x)[0], z) <= 1e-13
+
+
 def test_random_numbers_and_modes_are_left() -> None:
     model = compile_text(FLOW).build().train()
     torch.manual_seed(5)

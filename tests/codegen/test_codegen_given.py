@@ -61,6 +61,16 @@ layer Turn on Image[C, H, W] given c : Image[M, H, W] ensures invertible {
   param U : conv 3x3 from Image[M, H, W] to Image[C, H, W]
   map x -> W(P(x)) * exp(tanh(U(c))) + U(c)
 }
+layer Inner on Vec[D] given c : Vec[M] ensures invertible {
+  param s : scale with diag > 0
+  map x -> s * Curved(Maf(x)) - 1
+}
+layer Parts on Vec[D] given c : Vec[M] ensures invertible {
+  map x {
+    let (a, b) = split(x, halves)
+    return join(Inner(a), Maf(Maf(b) * exp(tanh(a)) + a))
+  }
+}
 layer Grey on Image[C, H, W] ensures lower, diag > 0, invertible {
   param t : scale with diag > 0
   map x -> t * x
@@ -75,6 +85,7 @@ PROGRAMS = {
       repeat 2 { Turn  Grey } prior normal }""",
     "residual": """flow F on Vec[4] given c : Vec[3] ensures invertible {
       Res log_det exact  reverse  Res log_det exact  prior normal }""",
+    "applied": "flow F on Vec[4] given c : Vec[3] ensures invertible { Parts  reverse  Inner  prior normal }",
     "inside": """flow In on Vec[D] given c : Vec[M] ensures invertible { Maf  reverse }
       flow F on Vec[4] given c : Vec[3] ensures invertible { repeat 2 { In } Cond  prior normal }""",
 }

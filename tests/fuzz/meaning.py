@@ -547,9 +547,9 @@ class Formula:
             case ir.Call(param=name, args=args):
                 assert self.weights is not None
                 kind = self.weights.layer.param(name).kind
-                assert isinstance(kind, ir.NetParam) and set(kind.sources) == {kind.sources[0]}
+                assert isinstance(kind, ir.NetParam)
                 inside = Weights(kind.net, bind_net(kind, self.env), self.weights.raw, f"{self.weights.prefix}{name}.")
-                given = [self._placed(self.expr(arg, at), kind.sources[0]) for arg in args]
+                given = [self._placed(self.expr(arg, at), s) for arg, s in zip(args, kind.sources, strict=True)]
                 named = {own: one for (own, _), one in zip(kind.net.inputs, given, strict=True)}
                 return Formula(inside.env, next(iter(named.values())), inside, parts=named).results()[node.output]
             case ir.Chain(param=name, index=index):

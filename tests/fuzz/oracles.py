@@ -381,7 +381,7 @@ class _Trial:
                         )
                     continue
                 match param.kind:
-                    case ir.Conv() if param.bound.via == "dominant":  # whole already, a rotation may have 0 there
+                    case ir.Conv() if param.bound.via == "dominant":  # orthogonal: zeros on its diagonal say nothing
                         got = torch.linalg.svdvals(got)
                     case ir.Conv() if param.factored:
                         got = got.diagonal(dim1=-2, dim2=-1)

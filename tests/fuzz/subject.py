@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import types
 from collections.abc import Callable, Mapping
@@ -169,7 +170,10 @@ def build(subject: Subject, dtype: torch.dtype) -> nn.Module:
     definition = subject.definition
     concrete = definition.shape.dims and all(d.constant is not None for d in definition.shape.dims)
     where = () if concrete else (subject.env.dims,)
-    model = subject.model(*where, **subject.args, **stand_ins(subject.model), dtype=dtype).eval()
+    made = {**subject.args, **stand_ins(subject.model)}
+    if subject.env.given is not None and "context_shape" in inspect.signature(subject.model.__init__).parameters:
+        made["context_shape"] = subject.env.given.dims
+    model = subject.model(*where, **made, dtype=dtype).eval()
     if subject.env.given is not None:
         condition(model, subject.env.given)
     for layer in estimated(model):  # the truncated series with exact traces: nothing is random

@@ -16,6 +16,7 @@ from .parts import _link, _way
 
 SPACES = {"Image": "Image[C, H, W]", "Vec": "Vec[D]"}
 SHAPES = {"Image": ((2, 2, 2), (4, 1, 2), (2, 3, 1), (3, 2, 2)), "Vec": ((4,), (6,), (2,), (8,))}
+CONTEXT = "given ctx : Vec[M]"
 COVERS = {"rule:APPLY", "rule:JOIN", "rule:CHAIN"}
 
 
@@ -31,7 +32,8 @@ def _inner(sketch: Sketch, space: str, order: str, direction: str) -> Inner:
     """A new layer on a space; a triangular one in `order` and `direction`, where that is wanted."""
     rng, on = sketch.rng, SPACES[space]
     name = sketch.fresh("I")
-    kinds = ["own", "own", "tri", "tri", "tri", "chain", "signed", *(["box"] if sketch.chance(sketch.risk) else [])]
+    kinds = ["own", "own", "tri", "tri", "tri", "chain", "signed", "data", *(["context"] if space == "Vec" else [])]
+    kinds += ["box"] * sketch.chance(sketch.risk)
     match rng.choice(kinds):
         case "tri":
             kind = rng.choice(("conv 3x3", "conv 1x1", "conv 3x1")) if space == "Image" else "linear"
@@ -47,6 +49,24 @@ def _inner(sketch: Sketch, space: str, order: str, direction: str) -> Inner:
             return Inner(f"{name}({rng.choice(('', 'tri = '))}{given})", given)
         case "chain":
             return Inner(_chain(sketch, space))
+        case "context":
+            body = rng.choice(("x * exp(n(x, ctx))", "x + n(x, ctx)", "(x - n(x, ctx)) * exp(-n(x, ctx))"))
+            sketch.items.append(
+                f"net {name}Net from Vec[D], Vec[M] to Vec[D] {{\n"
+                f"  param V : linear strict lower from Vec[D] to Vec[D]\n"
+                f"  param U : linear from Vec[M] to Vec[D]\n  map x, ctx -> tanh(V(x) + U(ctx))\n}}\n"
+                f"layer {name} on {on} {CONTEXT} ensures lower, diag > 0, invertible {{\n"
+                f"  param n : net {name}Net from {on}, Vec[M] to {on}\n  map x -> {body}\n}}"
+            )
+            return Inner(name, "lower" if order == "" else "")
+        case "data":
+            body = rng.choice(("s * (x + b)", "x * s + b", "(x - b) / s"))
+            sketch.items.append(
+                f"layer {name} on {rng.choice((on, 'S'))} ensures diag > 0, invertible {{\n"
+                "  param s : scale with diag > 0 init from_data\n  param b : bias init from_data\n"
+                f"  map x -> {body}\n}}"
+            )
+            return Inner(name, "any")
         case "signed":
             via = rng.choice(("", " via signed_exp", " via raw"))
             sketch.items.append(
@@ -135,6 +155,8 @@ def applied_in_parts(sketch: Sketch) -> None:
 def _write(sketch: Sketch, on: str, order: str, claims: list[str], members: list[str], lines: list[str]) -> None:
     """The layer, and now and then one that applies it again."""
     name, body = sketch.fresh("A"), "\n    ".join(lines)
+    if any(CONTEXT in item for item in sketch.items):
+        on = f"{on} {CONTEXT}"
     declared = "".join(f"  {m}\n" for m in [*([f"order {order}"] if order else []), *members])
     sketch.items.append(
         f"layer {name} on {on} ensures {', '.join(claims)} {{\n{declared}  map x {{\n    {body}\n  }}\n}}"
