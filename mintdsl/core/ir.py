@@ -10,7 +10,6 @@ from typing import TypeAlias
 
 from mintdsl.core.interval import Interval
 from mintdsl.core.map_kinds import (
-    Anchor as Anchor,
     Attention as Attention,
     Conv as Conv,
     Dense as Dense,

@@ -13,6 +13,7 @@ from mintdsl.core.formals import find_direction
 from mintdsl.core.kinds import KINDS, Kind
 from mintdsl.core.live import determined, named_tap
 from mintdsl.core.low_rank import INIT, kept_low, ranked
+from mintdsl.core.map_kinds import Anchor
 from mintdsl.core.nat import Nat
 from mintdsl.core.option_values import bind_options
 from mintdsl.core.options import OptionValue
@@ -215,7 +216,7 @@ def _conv(
         return None
     if isinstance(anchor, str):
         follows = anchor == "corner" and direction not in ("lower", "upper")
-        tap: ir.Anchor = "corner" if follows else named_tap(anchor, node.size, direction or "lower")
+        tap: Anchor = "corner" if follows else named_tap(anchor, node.size, direction or "lower")
         return info, ir.Conv(node.size, tap, direction, node.strict)
     assert isinstance(anchor, tuple)
     row, column = map(int, anchor)

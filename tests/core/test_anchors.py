@@ -7,6 +7,7 @@ import pytest
 import mintdsl
 from mintdsl.core import ir
 from mintdsl.core.canonical import Statement
+from mintdsl.core.map_kinds import Anchor
 from mintdsl.driver import Program
 from mintdsl.tools.fixes import formatted
 
@@ -29,7 +30,7 @@ def program(kind: str, formals: str = "") -> Program:
     )
 
 
-def anchored(kind: str, formals: str = "") -> tuple[ir.Anchor, object]:
+def anchored(kind: str, formals: str = "") -> tuple[Anchor, object]:
     """The anchor of the kernel, and the statement."""
     core, bag = program(kind, formals).core()
     assert not bag.has_errors
