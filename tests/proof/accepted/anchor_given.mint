@@ -1,7 +1,7 @@
 # proves: A: lower, invertible
 # proves: B: invertible
 # class: A: lower, diag in (0, inf)
-# class: B: dense
+# class: B: dense, bijection by composition
 # row and column of the tap that meets the pixel itself: masks follow from it, and so do the sides on which taps lie
 mint 1
 const last = 3

@@ -1,7 +1,7 @@
 # proves: A: invertible, inverse closed_form
 # proves: B: invertible, inverse closed_form, volume_preserving
-# class: A: dense
-# class: B: dense
+# class: A: dense, bijection by composition
+# class: B: dense, volume-preserving bijection by composition
 # each is triangular in its direction, their composition in none; inverted one by one, by fronts
 mint 1
 layer A on Image[C, H, W] ensures invertible, inverse closed_form {
