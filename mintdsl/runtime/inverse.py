@@ -79,8 +79,13 @@ class Search(NamedTuple):
 
 def relative_residual(y: Tensor, z: Tensor) -> Tensor:
     """max |y - z| / (1 + |z|) of each sample [B]; inf where y is not finite."""
-    worst = ((y - z).abs() / (1.0 + z.abs())).flatten(1).amax(1)
+    worst = (y - z).abs_().div_(z.abs().add_(1.0)).flatten(1).amax(1)  # in place: of large batches memory is the cost
     return torch.where(torch.isnan(worst), math.inf, worst)
+
+
+def all_finite(x: Tensor) -> bool:
+    """Whether no entry is NaN or infinite: by the ends, read in one pass."""
+    return not x.numel() or bool(torch.isfinite(torch.stack(x.aminmax())).all())
 
 
 def refine(
@@ -101,17 +106,22 @@ def refine(
     evaluation), after `patience` steps without a new minimum, and, from step `until` on, when f is not finite or an
     iterate does not move. Samples that left cost nothing more. At most `limit` steps.
     """
-    best, slopes, residual = search.x.clone(), search.slopes.clone(), search.residual.clone()
+    best, slopes, residual, own = search.x, search.slopes, search.residual.clone(), False
     broken = torch.zeros_like(search.broken)
     rows = (residual > (0.0 if after else tol)).nonzero().flatten()
-    part, x, target = rows_of(layer, rows), best[rows], z[rows]
+    part, (x, target) = rows_of(layer, rows), (best, z) if rows.numel() == len(z) else (best[rows], z[rows])
     waited, moved, count = torch.zeros_like(rows), torch.ones_like(rows, dtype=torch.bool), 0
     while rows.numel() > 0:
         y, diagonal = part.value(x)
         before, now = residual[rows], relative_residual(y, target)
         lower = now < before
-        better = lower.reshape(-1, *[1] * (x.dim() - 1))
-        best[rows], slopes[rows] = torch.where(better, x, best[rows]), torch.where(better, diagonal, slopes[rows])
+        if rows.numel() == len(z) and bool(lower.all()):
+            best, slopes, own = x, diagonal, False  # of all samples: nothing to copy
+        else:
+            if not own:
+                best, slopes, own = best.clone(), slopes.clone(), True
+            better = lower.reshape(-1, *[1] * (x.dim() - 1))
+            best[rows], slopes[rows] = torch.where(better, x, best[rows]), torch.where(better, diagonal, slopes[rows])
         residual[rows] = torch.where(lower, now, before)
         broken[rows] = torch.isinf(now)
         waited = torch.where(lower, 0, waited + 1)
@@ -207,18 +217,17 @@ def invert_triangular(
     """
     given, dtype, device, ones = layer, z.dtype, z.device, [1] * (z.dim() - 1)
     tol = (1e-11 if dtype == torch.float64 else 1e-5) if tol is None else tol
-    finite = torch.isfinite(z)
-    if not bool(finite.all()):
-        sample, *element = (~finite).nonzero()[0].tolist()
+    if not all_finite(z):
+        sample, *element = (~torch.isfinite(z)).nonzero()[0].tolist()
         raise InversionError(name, sample, tuple(element), math.inf, tol, "no step", "z is not finite")
     dtypes = [dtype]
     if layer.promote is not None and dtype != torch.float64:
         first = torch.float32
         dtypes = [first, torch.float64] if tol >= 32.0 * torch.finfo(first).eps else [torch.float64]
     residual = torch.full((z.shape[0],), math.inf, dtype=dtypes[0], device=device)
-    begin = z if start is None else torch.where(torch.isfinite(start), start, 0.0)
+    begin = z if start is None else start if all_finite(start) else torch.where(torch.isfinite(start), start, 0.0)
     begin, broken = begin.to(dtypes[0]), torch.zeros_like(residual, dtype=torch.bool)
-    search = Search(begin, torch.full_like(begin, math.nan), residual, broken, 0)
+    search = Search(begin, torch.full_like(residual, math.nan).view(-1, *ones).expand_as(begin), residual, broken, 0)
 
     def left(bound: int) -> int:
         return bound if max_iter is None else max(0, min(bound, max_iter - search.steps))

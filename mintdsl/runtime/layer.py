@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from mintdsl.runtime.implicit import implicit_gradient
-from mintdsl.runtime.inverse import TriangularMap, authors_inversion, invert_triangular
+from mintdsl.runtime.inverse import TriangularMap, all_finite, authors_inversion, invert_triangular
 from mintdsl.runtime.protocols import CayleyLike, LayerLike, ResidualLike
 from mintdsl.runtime.schedule import front_numbers
 
@@ -30,16 +30,22 @@ def narrowed_by_autocast(x: Tensor) -> bool:
     return narrow and x.device.type != "meta" and torch.is_autocast_enabled(x.device.type)
 
 
-def log_det_of(diagonal: Tensor) -> Tensor:
-    """log det [B] of a triangular Jacobian from its positive diagonal [B, *event]; float32 under autocast."""
+def log_det_of(diagonal: Tensor, *, signed: bool = False) -> Tensor:
+    """log det [B] of a triangular Jacobian from its positive diagonal [B, *event]; float32 under autocast.
+
+    log |det| where the diagonal is `signed`.
+    """
+    batch, same = diagonal.shape[0], diagonal.stride(0) == 0  # for every sample
+    diagonal = diagonal[:1] if same else diagonal
     if narrowed_by_autocast(diagonal):
         diagonal = diagonal.float()
-    return diagonal.log().flatten(1).sum(1)
+    log_det = (diagonal.abs() if signed else diagonal).log().flatten(1).sum(1)
+    return log_det.repeat(batch) if same else log_det
 
 
 def log_abs_det(diagonal: Tensor) -> Tensor:
     """log |det| [B], where the diagonal may be negative."""
-    return log_det_of(diagonal.abs())
+    return log_det_of(diagonal, signed=True)
 
 
 @contextmanager
@@ -146,7 +152,7 @@ def started(
     start: Callable[[Tensor, tuple[Tensor, ...]], Tensor], z: Tensor, given: tuple[Tensor, ...]
 ) -> Tensor | None:
     """The x that a solver begins with, in float32 at least; None where there is nothing to solve."""
-    if not z.shape[0] or not bool(torch.isfinite(z).all()):
+    if not z.shape[0] or not all_finite(z):
         return None
     with torch.autocast(z.device.type, enabled=False):
         wide = torch.promote_types(z.dtype, torch.float32)
