@@ -121,7 +121,7 @@ def test_safe_means_that_nothing_is_chosen() -> None:
 def test_fixing_ends(options: tuple[str, ...], tmp_path: Path) -> None:
     path = tmp_path / FILE
     for name, text in programs().items():
-        if not any(found.fixes for found in mintdsl.loads(text).check().diagnostics):
+        if not any(True for _ in fixes(text)):
             continue
         path.write_text(text, encoding="utf-8", newline="")
         CliRunner().invoke(cli, ["check", str(path), *options, "--output", "concise"])
