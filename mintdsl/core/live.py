@@ -83,8 +83,12 @@ def determined(kind: ir.Conv | ir.Dense, bound: ir.Bound) -> str | None:
 
 def anchor(conv: ir.Conv, direction: str) -> tuple[int, int]:
     """The tap (row, column) that meets the pixel itself."""
-    rows, columns = conv.size
-    word = conv.anchor
+    return named_tap("corner", conv.size, direction) if conv.anchor == "corner" else conv.anchor
+
+
+def named_tap(word: str, size: tuple[int, int], direction: str) -> tuple[int, int]:
+    """The tap (row, column) that a word of the option `anchor` stands for."""
+    rows, columns = size
     if word == "corner":
         word = "bottom_right" if direction == "lower" else "top_left"
     match word:
