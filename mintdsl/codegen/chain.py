@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from mintdsl.codegen.context import LayerContext
+from mintdsl.codegen.context import LayerContext, is_kernel
 from mintdsl.codegen.lower.code import Code, moved
 from mintdsl.codegen.lower.formula import Lowering
 from mintdsl.codegen.shapes import real
@@ -45,7 +45,7 @@ def write_chain(c: LayerContext, arguments: Sequence[str]) -> None:
         with_exactly = any(isinstance(p.kind, (ir.Conv, ir.Dense)) for p in c.params)
         comment, start = f"# the links of {_shown(c)}, the last one first", "x, log_det = z, no_log_det(z)"
         _body(c, links.inverse(), comment, start, "with exactly(z):" if with_exactly else "")
-        if any(isinstance(p.kind, ir.Conv) and p.kind.size != (1, 1) and p.factored for p in c.params):
+        if any(is_kernel(p) and (p.factored or c.directed(p)) for p in c.params):
             with write.block("if fixed is None:"):
                 write(f"check_solution(self, x, z, tol{', context' if c.given is not None else ''})")
         write("return unflatten_batch(x, lead), unflatten_batch(log_det, lead)")
@@ -190,7 +190,7 @@ class _Links:
         return self.lowering.name("term", code)
 
     def map(self, param: ir.Param, *, inverse: bool) -> None:
-        """A permutation, a matrix whose determinant is kept, a triangular matrix, or frozen statistics."""
+        """A permutation, a map whose determinant is kept, a triangular one, or frozen statistics."""
         c, at, kind, name = self.c, self.at, param.kind, self.c.names.local[param.name]
         if isinstance(kind, ir.Perm):
             order = self.lowering.indices[param.name] + (".argsort()" if inverse else "")
@@ -208,11 +208,16 @@ class _Links:
             self.step(value)
         else:
             assert isinstance(kind, (ir.Conv, ir.Dense)) and kind.direction is not None
-            matrix = f"matrix_of({name})" if isinstance(kind, ir.Conv) else name
-            upper = self.upper(kind.direction)
-            solved = f"solve_triangle({matrix}, {at}, upper={upper})"
-            self.step(solved if inverse else f"times_matrix({matrix}, {at})")
-            log_det = f'factors_log_det("triangle", {name}, {at})'
+            log_det = f'factors_log_det("triangle", {name}, {at}{c.tap(param)})'
+            if isinstance(kind, ir.Conv) and is_kernel(param):
+                mask, tap = f"{c.order}, {c.direction(kind.direction)}", c.anchors[param.name]
+                apart = "" if kind.dilation == (1, 1) else f", dilation={kind.dilation}"
+                solved = f"solve_masked({name}, {at}, {mask}, {tap}{apart})"
+                self.step(solved if inverse else f"family_conv({at}, {name}, {tap}{apart})")
+            else:
+                matrix = f"matrix_of({name})" if isinstance(kind, ir.Conv) else name
+                solved = f"solve_triangle({matrix}, {at}, upper={self.upper(kind.direction)})"
+                self.step(solved if inverse else f"times_matrix({matrix}, {at})")
         self.log_det("+", log_det, inverse=inverse)
 
     def upper(self, direction: str) -> str:

@@ -387,13 +387,13 @@ def _permutation(c: LayerContext, param: ir.Param) -> None:
     kind, dims, name = param.kind, param.source.dims, c.names.member[param.name]
     assert isinstance(kind, ir.Perm)
     if kind.axis == "all":
-        count = "math.prod(self.event_shape)"
+        count = f"math.prod({shapes.event(param.source, c.layer, c.members)})"
     elif param.source.kind == "Any":
         count = "channel_count(self.event_shape)"
     else:
         last = kind.axis == "channel" and param.source.kind == "Seq"
         count = shapes.size(dims[-1 if last else 0], c.members)
-    c.write(f'order = torch.tensor(permutation({count}, {kind.seed}), device="cpu")')
+    c.write.call("order = torch.tensor", [f"permutation({count}, {kind.seed})", 'device="cpu"'], "")
     device = f"{c.member(c.params[0].name)}.device" if c.params else f"self.{name}_index.device"
     c.write(f'self.register_buffer("{name}_index", order.to({device}), persistent=False)')
 

@@ -13,7 +13,7 @@ from mintdsl.codegen.reading import Followed, Reading
 from mintdsl.core import ir
 from mintdsl.core.constraints import Parametrisation, kept_by
 from mintdsl.core.from_data import FromData, from_data
-from mintdsl.core.live import anchor, determined
+from mintdsl.core.live import determined
 from mintdsl.core.nat import Nat
 from mintdsl.core.orders import Order
 from mintdsl.proof.check import Bindings, LayerProof
@@ -315,11 +315,9 @@ class LayerContext:
         kind = param.kind
         if not isinstance(kind, ir.Conv):
             return ""
-        fixed = kind.direction is None or kind.direction in ("lower", "upper")
-        if kind.anchor == "corner" and not fixed:
-            assert kind.direction is not None
+        if kind.anchor == "corner":
             return f"self.anchor_{kind.direction}_{kind.size[0]}x{kind.size[1]}"
-        return str(anchor(kind, str(kind.direction) if fixed else "lower"))
+        return str(kind.anchor)
 
     def mask(self, param: ir.Param) -> str:
         """The buffer that masks a map; maps of one kind share it."""

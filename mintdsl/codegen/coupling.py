@@ -12,7 +12,8 @@ from graphlib import TopologicalSorter
 
 from mintdsl.codegen import shapes
 from mintdsl.codegen.chain import applied_lines
-from mintdsl.codegen.context import LayerContext, is_dominant
+from mintdsl.codegen.context import LayerContext, is_kernel
+from mintdsl.codegen.lower.code import moved
 from mintdsl.codegen.terms import SCALES, Chain, applied, coupling_parts, in_short, log_of, undone, write_terms
 from mintdsl.core import ir
 from mintdsl.core.bijections import BIJECTIONS
@@ -115,7 +116,7 @@ def _inverse(c: LayerContext, chains: Sequence[Chain]) -> None:
             _stepped(c, chain, chain.name, inverse=True)
             _log_det(c, chain, "-")
         whole = _joined(c, [chain.name for chain in chains])
-        if any(map(is_dominant, c.params)):
+        if any(is_kernel(p) and p.factored for p in c.params):
             write(f"x = {whole}")
             with write.block("if fixed is None:"):
                 write(f"check_solution(self, x, z, tol{', context' if c.given is not None else ''})")
@@ -133,6 +134,10 @@ def _stepped(c: LayerContext, chain: Chain, at: str, *, inverse: bool) -> None:
             value = at
         elif word in ("det", "exp"):
             _matrix(c, word, c.layer.param(term), at, value, inverse=inverse)
+            value = at
+        elif word == "perm":
+            order = f"{c.member(term)}_index" + (".argsort()" if inverse else "")
+            c.write(f"{at} = {moved(c.layer.param(term), value, order)}")
             value = at
         elif word in BIJECTIONS:
             helper = f"{word}_inverse" if inverse else word

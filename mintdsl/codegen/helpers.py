@@ -39,6 +39,7 @@ FILES = (
     "extern",
     "positions",
     "fronts",
+    "masked_conv",
     "dominant",
     "layer",
     "chain",

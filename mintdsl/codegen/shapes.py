@@ -32,6 +32,11 @@ def shape(value: ir.Shape, names: Renaming) -> str:
     return listed([size(d, names) for d in value.dims])
 
 
+def event(value: ir.Shape, owner: ir.Layer | ir.Net, names: Renaming) -> str:
+    """A shape in the methods of a layer: the layer's own, or that of a part."""
+    return "self.event_shape" if value == owner.shape else shape(value, names)
+
+
 def listed(parts: list[str]) -> str:
     """A tuple."""
     return f"({parts[0]},)" if len(parts) == 1 else f"({', '.join(parts)})"

@@ -16,7 +16,7 @@ from mintdsl.codegen.lower.formula import Lowering
 from mintdsl.codegen.naming import LOCALS
 from mintdsl.core import ir, walks
 from mintdsl.core.bijections import BIJECTIONS
-from mintdsl.core.links import Link, links
+from mintdsl.core.links import WHOLE, Link, links
 from mintdsl.core.walks import needed_lets, variables
 from mintdsl.records import record, replace
 
@@ -58,6 +58,7 @@ def chain_of(c: LayerContext, variable: str, result: ir.Expr) -> Chain:
     reads = tuple(local for v, local in parts.items() if v in read)
     attributes = {p.name: c.member(p.name) for p in layer.params}
     lowering = Lowering(layer, "plain", c.names.local, c.members, attributes, c.anchors, c.steepest)
+    lowering.indices = {p.name: f"{c.member(p.name)}_index" for p in c.perms}
     lowering.around, lowering.dense = reads[0] if reads else name, c.dense
     rank = rank_of(layer.shape)
     lowering.variables = {v: Code(local, (), True, rank) for v, local in parts.items()}
@@ -76,7 +77,7 @@ def chain_of(c: LayerContext, variable: str, result: ir.Expr) -> Chain:
     names: list[str] = []
     used = set(c.names.local.values())
     for link in found:
-        if isinstance(link.operand, (ir.Inline, ir.Linear, ir.Exponential)) and link.word in ("layer", "det", "exp"):
+        if isinstance(link.operand, (ir.Inline, ir.Linear, ir.Exponential)) and link.word in WHOLE:
             steps.append((link.word, link.operand.param))
             continue
         written: list[str] = []
@@ -112,7 +113,7 @@ def _stands_alone(code: Code, lowering: Lowering) -> bool:
 def _bases(link: Link) -> tuple[str, ...]:
     """What the terms of a link are called."""
     match link.word:
-        case "neg" | "layer" | "det" | "exp":
+        case word if word == "neg" or word in WHOLE:
             return ()
         case word if word in BIJECTIONS:
             return BIJECTIONS[word].parameters

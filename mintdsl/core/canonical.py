@@ -166,8 +166,9 @@ class Statement:
                 return [kind.kind, kind.per]
             case ir.Conv():
                 apart: list[Json] = [] if kind.dilation == (1, 1) else [list(kind.dilation)]
+                tap: Json = kind.anchor if kind.anchor == "corner" else list(kind.anchor)
                 apart += ["circular"] if kind.circular else []
-                return ["conv", list(kind.size), kind.anchor, *apart, kind.direction, kind.strict]
+                return ["conv", list(kind.size), tap, *apart, kind.direction, kind.strict]
             case ir.Dense():
                 return ["linear", kind.direction, kind.strict]
             case ir.LayerNorm():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mintdsl.core.options import Option, choice, nat, pair, real
+from mintdsl.core.options import Option, choice, nat, pair, real, tap
 from mintdsl.records import record
 
 
@@ -34,7 +34,7 @@ _ALL = (
         "fan_in_uniform",
         True,
         (
-            choice("anchor", *ANCHORS),
+            tap("anchor", *ANCHORS),
             choice("norm", "none", "weight"),
             pair("dilation", 1),
             pair("stride", 1),

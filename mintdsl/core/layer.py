@@ -78,9 +78,6 @@ class Elaboration:
         passed_on = any(isinstance(p.kind, ir.LayerParam) and p.kind.given is not None for p in layers.params.values())
         if given is not None and result is not None and given.name not in formula.used and not passed_on:
             unused_context(given, f"the layer `{item.name.id}`", self.bag)
-        for param in solved.values() if formula.split is not None else ():
-            if isinstance(param.kind, ir.Perm):
-                not_yet(self.bag, param.span, "`perm` in a layer with `split`")
         if result is None or order is None or (formula.split is None) == isinstance(result.expr, ir.Join):
             return None
         applied = tuple(layers.params.values())

@@ -18,12 +18,16 @@ APPLIED = (ir.Inline, ir.Exponential, ir.Cayley)
 """What is undone as a whole, and stands nowhere else."""
 
 
+WHOLE = ("layer", "det", "exp", "perm")
+"""Words of links whose operand is their application itself."""
+
+
 class Link(NamedTuple):
     """`word` is what becomes of a value v: `v + e`, `v - e`, `e - v` (word `from`), `v * e`, `v / e`, `-v` (neg).
 
     Or, word the name of a bijection (`rq_spline`), the operand with v as its argument; of a layer that is applied
-    (word `layer`), of a map whose determinant is kept (word `det`), and of the exponential of one (word `exp`), the
-    operand is the application itself.
+    (word `layer`), of a map whose determinant is kept (word `det`), of the exponential of one (word `exp`), and of a
+    permutation (word `perm`), the operand is the application itself.
     """
 
     word: str
@@ -32,7 +36,7 @@ class Link(NamedTuple):
     @property
     def taken(self) -> tuple[ir.Expr, ...]:
         """The formulas that it takes from elsewhere."""
-        if self.operand is None or self.word in ("layer", "det", "exp"):
+        if self.operand is None or self.word in WHOLE:
             return ()
         return operands(self.operand)[1:] if self.word in BIJECTIONS else (self.operand,)
 
@@ -74,6 +78,10 @@ def links(layer: ir.Layer, variable: str, root: ir.Expr) -> tuple[list[Link], ir
                 continue
             case ir.Linear(param=name, arg=arg) if layer.param(name).factored and moved[id(node)]:
                 found.append(Link("det", node))
+                node = arg
+                continue
+            case ir.Linear(param=name, arg=arg) if isinstance(layer.param(name).kind, ir.Perm) and moved[id(node)]:
+                found.append(Link("perm", node))
                 node = arg
                 continue
             case ir.Exponential(arg=arg) if moved[id(node)]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from mintdsl.core.nat import Nat
 from mintdsl.core.terms import Direction
@@ -17,9 +17,13 @@ class Elementwise:
     per: str
 
 
+Anchor: TypeAlias = tuple[int, int] | Literal["corner"]
+"""Row and column of the tap that meets the pixel itself; `corner` where a formal says the direction that it follows."""
+
+
 @record
 class Conv:
-    """`size` (rows, columns), `anchor` the word of the option, `direction` None when unmasked.
+    """`size` (rows, columns), `direction` None when unmasked.
 
     `norm`: the weight of each output channel is a length of its own times a direction. `dilation`: how many rows and
     columns lie between neighbouring taps. `circular`: what lies outside is the other side of the image, not zeros; it
@@ -29,7 +33,7 @@ class Conv:
     """
 
     size: tuple[int, int]
-    anchor: str
+    anchor: Anchor
     direction: Direction | None
     strict: bool
     norm: bool = False

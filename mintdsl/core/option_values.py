@@ -55,23 +55,24 @@ def bind_options(
 
 
 def _option(option: Option, expr: ast.Expr, values: Values) -> OptionValue | None:
-    if option.type in ("choice", "param"):
+    if option.type in ("pair", "tap") and isinstance(expr, ast.Tuple):
+        if len(expr.items) != 2:
+            title = f"`{option.name}` takes {'one number, or two' if option.type == 'pair' else 'a row and a column'}"
+            values.bag.error("E0209", expr.span, title, "rows, columns" if option.type == "pair" else "not two numbers")
+            return None
+        both = [values.whole(item) for item in expr.items]
+        return None if None in both else tuple(n for n in both if n is not None)
+    if option.type in ("choice", "param", "tap"):
         if isinstance(expr, ast.Name) and (option.type == "param" or expr.id in option.choices):
             return expr.id
-        known = f"one of: {', '.join(option.choices)}"
-        title = f"`{expr.id if isinstance(expr, ast.Name) else 'this'}` is no value of the option `{option.name}`"
+        known = f"one of: {', '.join(option.choices)}{' or (row, column)' * (option.type == 'tap')}"
+        title = f"{f'`{expr.id}`' if isinstance(expr, ast.Name) else 'this'} is no value of the option `{option.name}`"
         close = suggest(expr.id, option.choices) if isinstance(expr, ast.Name) else ()
         values.bag.error("E0209", expr.span, title, known, notes=others(close), fixes=meant(expr.span, close))
         return None
     if option.type == "net":
         values.bag.error("E0209", expr.span, f"a net is given by name: `{option.name} = NET`", "no name here")
         return None
-    if option.type == "pair" and isinstance(expr, ast.Tuple):
-        if len(expr.items) != 2:
-            values.bag.error("E0209", expr.span, f"`{option.name}` takes one number, or two", "rows, columns")
-            return None
-        both = [values.whole(item) for item in expr.items]
-        return None if None in both else tuple(n for n in both if n is not None)
     if option.type in ("nat", "pair"):
         return values.whole(expr)
     if option.type == "size":

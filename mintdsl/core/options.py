@@ -14,7 +14,7 @@ OptionValue = int | float | str | Nat | tuple[float, ...]
 @record
 class Option:
     """One option. `type` is "nat", "pair" (one whole number or two), "size" (with formals; or one of the `choices`),
-    "real", "choice", "param" (the name of a parameter) or "net".
+    "tap" (a row and a column; or one of the `choices`), "real", "choice", "param" (the name of a parameter) or "net".
 
     `default` None means that a value must be given. `choices` are the words a choice may be; the first is the default.
     """
@@ -28,6 +28,8 @@ class Option:
     def __str__(self) -> str:
         if self.type == "choice":
             return f"{self.name} = {' | '.join(self.choices)}"
+        if self.type == "tap":
+            return f"{self.name} = {' | '.join(self.choices)} | (row, column)"
         plain = self.default is None or self.type == "net"
         return f"{self.name} : {self.type}" if plain else f"{self.name} = {self.default}"
 
@@ -50,6 +52,11 @@ def net(name: str) -> Option:
 def pair(name: str, default: int) -> Option:
     """An option that is two whole numbers, of rows and of columns, or one for both."""
     return Option(name, "pair", default)
+
+
+def tap(name: str, *choices: str) -> Option:
+    """An option that is a tap of a kernel: one of some words, or its row and column."""
+    return Option(name, "tap", choices[0], choices)
 
 
 def nat(name: str, default: int | None = None) -> Option:

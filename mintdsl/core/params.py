@@ -11,8 +11,9 @@ from mintdsl.core.bounds import bind_bound
 from mintdsl.core.constraints import CONSTRAINTS
 from mintdsl.core.formals import find_direction
 from mintdsl.core.kinds import KINDS, Kind
-from mintdsl.core.live import determined
+from mintdsl.core.live import determined, named_tap
 from mintdsl.core.low_rank import INIT, kept_low, ranked
+from mintdsl.core.map_kinds import Anchor
 from mintdsl.core.nat import Nat
 from mintdsl.core.option_values import bind_options
 from mintdsl.core.options import OptionValue
@@ -160,7 +161,7 @@ def _kind(node: ast.KindMap, values: Values) -> tuple[Kind, ir.MapKind] | None:
     stride = _apart(node, "stride", options["stride"], limits.STRIDE, values.bag)
     if dilation is None or stride is None:
         return None
-    made = _conv(node, info, str(options["anchor"]), direction, (stride, dilation), values.bag)
+    made = _conv(node, info, options["anchor"], direction, (stride, dilation), values.bag)
     if made is None:
         return None
     circular = options["boundary"] == "circular" and node.size != (1, 1)
@@ -195,7 +196,7 @@ def _apart(node: ast.KindMap, name: str, value: OptionValue, limit: limits.Limit
 def _conv(
     node: ast.KindMap,
     info: Kind,
-    anchor: str,
+    anchor: OptionValue,
     direction: str | None,
     apart: tuple[tuple[int, int], tuple[int, int]],
     bag: Bag,
@@ -224,7 +225,23 @@ def _conv(
             fixes=(_anchored(node, "bottom_right"),),
         )
         return None
-    return info, ir.Conv(node.size, anchor, direction, node.strict)
+    if isinstance(anchor, str):
+        follows = anchor == "corner" and direction not in ("lower", "upper")
+        tap: Anchor = "corner" if follows else named_tap(anchor, node.size, direction or "lower", apart[0])
+        return info, ir.Conv(node.size, tap, direction, node.strict)
+    assert isinstance(anchor, tuple)
+    row, column = map(int, anchor)
+    if not (0 <= row < rows and 0 <= column < columns):
+        bag.error(
+            "E0306",
+            _anchor_given(node) or node.span,
+            f"a {rows}x{columns} kernel has no tap ({row}, {column})",
+            f"rows 0 to {rows - 1}, columns 0 to {columns - 1}",
+            notes=("row and column of the anchor, the tap that meets the pixel itself, are counted from 0",),
+            fixes=(_anchored(node, f"({min(max(row, 0), rows - 1)}, {min(max(column, 0), columns - 1)})"),),
+        )
+        return None
+    return info, ir.Conv(node.size, (row, column), direction, node.strict)
 
 
 def _kept(bound: ir.Bound, text: str) -> Fix:
@@ -232,13 +249,19 @@ def _kept(bound: ir.Bound, text: str) -> Fix:
     return Fix(f"write `with {text}`", (Edit(bound.span, text),), Safety.UNSAFE)
 
 
-def _anchored(node: ast.KindMap, corner: str) -> Fix:
+def _anchor_given(node: ast.KindMap) -> Span | None:
+    """Where a kernel says its anchor: by name, or as its first option."""
+    named = (arg for k, arg in enumerate(node.args) if (k == 0 if arg.name is None else arg.name.id == "anchor"))
+    return next((arg.value.span for arg in named), None)
+
+
+def _anchored(node: ast.KindMap, tap: str) -> Fix:
     """The fix that names the anchor."""
-    given = next((arg.value.span for arg in node.args if arg.name is not None and arg.name.id == "anchor"), None)
+    given = _anchor_given(node)
     end = node.args[-1].span if node.args else node.span
-    text = corner if given else f", anchor = {corner}" if node.args else f" (anchor = {corner})"
+    text = tap if given else f", anchor = {tap}" if node.args else f" (anchor = {tap})"
     edit = Edit(given or Span(end.file, end.end, end.end), text)
-    title = f"name the anchor: `(anchor = {corner})`, or another corner"
+    title = f"name the anchor: `(anchor = {tap})`, or another tap"
     return Fix(title, (edit,), Safety.UNSAFE)
 
 
@@ -296,7 +319,7 @@ def _decided(bound: ir.Bound | None, node: ast.KindMap, kind: ir.MapKind, bag: B
         "E0701",
         bound.span,
         f"`det` of this {rows}x{columns} kernel decides nothing: its taps lie on both sides of the anchor",
-        f"the anchor is the {kind.anchor}",
+        f"the anchor is tap {kind.anchor}",
         notes=(
             "pixels then read each other in circles, and whether the map is invertible depends on the size of the "
             "image: a row kernel of three ones is singular at width 2",

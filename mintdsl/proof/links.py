@@ -55,12 +55,7 @@ def _inner(layer: ir.Layer, node: ir.Expr, fixed: Mapping[str, bool]) -> ir.Expr
             return layer.let(name).value
         case ir.Neg(arg=arg):
             return arg
-        case ir.Inline(arg=arg) | ir.Exponential(arg=arg):
-            return arg
-        case ir.Linear(param=name, arg=arg):
-            kind = layer.param(name).kind
-            if isinstance(kind, ir.Conv) and kind.size != (1, 1) and not layer.param(name).factored:
-                return later(node.span, f"the inverse of `{name}`, a triangular convolution larger than 1x1,")
+        case ir.Inline(arg=arg) | ir.Exponential(arg=arg) | ir.Linear(arg=arg):
             return arg
         case ir.Binary(op=op, left=left, right=right) if constant(right, fixed):
             return left

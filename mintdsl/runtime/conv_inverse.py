@@ -6,6 +6,8 @@ front (`fronts.py`).
 
 from __future__ import annotations
 
+import itertools
+
 import torch
 from torch import Tensor
 
@@ -47,4 +49,5 @@ def solve_kernel(
     unit = torch.eye(own.shape[-1], dtype=folded.dtype, device=folded.device)
     first = solve_factors(form, own, z, order)
     wide = torch.promote_types(kernel.dtype, first.dtype)
-    return solve_fronts(first.to(wide), with_matrix(folded, unit, anchor).to(wide), anchor, dilation, every=True)
+    taps = tuple(itertools.product(range(kernel.shape[2]), range(kernel.shape[3])))
+    return solve_fronts(first.to(wide), with_matrix(folded, unit, anchor).to(wide), anchor, dilation, taps=taps)

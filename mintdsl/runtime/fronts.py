@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import torch
@@ -50,18 +51,23 @@ def sheared(offsets: frozenset[tuple[int, int]], along: tuple[int, int], size: t
 
 
 def solve_fronts(
-    z: Tensor, kernel: Tensor, anchor: tuple[int, int], dilation: tuple[int, int] = (1, 1), *, every: bool = False
+    z: Tensor,
+    kernel: Tensor,
+    anchor: tuple[int, int],
+    dilation: tuple[int, int] = (1, 1),
+    *,
+    taps: tuple[tuple[int, int], ...] | None = None,
 ) -> Tensor:
     """x [B, C, H, W] whose convolution is z, with gradients; z [B, C, H, W], kernel [C, C, kh, kw].
 
     The convolution is a cross-correlation of stride 1 with zeros around, `anchor` (t, l) the tap that meets the pixel
     itself: z[o, i, j] = sum of kernel[o, c, u, v] x[c, i + (u - t) dh, j + (v - l) dw]. kernel[:, :, t, l] may be any
     invertible matrix; with a singular one x is not finite. 16 bits are solved in 32. ValueError where the other taps
-    that are not 0 lie in no open half plane; with `every`, taps that are 0 count too, and the numbers decide nothing.
+    that are not 0 lie in no open half plane; where `taps` says which count, the numbers decide nothing.
     """
     wide = torch.promote_types(z.dtype, torch.float32)
     with exactly(z):
-        x: Tensor = FrontSolve.apply(z.to(wide), kernel.to(wide), anchor, dilation, every)  # type: ignore[no-untyped-call]
+        x: Tensor = FrontSolve.apply(z.to(wide), kernel.to(wide), anchor, dilation, taps)  # type: ignore[no-untyped-call]
     return x.to(z.dtype)
 
 
@@ -69,18 +75,26 @@ class FrontSolve(torch.autograd.Function):
     """solve_fronts with its derivative: J^-T g by the transposed kernel, whose fronts run backwards."""
 
     @staticmethod
-    def forward(z: Tensor, kernel: Tensor, anchor: tuple[int, int], dilation: tuple[int, int], every: bool) -> Tensor:
-        return substituted_fronts(z, kernel, anchor, dilation, every)
+    def forward(
+        z: Tensor,
+        kernel: Tensor,
+        anchor: tuple[int, int],
+        dilation: tuple[int, int],
+        taps: tuple[tuple[int, int], ...] | None,
+    ) -> Tensor:
+        return substituted_fronts(z, kernel, anchor, dilation, taps)
 
     @staticmethod
     def setup_context(ctx, inputs, output):  # type: ignore[no-untyped-def]
-        _, kernel, ctx.anchor, ctx.dilation, ctx.every = inputs
+        _, kernel, ctx.anchor, ctx.dilation, ctx.taps = inputs
         ctx.save_for_backward(output, kernel)
 
     @staticmethod
     def backward(ctx, g):  # type: ignore[no-untyped-def]
         x, kernel = ctx.saved_tensors
-        grad_z = solve_fronts(g, *mirrored(kernel, ctx.anchor), ctx.dilation, every=ctx.every)
+        last_row, last_column = kernel.shape[2] - 1, kernel.shape[3] - 1
+        taps = None if ctx.taps is None else tuple((last_row - u, last_column - v) for u, v in ctx.taps)
+        grad_z = solve_fronts(g, *mirrored(kernel, ctx.anchor), ctx.dilation, taps=taps)
         grad_kernel = None
         if ctx.needs_input_grad[1]:
             grad_kernel = -kernel_gradient(x, grad_z, kernel, ctx.anchor, ctx.dilation)
@@ -104,7 +118,11 @@ def kernel_gradient(x: Tensor, g: Tensor, kernel: Tensor, anchor: tuple[int, int
 
 
 def substituted_fronts(
-    z: Tensor, kernel: Tensor, anchor: tuple[int, int], dilation: tuple[int, int], every: bool = False
+    z: Tensor,
+    kernel: Tensor,
+    anchor: tuple[int, int],
+    dilation: tuple[int, int],
+    taps: tuple[tuple[int, int], ...] | None = None,
 ) -> Tensor:
     """solve_fronts without gradients.
 
@@ -114,19 +132,19 @@ def substituted_fronts(
     batch, channels, *size = z.shape
     if not z.numel():
         return z.clone()
-    taps = fitting_taps(kernel, anchor, dilation, (size[0], size[1]), every or kernel.is_meta)
-    functional = front_functional(frozenset(taps), (size[0], size[1]))
+    steps = fitting_taps(kernel, anchor, dilation, (size[0], size[1]), taps)
+    functional = front_functional(frozenset(steps), (size[0], size[1]))
     inverse: Tensor = torch.linalg.inv_ex(kernel[:, :, anchor[0], anchor[1]]).inverse
     inner = z.reshape(batch, -1).T.contiguous()  # the batch innermost; as a matrix, which is transposed faster
     image = (inverse @ inner.view(channels, -1)).view(channels, *size, batch)
-    if not taps:
+    if not steps:
         return image.view(-1, batch).T.reshape(z.shape).contiguous()
     turned = [axis for axis in (0, 1) if functional[axis] < 0]  # so that fronts run down and to the right
     image = image.flip([1 + axis for axis in turned]) if turned else image
-    offsets = [(-h if 0 in turned else h, -w if 1 in turned else w) for h, w in taps]
+    offsets = [(-h if 0 in turned else h, -w if 1 in turned else w) for h, w in steps]
     layout = sheared(frozenset(offsets), (abs(functional[0]), abs(functional[1])), (size[0], size[1]))
     (a, b), (c, d) = layout.along, layout.across
-    weights = (-inverse @ torch.cat([kernel[:, :, u, v] for u, v in taps.values()], 1)).chunk(len(taps), 1)
+    weights = (-inverse @ torch.cat([kernel[:, :, u, v] for u, v in steps.values()], 1)).chunk(len(steps), 1)
     groups: dict[int, dict[int, Tensor]] = {}  # by places stepped over: weights by fronts stepped over
     for (h, w), weight in zip(offsets, weights, strict=True):
         groups.setdefault(c * h + d * w, {})[a * h + b * w] = weight
@@ -149,12 +167,17 @@ def substituted_fronts(
 
 
 def fitting_taps(
-    kernel: Tensor, anchor: tuple[int, int], dilation: tuple[int, int], size: tuple[int, int], every: bool = False
+    kernel: Tensor,
+    anchor: tuple[int, int],
+    dilation: tuple[int, int],
+    size: tuple[int, int],
+    taps: Iterable[tuple[int, int]] | None = None,
 ) -> dict[tuple[int, int], tuple[int, int]]:
-    """The taps that fit into an image [H, W] and are not 0, or `every` one, but for the anchor, by their offsets."""
+    """Of `taps`, or of those that are not 0, all that fit into an image [H, W] but the anchor, by their offsets."""
     found: dict[tuple[int, int], tuple[int, int]] = {}
-    places = itertools.product(range(kernel.shape[2]), range(kernel.shape[3]))
-    for u, v in places if every else (kernel != 0).flatten(0, 1).any(0).nonzero().tolist():
+    if taps is None and kernel.is_meta:
+        taps = itertools.product(range(kernel.shape[2]), range(kernel.shape[3]))
+    for u, v in (kernel != 0).flatten(0, 1).any(0).nonzero().tolist() if taps is None else taps:
         h, w = (anchor[0] - u) * dilation[0], (anchor[1] - v) * dilation[1]
         if (h, w) != (0, 0) and abs(h) < size[0] and abs(w) < size[1]:
             found[h, w] = (u, v)

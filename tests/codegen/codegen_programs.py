@@ -122,6 +122,13 @@ layer A on Image[C, H, W] ensures lower, invertible {
   param d : conv 2x3 lower (anchor = top_left) with diag > 0
   map x -> a(tanh(x)) + b(x) + c(elu(x)) + d(x)
 }""",
+    "conv_anchor_given": """
+layer A(tri: Dir) on Image[C, H, W] ensures tri, diag > 0, invertible {
+  param a : conv 3x4 tri (anchor = (1, 1), dilation = (1, 2)) with diag > 0
+  param b : conv 2x3 tri (anchor = corner) with diag >= 0
+  map x -> a(x) + b(x)
+}
+flow F on Image[2, 3, 3] ensures invertible { A(tri = lower) A(tri = upper) }""",
     "conv_flat_and_tall": """
 layer A on Image[C, H, W] ensures lower, invertible {
   param a : conv 1x3 lower with diag > 0
@@ -1375,6 +1382,17 @@ layer A on Image[C, H, W] ensures invertible {
   map x -> P(L(U(x)))
 }
 flow F on Image[4, 1, 2] ensures invertible { A  prior normal }""",
+    "chain_of_masked_kernels": """
+order mixed = (c + h, w)
+layer A(d: Dir, o: Order = raster) on Image[C, H, W] ensures invertible, inverse closed_form {
+  order o
+  param L : conv 3x3 d with diag != 0 init near_identity(std = 0.1)
+  param U : conv 2x3 upper (anchor = (0, 1), dilation = (1, 2)) with diag == 1 init near_identity(std = 0.1)
+  param P : perm
+  param b : bias
+  map x -> U(leaky_relu(P(L(x)) + L(b), 0.5))
+}
+flow F on Image[2, 3, 3] ensures invertible { A(d = lower) A(d = upper, o = mixed) }""",
     "chain_of_permutations": """
 layer A on Image[C, H, W] ensures invertible, volume_preserving, inverse closed_form {
   param P : perm (axis = all, seed = 1)
@@ -2012,6 +2030,17 @@ layer A on Image[4, 2, 3] ensures invertible {
     return join(V(a * exp(s)) + U(s), s - W(exp(tanh(U(a))) * V(W(b)) + a))
   }
 }""",
+    "perms_in_parts": """
+layer A on Image[4, 2, 3] ensures invertible, inverse closed_form {
+  space Q = Image[2, 2, 3]
+  param P : perm on Q
+  param R : perm (axis = all, seed = 3) on Q
+  param s : scale (per = channel) on Q
+  map x {
+    let (a, b) = split(x, channel)
+    return join(P(-a), R(P(b) * exp(tanh(R(a) + P(s))) + R(s)) - P(a))
+  }
+}""",
     "kernels_in_corners": """
 layer A on Image[4, 2, 3] ensures invertible, inverse closed_form {
   space Q = Image[2, 2, 3]
@@ -2060,7 +2089,7 @@ layer A on Image[C, H, W] ensures invertible {
 }""",
     "circular_dominant": """
 layer A on Image[C, H, W] ensures invertible, inverse closed_form {
-  param W : conv 2x3 (anchor = bottom_right, boundary = circular) with det != 0 via dominant init near_identity
+  param W : conv 2x4 (anchor = (1, 2), boundary = circular) with det != 0 via dominant init near_identity
   map x -> W(x)
 }""",
     "circular_residual": """
@@ -2116,7 +2145,7 @@ DOMINANT = {
     "dominant": """
 layer A on Image[C, H, W] ensures invertible, inverse iterative {
   param W : conv 3x3 with det != 0 via dominant init near_identity
-  param V : conv 1x5 (dilation = (1, 2)) with det != 0 via dominant
+  param V : conv 1x4 (anchor = (0, 2), dilation = (1, 2)) with det != 0 via dominant
   param b : bias
   map x -> V(leaky_relu(W(x) + W(b), 0.5))
 }""",

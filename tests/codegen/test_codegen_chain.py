@@ -149,6 +149,26 @@ def test_permutations_are_not_stored_and_are_those_of_the_seed() -> None:
     assert model.P_index.tolist() == [0, 2, 3, 6, 7, 4, 5, 1]
 
 
+@pytest.mark.parametrize("order", ["raster", "channel_major", "corner", "(h - 2 * w, -c)", "(c + h, w)"])
+def test_masked_kernels_between_other_links(order: str) -> None:
+    """Kernels, anchors and dilations at random, with fronts of pixels and, where taps lie all around, of elements."""
+    made = random.Random(order)
+    for seed in range(4):
+        (rows, columns), (down, right) = made.choice(((2, 3), (3, 3), (1, 4))), (made.randint(1, 2), made.randint(1, 2))
+        anchor = (made.randrange(rows), made.randrange(columns))
+        head = f"order own = {order}\n" if order[0] == "(" else ""
+        at = compile_text(
+            f"{HEAD}{head}layer A(d: Dir = upper) on Image[C, H, W] ensures invertible, inverse closed_form {{\n"
+            f"  order {'own' if head else order}\n  param V : conv {rows}x{columns} d (anchor = {anchor}, "
+            f"dilation = ({down}, {right})) with diag != 0\n  param W : conv 1x1 with det != 0\n"
+            "  param L : conv 3x3 lower with diag > 0\n  map x -> L(W(V(x)))\n}"
+        )
+        for direction in ("lower", "upper"):
+            shape = (made.randint(1, 3), made.randint(1, 4), made.randint(1, 4))
+            model = draw(at.cls(shape, d=direction, dtype=torch.float64).eval(), seed, 0.5)
+            check(model, torch.randn(2, *shape, dtype=torch.float64))
+
+
 def test_a_solution_lost_in_rounding_is_refused() -> None:
     """Fronts of a kernel whose anchor is small beside the others grow without bound; nothing is returned in silence."""
     text = """mint 1

@@ -111,6 +111,8 @@ ANCHORS = {  # of a 2x3 kernel; "corner" follows the direction
     "bottom_left": (1, 0),
     "top_right": (0, 2),
     "top_left": (0, 0),
+    "(0, 1)": (0, 1),
+    "(1, 1)": (1, 1),
 }
 
 

@@ -61,12 +61,12 @@ def _layer(layer: ir.Layer) -> Iterator[str]:
         match param.kind:
             case ir.Elementwise(kind=word):
                 yield f"kind:{word}"
-            case ir.Conv(anchor=anchor, direction=direction, dilation=dilation, circular=circular, rank=rank):
+            case ir.Conv(direction=direction, dilation=dilation, circular=circular, rank=rank) as conv:
                 yield "kind:conv"
                 yield from ["option:rank"] if rank is not None else []
                 yield from ["option:dilation"] if dilation != (1, 1) else []
                 yield from ["option:boundary"] if circular else []
-                yield f"anchor:{anchor}"
+                yield from (f"anchor:{word}" for word in _anchors(conv))
                 yield f"direction:{direction}"
             case ir.Dense(direction=direction, rank=rank):
                 yield "kind:linear"
@@ -114,6 +114,18 @@ def _expression(node: ir.Expr) -> Iterator[str]:
             yield from _expression(inner)
         case _:
             pass
+
+
+def _anchors(conv: ir.Conv) -> Iterator[str]:
+    """The words for the anchor of a kernel of several rows and columns; `given` where there is none."""
+    (rows, columns), anchor = conv.size, conv.anchor
+    if min(rows, columns) == 1 or anchor == "corner":
+        yield from [anchor] if anchor == "corner" else []
+        return
+    vertical = {0: "top", rows - 1: "bottom"}.get(anchor[0])
+    horizontal = {0: "left", columns - 1: "right"}.get(anchor[1])
+    middle = (2 * anchor[0] + 1, 2 * anchor[1] + 1) == conv.size
+    yield f"{vertical}_{horizontal}" if vertical and horizontal else "centre" if middle else "given"
 
 
 def _argument(value: ir.Argument) -> Iterator[str]:

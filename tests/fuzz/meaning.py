@@ -235,14 +235,10 @@ class Weights:
 
     def anchor(self, conv: ir.Conv) -> tuple[int, int]:
         """The tap that meets the pixel itself."""
+        if conv.anchor != "corner":
+            return conv.anchor
         rows, columns = conv.size
-        word = conv.anchor
-        if word == "centre":
-            (s, t) = conv.stride
-            return (rows // 2 if rows % 2 else (rows - s) // 2), (columns // 2 if columns % 2 else (columns - t) // 2)
-        if word == "corner":
-            word = "bottom_right" if self.direction(conv.direction or "") == "lower" else "top_left"
-        return (rows - 1 if word.startswith("bottom") else 0), (columns - 1 if word.endswith("right") else 0)
+        return (rows - 1, columns - 1) if self.direction(conv.direction or "") == "lower" else (0, 0)
 
     def direction(self, word: str) -> str:
         """`lower` or `upper`."""

@@ -143,6 +143,11 @@ def spaced(rng: Random) -> str:
     return rng.choice(("", "", "", ", dilation = 2", ", dilation = (1, 2)", ", dilation = (3, 1)"))
 
 
+def any_tap(rng: Random, rows: int, columns: int) -> str:
+    """An anchor by its row and column."""
+    return f"({rng.randrange(rows)}, {rng.randrange(columns)})"
+
+
 def map_kind(draft: Draft, *, strict: bool = False, dense: bool = False) -> str:
     """`conv 3x3 lower (anchor = corner)` or `linear lower`: a map that acts on the layer's shape."""
     direction = draft.direction
@@ -153,10 +158,11 @@ def map_kind(draft: Draft, *, strict: bool = False, dense: bool = False) -> str:
         return f"linear{words}"
     if draft.chance(0.6):
         rows, columns = draft.rng.choice(ODD)
-        anchors = ["centre", "centre", *CORNERS]
+        anchors = ["centre", "centre", "centre", *CORNERS]
     else:
         rows, columns = draft.rng.choice(EVEN)
         anchors = list(CORNERS)
+    anchors += [any_tap(draft.rng, rows, columns)] * 2
     if not dense:
         anchors += ["corner", "corner"]
     anchor = draft.pick(anchors)

@@ -165,9 +165,8 @@ def constructs() -> set[str]:
     found |= {f"step:{s.name}" for s in STEPS.values() if s.ready}
     found |= {f"prior:{p.name}" for p in PRIORS.values() if p.ready}
     found |= {f"order:{name}" for name in (*ORDERS, "declared")}
-    found |= {f"anchor:{name}" for name in ANCHORS} | {
-        f"option:{name}" for name in ("dilation", "boundary", "rank", "stride")
-    }
+    found |= {f"anchor:{name}" for name in (*ANCHORS, "given")}
+    found |= {f"option:{name}" for name in ("dilation", "boundary", "rank", "stride")}
     found |= {f"mask:{name}" for name in (*MASKS, "declared")}
     found |= {f"formal:{name}" for name in FORMAL_TYPES}
     found |= {f"direction:{name}" for name in DIRECTIONS}

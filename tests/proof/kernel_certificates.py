@@ -117,6 +117,18 @@ MORE = {
     "  param b : bias (per = element) on Image[C, 2 * H, 2 * W]\n  param n : net N from Image[C, 2 * H, 2 * W] "
     "to Image[C, H, W]\n  map x -> x + n(b) }\n"
     "flow F on Image[1, 2, 2] ensures invertible, volume_preserving { A }",
+    "masked kernels in a row": "layer A(d: Dir) on Image[C, H, W] ensures invertible, inverse closed_form {\n"
+    "  order channel_major\n  param P : perm\n  param L : conv 3x3 d with diag != 0\n"
+    "  param U : conv 2x3 upper (anchor = (0, 1)) with diag > 0\n  map x -> U(leaky_relu(P(L(x)), 0.5)) }\n"
+    "flow F on Image[2, 2, 3] ensures invertible { A(d = lower) A(d = upper) }",
+    "anchors by number": "layer A(tri: Dir) on Image[C, H, W] ensures tri, diag > 0, invertible {\n"
+    "  param V : conv 4x3 tri (anchor = (1, 2)) with diag > 0\n"
+    "  param W : conv 2x2 tri (anchor = corner) with diag >= 0\n  map x -> V(x) + W(x) }\n"
+    "layer B on Image[C, H, W] ensures invertible, inverse closed_form {\n"
+    "  param V : conv 2x3 (anchor = (1, 0)) with det != 0\n  param W : conv 1x4 (anchor = (0, 3)) with det == 1\n"
+    "  map x -> V(W(x)) }\nlayer C on Image[C, H, W] ensures invertible {\n"
+    "  param W : conv 4x3 (anchor = (2, 0), dilation = 2) with det != 0 via dominant\n  map x -> W(x) }\n"
+    "flow F on Image[2, 3, 3] ensures invertible { pair { A(tri = lower) A(tri = upper) } B C }",
     "zeros padded": "flow F on Image[1, 4, 4] ensures injective, log_det none { squeeze 2 pad channels to 6 }",
 }
 

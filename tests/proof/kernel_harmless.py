@@ -113,14 +113,8 @@ def order_holds(rows: Json, definition: Json, bindings: Json, most: int = 20) ->
             continue
         _, (height, width), anchor, direction, _ = param["kind"]
         if anchor == "corner":
-            anchor = "bottom_right" if direction == "lower" else "top_left"
-        row, column = {
-            "centre": (height // 2, width // 2),
-            "bottom_right": (height - 1, width - 1),
-            "bottom_left": (height - 1, 0),
-            "top_right": (0, width - 1),
-            "top_left": (0, 0),
-        }[anchor]
+            anchor = [height - 1, width - 1] if direction == "lower" else [0, 0]
+        row, column = anchor
         for c, u, v in product(range(-most, most + 1), range(height), range(width)):
             tap = (c, row - u, column - v)
             kept = _sign(ordered["order"], tap) == {"lower": 1, "upper": -1}[direction]

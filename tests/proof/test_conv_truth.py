@@ -42,6 +42,9 @@ Pair = tuple[int, int]
 
 
 def tap_of(word: str, size: Pair) -> Pair:
+    if word[0] == "(":
+        row, column = word[1:-1].split(", ")
+        return int(row), int(column)
     row = {"bottom": size[0] - 1, "top": 0}.get(word.split("_")[0], size[0] // 2)
     return row, {"right": size[1] - 1, "left": 0}.get(word.split("_")[-1], size[1] // 2)
 
@@ -85,14 +88,20 @@ GEOMETRIES = [
     for dilation in ((1, 1), (2, 1), (3, 2))
     if word != "centre" or all(n % 2 for n in size)
 ]
+GEOMETRIES += [
+    (size, str(tap), dilation)
+    for size, dilation in (((1, 3), (1, 1)), ((3, 1), (2, 1)), ((2, 2), (1, 1)), ((3, 3), (1, 1)), ((3, 4), (3, 2)))
+    for tap in itertools.product(*map(range, size))
+]
 
 
 def test_every_geometry_is_judged_by_the_half_plane_alone() -> None:
     """Checker, kernel and elaboration accept those that angles let through, and no other."""
     for size, word, dilation in GEOMETRIES:
-        expected = one_sided(size, tap_of(word, size), dilation)
-        assert (half_plane(Conv(size, word, None, False, dilation=dilation)) is not None) == expected
-        kind = ["conv", list(size), word, *([] if dilation == (1, 1) else [list(dilation)]), None, False]
+        tap = tap_of(word, size)
+        expected = one_sided(size, tap, dilation)
+        assert (half_plane(Conv(size, tap, None, False, dilation=dilation)) is not None) == expected
+        kind = ["conv", list(size), list(tap), *([] if dilation == (1, 1) else [list(dilation)]), None, False]
         param = {"name": "W", "kind": kind, "with": ["det != 0", [], "plu"], "from": ["Image", []], "to": ["Image", []]}
         dominant = param | {"with": ["det != 0", [], "dominant"]}
         if expected:
@@ -114,7 +123,7 @@ def test_every_geometry_is_judged_by_the_half_plane_alone() -> None:
 @pytest.mark.parametrize("dilation", [[0, 1], [1, -1], [1.0, 1], [1, True], [1], [1, 1, 1]])
 def test_the_kernel_takes_no_other_dilation(dilation: list[object]) -> None:
     """With 0 all taps meet one pixel, and the matrix at the anchor decides nothing."""
-    kind = ["conv", [2, 2], "bottom_right", dilation, None, False]
+    kind = ["conv", [2, 2], [1, 1], dilation, None, False]
     param = {"name": "W", "kind": kind, "with": ["det != 0", [], "plu"], "from": [], "to": []}
     with pytest.raises((Refused, ValueError)):
         determinant(param)
@@ -149,7 +158,7 @@ def test_what_is_refused_is_singular_at_some_size() -> None:
         if one_sided(size, anchor, dilation):
             continue
         kernel = torch.zeros(1, 1, *size, dtype=torch.float64)
-        along = (0, 1) if size[1] > 1 else (1, 0)
+        along = (0, 1) if 0 < column < size[1] - 1 else (1, 0)
         for step in (-1, 0, 1):
             kernel[0, 0, row + step * along[0], column + step * along[1]] = 1.0
         assert kernel[0, 0, row, column] == 1.0  # det A = 1
@@ -209,7 +218,7 @@ def test_dilated_masks_are_triangular_in_their_order(word: str, order: str) -> N
     places = list(itertools.product(range(2), range(3), range(4)))
     for _ in range(4):
         size, dilation = (made.choice((1, 2, 3)), made.choice((2, 3))), (made.choice((1, 2)), made.choice((1, 2, 3)))
-        anchor = made.choice(("corner", *WORDS[1:]))
+        anchor = made.choice(("corner", *WORDS[1:], *(str((made.randrange(size[0]), made.randrange(size[1]))),) * 4))
         text = (
             f"mint 1\norder odd = (h - 2 * w, -c)\nlayer L on Image[2, 3, 4] ensures {word}, diag > 0, invertible {{\n"
             f"  order {order}\n  param W : conv {size[0]}x{size[1]} {word} (anchor = {anchor}, "
@@ -403,7 +412,7 @@ def test_the_anchor_proves_nothing_of_circular_kernels(via: str, anchor: str) ->
         f"{base} (anchor = {anchor}, boundary = circular) with det != 0{via} map x -> W(x) }}"
     ).check()
     assert [d.code for d in report.diagnostics] == ["E0701"]
-    kind = ["conv", [1, 2], anchor, "circular", None, False]
+    kind = ["conv", [1, 2], list(tap_of(anchor, (1, 2))), "circular", None, False]
     param = {"name": "W", "kind": kind, "with": ["det != 0", [], via[5:] or "plu"], "from": [], "to": []}
     with pytest.raises(Refused, match="wraps around"):
         determinant(param)

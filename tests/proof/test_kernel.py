@@ -838,8 +838,8 @@ def test_what_wraps_around_has_no_direction_and_no_anchor_that_decides() -> None
     """Statement and certificate forged alike: a masked kernel, factors at the anchor, and a form for circles alone."""
     head = "layer A on Image[C, H, W] ensures invertible { param W : conv 3x3 "
     for kind, old, new, why in (
-        ("lower with diag > 0", '"centre", "lower"', '"centre", "circular", "lower"', "no direction"),
-        ("(anchor = top_left) with det != 0", '"top_left", null', '"top_left", "circular", null', "wraps around"),
+        ("lower with diag > 0", '[1, 1], "lower"', '[1, 1], "circular", "lower"', "no direction"),
+        ("(anchor = top_left) with det != 0", "[0, 0], null", '[0, 0], "circular", null', "wraps around"),
     ):
         found = certified(f"{head}{kind} map x -> W(x) }}")
         changed = json.loads(json.dumps(found["statement"]).replace(old, new))
@@ -856,22 +856,42 @@ def test_a_stride_stands_in_no_layer() -> None:
         assert "stands in a layer" in refused(forged(changed, *found["proofs"]), changed)
 
 
+@pytest.mark.parametrize(
+    ("mask", "bound", "formula"),
+    [(" lower", "diag > 0", "W(x)"), ("", "det != 0", "W(x)"), ("", "lip <= 0.5", "x + W(x)")],
+)
+def test_an_anchor_is_a_tap_of_its_kernel(mask: str, bound: str, formula: str) -> None:
+    """Statement and certificate forged alike: where no tap meets its own pixel, the diagonal is 0."""
+    head = "layer A on Image[C, H, W] ensures invertible { param W : conv 2x3"
+    found = certified(f"{head}{mask} (anchor = (1, 2)) with {bound} map x -> {formula} }}")
+    recheck(found, found["statement"])
+    written = json.dumps(found["statement"])
+    outside = ["[2, 0]", "[0, 3]", "[-1, 2]", "[1, 2.0]", "[1, true]", "[1]", "[1, 2, 0]", '"12"', '"centre"']
+    for anchor in outside + ['"corner"'] * (mask == ""):
+        changed = json.loads(written.replace("[2, 3], [1, 2]", f"[2, 3], {anchor}"))
+        assert json.dumps(changed) != written
+        refused(forged(changed, *found["proofs"]), changed)
+    for edge in ("[0, 1]", "[1, 1]") if bound == "det != 0" else ():
+        changed = json.loads(written.replace("[2, 3], [1, 2]", f"[2, 3], {edge}"))
+        assert "both sides" in refused(forged(changed, *found["proofs"]), changed)
+
+
 def test_only_the_dominant_form_decides_where_taps_lie_on_both_sides() -> None:
     """Statement and certificate forged alike: factors at the anchor, a matrix, more taps; a rule and an inverse."""
     text = (
         "layer A on Image[C, H, W] ensures invertible { param W : conv 3x3 with det != 0 via dominant map x -> W(x) }"
     )
-    kind = '["conv", [3, 3], "centre", null, false]'
+    kind = '["conv", [3, 3], [1, 1], null, false]'
     for old, new, why in (
         ('"dominant"', '"plu"', "both sides"),
         ('"dominant"', '"raw"', "both sides"),
         ('["det != 0", [], "dominant"]', '["det == 1", [], "dominant"]', "nothing is known"),
         ('["det != 0", [], "dominant"]', '["det == 1", [], "householder"]', "both sides"),
         (kind, '["linear", null, false]', "no other taps"),
-        (kind, '["conv", [1, 1], "centre", null, false]', "no other taps"),
-        (kind, '["conv", [3, 3], "top_left", null, false]', "does not follow by HALF-PLANE"),
-        (kind, '["conv", [3, 3], "centre", "circular", null, false]', "does not follow by CIRCULANT"),
-        (kind, '["conv", [3, 3], "centre", [0, 1], null, false]', "no kernel"),
+        (kind, '["conv", [1, 1], [0, 0], null, false]', "no other taps"),
+        (kind, '["conv", [3, 3], [0, 0], null, false]', "does not follow by HALF-PLANE"),
+        (kind, '["conv", [3, 3], [1, 1], "circular", null, false]', "does not follow by CIRCULANT"),
+        (kind, '["conv", [3, 3], [1, 1], [0, 1], null, false]', "no kernel"),
     ):
         found = certified(text)
         changed = json.loads(json.dumps(found["statement"]).replace(old, new))
@@ -906,7 +926,7 @@ def test_a_map_with_a_rank_keeps_only_what_its_forms_keep() -> None:
     for old, new, why in (
         ('"woodbury"', '"plu"', "this is not kept"),
         ('["det != 0", [], "woodbury"]', '["det == 1", [], "householder"]', "this is not kept"),
-        ('"centre", null', '"centre", "lower"', "is no matrix"),
+        ("[0, 0], null", '[0, 0], "lower"', "is no matrix"),
         ("[1, 1], ", "[2, 2], ", "is no matrix"),
         (rank, "", "has no rank"),
     ):

@@ -45,13 +45,8 @@ def brute(layer: ir.Layer, param: ir.Param) -> set[tuple[int, int, int]]:
     kind = param.kind
     assert isinstance(kind, ir.Conv) and isinstance(layer.order, Order)
     rows, columns = kind.size
-    row, column = {
-        "centre": (rows // 2, columns // 2),
-        "bottom_right": (rows - 1, columns - 1),
-        "top_left": (0, 0),
-        "top_right": (0, columns - 1),
-        "bottom_left": (rows - 1, 0),
-    }[kind.anchor]
+    assert kind.anchor != "corner"
+    row, column = kind.anchor
     sign = 1 if kind.direction == "lower" else -1
     return {
         (dc, row - u, column - v)
@@ -66,7 +61,7 @@ def brute(layer: ir.Layer, param: ir.Param) -> set[tuple[int, int, int]]:
 def test_families_are_the_taps_of_the_mask(seed: int) -> None:
     generator = random.Random(seed)
     size, anchor = generator.choice(
-        (("3x3", "centre"), ("2x2", "bottom_right"), ("3x2", "top_left"), ("1x3", "centre"))
+        (("3x3", "centre"), ("2x2", "bottom_right"), ("3x2", "top_left"), ("1x3", "centre"), ("3x4", "(2, 1)"))
     )
     direction = generator.choice(("lower", "upper"))
     layer = layer_of(

@@ -14,7 +14,7 @@ from mintdsl.codegen.lower import bends, calls
 from mintdsl.codegen.lower.code import ONE, ZERO, Algebra, Code, act_functions, letters, moved, rank_of, shown
 from mintdsl.codegen.lower.maps import map_of
 from mintdsl.codegen.naming import LOCALS
-from mintdsl.codegen.shapes import real, size
+from mintdsl.codegen.shapes import event, real, size
 from mintdsl.core import ir
 from mintdsl.core.nat import Nat
 from mintdsl.core.walks import chain, constant
@@ -374,7 +374,8 @@ class Lowering:
             value, slope = self._normalize(param, kind, argument, diagonal)
             return self.algebra.total(value, summed), self.algebra.total(slope, summed)
         if isinstance(kind, ir.Perm):  # of a constant: anything else it makes dense
-            full = replace(argument, text=f"spread({argument.text}, self.event_shape)", atom=True)
+            shape = event(param.source, self.layer, self.members)
+            full = replace(argument, text=f"spread({argument.text}, {shape})", atom=True)
             text = moved(param, self.name("term", full).text, self.indices[param.name])
             return self.algebra.total(replace(argument, text=text, atom=True), summed), ZERO
         assert isinstance(kind, (ir.Conv, ir.Dense))

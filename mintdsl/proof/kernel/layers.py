@@ -40,7 +40,7 @@ from mintdsl.proof.kernel.rules import (
     total,
 )
 from mintdsl.proof.kernel.steepness import Net, Steep
-from mintdsl.proof.kernel.taps import determinant, follows, steepness
+from mintdsl.proof.kernel.taps import determinant, differences, follows, steepness
 
 BINARY = {"+": ("ADD", add), "-": ("ADD", subtract), "*": ("MUL", multiply), "/": ("DIV", divide)}
 
@@ -277,8 +277,8 @@ def check_layer(layer: Json, acts: Json, proof: Json, others: Flows) -> Known:
     for p in params.values():
         if "stride" in p:
             raise Refused(f"{p['name']} has a stride, and stands in a layer")
-        if p["kind"][0] == "conv" and "circular" in p["kind"] and p["kind"][-2:] != [None, False]:
-            raise Refused(f"{p['name']} wraps around: it has no direction")
+        if p["kind"][0] == "conv":
+            differences(p)  # refuses what is no kernel
     written = {name: (indices, nodes) for name, indices, nodes in layer["lets"]}
     formulas = [nodes for *_, nodes in (*layer["lets"], *layer["results"])]
     maps = {node[1] for nodes in formulas for node in nodes if node[0] == "map"}

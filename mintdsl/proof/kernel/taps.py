@@ -41,9 +41,7 @@ def determinant(param: Json) -> str:
         if param["with"][0] != "det != 0" or param["with"][2] not in CIRCULAR:
             raise Refused(f"{param['name']} wraps around, which its anchor does not decide")
         return "CIRCULANT"
-    taps = differences(param, "")
-    if taps.count((0, 0)) != 1:
-        raise Refused(f"{param['name']} has no one anchor")
+    taps = differences(param)
     if any(all(a * dh + b * dw > 0 for dh, dw in taps if (dh, dw) != (0, 0)) for a, b in product((1, -1), (1, -1))):
         return "DET" if kind[1] == [1, 1] else "HALF-PLANE"
     if not dominant:
@@ -61,26 +59,31 @@ def steepness(param: Json) -> Number:
     return bound
 
 
-def differences(param: Json, corner: str) -> list[tuple[int, int]]:
-    """Rows and columns from the pixel that each tap of a kernel reads to the one that it writes."""
-    word, (height, width), anchor, *dilation, _, _ = [part for part in param["kind"] if part != "circular"]
+def differences(param: Json) -> list[tuple[int, int]]:
+    """Rows and columns from the pixel that each tap of a kernel reads to the one that it writes: (0, 0) of one tap."""
+    kind = [part for part in param["kind"] if part != "circular"]
+    word, (height, width), anchor, *dilation, direction, strict = kind
+    if kind != param["kind"] and (direction is not None or strict):
+        raise Refused(f"{param['name']} wraps around: it has no direction")
     [(down, right)] = dilation or [(1, 1)]
-    if word != "conv" or any(type(n) is not int or n < 1 for n in (height, width, down, right)):
+    if anchor == "corner" and direction is not None:
+        anchor = (0, 0) if direction == "upper" else (height - 1, width - 1)
+    row, column = anchor
+    if word != "conv" or any(type(n) is not int for n in (row, column, height, width, down, right)):
         raise Refused(f"{param['name']} is no kernel")
-    vertical, _, horizontal = (corner if anchor == "corner" else anchor).partition("_")
-    row = {"centre": height // 2, "bottom": height - 1, "top": 0}[vertical]
-    column = {"centre": width // 2, "right": width - 1, "left": 0}[horizontal or vertical]
+    if min(down, right) < 1 or not (0 <= row < height and 0 <= column < width):
+        raise Refused(f"{param['name']} is no kernel with a tap at its anchor")
     return [((row - u) * down, (column - v) * right) for u, v in product(range(height), range(width))]
 
 
 def follows(rows: Json, declared: Json, param: Json) -> None:
     """That every tap that a mask of the declared order lets through is later in the order `rows`, for all channels."""
-    sign, corner = {"lower": (1, "bottom_right"), "upper": (-1, "top_left")}[param["kind"][-2]]
+    sign = {"lower": 1, "upper": -1}[param["kind"][-2]]
     if any(type(factor) is not int for row in rows for factor in row):
         raise Refused("an order of another form than it should have")
     channels = read_size(param["from"][1][0])
     last = int(channels.hi) - 1 if channels.hi < inf else 2**60
-    for dh, dw in differences(param, corner):
+    for dh, dw in differences(param):
         # along a line of channels the signs of both keys are constant between the places where a row is 0
         turns = [floor(Fraction(-(b * dh + c * dw), a)) for a, b, c in [*declared, *rows] if a]
         for dc in {n + k for n in turns for k in (-1, 0, 1, 2)} | {-last, last}:

@@ -10,7 +10,7 @@ from mintdsl.syntax import ast
 
 from ..draft import Sketch
 from ..edit import change_one
-from ..phrases import CORNERS, spaced
+from ..phrases import CORNERS, any_tap, spaced
 from ..registry import mutant, whole
 
 FORMS = [(c, v) for c in CONSTRAINTS if c.quantity == "det" and c.ready for v in c.via if v.ready]
@@ -76,7 +76,11 @@ class _Chain:
         rng = self.sketch.rng
         how = rng.choice(("diag == 1", "diag > 0", "diag != 0", "diag >= 0.5"))
         self.preserving = self.preserving and how == "diag == 1"
-        kind = f"{self.matrix} {rng.choice(('lower', 'upper'))} with {how}"
+        matrix, options = self.matrix, ""
+        if self.space == "Image" and rng.random() < 0.5:
+            rows, columns = rng.choice(((2, 2), (3, 3), (2, 3), (1, 2)))
+            matrix, options = f"conv {rows}x{columns}", f" (anchor = {any_tap(rng, rows, columns)}{spaced(rng)})"
+        kind = f"{matrix} {rng.choice(('lower', 'upper'))}{options} with {how}"
         self.text = f"{self.param('L', kind)}({self.text})"
 
     def shifted(self) -> None:
@@ -126,8 +130,9 @@ def _chain(sketch: Sketch, space: str) -> str:
 
 def circular(rng: Random) -> str:
     """A convolution whose taps wrap around."""
-    size = rng.choice(("2x2", "3x3", "2x3", "3x1", "1x2", "5x4"))
-    return f"conv {size} (anchor = {rng.choice(CORNERS)}{spaced(rng)}, boundary = circular)"
+    rows, columns = rng.choice(((2, 2), (3, 3), (2, 3), (3, 1), (1, 2), (5, 4)))
+    tap = rng.choice((*CORNERS, any_tap(rng, rows, columns)))
+    return f"conv {rows}x{columns} (anchor = {tap}{spaced(rng)}, boundary = circular)"
 
 
 def kernel(rng: Random, via: Parametrisation) -> str:
@@ -135,7 +140,7 @@ def kernel(rng: Random, via: Parametrisation) -> str:
     if via.name == "woodbury":
         return "conv 1x1 (rank = 1)"
     if via.name == "dominant":
-        return rng.choice((circular, centred, centred, cornered))(rng)
+        return rng.choice((circular, centred, anywhere, cornered))(rng)
     if via.circular and rng.random() < 0.5:
         return circular(rng)
     return cornered(rng) if rng.random() < 0.8 else f"conv 1x1 (anchor = {rng.choice(CORNERS)})"
@@ -143,8 +148,15 @@ def kernel(rng: Random, via: Parametrisation) -> str:
 
 def cornered(rng: Random) -> str:
     """A convolution with all other taps on one side of its anchor."""
-    size = rng.choice(("2x2", "3x3", "2x3", "3x1", "1x2"))
-    return f"conv {size} (anchor = {rng.choice(CORNERS)}{spaced(rng)})"
+    rows, columns = rng.choice(((2, 2), (3, 3), (2, 3), (3, 1), (1, 2)))
+    tap = rng.choice((*CORNERS, f"({rng.choice((0, rows - 1))}, {rng.choice((0, columns - 1))})"))
+    return f"conv {rows}x{columns} (anchor = {tap}{spaced(rng)})"
+
+
+def anywhere(rng: Random) -> str:
+    """A convolution with taps on two or four sides of its anchor, which is no corner."""
+    tap = rng.choice(("3x3 (anchor = (0, 1)", "4x4 (anchor = (1, 2)", "3x2 (anchor = (1, 1)", "1x4 (anchor = (0, 2)"))
+    return f"conv {tap}{spaced(rng)})"
 
 
 def centred(rng: Random) -> str:
@@ -191,8 +203,11 @@ def kernels_in_parts(sketch: Sketch) -> None:
         f"  param {name} : {kernel(rng, via)} on Q with det {constraint.cmp} via {via.name} init near_identity"
         for name in "VW"
     ]
-    first = rng.choice(("V(a)", "V(W(a))", "-V(a) / 2", "a"))
-    second = rng.choice(("W(b)", "W(V(b)) - a", "W(b * exp(tanh(a)))", "2 * W(b + V(a))"))
+    members.append(f"  param P : perm (axis = {rng.choice(('channel', 'all'))}, seed = {rng.randrange(5)}) on Q")
+    first = rng.choice(("V(a)", "V(W(a))", "-V(a) / 2", "a", "P(V(a))", "P(-P(a) / 3)"))
+    second = rng.choice(
+        ("W(b)", "W(V(b)) - a", "W(b * exp(tanh(a)))", "2 * W(b + V(a))", "P(W(b) + P(a))", "P(b * exp(sin(P(a))))")
+    )
     channels, height = rng.choice((2, 4)), rng.choice((1, 2))
     lines = [f"layer {sketch.fresh('L')} on Image[{channels}, {height}, 2] ensures invertible {{"]
     lines += [f"  space Q = Image[{channels // 2}, {height}, 2]", *members, "  map x {"]

@@ -13,7 +13,7 @@ from ..registry import mutant, whole
 
 RULE = {"rule:EXP"}
 SPACES = {"Image": "Image[C, H, W]", "Vec": "Vec[D]"}
-KERNELS = ("conv 3x3", "conv 1x1", "conv 1x3", "conv 2x2 (anchor = top_left)", "conv 3x3 (dilation = 2)")
+KERNELS = ("conv 3x3", "conv 1x1", "conv 1x3", "conv 2x3 (anchor = (1, 1))", "conv 3x3 (dilation = 2)")
 CIRCULAR = ("conv 3x3 (boundary = circular)", "conv 2x4 (anchor = top_right, dilation = 2, boundary = circular)")
 
 

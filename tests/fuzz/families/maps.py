@@ -14,7 +14,7 @@ from ..edit import change_one
 from ..registry import CONSTANT, FLOOR, FREE, INJECTIVE, ONTO, STRICT, TRIANGULAR, WEAK, mutant, production
 
 KINDS = {"option:dilation", "kind:conv", "kind:linear", "rule:BASIC", "rule:COMP", "direction:lower", "direction:upper"}
-ANCHORED = {f"anchor:{a}" for a in ANCHORS}
+ANCHORED = {f"anchor:{a}" for a in (*ANCHORS, "given")}
 INITS = {"init:identity", "init:near_identity", "init:xavier_normal", "init:fan_in_uniform"}
 
 
@@ -143,13 +143,17 @@ def make_strict(module: ast.Module, rng: Random) -> ast.Module | None:
 
 @mutant(ANCHORED)
 def other_anchor(module: ast.Module, rng: Random) -> ast.Module | None:
-    """Another anchor."""
+    """Another anchor, which may be no tap of the kernel."""
     word = rng.choice(ANCHORS)
 
     def moved(found: ast.KindMap) -> ast.KindMap | None:
         if found.name.id != "conv":
             return None
-        arg = ast.Arg(ast.Name("anchor", found.span), "=", ast.Name(word, found.span), found.span)
+        value: ast.Expr = ast.Name(word, found.span)
+        if rng.random() < 0.5:
+            numbers = [rng.randrange(n + 1) for n in found.size or (1, 1)]
+            value = ast.Tuple(tuple(ast.Number(n, str(n), found.span) for n in numbers), found.span)
+        arg = ast.Arg(ast.Name("anchor", found.span), "=", value, found.span)
         return replace(found, args=(arg,))
 
     return change_one(module, rng, ast.KindMap, moved)

@@ -101,6 +101,10 @@ def _link(
     rng = sketch.rng
     if sketch.chance(0.1):
         return f"(-{text})"
+    if not masked and sketch.chance(0.08):
+        name, axes = sketch.fresh("P"), ("channel", "all", "time") if space == "Seq" else ("channel", "all")
+        members.append(f"param {name} : perm (axis = {rng.choice(axes)}, seed = {rng.randrange(9)}) on {shape}")
+        return f"{name}({text})"
     if sketch.chance(0.15):
         return spline(sketch, text, known, members, shape, masked=masked)
     if known and sketch.chance(0.75):

@@ -33,7 +33,7 @@ class _Branch:
     @property
     def mapping(self) -> str:
         circular = ("3x3 (boundary = circular)", "2x3 (anchor = top_right, dilation = (1, 2), boundary = circular)")
-        taps = self.sketch.rng.choice(("3x3", "1x1", "1x3", "2x2 (anchor = top_left)", *circular))
+        taps = self.sketch.rng.choice(("3x3", "1x1", "1x3", "2x3 (anchor = (1, 1))", *circular))
         return f"conv {taps}" if self.space == "Image" else "linear"
 
     def mapped(self) -> None:

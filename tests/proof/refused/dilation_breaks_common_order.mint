@@ -1,5 +1,4 @@
 # error: [E0402] U(L(x))
-# error: [E0901] U(L(x))
 # taps (0, 2) and (0, -2) apart: a lower and an upper kernel have no common order, whatever the dilation
 mint 1
 layer A on Image[C, H, W] ensures invertible, lower {

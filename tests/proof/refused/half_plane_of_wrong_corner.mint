@@ -1,5 +1,4 @@
 # error: [E0402] U(W(x))
-# error: [E0901] U(W(x))
 # kernels of opposite corners in one formula: their product has taps on both sides of the pixel, so it is no triangle
 mint 1
 layer A on Image[C, H, W] ensures lower, invertible {
