@@ -247,6 +247,8 @@ def invert_triangular(
     stage = "Algorithm 1"
     with torch.autocast(device.type, enabled=False):  # rounded to 16 bits, f would be a step function
         for work in dtypes:
+            if not bool((search.residual > tol).any()):
+                break
             layer = given if work == dtype or given.promote is None else given.promote(work)
             z = z.to(work)
             # a residual of the lower precision stands where it met tol and is forgotten elsewhere
