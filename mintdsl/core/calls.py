@@ -194,50 +194,55 @@ def cayley(node: ast.Apply, fn: ast.Apply, args: Operands, used: set[str], where
 
 def delay(node: ast.Apply, args: Operands, values: Values) -> Typed | None:
     """Tokens one place later."""
-    if len(args) != 1 or node.args[0].name is not None:
-        values.bag.error("E0210", node.span, "`delay` takes one argument", f"{len(args)} given")
-        return None
-    (arg,) = args
-    if arg is not None and (arg.shape is None or arg.shape.kind != "Seq"):
-        values.bag.error("E0304", node.span, "`delay` takes a Seq", f"this is {arg.shape or 'a number'}")
-        return None
-    if arg is None or arg.shape is None:
-        return None
-    return Typed(ir.Delay(arg.expr, arg.shape, node.span), arg.shape)
+    found = _only(node, "delay", args, ("Seq",), "a Seq", values)
+    return found and Typed(ir.Delay(*found, node.span), found[1])
 
 
 def maxmin(node: ast.Apply, args: Operands, values: Values) -> Typed | None:
     """Channels in pairs, the larger one first; their number must be even for all sizes."""
-    if len(args) != 1 or node.args[0].name is not None:
-        values.bag.error("E0210", node.span, "`maxmin` takes one argument", f"{len(args)} given")
+    found = _only(node, "maxmin", args, CHANNELS, "channels", values)
+    if found is None:
         return None
-    (arg,) = args
-    if arg is None:
-        return None
-    if arg.shape is None or arg.shape.kind not in ("Image", "Vec", "Seq"):
-        values.bag.error("E0304", node.span, "`maxmin` takes channels", f"this is {arg.shape or 'a number'}")
-        return None
-    count = arg.shape.dims[-1 if arg.shape.kind == "Seq" else 0]
+    shape = found[1]
+    count = shape.dims[-1 if shape.kind == "Seq" else 0]
     if not count.even:
         title = f"`maxmin` takes channels in pairs: `{count}` may be odd"
         fixes = (Fix("name a space of an even number of channels: `space Hid = Vec[2 * width]`"),)
-        values.bag.error("E0303", node.span, title, f"of `{arg.shape}`", fixes=fixes)
+        values.bag.error("E0303", node.span, title, f"of `{shape}`", fixes=fixes)
         return None
-    return Typed(ir.MaxMin(arg.expr, arg.shape, node.span), arg.shape)
+    return Typed(ir.MaxMin(*found, node.span), shape)
+
+
+def clip_swish(node: ast.Apply, args: Operands, values: Values) -> Typed | None:
+    """LipSwish of the channels, then of their negatives."""
+    found = _only(node, "clip_swish", args, CHANNELS, "channels", values)
+    twice = concatenated((found[1], found[1])) if found else None
+    return Typed(ir.ClipSwish(*found, node.span), twice) if found and twice else None
 
 
 def pooled(node: ast.Apply, args: Operands, values: Values) -> Typed | None:
     """The mean of each channel of an image."""
+    found = _only(node, "mean_pool", args, ("Image",), "an Image", values)
+    return found and Typed(ir.Pool(*found, node.span), ir.Shape("Vec", found[1].dims[:1]))
+
+
+CHANNELS = ("Image", "Vec", "Seq")
+
+
+def _only(
+    node: ast.Apply, name: str, args: Operands, kinds: Sequence[str], wanted: str, values: Values
+) -> tuple[ir.Expr, ir.Shape] | None:
+    """The one argument of a function and its shape, which is one of `kinds`; in words, `wanted`."""
     if len(args) != 1 or node.args[0].name is not None:
-        values.bag.error("E0210", node.span, "`mean_pool` takes one argument", f"{len(args)} given")
+        values.bag.error("E0210", node.span, f"`{name}` takes one argument", f"{len(args)} given")
         return None
     (arg,) = args
-    if arg is not None and (arg.shape is None or arg.shape.kind != "Image"):
-        values.bag.error("E0304", node.span, "`mean_pool` takes an Image", f"this is {arg.shape or 'a number'}")
+    if arg is None:
         return None
-    if arg is None or arg.shape is None:
+    if arg.shape is None or arg.shape.kind not in kinds:
+        values.bag.error("E0304", node.span, f"`{name}` takes {wanted}", f"this is {arg.shape or 'a number'}")
         return None
-    return Typed(ir.Pool(arg.expr, arg.shape, node.span), ir.Shape("Vec", arg.shape.dims[:1]))
+    return arg.expr, arg.shape
 
 
 def callee(node: ast.Apply, values: Values) -> tuple[Entry, ast.Call] | None:

@@ -219,6 +219,8 @@ class Statement:
                 return ["pool", *below]
             case ir.MaxMin():
                 return ["maxmin", *below]
+            case ir.ClipSwish():
+                return ["clip_swish", *below]
             case ir.Spread():
                 return ["spread", *below]
             case ir.Pick():

@@ -258,6 +258,15 @@ class MaxMin:
 
 
 @record
+class ClipSwish:
+    """`clip_swish(e)`: LipSwish of the channels of `source`, then LipSwish of -e, in twice the channels; nets only."""
+
+    arg: Expr
+    source: Shape
+    span: Span = field(compare=False, repr=False)
+
+
+@record
 class Call:
     """Result `output` of a net: `n(a, y)`. Results that a `let` takes apart are calls with the same arguments."""
 
@@ -344,7 +353,7 @@ class Cayley:
     span: Span = field(compare=False, repr=False)
 
 
-Moved: TypeAlias = Join | Spread | Pick | Delay | Concat | Pool | MaxMin
+Moved: TypeAlias = Join | Spread | Pick | Delay | Concat | Pool | MaxMin | ClipSwish
 Expr: TypeAlias = Formula | Exponential | Cayley | Moved | Call | Chain | Inline | Bend
 
 

@@ -1215,6 +1215,38 @@ layer B on Vec[D] ensures invertible {
   }
 }
 flow F on Image[2, 3, 2] ensures invertible { A  flatten  B  prior normal }""",
+    "net_swish": """
+net Pixels from Image[C, H, W] to Image[C, H, W] {
+  param V : conv 3x3
+  param W : conv 1x1 from Image[2 * C, H, W] to Image[C, H, W]
+  param s : scale (per = channel)
+  map x -> W(clip_swish(s * V(x)))
+}
+net Row from Seq[T, E] to Seq[T, E] {
+  param V : linear from Seq[T, E] to Seq[T, 3]
+  param W : linear from Seq[T, 12] to Seq[T, E]
+  map x {
+    let u = clip_swish(V(x))
+    return W(clip_swish(-u)) + x
+  }
+}
+layer A on Image[C, H, W] ensures invertible {
+  space Half = Image[C / 2, H, W]
+  param n : net Pixels from Half to Half
+  map x {
+    let (a, b) = split(x, channel)
+    return join(a, b * exp(tanh(n(a))) + n(a))
+  }
+}
+layer B on Seq[T, E] ensures invertible {
+  space Half = Seq[T, E / 2]
+  param n : net Row from Half to Half
+  map x {
+    let (a, b) = split(x, channel)
+    return join(a + n(b), b)
+  }
+}
+flow F on Image[2, 3, 2] ensures invertible { A  patches 1  B  prior normal }""",
     "flow_on_any_vector": """
 layer A on S ensures diagonal, invertible {
   param a : scale (per = channel) with diag > 0

@@ -823,6 +823,31 @@ def test_functions_and_lengths_of_chains_in_a_net_count(word: str, to: str | int
         refused(written, written["statement"])
 
 
+@pytest.mark.parametrize(
+    ("limit", "word", "good"),
+    [(1.11, "clip_swish", True), (1.112, "clip_swish", False), (0.5, "clip_swish", True), (0.5, "swish", False)],
+)
+def test_the_bound_of_both_sides_of_a_swish_is_1(limit: float, word: str, good: bool) -> None:
+    """0.9 * 1.11 < 1 <= 0.9 * 1.112; of a function that the kernel does not know nothing is bounded."""
+    written = certified(
+        "net N from Vec[D] to Vec[D] { param V : linear with lip <= 0.9\n"
+        "param W : linear from Vec[2 * D] to Vec[D] with lip <= 0.9 map x -> W(clip_swish(V(x))) }\n"
+        "layer A on Vec[D] ensures invertible { param n : net N map x -> x + n(x) }"
+    )
+    net = net_in(written, "N")
+    next(p for p in net["params"] if p["name"] == "W")["with"] = ["lip <=", [limit], "spectral"]
+    (formula,) = net["results"]
+    next(node for node in formula if node[0] == "clip_swish")[0] = word
+    for _, fact in written["proofs"][0]["formulas"][0]["result"]:
+        if fact["off"] == "<dense>":
+            fact["lip"] = 1 - 1e-9 if not fact.get("chain") else "inf"
+    written["hash"] = digest(written["statement"])
+    if good:
+        assert recheck(written, written["statement"]) == ["A"]
+    else:
+        refused(written, written["statement"])
+
+
 def test_a_residual_sum_needs_the_bounds_that_the_statement_has() -> None:
     written = certified(RESIDUAL)
     for param in written["statement"]["definitions"][0]["params"]:

@@ -78,6 +78,8 @@ class Fields(NamedTuple):
                     found = self.act(act, done[arg], given)
                 case "neg", [arg]:
                     found = done[arg]._replace(values=done[arg].values.minus())
+                case "clip_swish", [arg]:
+                    found = Level(done[arg].level)
                 case "sum", [_, arg]:
                     found = Level(done[arg].level)
                 case "pool" | "maxmin", [arg]:

@@ -94,6 +94,8 @@ class Net(NamedTuple):
                 return done[a].by(done[b].times(inverse.by(inverse).most, inverse))
             case "pool" | "maxmin", [arg]:
                 return done[arg]
+            case "clip_swish", [arg]:
+                return Steep(done[arg].lips)
             case "delay", [arg]:
                 return Steep(done[arg].lips, done[arg].values.hull(ZERO))
             case (("net" | "chain" | "concat"), _):

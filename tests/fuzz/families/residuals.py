@@ -118,6 +118,7 @@ BRANCHES = (
     "chain[l](again[l])({f}(V(x))) * {a} - W(concat({b} * x, b))",
     "s * {f}(W(concat({a} * x, {b} * x))) + 0.1 * (x - b)",
     "W(maxmin(concat({a} * V(x), {b} * {f}(x)))) * {a}",
+    "W(clip_swish(V(x))) - {a} * {b} * {f}(x)",
 )
 """Formulas of nets whose Lipschitz constant is below 1.5: V and U have at most 1, W 0.9, s 0.5, a^2 + b^2 <= 0.9."""
 
