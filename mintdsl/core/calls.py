@@ -5,9 +5,10 @@ What cannot be typed is reported once and becomes None.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from mintdsl.core import ir
+from mintdsl.core.nat import Nat
 from mintdsl.core.scope import Entry
 from mintdsl.core.typed import Typed
 from mintdsl.core.values import IndexName, Values, not_yet
@@ -260,14 +261,23 @@ def callee(node: ast.Apply, values: Values) -> tuple[Entry, ast.Call] | None:
     return entry, ast.Call(name, args, node.fn.span)
 
 
-def concat(node: ast.Apply, args: Operands, values: Values) -> Typed | None:
-    """Channels stacked: of images of one height and width, of sequences of one length, of vectors."""
-    if len(args) < 2 or any(arg.name is not None for arg in node.args):
+def concat(
+    node: ast.Apply, inside: Callable[[ast.Expr], Typed | None], used: set[str], values: Values, *, net: bool
+) -> Typed | None:
+    """Channels stacked: of images of one height and width, of sequences of one length, of vectors. In nets
+    `weights = w` multiplies them by numbers whose squares add up to 1."""
+    given = [arg for arg in node.args if arg.name is not None and arg.name.id == "weights"]
+    plain = [arg for arg in node.args if arg not in given]
+    args = [inside(arg.value) for arg in plain]
+    if len(args) < 2 or any(arg.name is not None for arg in plain) or len(given) > 1:
         values.bag.error("E0210", node.span, "`concat` takes two or more arguments", f"{len(args)} given")
         return None
+    weights = _weights(given[0].value, len(args), used, values) if given else ""
+    if given and not net:
+        not_yet(values.bag, given[0].span, "`weights` of a `concat` in a layer")
     known = [arg for arg in args if arg is not None]
     shapes = tuple(arg.shape for arg in known if arg.shape is not None)
-    if len(known) != len(args):
+    if len(known) != len(args) or weights is None:
         return None
     if len(shapes) != len(args):
         values.bag.error("E0213", node.span, "`concat` takes tensors, a number has no channels", "not a formula")
@@ -283,7 +293,27 @@ def concat(node: ast.Apply, args: Operands, values: Values) -> Typed | None:
             notes=("images share height and width, sequences their length; a Vec is repeated at each pixel or token",),
         )
         return None
-    return Typed(ir.Concat(tuple(arg.expr for arg in known), shapes, node.span), whole)
+    return Typed(ir.Concat(tuple(arg.expr for arg in known), shapes, node.span, weights), whole)
+
+
+def _weights(node: ast.Expr, count: int, used: set[str], values: Values) -> str | None:
+    """The scale that weighs the `count` arguments of a concat."""
+    param = values.names.values.get(node.id) if isinstance(node, ast.Name) else None
+    wanted = f"`scale on Vec[{count}] with length == 1`"
+    if not isinstance(param, ir.Param):
+        if not (isinstance(node, ast.Name) and values.names.silent(node.id)):
+            fix = Fix(f"declare them: `param w : {wanted[1:]}")
+            values.bag.error("E0304", node.span, f"`weights` takes a parameter, {wanted}", "none", fixes=(fix,))
+        return None
+    used.add(param.name)
+    if param.indices:
+        not_yet(values.bag, node.span, "`weights` that are a family")
+    if param.bound is None or param.bound.quantity != "length" or param.source != ir.Shape("Vec", (Nat.of(count),)):
+        title = f"`weights` of {count} arguments are a {wanted}: their squares add up to 1"
+        also = (Label(param.span, "declared here"),)
+        values.bag.error("E0304", node.span, title, f"on `{param.source}`", also=also)
+        return None
+    return param.name
 
 
 def concatenated(shapes: tuple[ir.Shape, ...]) -> ir.Shape | None:

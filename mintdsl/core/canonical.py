@@ -239,7 +239,8 @@ class Statement:
             case ir.Inline():
                 return ["layer", node.param, *below]
             case ir.Concat():
-                return ["concat", [shape.kind for shape in node.shapes], *below]
+                word: list[Json] = ["weighted", node.weights] if node.weights else ["concat"]
+                return [*word, [shape.kind for shape in node.shapes], *below]
             case _:
                 assert_never(node)
 

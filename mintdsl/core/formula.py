@@ -336,7 +336,7 @@ class Formula:
                 self._arguments(node)
                 return self._bad(node.span, "a Cayley map is no value", calls.cayley_fix(node, self.values))
             if entry is None and name.id == "concat":
-                return calls.concat(node, [self._inside(arg.value) for arg in node.args], self.values)
+                return calls.concat(node, self._inside, self.used, self.values, net=self.net)
             if entry is None and name.id in HANDLED and not self.net:
                 return structural(node, name.id, self.split, self.expr, self.values)
             if entry is None and name.id in BIJECTIONS:

@@ -213,6 +213,9 @@ class _Formula:
         for arg, shape in zip(node.args, node.shapes, strict=True):
             value, dims = self.expr(arg, at), self.env.shape(shape)
             parts.append((value * prod(dims) if len(value) == 1 else value, dims))
+        if node.weights:
+            weights = self.weights_at().of(node.weights, ())
+            parts = [([combine(((w, a),)) for a in own], dims) for w, (own, dims) in zip(weights, parts, strict=True)]
         whole = next((dims for _, dims in parts if len(dims) > 1), ())
         if len(whole) == 3:
             pixels = whole[1] * whole[2]

@@ -298,11 +298,15 @@ class Inline:
 
 @record
 class Concat:
-    """`concat(a, b, ...)`, of these `shapes`: channels stacked; a Vec is repeated at each pixel or token."""
+    """`concat(a, b, ...)`, of these `shapes`: channels stacked; a Vec is repeated at each pixel or token.
+
+    `weights` is the scale, `with length == 1`, whose numbers multiply them, one each; none where it is empty.
+    """
 
     args: tuple[Expr, ...]
     shapes: tuple[Shape, ...]
     span: Span = field(compare=False, repr=False)
+    weights: str = ""
 
 
 @record

@@ -144,7 +144,7 @@ class _Formulas:
                 values = below[0].values
                 for one in below[1:]:
                     values = values.hull(one.values)
-                return ode.together(below, values)
+                return ode.together(below, values.hull(ZERO) if expr.weights else values)
             case ir.Call(param=name, output=output):
                 return self._called(name, below)[output]
             case ir.Chain(param=name):

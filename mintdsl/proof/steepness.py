@@ -61,9 +61,10 @@ def limited(net: ir.Net) -> bool:
     return any(p.limited for p in net.params) or any(limited(kind.net) for _, kind in ir.net_params(net))
 
 
-def beside(parts: Sequence[Steep]) -> tuple[float, ...]:
-    """The bounds of several expressions as one vector: with respect to each input, the root of the sum of squares."""
-    return tuple(_root(lips) for lips in zip(*(part.lips for part in parts), strict=True))
+def beside(parts: Sequence[Steep], *, weighted: bool) -> tuple[float, ...]:
+    """The bounds of several expressions as one vector: with respect to each input, the root of the sum of squares; the
+    largest one where they are multiplied by weights whose squares add up to at most 1."""
+    return tuple(max(lips) if weighted else _root(lips) for lips in zip(*(part.lips for part in parts), strict=True))
 
 
 def _root(lips: Sequence[float]) -> float:
@@ -134,7 +135,7 @@ class _Walk:
             case ir.Concat(shapes=shapes) if all(
                 shape.kind == shapes[0].kind or part.constant for shape, part in zip(shapes, below, strict=True)
             ):
-                return Steep(beside(below), REAL, _lost(below))
+                return Steep(beside(below, weighted=bool(expr.weights)), REAL, _lost(below))
             case ir.Call(param=name, output=output):
                 return self.called(name, output, below, span)
             case ir.Chain(param=name, index=index):

@@ -192,7 +192,7 @@ def applied(walk: Walk, param: ir.Param, arg: Code) -> Code:
 
 
 def concat(walk: Walk, node: ir.Concat) -> Code:
-    """Channels stacked; a vector is repeated at each pixel or token."""
+    """Channels stacked, each multiplied by its weight; a vector is repeated at each pixel or token."""
     result = concatenated(node.shapes)
     assert result is not None
     args = [walk.expr(arg)[0] for arg in node.args]
@@ -209,6 +209,8 @@ def concat(walk: Walk, node: ir.Concat) -> Code:
     axis = -3 if result.kind == "Image" else -1
     rank = rank_of(result)
     names = [walk.name(f"{walk.at}_part", Code(text, families, batch, rank)).text for text in texts]
+    if node.weights:
+        names = [f"{walk.local[node.weights]}[{k}] * {name}" for k, name in enumerate(names)]
     code = Code(f"torch.cat(({', '.join(names)}), {axis})", families, batch, rank)
     return walk.name(f"{walk.at}_in", code)
 

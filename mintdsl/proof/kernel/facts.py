@@ -59,6 +59,7 @@ SETS: Mapping[str, tuple[Callable[..., Span], tuple[str, ...]]] = {
         ("plu", "qr", "lower", "upper", "woodbury", "raw", "dominant"),
     ),  # of the magnitude, here and below
     "lip <=": (lambda c: Span(Fraction(0), c), ("spectral",)),  # of each entry
+    "length == 1": (lambda: Span(Fraction(0), Fraction(1)), ("softplus",)),  # of each entry; of all, the sum of squares
     "det == 1": (lambda: ONE, ("unit_lower", "unit_upper", "householder")),
 }
 FREE_SIGN = ("signed", "signed_exp", "raw", "spectral")  # the set is that of the magnitude
