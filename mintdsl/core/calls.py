@@ -270,7 +270,10 @@ def concat(
     plain = [arg for arg in node.args if arg not in given]
     args = [inside(arg.value) for arg in plain]
     if len(args) < 2 or any(arg.name is not None for arg in plain) or len(given) > 1:
-        values.bag.error("E0210", node.span, "`concat` takes two or more arguments", f"{len(args)} given")
+        title = "`concat` takes two or more arguments, and `weights` once"
+        values.bag.error(
+            "E0210", node.span, title, f"{len(args)} and {len(given)} given" if given else f"{len(args)} given"
+        )
         return None
     weights = _weights(given[0].value, len(args), used, values) if given else ""
     if given and not net:

@@ -127,12 +127,12 @@ def positive_exp_inverse(value: Tensor) -> Tensor:
 def unit_softplus(raw: Tensor) -> Tensor:
     """v / |v| along the last axis, v = 2^-20 + softplus(raw): squares that add up to 1, after all rounding to no more.
 
-    It is made in float64, smaller by what rounding the result to its dtype and n + 4 operations can add. Entries that
-    2^100 others outweigh may become 0.
+    It is made in float64, smaller by what rounding to its dtype, a sum of n squares (n / 4 units) and the other steps
+    can add. An entry that is far smaller than another one may become 0.
     """
     v = at_least_softplus(raw.double(), 2.0**-20)
     v = v / v.detach().amax(-1, keepdim=True)
-    below = 1.0 - torch.finfo(raw.dtype).eps - (raw.shape[-1] + 4) * torch.finfo(torch.float64).eps
+    below = 1.0 - torch.finfo(raw.dtype).eps - (raw.shape[-1] / 4 + 4) * torch.finfo(torch.float64).eps
     length: Tensor = torch.linalg.vector_norm(v, dim=-1, keepdim=True)
     return (below * v / length).to(raw.dtype)
 
@@ -142,7 +142,8 @@ def unit_softplus_inverse(value: Tensor) -> Tensor:
     with an entry below 2^-100."""
     wide = wide_values(value, 2.0**-100, 1.0, "the value")
     length: Tensor = torch.linalg.vector_norm(wide, dim=-1, keepdim=True)
-    if readable(wide) and bool(((length - 1.0).abs() > 64.0 * torch.finfo(value.dtype).eps).any()):
+    allowed = 8.0 * torch.finfo(value.dtype).eps + value.shape[-1] * torch.finfo(torch.float64).eps
+    if readable(wide) and bool(((length - 1.0).abs() > allowed).any()):
         raise ValueError("the squares of the value must add up to 1")
     grown = wide * (2.0**-19 / wide.amin(-1, keepdim=True)).clamp(min=1.0)
     return softplus_inverse(grown - 2.0**-20).to(value.dtype)

@@ -104,6 +104,7 @@ CONSTRAINED: dict[tuple[str, str], Callable[..., Tensor]] = {
     ("!= 0", "raw"): lambda r: r,
     ("!= 0", "signed_exp"): lambda r: torch.exp(r.clamp(-60, 60)),
     ("== 1", "unit"): lambda r: torch.ones_like(r),
+    ("== 1", "softplus"): lambda r: (v := TINY + _softplus(r)[0]) / v.norm(dim=-1, keepdim=True),
     ("<=", "spectral"): lambda r, c: r.clamp(-c, c),
     (">= <=", "sigmoid"): lambda r, m, top: (m + (top - m) * torch.sigmoid(r)).clamp(m, top),
 }
@@ -563,7 +564,12 @@ class Formula:
                     passed = Formula(inside.env, passed, inside, parts={own: passed}).results()[0]
                 return passed
             case ir.Concat(args=args, shapes=shapes):  # channels come first in an Image and in a Vec
-                return tensors.stacked([self._placed(self.expr(a, at), s) for a, s in zip(args, shapes, strict=True)])
+                parts = [self._placed(self.expr(a, at), s) for a, s in zip(args, shapes, strict=True)]
+                if node.weights:
+                    all_ = self._values(node.weights, ()).unsqueeze(1).unbind(-1)
+                    weights = [tensors.constant(w.unsqueeze(-1), self.x) for w in all_]
+                    parts = [tensors.multiply(w, part) for w, part in zip(weights, parts, strict=True)]
+                return tensors.stacked(parts)
             case ir.MaxMin(arg=arg, shape=shape):
                 dims = self.env.shape(shape)
                 apart = math.prod(dims[1:])  # channels come first in an Image and in a Vec
