@@ -70,6 +70,7 @@ COEFFICIENT = Limit(10**18, "the value of a number in a size", "E0305")
 SIZE = Limit(2**40, "the value of a size", "E0305")
 TAPS = Limit(4096, "taps of a kernel, rows times columns", "E0306")
 DILATION = Limit(4096, "rows, or columns, from one tap of a kernel to the next", "E0306")
+STRIDE = Limit(64, "rows, or columns, that a kernel moves from one output to the next", "E0306")
 STEPS = Limit(100_000, "layers and steps of a flow, repeated ones counted each time", "E0307")
 COPIES = Limit(
     1_000, "steps written out anew in one flow, of the further copies of repeated blocks that change the shape", "E0307"

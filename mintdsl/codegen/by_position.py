@@ -45,7 +45,7 @@ class ByPosition:
         self.units: dict[ir.Shape, str] = {}
         self.start = self._lowering()
         for item in self.owner.lets:
-            if not reading.lets[item.name] and not item.indices:
+            if not reading.lets[item.name]:
                 self.start.let(item)
         self.stacks = stacks(reading, self.stricts)
         self.sums: dict[int, ir.Linear] = {}  # of a matrix and of what does not move

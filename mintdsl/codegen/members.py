@@ -107,14 +107,18 @@ class Members:
 
     def prior(self, prior: ir.Prior) -> None:
         """The prior of the flow: on the whole latent, or beside parts that left through nets, which are normal."""
-        flow, options = self.flow, f', "{prior.per}", **factory' if prior.per else ""
-        if not flow.normal or prior.name == "normal":
-            self.write(f"self.prior = {PRIOR_CLASSES[prior.name]}(self.latent_shape{options})")
-            return
+        flow, name = self.flow, PRIOR_CLASSES[prior.name]
         own = [f"self.latent_parts[{k}]" for k in range(len(flow.left)) if k not in flow.normal]
-        shape = f"flat_shape({shapes.listed([*own, 'self.latent_parts[-1]'])})" if own else "self.latent_parts[-1]"
+        parts = shapes.listed([*own, "self.latent_parts[-1]"]) if flow.normal else "self.latent_parts"
+        options = f', "{prior.per}"' if prior.per else ""
+        options += f", {parts}" if prior.per == "channel" and own else ""
+        options += ", **factory" if prior.per else ""
+        if not flow.normal or prior.name == "normal":
+            self.write(f"self.prior = {name}(self.latent_shape{options})")
+            return
+        shape = f"flat_shape({parts})" if own else "self.latent_parts[-1]"
         normal = f"normal={shapes.listed([str(k) for k in flow.normal])}"
-        rest = f"rest={PRIOR_CLASSES[prior.name]}({shape}{options})"
+        rest = f"rest={name}({shape}{options})"
         self.write.call("self.prior = PartsPrior", ["self.latent_parts", normal, rest], "")
 
 

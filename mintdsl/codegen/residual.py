@@ -133,6 +133,7 @@ def limits(c: LayerContext) -> list[str]:
             place = f", {image(c, param)}, {c.anchors[param.name]}"
             place += f", dilation={param.kind.dilation}" if param.kind.dilation != (1, 1) else ""
             place += ", circular=True" if param.kind.circular else ""
+            place += f", stride={param.kind.stride}" if param.kind.stride != (1, 1) else ""
         found.append(f'"{param.name}": NormLimit({limit(c, param)}{place})')
     return found
 
@@ -169,6 +170,9 @@ def together(proofs: Sequence[FlowProof]) -> FlowProof:
 def spectral(c: LayerContext, param: ir.Param, raw: str) -> str:
     """The effective value of a parameter whose norm is bounded."""
     match param.kind:
+        case ir.Conv(dilation=dilation, stride=stride) if stride != (1, 1):
+            place = f"{image(c, param)}, {c.anchors[param.name]}, {dilation}, {stride}"
+            return f"spectral_strided({raw}, {limit(c, param)}, {place})"
         case ir.Conv(dilation=dilation, circular=circular):
             around = f", circular={dilation}" if circular else ""
             return f"spectral_conv({raw}, {limit(c, param)}, {image(c, param)}{around})"

@@ -156,6 +156,8 @@ class Statement:
             data["norm"] = "weight"
         if isinstance(param.kind, (ir.Conv, ir.Dense)) and param.kind.rank is not None:
             data["rank"] = _nat(param.kind.rank)
+        if isinstance(param.kind, ir.Conv) and param.kind.stride != (1, 1):
+            data["stride"] = list(param.kind.stride)
         return data
 
     def _kind(self, kind: ir.Kind) -> Json:

@@ -31,10 +31,11 @@ class Counts(NamedTuple):
 Sizes = tuple[int, ...]
 
 
-def prior_counts(shape: ir.Shape, sizes: Sizes, per: str, left: Iterable[Sizes]) -> Counts:
+def prior_counts(sizes: Sizes, per: str, left: Iterable[Sizes]) -> Counts:
     """The location and log-scale of a learned prior, also of what `left` before; the others have no parameters."""
-    channels = sizes[-1:] if shape.kind == "Seq" else sizes[:1]
-    own = {"element": prod(sizes) + sum(map(prod, left)), "channel": prod(channels), "": 0}
+    parts = (sizes, *left)
+    channels = sum(part[-1] if len(part) == 2 else part[0] for part in parts if part)
+    own = {"element": sum(map(prod, parts)), "channel": channels, "": 0}
     numbers = 2 * own[per]
     return Counts(numbers, numbers, 0, 1)
 

@@ -220,7 +220,4 @@ def prior(op: ast.Prior, step: ast.Step, shape: ir.Shape, left: tuple[ir.Shape, 
     options = bind_options(op.call.args, info.options, f"`{info.name}`", step.span, values)
     if options is None:
         return None
-    per = str(options.get("per", ""))
-    if per == "channel" and left:
-        not_yet(values.bag, step.span, "a prior with numbers per channel of a latent that `factor` made flat")
-    return ir.Prior(info.name, per, left), shape
+    return ir.Prior(info.name, str(options.get("per", "")), left), shape

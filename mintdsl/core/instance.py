@@ -379,11 +379,7 @@ class Instances:
             case ir.Prior(per=per, left=left):
                 sizes, *gone = (self._shape(shape, values, step) for shape in (step.shape, *left))
                 known = [s for s in gone if s is not None]
-                return (
-                    prior_counts(step.shape, sizes, per, known)
-                    if sizes is not None and len(known) == len(gone)
-                    else None
-                )
+                return prior_counts(sizes, per, known) if sizes is not None and len(known) == len(gone) else None
             case ir.Permute(axis=axis):
                 return Counts(0, 0, 0, 1) if self._permuted(axis, values, step) else None
             case _:

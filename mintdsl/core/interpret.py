@@ -139,22 +139,18 @@ def log_prior(
         raise ValueError(f"`{key}` has no prior")
     total, start = 0.0, 0
     rest: list[float] = []
-    for size, own in place.parts:
-        part, start = z[start : start + size], start + size
+    for sizes, own in place.parts:
+        part, start = z[start : start + prod(sizes)], start + prod(sizes)
         if own:
             rest += part
         else:
             total += sum(_log_normal(v, 0.0, 0.0) for v in part)
     if place.prior.name == "logistic":
         return total + sum(-abs(v) - 2 * math.log1p(math.exp(-abs(v))) for v in rest)
-    location, log_scale = ([0.0], [0.0])
-    per = place.prior.per
-    if per:
-        location, log_scale = (list(stored(raw, f"{place.prefix}{n}", place.own)) for n in ("location", "log_scale"))
-    for p, v in enumerate(rest):
-        k = p if per == "element" else channel_of(p, place.dims) if per else 0
-        total += _log_normal(v, location[k], log_scale[k])
-    return total
+    if not place.prior.per:
+        return total + sum(_log_normal(v, 0.0, 0.0) for v in rest)
+    location, log_scale = (list(stored(raw, f"{place.prefix}{n}", place.own)) for n in ("location", "log_scale"))
+    return total + sum(_log_normal(v, location[k], log_scale[k]) for v, k in zip(rest, place.numbers, strict=True))
 
 
 def _log_normal(v: float, location: float, log_scale: float) -> float:

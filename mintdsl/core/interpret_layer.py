@@ -402,6 +402,7 @@ def _convolve(
     """y[o, h, w] = sum of kernel[o, i, u, v] x[i, h + (u - row) down, w + (v - column) right], x zero outside.
 
     (row, column) = centre, (down, right) the dilation. With a circular boundary x goes on with its other side instead.
+    With a stride (s, t) it is x[i, s h + (u - row) down, t w + (v - column) right].
     """
     channels, height, width = source
     size, (down, right) = conv.size, conv.dilation
@@ -419,7 +420,7 @@ def _convolve(
             for weight, i, dh, dw in taps[o]
             if conv.circular or (0 <= h + dh < height and 0 <= w + dw < width)
         )
-        for o, h, w in product(*map(range, target))
+        for o, h, w in product(range(target[0]), range(0, height, conv.stride[0]), range(0, width, conv.stride[1]))
     ]
 
 

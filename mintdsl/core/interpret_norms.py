@@ -6,11 +6,20 @@ import cmath
 import math
 from collections.abc import Iterator, Sequence
 from itertools import product
+from typing import NamedTuple
 
 ORDER = 256
 ROUNDED_UP = 1.0 + 2.0**-30
 
 Matrix = list[list[complex]]
+
+
+class Strided(NamedTuple):
+    """Of a kernel with a stride: the tap that meets the pixel, how far its taps are apart, and the stride."""
+
+    anchor: tuple[int, int]
+    dilation: tuple[int, int]
+    stride: tuple[int, int]
 
 
 def limited(
@@ -19,18 +28,41 @@ def limited(
     image: Sequence[int],
     limit: float,
     circular: tuple[int, int] | None = None,
+    strided: Strided | None = None,
 ) -> list[float]:
     """Weights of a map, scaled down to a norm of at most `limit`: a matrix (out, in), or a kernel on images.
 
-    `circular` has the dilation of a kernel whose taps wrap around.
+    `circular` has the dilation of a kernel whose taps wrap around; `strided` what makes one that skips pixels a
+    kernel of stride 1 on squeezed images, whose norm is the same.
 
     Without what float64 numbers would be made smaller by for their own rounding, which is below 1e-13.
     """
     largest = max(map(abs, values), default=0.0)
     if largest == 0.0:
         return list(values)
-    norm = largest * max(map(schatten, matrices([v / largest for v in values], shape, image, circular))) * ROUNDED_UP
+    unit = [v / largest for v in values]
+    place = (unit, shape, image) if strided is None else squeezed(unit, shape, image, strided)
+    norm = largest * max(map(schatten, matrices(*place, circular))) * ROUNDED_UP
     return [v * limit / norm for v in values] if norm > limit else list(values)
+
+
+def squeezed(
+    values: Sequence[float], shape: Sequence[int], image: Sequence[int], by: Strided
+) -> tuple[list[float], list[int], list[int]]:
+    """The kernel that gives the same of images squeezed by the stride, its shape, and the size of those images.
+
+    A tap d rows from the pixel s h reads row h + d // s of the pixels whose row is d mod s in their tile.
+    """
+    outputs, inputs, rows, columns = shape
+    down, right = ([(k - by.anchor[a]) * by.dilation[a] for k in range(shape[2 + a])] for a in (0, 1))
+    (s, t), (top, left) = by.stride, (min(down) // by.stride[0], min(right) // by.stride[1])
+    tall, wide = max(down) // s - top + 1, max(right) // t - left + 1
+    found = [0.0] * (outputs * inputs * s * t * tall * wide)
+    for o, i, u, v in product(range(outputs), range(inputs), range(rows), range(columns)):
+        channel = ((o * inputs + i) * s + down[u] % s) * t + right[v] % t
+        place = (channel * tall + down[u] // s - top) * wide + right[v] // t - left
+        found[place] = values[((o * inputs + i) * rows + u) * columns + v]
+    return found, [outputs, inputs * s * t, tall, wide], [image[0] // s, image[1] // t]
 
 
 def matrices(

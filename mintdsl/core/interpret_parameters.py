@@ -13,7 +13,7 @@ from mintdsl.core.interpret_env import Argument, Env, Given, bind, bind_layer, b
 from mintdsl.core.interpret_extern import stand_in_tensors
 from mintdsl.core.interpret_layer import parts_of
 from mintdsl.core.interpret_moves import halves, leaves
-from mintdsl.core.interpret_weights import channels_of, extents, order_shape, param_shape, sign_shape
+from mintdsl.core.interpret_weights import channel_of, channels_of, extents, order_shape, param_shape, sign_shape
 
 
 def parameters(
@@ -78,19 +78,33 @@ def _tensors(layer: ir.Layer | ir.Net, env: Env, prefix: str) -> dict[str, tuple
 class PriorPlace(NamedTuple):
     """The prior of a flow, the prefix of its keys, and the sizes `dims` of what it is the distribution of.
 
-    `parts` are the numbers of entries of the parts of the latent, in order, each with whether the prior is its own:
-    what left through a net is standard normal.
+    `parts` are the sizes of the parts of the latent, in order, each with whether the prior is its own: what left
+    through a net is standard normal.
     """
 
     prior: ir.Prior
     prefix: str
     dims: tuple[int, ...]
-    parts: tuple[tuple[int, bool], ...]
+    parts: tuple[tuple[tuple[int, ...], bool], ...]
 
     @property
     def own(self) -> tuple[int, ...]:
         """The shape of a learned location."""
-        return self.dims if self.prior.per == "element" else (channels_of(self.dims),)
+        return (
+            self.dims if self.prior.per == "element" else (sum(channels_of(part) for part, own in self.parts if own),)
+        )
+
+    @property
+    def numbers(self) -> list[int]:
+        """For each entry that the prior is the distribution of, the place of its location."""
+        if self.prior.per == "element":
+            return list(range(prod(self.dims)))
+        found: list[int] = []
+        first = 0
+        for part in (part for part, own in self.parts if own):
+            found += [first + channel_of(p, part) for p in range(prod(part))]
+            first += channels_of(part)
+        return found
 
 
 def prior_place(program: ir.Program, definition: ir.Definition, env: Env) -> PriorPlace | None:
@@ -100,14 +114,10 @@ def prior_place(program: ir.Program, definition: ir.Definition, env: Env) -> Pri
     if prior is None:
         return None
     last = _parts(program, definition, env, "")[1]
-    parts = [
-        (prod(env.shape(step.result)), step.op.prior is None) for step in steps if isinstance(step.op, ir.FactorOut)
-    ]
-    rest = sum(size for size, own in parts if own) + prod(last)
+    parts = [(env.shape(step.result), step.op.prior is None) for step in steps if isinstance(step.op, ir.FactorOut)]
+    rest = sum(prod(part) for part, own in parts if own) + prod(last)
     dims = last if rest == prod(last) else (rest,)
-    return PriorPlace(
-        prior, "prior." if all(own for _, own in parts) else "prior.rest.", dims, (*parts, (prod(last), True))
-    )
+    return PriorPlace(prior, "prior." if all(own for _, own in parts) else "prior.rest.", dims, (*parts, (last, True)))
 
 
 def find(program: ir.Program, key: str) -> ir.Definition:

@@ -17,7 +17,7 @@ from mintdsl.core.constraints import Parametrisation, kept_by
 from mintdsl.core.interpret_env import Argument, Env, bind, bind_layer, bind_net, evaluate_size, symbols
 from mintdsl.core.interpret_factors import added, factored, subdued, woodbury
 from mintdsl.core.interpret_masks import between, differences
-from mintdsl.core.interpret_norms import limited
+from mintdsl.core.interpret_norms import Strided, limited
 from mintdsl.core.live import anchor
 
 Raw: TypeAlias = Mapping[str, Sequence[float]]
@@ -169,7 +169,10 @@ class Weights:
                     image = self.env.shape(param.source)[1:]
                     around = kind.dilation if isinstance(kind, ir.Conv) and kind.circular else None
                     (limit,) = self._numbers(param.bound)
-                    return limited(raw, _map_shape(param, self.env), image, limit, around)
+                    apart = None
+                    if isinstance(kind, ir.Conv) and kind.stride != (1, 1):
+                        apart = Strided(anchor(kind, "lower"), kind.dilation, kind.stride)
+                    return limited(raw, _map_shape(param, self.env), image, limit, around, apart)
                 if kind.norm:
                     return self._normed(param, raw, member)
                 if kind.direction is None:

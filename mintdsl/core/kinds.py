@@ -30,13 +30,14 @@ _ALL = (
     Kind("bias", "added vector", "zeros", False, (choice("per", "channel", "element"),)),
     Kind(
         "conv",
-        "convolution of stride 1, zeros outside; with a direction it is masked by the layer's order",
+        "convolution, zeros outside; with a direction it is masked by the layer's order, with a stride in nets only",
         "fan_in_uniform",
         True,
         (
             tap("anchor", *ANCHORS),
             choice("norm", "none", "weight"),
             pair("dilation", 1),
+            pair("stride", 1),
             choice("boundary", "zero", "circular"),
             RANK,
         ),

@@ -86,14 +86,18 @@ def anchor(conv: ir.Conv, direction: str) -> tuple[int, int]:
     return named_tap("corner", conv.size, direction) if conv.anchor == "corner" else conv.anchor
 
 
-def named_tap(word: str, size: tuple[int, int], direction: str) -> tuple[int, int]:
-    """The tap (row, column) that a word of the option `anchor` stands for."""
+def named_tap(word: str, size: tuple[int, int], direction: str, stride: tuple[int, int] = (1, 1)) -> tuple[int, int]:
+    """The tap (row, column) that a word of the option `anchor` stands for.
+
+    The centre of an even kernel is that of as many pixels as its stride: as many taps lie before them as behind.
+    """
     rows, columns = size
     if word == "corner":
         word = "bottom_right" if direction == "lower" else "top_left"
     match word:
         case "centre":
-            return rows // 2, columns // 2
+            down, right = (k // 2 if k % 2 else (k - s) // 2 for k, s in zip(size, stride, strict=True))
+            return down, right
         case "bottom_right":
             return rows - 1, columns - 1
         case "bottom_left":

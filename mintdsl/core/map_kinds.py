@@ -28,7 +28,8 @@ class Conv:
     `norm`: the weight of each output channel is a length of its own times a direction. `dilation`: how many rows and
     columns lie between neighbouring taps. `circular`: what lies outside is the other side of the image, not zeros; it
     has no direction, and is never set of a 1x1 kernel, which reads nothing outside. `rank`: it is I + U V, of that many
-    columns of U; a 1x1 kernel then.
+    columns of U; a 1x1 kernel then. `stride`: the pixel that output (h, w) meets is (rows h, columns w); in nets, and
+    neither with a direction nor circular.
     """
 
     size: tuple[int, int]
@@ -39,6 +40,7 @@ class Conv:
     dilation: tuple[int, int] = (1, 1)
     circular: bool = False
     rank: Nat | None = None
+    stride: tuple[int, int] = (1, 1)
 
 
 @record

@@ -18,6 +18,7 @@ from mintdsl.core.nat import Nat
 from mintdsl.core.option_values import bind_options
 from mintdsl.core.options import OptionValue
 from mintdsl.core.scope import unknown
+from mintdsl.core.strided import centred, lands, walks_alone
 from mintdsl.core.values import IndexName, Values, not_yet, too_many
 from mintdsl.diagnostics.model import Bag, Edit, Fix, Label, Safety
 from mintdsl.records import replace
@@ -157,9 +158,12 @@ def _kind(node: ast.KindMap, values: Values) -> tuple[Kind, ir.MapKind] | None:
         dense = ranked(ir.Dense(direction, node.strict, norm), options["rank"], node, values.bag)
         return None if dense is None else (info, dense)
     assert node.size is not None
-    made = _conv(node, info, options["anchor"], direction, values.bag)
-    dilation = _dilation(node, options["dilation"], values.bag)
-    if made is None or dilation is None:
+    dilation = _apart(node, "dilation", options["dilation"], limits.DILATION, values.bag)
+    stride = _apart(node, "stride", options["stride"], limits.STRIDE, values.bag)
+    if dilation is None or stride is None:
+        return None
+    made = _conv(node, info, options["anchor"], direction, (stride, dilation), values.bag)
+    if made is None:
         return None
     circular = options["boundary"] == "circular" and node.size != (1, 1)
     if circular and node.direction is not None:
@@ -172,31 +176,38 @@ def _kind(node: ast.KindMap, values: Values) -> tuple[Kind, ir.MapKind] | None:
             fixes=(Fix("leave one of them out: a circular convolution is dense, a masked one has zeros outside"),),
         )
         return None
-    conv = replace(made[1], norm=norm, dilation=dilation, circular=circular)
+    conv = replace(made[1], norm=norm, dilation=dilation, circular=circular, stride=stride)
+    if not walks_alone(node, conv, options["rank"], values.bag):
+        return None
     kept = ranked(conv, options["rank"], node, values.bag)
     return None if kept is None else (info, kept)
 
 
-def _dilation(node: ast.KindMap, value: OptionValue, bag: Bag) -> tuple[int, int] | None:
-    """The spacing of the taps of a kernel, of rows and of columns."""
+def _apart(node: ast.KindMap, name: str, value: OptionValue, limit: limits.Limit, bag: Bag) -> tuple[int, int] | None:
+    """A dilation or a stride: so many rows, and so many columns."""
     rows, columns = value if isinstance(value, tuple) else (value, value)
     assert isinstance(rows, int) and isinstance(columns, int)
-    if not (1 <= min(rows, columns) and max(rows, columns) <= limits.DILATION.most):
-        title = f"a dilation of {rows} rows and {columns} columns"
-        bag.error("E0306", node.span, title, f"1 to {limits.DILATION.shown}")
+    if not (1 <= min(rows, columns) and max(rows, columns) <= limit.most):
+        title = f"a {name} of {rows} rows and {columns} columns"
+        bag.error("E0306", node.span, title, f"1 to {limit.shown}")
         return None
     return rows, columns
 
 
 def _conv(
-    node: ast.KindMap, info: Kind, anchor: OptionValue, direction: str | None, bag: Bag
+    node: ast.KindMap,
+    info: Kind,
+    anchor: OptionValue,
+    direction: str | None,
+    apart: tuple[tuple[int, int], tuple[int, int]],
+    bag: Bag,
 ) -> tuple[Kind, ir.Conv] | None:
     assert node.size is not None
     rows, columns = node.size
     if not (rows and columns and rows * columns <= limits.TAPS.most):
         bag.error("E0306", node.span, f"a kernel of {rows}x{columns} taps", f"1 to {limits.TAPS.shown} taps")
         return None
-    if anchor == "centre" and (rows % 2 == 0 or columns % 2 == 0):
+    if anchor == "centre" and not centred((rows, columns), *apart):
         bag.error(
             "E0306",
             node.span,
@@ -217,7 +228,7 @@ def _conv(
         return None
     if isinstance(anchor, str):
         follows = anchor == "corner" and direction not in ("lower", "upper")
-        tap: Anchor = "corner" if follows else named_tap(anchor, node.size, direction or "lower")
+        tap: Anchor = "corner" if follows else named_tap(anchor, node.size, direction or "lower", apart[0])
         return info, ir.Conv(node.size, tap, direction, node.strict)
     assert isinstance(anchor, tuple)
     row, column = map(int, anchor)
@@ -366,8 +377,7 @@ def _fits(
             bag.error("E0301", place, f"a {info.name} keeps the shape: `{source}` is not `{target}`", "use `on SHAPE`")
             return False
         return True
-    if isinstance(kind, ir.Conv) and source.dims[1:] != target.dims[1:]:
-        bag.error("E0301", place, f"a convolution keeps height and width: `{source}` to `{target}`", "sizes differ")
+    if isinstance(kind, ir.Conv) and not lands(kind, place, source, target, node.place is None, bag):
         return False
     if isinstance(kind, ir.Dense) and source.dims[:-1] != target.dims[:-1]:
         bag.error("E0301", place, f"`linear` keeps the tokens: `{source}` to `{target}`", "lengths differ")
@@ -386,6 +396,11 @@ def _fits(
 
 def _placed(node: ast.Param, info: Kind, kind: ir.MapKind, source: ir.Shape, net: bool, bag: Bag) -> bool:
     """Whether a kind may stand in this definition."""
+    if isinstance(kind, ir.Conv) and kind.stride != (1, 1) and not net:
+        note = "it leaves pixels out, so that it is no map of the variable to itself"
+        fix = Fix("put it into a net, or write a step `squeeze 2` and a convolution of stride 1")
+        bag.error("E0304", node.kind.span, "a `stride` stands in nets only", "in a layer", notes=(note,), fixes=(fix,))
+        return False
     if isinstance(kind, (ir.LayerNorm, ir.Attention)):
         if not net:
             note = "what it does to the Jacobian has no bound that a layer could state"

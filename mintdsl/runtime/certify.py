@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from mintdsl.runtime.families import family_conv
 from mintdsl.runtime.layer import effective_value
-from mintdsl.runtime.norms import conv_norm_above, matrix_norm_above
+from mintdsl.runtime.norms import conv_norm_above, matrix_norm_above, strided_norm_above
 
 
 class CertifiedNorm(NamedTuple):
@@ -32,6 +32,7 @@ class NormLimit(NamedTuple):
     tap: tuple[int, ...] = ()
     dilation: tuple[int, int] = (1, 1)
     circular: bool = False
+    stride: tuple[int, int] = (1, 1)
 
 
 @torch.no_grad()
@@ -44,7 +45,7 @@ def norm_below(weight: Tensor, of: NormLimit, steps: int = 50) -> float:
     def image(v: Tensor) -> Tensor:
         if len(of.tap) != 2:
             return v @ wide.mT
-        return family_conv(v, wide, of.tap, dilation=of.dilation, circular=of.circular)
+        return family_conv(v, wide, of.tap, dilation=of.dilation, circular=of.circular, stride=of.stride)
 
     for _ in range(steps):
         x = x / x.norm().clamp(min=1e-300)
@@ -56,6 +57,15 @@ def norm_below(weight: Tensor, of: NormLimit, steps: int = 50) -> float:
     return float(image(x).norm())
 
 
+def norm_above(weights: Tensor, of: NormLimit) -> Tensor:
+    """The upper bound [*] of weights [*, m, n], or [*, O, I, rows, columns] on images."""
+    if len(of.size) != 2:
+        return matrix_norm_above(weights)
+    if of.stride != (1, 1):
+        return strided_norm_above(weights, of.size, (of.tap[0], of.tap[1]), of.dilation, of.stride)
+    return conv_norm_above(weights, of.size, of.dilation if of.circular else None)
+
+
 @torch.no_grad()
 def certified_norms(module: nn.Module) -> list[CertifiedNorm]:
     """The bounded maps of the layers in a module, with their norms in its dtype; of a family the largest."""
@@ -65,8 +75,7 @@ def certified_norms(module: nn.Module) -> list[CertifiedNorm]:
         for name, of in limits.items():
             value = effective_value(layer, name).detach()
             maps = value.reshape(-1, *value.shape[-4 if of.size else -2 :])
-            circular = of.dilation if of.circular else None
-            upper = conv_norm_above(maps, of.size, circular) if len(of.size) == 2 else matrix_norm_above(maps)
+            upper = norm_above(maps, of)
             lower = max(norm_below(one, of) for one in maps)
             found.append(CertifiedNorm(f"{path}.{name}".lstrip("."), of.limit, lower, float(upper.max())))
     return found

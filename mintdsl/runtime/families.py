@@ -16,13 +16,15 @@ def family_conv(
     shared: int = 0,
     dilation: tuple[int, int] = (1, 1),
     circular: bool = False,
+    stride: tuple[int, int] = (1, 1),
 ) -> Tensor:
-    """Zero-padded convolutions of stride 1, or circular ones, summed over the last `inputs` index axes.
+    """Zero-padded convolutions, or circular ones of stride 1, summed over the last `inputs` index axes.
 
     x [B, *rest, *shared, *inputs, I, H, W] and weight [*shared, *outputs, *inputs, O, I, kh, kw] give
     [B, *rest, *shared, *outputs, O, H, W]: summed families become input channels, free ones output channels, shared
     ones groups. `anchor` is the tap that meets the pixel itself; the padding follows from it,
-    and from how many rows and columns lie between neighbouring taps, `dilation`.
+    and from how many rows and columns lie between neighbouring taps, `dilation`. With a `stride` the pixel of output
+    (h, w) is (rows h, columns w), and the sides of x are multiples of it: y has H / rows and W / columns.
     """
     rows, columns = weight.shape[-2:]
     outputs = weight.dim() - 4 - shared - inputs
@@ -39,14 +41,14 @@ def family_conv(
     if circular:
         down_to, right_to = (rows - 1 - top) * down, (columns - 1 - left) * right
         wrapped = wrap_around(wrap_around(folded, -2, above, down_to), -1, before, right_to)
-        y = nn.functional.conv2d(wrapped, kernel, dilation=dilation, groups=math.prod(groups))
+        y = nn.functional.conv2d(wrapped, kernel, None, stride, 0, dilation, math.prod(groups))
     elif rows == 2 * top + 1 and columns == 2 * left + 1:
-        y = nn.functional.conv2d(folded, kernel, padding=(above, before), dilation=dilation, groups=math.prod(groups))
+        y = nn.functional.conv2d(folded, kernel, None, stride, (above, before), dilation, math.prod(groups))
     else:
         around = (before, (columns - 1 - left) * right, above, (rows - 1 - top) * down)
         padded = nn.functional.pad(folded, around)
-        y = nn.functional.conv2d(padded, kernel, dilation=dilation, groups=math.prod(groups))
-    return y.reshape(x.shape[0], *rest, *groups, *free, out_channels, *x.shape[-2:])
+        y = nn.functional.conv2d(padded, kernel, None, stride, 0, dilation, math.prod(groups))
+    return y.reshape(x.shape[0], *rest, *groups, *free, out_channels, *y.shape[-2:])
 
 
 def wrap_around(x: Tensor, axis: int, before: int, after: int) -> Tensor:

@@ -7,7 +7,8 @@ width + columns - 1, wherever the anchor is. Of a circular convolution the torus
 rows apart the frequencies are those of a torus of height / gcd(height, e): there the bound is the norm, but for what
 follows. The 2-norm of a matrix M is at most its Schatten norm of order 256,
 (trace (M' M)^128)^(1/256), which Gram iteration finds by squaring; for n singular values it is at most n^(1/256) times
-as large. Power iteration would give bounds from below.
+as large. Power iteration would give bounds from below. A convolution with a stride is one of stride 1 of the image
+squeezed into tiles of that size, which is the same image in another order: its norm is that of this one.
 
 Rounding. All is computed in float64, in relation to the largest entry, where the rounding of n x n products, of roots
 and of sums over taps stays far below 2^-30 of the result for n < 2^16; the result is made that much larger. What
@@ -97,6 +98,35 @@ def conv_norm_above(kernel: Tensor, size: tuple[int, int], circular: tuple[int, 
     return torus_norm_above(kernel, (size[0] + rows - 1, size[1] + columns - 1))
 
 
+def squeezed_kernel(
+    kernel: Tensor, anchor: tuple[int, int], dilation: tuple[int, int], stride: tuple[int, int]
+) -> Tensor:
+    """[*, O, I s t, rows', columns']: what a kernel [*, O, I, rows, columns] of stride (s, t) is on squeezed images.
+
+    A tap d rows from the pixel s h reads row h + d // s of those pixels whose row is d mod s in their tile.
+    """
+    found = kernel
+    for axis in (-2, -1):
+        apart = [(k - anchor[axis]) * dilation[axis] for k in range(kernel.shape[axis])]
+        first, size = min(apart) // stride[axis], stride[axis]
+        length = max(apart) // size - first + 1
+        places = torch.tensor([d % size * length + d // size - first for d in apart], device=kernel.device)
+        moved = torch.zeros(len(apart), size * length, dtype=kernel.dtype, device=kernel.device)
+        moved = moved.scatter(1, places[:, None], 1.0)
+        found = (found.movedim(axis, -1) @ moved).movedim(-1, axis)
+    (*maps, inputs, tall, wide), (s, t) = found.shape, stride
+    phases = found.reshape(*maps, inputs, s, tall // s, t, wide // t).movedim(-2, -3)
+    return phases.reshape(*maps, inputs * s * t, tall // s, wide // t)
+
+
+def strided_norm_above(
+    kernel: Tensor, size: tuple[int, ...], anchor: tuple[int, int], dilation: tuple[int, int], stride: tuple[int, int]
+) -> Tensor:
+    """Upper bound [*] of the 2-norm of convolutions [*, O, I, rows, columns] with a stride that divides `size`."""
+    (height, width), (down, right) = size, stride
+    return conv_norm_above(squeezed_kernel(kernel, anchor, dilation, stride), (height // down, width // right))
+
+
 def matrix_norm_above(matrix: Tensor) -> Tensor:
     """Upper bound [*] of the 2-norm of matrices [*, m, n]."""
     largest = largest_entry(matrix, 2)
@@ -143,6 +173,20 @@ def spectral_conv(raw: Tensor, limit: float, size: tuple[int, int], circular: tu
     """
     unit = raw.double() / largest_entry(raw, 4)
     return scaled_below(raw, unit, conv_norm_above(unit, size, circular), limit, math.prod(raw.shape[-2:]), 4)
+
+
+def spectral_strided(
+    raw: Tensor,
+    limit: float,
+    size: tuple[int, int],
+    anchor: tuple[int, int],
+    dilation: tuple[int, int],
+    stride: tuple[int, int],
+) -> Tensor:
+    """The same of convolutions with a stride; what rounding adds is bounded by the taps as they are stored."""
+    unit = raw.double() / largest_entry(raw, 4)
+    norm = strided_norm_above(unit, size, anchor, dilation, stride)
+    return scaled_below(raw, unit, norm, limit, math.prod(raw.shape[-2:]), 4)
 
 
 def spectral_scale(raw: Tensor, limit: float) -> Tensor:

@@ -80,20 +80,22 @@ class LogisticPrior:
 class LearnedNormalPrior(nn.Module):
     """Independent normals with trained location and log-scale, one of each a channel or an element; 0 at first.
 
-    The scale is exp(log_scale), so it is positive whatever training does.
+    The scale is exp(log_scale), so it is positive whatever training does. Of a flat `shape` the channels are those of
+    the `parts` that it is made of, part by part.
     """
 
     def __init__(
         self,
         shape: tuple[int, ...],
         per: str,
+        parts: tuple[tuple[int, ...], ...] = (),
         *,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
-        self.shape, self.per = tuple(shape), per
-        own = self.shape if per == "element" else (channel_count(self.shape),)
+        self.shape, self.per, self.parts = tuple(shape), per, parts or (tuple(shape),)
+        own = self.shape if per == "element" else (sum(map(channel_count, self.parts)),)
         self.location = nn.Parameter(torch.empty(own, device=device, dtype=dtype))
         self.log_scale = nn.Parameter(torch.empty(own, device=device, dtype=dtype))
         self.reset_parameters()
@@ -108,7 +110,15 @@ class LearnedNormalPrior(nn.Module):
         """Location and log-scale, ready to meet a tensor of the latent's shape."""
         if self.per == "element":
             return self.location, self.log_scale
-        return by_channel(self.location, self.shape), by_channel(self.log_scale, self.shape)
+        if len(self.parts) == 1:
+            return by_channel(self.location, self.shape), by_channel(self.log_scale, self.shape)
+        return self.spread(self.location), self.spread(self.log_scale)
+
+    def spread(self, value: Tensor) -> Tensor:
+        """The numbers of the channels of all parts at every element of the flat latent."""
+        own = torch.split(value, [channel_count(part) for part in self.parts])
+        pairs = zip(own, self.parts, strict=True)
+        return torch.cat([by_channel(numbers, part).expand(part).flatten() for numbers, part in pairs])
 
     def log_prob(self, z: Tensor) -> Tensor:
         """log p(z) [*lead] of z [*lead, *shape]."""

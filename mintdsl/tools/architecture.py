@@ -198,7 +198,7 @@ class _Build:
                 latent = (step.shape, *left)
                 sizes, *gone = (tuple(n for d in s.dims if (n := self.number(d, place)) is not None) for s in latent)
                 known = all(len(n) == len(s.dims) > 0 for n, s in zip((sizes, *gone), latent, strict=True))
-                counts = none if not per else prior_counts(step.shape, sizes, per, gone) if known else None
+                counts = none if not per else prior_counts(sizes, per, gone) if known else None
                 return Block(f"prior {name}", "prior", OUTSIDE, "", "", before, after, counts)
             case ir.Logit(alpha=alpha):
                 proof = f"bijection of {logit_domain(alpha)} onto R, elementwise"

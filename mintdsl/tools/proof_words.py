@@ -69,6 +69,8 @@ def kind_of(param: ir.Param) -> str:
             return f"{word}, one number for each {per}"
         case ir.Conv(size=(rows, columns), circular=True):
             return f"{rows}x{columns} convolution, circular"
+        case ir.Conv(size=(rows, columns), stride=(down, right)) if (down, right) != (1, 1):
+            return f"{rows}x{columns} convolution, unmasked, stride {down}x{right}"
         case ir.Conv(size=(rows, columns), direction=direction, strict=strict):
             mask = "unmasked" if direction is None else f"masked {'strictly ' if strict else ''}{direction}"
             return f"{rows}x{columns} convolution, {mask}"

@@ -2193,6 +2193,23 @@ layer A on Image[4, 2, 3] ensures invertible {
 }""",
 }
 
+STRIDED = {
+    "strided": """
+net Down(K: Nat, a: Act = tanh) from Image[C, H, W] to Image[K, H / 2, W / 6] {
+  space Half = Image[3, H / 2, W / 2]
+  space Out = Image[K, H / 2, W / 6]
+  index i : 2
+  param V[i] : conv 4x4 (stride = 2) from Image[C, H, W] to Half with lip <= 0.8
+  param U : conv 2x3 (anchor = bottom_left, dilation = (2, 1), stride = (1, 3), norm = weight) from Half to Out
+  map x -> U(sum[i](a(V[i](x))))
+}
+layer A on Image[C, H, W] ensures diag > 0, invertible {
+  param b : bias (per = element) on Image[2, 2 * H, 6 * W]
+  param n : net Down(K = C) from Image[2, 2 * H, 6 * W] to Image[C, H, W]
+  map x -> exp(tanh(n(b))) * x
+}""",
+}
+
 DOMINANT = {
     "dominant": """
 layer A on Image[C, H, W] ensures invertible, inverse iterative {
@@ -2377,6 +2394,7 @@ flow F on Vec[4] ensures invertible { A(direction = inverse)  prior logistic }""
 
 GROUPS = (PARAMETRISATIONS, CONV_DIAGONALS, MAPS, TIES, FAMILIES, FORMULAS, ACTS, NAMES, DATA, FLOWS, NETS)
 GROUPS += (
+    STRIDED,
     FACTORS,
     KERNELS,
     KERNELS_APPLIED,

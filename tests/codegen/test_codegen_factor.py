@@ -38,6 +38,10 @@ flow F on Image[1, 8, 4] ensures invertible {
   prior normal
 }"""
 )
+CHANNELS = THREE.replace("prior normal", "prior learned_normal(per = channel)")
+BESIDE = CHANNELS.replace("factor half (keep = second)", "factor half (keep = second, prior = N)").replace(
+    "flow F", "net N from S to (S, S) { map x -> (0.5 * x, 0.1 * x) }\nflow F"
+)
 IMAGES = (
     LAYER
     + """
@@ -110,7 +114,33 @@ def test_scales_against_their_steps(text: str, by_hand, parts: tuple[tuple[int, 
     assert worst(model.bits_per_dim(x), -(normal + expected_det) / (size * math.log(2))) <= 1e-12
 
 
-@pytest.mark.parametrize("text", [TWO, THREE])
+@pytest.mark.parametrize(("text", "learned"), [(CHANNELS, (0, 1, 2)), (BESIDE, (1, 2))])
+def test_each_part_has_a_location_and_a_scale_for_each_of_its_channels(text: str, learned: tuple[int, ...]) -> None:
+    _, model = made(text)
+    prior = model.prior if len(learned) == 3 else model.prior.rest
+    with torch.no_grad():
+        prior.location.normal_()
+        prior.log_scale.normal_()
+    channels = [model.latent_parts[k][0] for k in learned]
+    assert prior.location.shape == prior.log_scale.shape == (sum(channels),)
+    x = torch.randn(5, *model.event_shape, dtype=torch.float64)
+    z, log_det = model(x)
+    total, numbers = log_det, torch.stack([prior.location, prior.log_scale]).split(channels, 1)
+    for k, part in enumerate(torch.split(z, [math.prod(p) for p in model.latent_parts], 1)):
+        image = part.reshape(5, *model.latent_parts[k])
+        location, log_scale = numbers[learned.index(k)] if k in learned else torch.zeros(2, image.shape[1])
+        for c in range(image.shape[1]):
+            normal = torch.distributions.Normal(location[c], log_scale[c].exp())
+            total = total + normal.log_prob(image[:, c]).flatten(1).sum(1)
+    assert worst(model.log_prob(x), total) <= 1e-12
+    drawn = model.prior.draw((40_000,), x)
+    wanted = torch.stack([prior.spread(prior.location), prior.spread(prior.log_scale)])
+    own = torch.cat([drawn.split([math.prod(p) for p in model.latent_parts], 1)[k] for k in learned], 1)
+    assert worst((own.mean(0) - wanted[0]) / wanted[1].exp(), torch.zeros(own.shape[1])) <= 0.03
+    assert worst(own.std(0).log(), wanted[1]) <= 0.03
+
+
+@pytest.mark.parametrize("text", [TWO, THREE, CHANNELS, BESIDE])
 def test_batch_shapes_samples_and_distributions(text: str) -> None:
     _, model = made(text)
     event, size = tuple(model.event_shape), math.prod(model.event_shape)

@@ -65,7 +65,15 @@ flow F on Vec[4] ensures invertible {
   prior normal
 }
 """
-PROGRAMS = {"vector": VECTOR, "image": IMAGE, "multi": MULTI}
+SPREAD = """mint 1
+net Field from Image[C, H, W], Vec[1] to Image[C, H, W] {
+  param V : conv 1x1 from Image[C + 1, H, W] to Image[C, H, W]
+  map x, time -> V(concat(time - 3 * time, tanh(x)))
+}
+flow F on Image[1, 2, 1] ensures invertible { ode Field by dopri8(until = 0.2, tol = 1e-6) log_det exact }
+"""
+"""Found by the fuzzer: a formula of a vector, not its name, repeated at each pixel."""
+PROGRAMS = {"vector": VECTOR, "image": IMAGE, "multi": MULTI, "spread": SPREAD}
 
 
 def model_of(text: str, dtype: torch.dtype = torch.float64, std: float = 0.5) -> nn.Module:

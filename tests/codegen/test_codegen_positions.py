@@ -53,6 +53,17 @@ layer A(tri: Dir = upper) on Vec[D] ensures tri, diag > 0, invertible {
   }
 }
 flow F on Vec[5] ensures invertible { A  A(tri = lower)  prior normal }""",
+    "sum of a family": """
+layer A on Vec[D] ensures lower, diag > 0, invertible {
+  index i : 2
+  param S : linear strict lower
+  param b[i] : bias
+  map x {
+    let u[i] = tanh(b[i])
+    return x * exp(tanh(S(x))) + gelu(sum[i](2 - u[i]))
+  }
+}
+flow F on Vec[5] ensures invertible { A  reverse  A  prior normal }""",
     "one": VECTORS
     + """
 layer A on Vec[D] ensures lower, diag > 0, invertible {

@@ -160,6 +160,9 @@ COUNTED = (
     ("learned_normal(per = channel)", "Vec[5]", "A", 10),
     ("learned_normal(per = element)", "Vec[2]", "factor half  A", 4),
     ("learned_normal(per = element)", "Image[2, 4, 4]", "factor half  squeeze 2  factor half  A", 64),
+    ("learned_normal(per = channel)", "Image[2, 4, 4]", "factor half  squeeze 2  factor half  A", 10),
+    ("learned_normal(per = channel)", "Seq[3, 4]", "A  factor half (keep = second)", 8),
+    ("learned_normal(per = channel)", "Image[2, 2, 2]", "factor half  flatten  factor half  A", 10),
     ("learned_normal(per = element)", "Seq[3, 4]", "A  factor half (keep = second)", 24),
 )
 

@@ -16,6 +16,7 @@ which something is changed that a checker with a hole would let pass; it may be 
 | `edit.py`, `shrink.py` | changes of a syntax tree at one place; failing programs made small |
 | `subject.py` | a program under test: proof, module, sizes |
 | `meaning.py`, `tensors.py` | the typed core evaluated on tensors: values, dense Jacobians, running error bounds |
+| `solved.py`, `continuous.py` | continuous flows by equal steps, with what a solver may leave; each of them by itself |
 | `draws.py` | weights and inputs |
 | `facts.py`, `claims.py` | what the checker derived and what the program claims, against numbers |
 | `oracles.py`, `adversary.py` | every check of one program; gradient ascent against its proof |

@@ -52,6 +52,9 @@ def _layer(layer: ir.Layer) -> Iterator[str]:
         yield from _argument(layer.order)
     for param in layer.params:
         yield f"shape:{param.target.kind}"
+        if isinstance(param.kind, ir.NetParam):
+            inner = [p.kind for p in param.kind.net.params]
+            yield from ["option:stride"] if any(isinstance(k, ir.Conv) and k.stride != (1, 1) for k in inner) else []
         if isinstance(param.kind, ir.NetParam | ir.LayerParam):
             continue
         yield from _argument(param.init)
@@ -164,5 +167,8 @@ def _steps(steps: tuple[ir.Step, ...]) -> Iterator[str]:
                 yield "step:factor"
             case ir.StandardizeData():
                 yield "step:standardize"
+            case ir.Ode(method=method):
+                yield "step:ode"
+                yield f"solver:{method}"
             case other:
                 yield f"step:{type(other).__name__.lower()}"

@@ -43,6 +43,8 @@ def raw_draws(subject: Subject, model: nn.Module | None, made: torch.Generator) 
     for key, shape in shapes.items():
         rows = [first[key].double() if key in first else _draw("small", key, shape, made)]
         rows += [_draw(kind, key, shape, made) for kind in KINDS[1:]]
+        if ".field." in key and not key.endswith("_sign"):  # of continuous flows, which grow like exp of their slopes
+            rows[1:] = [0.5 * row for row in rows[1:]]
         drawn[key] = torch.stack(rows)
     for used in subject.uses:
         for param in used.layer.params:
@@ -122,7 +124,7 @@ def stored(uses: Sequence[Used], model: nn.Module) -> dict[str, Tensor]:
 
 
 def _between(model: nn.Module) -> dict[str, Tensor]:
-    """What a flow stores outside of its layers, by key: statistics of the data, nets of factors, a learned prior."""
+    """What a flow stores outside of its layers, by key: statistics of the data, nets of steps, a learned prior."""
     found = {}
     for path, net in model.named_children():
         if path != "head" and hasattr(net, "make_weights") and not hasattr(net, "inverse"):
@@ -132,6 +134,11 @@ def _between(model: nn.Module) -> dict[str, Tensor]:
     for path, module in model.named_modules():
         if type(module).__name__ in ("DataStandardize", "LearnedNormalPrior"):
             found |= {f"{path}.{k}": getattr(module, k) for k in module.state_dict() if k != "pending"}
+        if type(module).__name__ == "OdeStep":
+            field = module.get_submodule("field")
+            names, members = (cast("tuple[str, ...]", getattr(field, kind)) for kind in ("names", "members"))
+            spec = dict(zip(members, names, strict=True))
+            found |= {f"{path}.field.{spec.get(k, k)}": _tensor(field, k) for k in field.state_dict()}
     return found
 
 

@@ -22,7 +22,7 @@ from mintdsl.core.interpret_weights import extents
 from mintdsl.core.nat import Nat
 from mintdsl.core.orders import DEFAULT_ORDER, Order
 
-from . import bends, tensors
+from . import bends, solved, tensors
 from .tensors import Field
 
 Raw = Mapping[str, Tensor]
@@ -204,6 +204,8 @@ class Weights:
         (limit,), matrices = self.limits(param.bound), raw
         if isinstance(param.kind, ir.Conv):
             sizes = self.env.shape(param.source)[1:]
+            if param.kind.stride != (1, 1):
+                return raw * self._kept(limit, self._strided_norms(param, param.kind, raw))
             if not param.kind.circular:
                 sizes = tuple(n + taps - 1 for n, taps in zip(sizes, param.kind.size, strict=True))
             torus = raw.new_zeros(*raw.shape[:3], *sizes)
@@ -211,11 +213,26 @@ class Weights:
             for u, v in product(*map(range, param.kind.size)):
                 torus[..., u * apart[0] % sizes[0], v * apart[1] % sizes[1]] += raw[..., u, v]
             matrices = torch.fft.fft2(torus).movedim((1, 2), (3, 4))
-        values = torch.linalg.svdvals(matrices)
-        most = values.amax(-1, keepdim=True).clamp(min=1e-290)
-        norms = ((values / most) ** 256).sum(-1) ** (1 / 256) * most[..., 0] * (1 + 2**-30)
-        norms = norms.flatten(1).amax(1) if norms.dim() > 1 else norms
-        return raw * (limit / norms.clamp(min=limit)).reshape(-1, *[1] * (raw.dim() - 1))
+        return raw * self._kept(limit, _schatten(matrices)).reshape(-1, *[1] * (raw.dim() - 1))
+
+    def _kept(self, limit: float, norms: Tensor) -> Tensor:
+        """The factors that scale maps of these norms down to the limit."""
+        return limit / norms.clamp(min=limit)
+
+    def _strided_norms(self, param: ir.Param, conv: ir.Conv, raw: Tensor) -> Tensor:
+        """Of a kernel that skips pixels: those of the pixels at one place of every tile are channels of their own."""
+        (row, column), (s, t) = self.anchor(conv), conv.stride
+        rows, columns = (
+            [(k - a) * d for k in range(n)] for n, a, d in zip(conv.size, (row, column), conv.dilation, strict=True)
+        )
+        top, left = min(rows) // s, min(columns) // t
+        tall, wide = max(rows) // s - top, max(columns) // t - left
+        height, width = self.env.shape(param.target)[1:]
+        torus = raw.new_zeros(*raw.shape[:3], s, t, height + tall, width + wide)
+        for (u, dh), (v, dw) in product(enumerate(rows), enumerate(columns)):
+            torus[..., dh % s, dw % t, dh // s - top, dw // t - left] = raw[..., u, v]
+        found = torch.fft.fft2(torus).flatten(2, 4)  # [R, O, I s t, height, width]
+        return _schatten(found.movedim((1, 2), (3, 4))).reshape(-1, 1, 1, 1, 1)
 
     def anchor(self, conv: ir.Conv) -> tuple[int, int]:
         """The tap that meets the pixel itself."""
@@ -394,7 +411,8 @@ class Weights:
             _, height, width = self.env.shape(param.source)
             for t, (o, h, w) in enumerate(targets):
                 for i, u, v in product(range(raw.shape[2]), *map(range, kind.size)):
-                    hh, ww = h + (u - row) * kind.dilation[0], w + (v - column) * kind.dilation[1]
+                    hh, ww = kind.stride[0] * h, kind.stride[1] * w
+                    hh, ww = hh + (u - row) * kind.dilation[0], ww + (v - column) * kind.dilation[1]
                     if kind.circular:
                         hh, ww = hh % height, ww % width
                     if (i, hh, ww) in places:
@@ -565,11 +583,17 @@ class Formula:
                 return passed
             case ir.Concat(args=args, shapes=shapes):  # channels come first in an Image and in a Vec
                 parts = [self._placed(self.expr(a, at), s) for a, s in zip(args, shapes, strict=True)]
+                dims = [self.env.shape(s) for s in shapes]
+                pixels = max(math.prod(own[1:]) for own in dims)  # of a Vec beside images the same values at each
+                beside = [
+                    p if len(own) > 1 else tensors.taken(p, [k for k in range(own[0]) for _ in range(pixels)])
+                    for p, own in zip(parts, dims, strict=True)
+                ]
                 if node.weights:
-                    all_ = self._values(node.weights, ()).unsqueeze(1).unbind(-1)
-                    weights = [tensors.constant(w.unsqueeze(-1), self.x) for w in all_]
-                    parts = [tensors.multiply(w, part) for w, part in zip(weights, parts, strict=True)]
-                return tensors.stacked(parts)
+                    numbers = self._values(node.weights, ()).unsqueeze(1).unsqueeze(-1).unbind(2)
+                    weights = [tensors.constant(w, self.x) for w in numbers]
+                    beside = [tensors.multiply(w, part) for w, part in zip(weights, beside, strict=True)]
+                return tensors.stacked(beside)
             case ir.MaxMin(arg=arg, shape=shape):
                 dims = self.env.shape(shape)
                 apart = math.prod(dims[1:])  # channels come first in an Image and in a Vec
@@ -578,7 +602,8 @@ class Formula:
             case ir.ClipSwish(arg=arg, source=source):
                 u = self._placed(self.expr(arg, at), source)
                 both = tensors.stacked([tensors.apply(one, ACTS["silu"]) for one in (u, tensors.negate(u))])
-                return tensors.multiply(both, tensors.constant(torch.full((1, 1, 1), 1 / (1.1 * 1.004)), u))
+                factor = torch.full((1, 1, 1), 1 / (1.1 * 1.004), dtype=u.value.dtype)
+                return tensors.multiply(both, tensors.constant(factor, u))
             case ir.Inline(param=name):
                 assert self.weights is not None
                 used = self.weights.layer.param(name).kind
@@ -684,6 +709,14 @@ def ranked(param: ir.Param) -> bool:
     return isinstance(param.kind, (ir.Conv, ir.Dense)) and param.kind.rank is not None
 
 
+def _schatten(matrices: Tensor) -> Tensor:
+    """The largest norm, [R], of matrices [R, *, m, n]: that of all singular values, of order 256."""
+    values = torch.linalg.svdvals(matrices)
+    most = values.amax(-1, keepdim=True).clamp(min=1e-290)
+    norms = ((values / most) ** 256).sum(-1) ** (1 / 256) * most[..., 0] * (1 + 2**-30)
+    return norms.flatten(1).amax(1) if norms.dim() > 1 else norms
+
+
 def _reflected(below: Tensor, found: Tensor, count: int) -> Tensor:
     """H_1 ... H_count times matrices [R, n, m]: H_k reflects at 1 at place k, then what column k of `below` has."""
     vectors = below + torch.eye(*below.shape[-2:], dtype=below.dtype)
@@ -747,12 +780,30 @@ def uses(program: ir.Program, definition: ir.Definition, env: Env, prefix: str =
 
     After a layer come those that its formula applies.
     """
+    return [u for u in _below(program, definition, env, prefix) if isinstance(u, Used)]
+
+
+@dataclass(frozen=True)
+class FieldUse:
+    """The field of a continuous flow: the prefix of its keys, its net and its environment."""
+
+    prefix: str
+    net: ir.Net
+    env: Env
+
+
+def fields_of(program: ir.Program, definition: ir.Definition, env: Env) -> list[FieldUse]:
+    """Every field of a continuous flow below a definition, in the same order."""
+    return [u for u in _below(program, definition, env, "") if isinstance(u, FieldUse)]
+
+
+def _below(program: ir.Program, definition: ir.Definition, env: Env, prefix: str) -> list[Used | FieldUse]:
     if isinstance(definition, ir.Layer):
-        own = [Used(prefix, definition, env, program)]
+        own: list[Used | FieldUse] = [Used(prefix, definition, env, program)]
         for param, use in ir.applied_layers(definition):
-            own += uses(program, use.layer, bind_layer(use, env), f"{prefix}{param.name}.")
+            own += _below(program, use.layer, bind_layer(use, env), f"{prefix}{param.name}.")
         return own
-    found: list[Used] = []
+    found: list[Used | FieldUse] = []
     _walk(program, definition.steps, env, prefix, [()], env.dims, found)
     return found
 
@@ -764,7 +815,7 @@ def _walk(program, steps, env, prefix, copies, dims, found):  # type: ignore[no-
                 callee = program.definitions[key]
                 inner = bind(callee, dims, dict(args), env)
                 for copy in copies:
-                    found += uses(program, callee, inner, prefix + ".".join([step.name, *map(str, copy)]) + ".")
+                    found += _below(program, callee, inner, prefix + ".".join([step.name, *map(str, copy)]) + ".")
                 dims = leaves(program, callee, inner)
             case ir.Repeat(count=count, steps=block):
                 more = [(*copy, k) for copy in copies for k in range(evaluate_size(count, env.sizes))]
@@ -773,6 +824,9 @@ def _walk(program, steps, env, prefix, copies, dims, found):  # type: ignore[no-
                 dims = _walk(program, block, env, prefix, copies, dims, found)
             case ir.FactorOut():
                 dims = halves(dims)[0]
+            case ir.Ode(field=kind):
+                paths = [prefix + ".".join([step.name, *map(str, copy)]) for copy in copies]
+                found += [FieldUse(f"{path}.field.", kind.net, bind_net(kind, env)) for path in paths]
             case op:
                 dims = moved(op, dims)[0]
     return dims
@@ -913,6 +967,9 @@ def _run(program, steps, env, raw, x, prefix, copy, dims, missed, left):  # type
                 part = _picked(x, second if keep == "first" else first)
                 x = _picked(x, first if keep == "first" else second)
                 left.append(part if prior is None else _normal(prior, part, x, env, raw, path, missed))
+            case ir.Ode(field=kind, until=until, tol=tol):
+                inside = Weights(kind.net, bind_net(kind, env), raw, f"{path}field.")
+                x = solved.flow(right_side(inside), x, until, tol)
             case ir.StandardizeData():
                 channels = [p[0] if len(dims) == 3 else p[-1] for p in product(*map(range, dims))]
                 mean, log_std = (raw[path + name][:, channels].unsqueeze(1) for name in ("mean", "log_std"))
@@ -923,6 +980,18 @@ def _run(program, steps, env, raw, x, prefix, copy, dims, missed, left):  # type
                 if isinstance(op, ir.Pad) and missed:  # an inverse takes for 0 what is within the root of the rounding
                     x = replace(x, error=x.error + 1e-7 * (1 + x.value.abs().amax(-1, keepdim=True)))
     return x, dims
+
+
+def right_side(inside: Weights) -> solved.Right:
+    """The field of a continuous flow: its net at a state and a time."""
+    assert isinstance(inside.layer, ir.Net)
+    state, time = (name for name, _ in inside.layer.inputs)
+
+    def right(z: Field, at: float) -> Field:
+        clock = tensors.constant(torch.full_like(z.value[:, :1, :1], at), z)
+        return Formula(inside.env, z, inside, parts={state: z, time: clock}).results()[0]
+
+    return right
 
 
 def undone(f: Callable[[Field], Field], z: Field, missed: float) -> Field:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from mintdsl.core import interpret, ir
+from mintdsl.core.interpret_ode import STEPS as INTERPRETED
 from mintdsl.core.interval import REAL, Interval
 from mintdsl.proof.certificate import certificate
 from mintdsl.proof.check import LayerProof
@@ -23,13 +24,14 @@ from mintdsl.proof.prover import Prover
 from mintdsl.proof.rules.parts import Part
 from mintdsl.records import replace
 
-from . import tensors
+from . import solved, tensors
 from .claims import claims_hold
+from .continuous import solvers_hold
 from .draws import KINDS, MODERATE, POINTS, Loader, end_draw, inputs, raw_draws
 from .facts import Failure, Sight, excess_of, grows
 from .initial import density, ready
 from .meaning import Formula, Used, Weights, part_of_each, ranked, run_flow
-from .subject import Subject, build, layer_proof, layers_of, truncation
+from .subject import Subject, build, continuous, layer_proof, layers_of, truncation
 from .tensors import Field, variable
 
 NODES = 5
@@ -122,14 +124,21 @@ class _Trial:
         size = math.prod(subject.env.dims)
         bijection = subject.proof.bijection
         domain = REAL if bijection is None else bijection.domain
-        given = inputs(len(KINDS), size, self.made, domain)
-        points = given.x[:, :POINTS]
-        found = run_flow(subject.core, subject.definition, subject.env, self.raw, variable(points, POINTS))
+        kinds = KINDS[:MODERATE] if continuous(model) else KINDS  # a solver takes steps without end for larger weights
+        given = inputs(len(kinds), size, self.made, domain)
+        points, raw = self._near(model, given.x[:, :POINTS]), {k: v[: len(kinds)] for k, v in self.raw.items()}
+        found = run_flow(subject.core, subject.definition, subject.env, raw, variable(points, POINTS))
         self._boxes(found)
-        for draw, kind in enumerate(KINDS):
+        for draw, kind in enumerate(kinds):
+            if kind == "initial" and continuous(model):
+                continue  # solving takes its time, and these weights are small as well
             loader.load(self.raw, draw)
             self._effective(model, draw, kind)
             self._values(model, points[draw], found, draw, kind)
+
+    def _near(self, model: nn.Module, x: Tensor) -> Tensor:
+        """Inputs that are not far out where a solver meets them: there it takes steps without end."""
+        return x.clamp(-3.0, 3.0) if continuous(model) else x
 
     def _effective(self, model: nn.Module, draw: int, kind: str) -> None:
         for used, module in zip(self.subject.uses, layers_of(model), strict=True):
@@ -255,6 +264,7 @@ class _Trial:
         size = math.prod(subject.env.dims)
         where = f"{subject.definition.name} on {list(subject.env.dims)}, {KINDS[draw]} weights"
         x = inputs(1, size, self.made, bijection.domain).x[0, :POINTS].reshape(POINTS, *subject.env.dims)
+        x = self._near(model, x)
         with torch.no_grad():
             z = model(x[:2])[0]
             if bijection.codomain is not None:
@@ -316,6 +326,10 @@ class _Trial:
         x = inputs(1, math.prod(subject.env.dims), self.made, domain).x[0, :2].reshape(2, *subject.env.dims)
         density(subject, model, {k: v[draw] for k, v in self.raw.items()}, x, self.verdict.compare)
 
+    def solvers(self, model: nn.Module) -> None:
+        """Each continuous flow by itself: estimates, gradients, and that its field is Lipschitz."""
+        solvers_hold(self.subject, model, self.raw, self.rng.choice((0, 1, 2)), self.made, self.verdict.compare)
+
     def fail(self, check: str, where: str, shown: str) -> None:
         """Note a failure that is no comparison."""
         self.verdict.failures.append(Failure(check, where, shown))
@@ -330,7 +344,7 @@ class _Trial:
         bijection = subject.proof.bijection
         domain = REAL if bijection is None else bijection.domain
         given = inputs(1, math.prod(subject.env.dims), self.made, domain)
-        x = given.x[:, :2].float().double()
+        x = self._near(model, given.x[:, :2]).float().double()
         with tensors.single_precision():
             found = run_flow(subject.core, subject.definition, subject.env, wide, variable(x, 0))
         z = model(x[0].float().reshape(2, *subject.env.dims))[0].detach().double().flatten(1)
@@ -414,7 +428,8 @@ class _Trial:
         domain = REAL if bijection is None else bijection.domain
         x = inputs(1, math.prod(subject.env.dims), self.made, domain).x[:, :1]
         raw = {k: v[draw : draw + 1] for k, v in self.raw.items()}
-        mine = run_flow(subject.core, subject.definition, subject.env, raw, variable(x, 1))
+        with solved.equal_steps(INTERPRETED):
+            mine = run_flow(subject.core, subject.definition, subject.env, raw, variable(x, 1))
         if not bool(torch.isfinite(mine.error).all()):
             return  # it left a domain by rounding, which the interpreter does not evaluate
         plain = {k: v.flatten().tolist() for k, v in raw.items()}
@@ -490,6 +505,8 @@ def examine(subject: Subject, seed: str) -> Verdict:
             trial.density(model)
             if subject.proof.bijection is not None:
                 trial.inverse(model)
+            if continuous(model):
+                trial.solvers(model)
             if rng.random() < 0.3:
                 trial.reference()
             trial.ends(model, torch.float64)

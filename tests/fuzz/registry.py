@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ from mintdsl.core.formals import FORMAL_TYPES
 from mintdsl.core.inits import INITS
 from mintdsl.core.kinds import ANCHORS, KINDS
 from mintdsl.core.orders import DIRECTIONS, ORDERS
+from mintdsl.core.solvers import SOLVERS
 from mintdsl.core.steps import MASKS, PRIORS, SHAPES, STEPS
 from mintdsl.proof.rules import RULES
 from mintdsl.syntax import ast
@@ -150,8 +152,8 @@ def mutant(covers: Iterable[str] = (), *, weight: float = 1.0) -> Callable[[Chan
 # ---------------------------------------------------------------- what there is to cover
 
 
-# What a solver computes has its tolerance, not that of rounding: tests/codegen/test_codegen_ode.py tests it.
-APART = {"step:ode", "rule:ODE"}
+SOLVED = find_spec("torchdiffeq") is not None
+"""Whether continuous flows can be solved: the library is optional, and without it nothing writes them."""
 
 
 def constructs() -> set[str]:
@@ -164,7 +166,7 @@ def constructs() -> set[str]:
     found |= {f"prior:{p.name}" for p in PRIORS.values() if p.ready}
     found |= {f"order:{name}" for name in (*ORDERS, "declared")}
     found |= {f"anchor:{name}" for name in (*ANCHORS, "given")}
-    found |= {f"option:{name}" for name in ("dilation", "boundary", "rank")}
+    found |= {f"option:{name}" for name in ("dilation", "boundary", "rank", "stride")}
     found |= {f"mask:{name}" for name in (*MASKS, "declared")}
     found |= {f"formal:{name}" for name in FORMAL_TYPES}
     found |= {f"direction:{name}" for name in DIRECTIONS}
@@ -172,7 +174,8 @@ def constructs() -> set[str]:
     found |= {f"flow claim:{c.name}" for c in CLAIMS.values() if c.flows}
     found |= {f"shape:{name}" for name in (*SHAPES, "Any")}
     found |= {"given:layer", "given:flow"}
-    return (found | {f"rule:{name}" for name in RULES}) - APART
+    found |= {f"solver:{name}" for name in SOLVERS} | {f"rule:{name}" for name in RULES}
+    return found if SOLVED else {c for c in found if c not in ("step:ode", "rule:ODE") and not c.startswith("solver:")}
 
 
 def covered() -> set[str]:

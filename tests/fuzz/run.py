@@ -17,6 +17,7 @@ from mintdsl.proof.counterexample.search import Bindings
 from mintdsl.proof.prover import Prover
 
 from .cases import MUTANT, PROGRAM, Case, Outcome, case_of, outcome_of, run_case
+from .registry import SOLVED
 from .report import Tally, coverage, lines, made
 from .shrink import shrunk
 
@@ -87,6 +88,8 @@ def chunks(kind: str, settings: Settings, until: float) -> Iterator[list[Outcome
 def run(settings: Settings, say: Callable[[str], None]) -> tuple[Tally, Tally]:
     """Run programs, then mutants; `say` prints a line of the report."""
     start = time.monotonic()
+    if not SOLVED:
+        say("torchdiffeq is missing: no continuous flows")
     programs, mutants = Tally(PROGRAM), Tally(MUTANT)
     share = settings.accepted / max(1, settings.accepted + settings.mutants)
     for tally, wanted, counted, until in (

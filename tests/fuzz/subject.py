@@ -178,7 +178,14 @@ def build(subject: Subject, dtype: torch.dtype) -> nn.Module:
         condition(model, subject.env.given)
     for layer in estimated(model):  # the truncated series with exact traces: nothing is random
         layer.log_det = layer.log_det._replace(keep=0.0, probes=0)
+    for step in continuous(model):  # exact traces, and gradients of the steps of the solver
+        step.probes, step.adjoint = 0, False
     return model
+
+
+def continuous(model: nn.Module) -> list[Any]:
+    """The continuous flows of a model."""
+    return [m for m in model.modules() if type(m).__name__ == "OdeStep"]
 
 
 def estimated(model: nn.Module) -> list[Any]:

@@ -217,6 +217,11 @@ def dilation(n: int) -> str:
     return f"mint 1\nlayer L on Image[C, H, W] {{ param k : {kind} map x -> k(x) }}\n"
 
 
+def stride(n: int) -> str:
+    kind = f"conv 3x3 (stride = (1, {n})) from Image[C, H, W] to Image[C, H, W / {n}]"
+    return f"mint 1\nnet N from Image[C, H, W] to Image[C, H, W / {n}] {{ param k : {kind} map x -> k(x) }}\n"
+
+
 def steps(n: int) -> str:
     return flow(f"repeat {n} {{ A }}")
 
@@ -283,6 +288,7 @@ CASES: dict[str, tuple[Callable[[int], str], ...]] = {
     "SIZE": (size,),
     "TAPS": (taps,),
     "DILATION": (dilation,),
+    "STRIDE": (stride,),
     "STEPS": (steps,),
     "COPIES": (copies,),
     "PERMUTED": (permuted,),

@@ -126,6 +126,12 @@ MORE = {
     "  param W : conv 3x3 (boundary = circular) with det != 0 via dominant\n"
     "  param V : conv 2x1 (anchor = top_left) with det != 0 via dominant\n  map x -> V(W(x)) }\n"
     "flow F on Image[2, 2, 2] ensures invertible, log_det exact, inverse iterative { A B A(direction = inverse) }",
+    "strided nets": "net N from Image[C, H, W] to Image[C, H / 2, W / 2] {\n"
+    "  param V : conv 4x4 (stride = 2) from Image[C, H, W] to Image[C, H / 2, W / 2] with lip <= 0.5\nmap x -> V(x) }\n"
+    "layer A on Image[C, H, W] ensures diag == 1, invertible {\n"
+    "  param b : bias (per = element) on Image[C, 2 * H, 2 * W]\n  param n : net N from Image[C, 2 * H, 2 * W] "
+    "to Image[C, H, W]\n  map x -> x + n(b) }\n"
+    "flow F on Image[1, 2, 2] ensures invertible, volume_preserving { A }",
     "masked kernels in a row": "layer A(d: Dir) on Image[C, H, W] ensures invertible, inverse closed_form {\n"
     "  order channel_major\n  param P : perm\n  param L : conv 3x3 d with diag != 0\n"
     "  param U : conv 2x3 upper (anchor = (0, 1)) with diag > 0\n  map x -> U(leaky_relu(P(L(x)), 0.5)) }\n"

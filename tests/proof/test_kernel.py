@@ -911,6 +911,15 @@ def test_what_wraps_around_has_no_direction_and_no_anchor_that_decides() -> None
         assert why in refused(forged(changed, *found["proofs"]), changed)
 
 
+def test_a_stride_stands_in_no_layer() -> None:
+    """Statement and certificate forged alike: a map of the layer that leaves pixels out, whatever is kept of it."""
+    for kind in ("conv 3x3 with lip <= 0.5", "conv 1x1 with det != 0", "conv 3x3 lower with diag > 0"):
+        found = certified(f"layer A on Image[C, H, W] {{ param W : {kind} map x -> 2 * x + W(x) }}")
+        changed = json.loads(json.dumps(found["statement"]))
+        changed["definitions"][-1]["params"][0]["stride"] = [2, 2]
+        assert "stands in a layer" in refused(forged(changed, *found["proofs"]), changed)
+
+
 @pytest.mark.parametrize(
     ("mask", "bound", "formula"),
     [(" lower", "diag > 0", "W(x)"), ("", "det != 0", "W(x)"), ("", "lip <= 0.5", "x + W(x)")],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
 import statistics
@@ -21,6 +22,9 @@ from mintdsl.runtime.norms import (
     spectral_conv,
     spectral_matrix,
     spectral_scale,
+    spectral_strided,
+    squeezed_kernel,
+    strided_norm_above,
     torus_norm_above,
 )
 
@@ -188,3 +192,76 @@ def test_gradients_are_those_of_the_scaled_weight() -> None:
     raw = torch.randn(2, 3, 2, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(lambda w: spectral_conv(w, 0.5, (3, 4)), raw)
     assert torch.autograd.gradcheck(lambda w: spectral_matrix(w[..., 0], 0.5), raw)
+
+
+# ---------------------------------------------------------------- strides
+
+
+def strided_case(made: random.Random) -> tuple[Tensor, tuple[int, int], dict[str, tuple[int, int]]]:
+    """A kernel, the size of its images, and anchor, dilation and stride."""
+    stride = (made.choice((1, 2, 2, 3)), made.choice((1, 2, 2, 3)))
+    low, high = (1, 3) if made.random() < 0.15 else (5, 8)
+    size = (stride[0] * made.randint(low, high), stride[1] * made.randint(low, high))
+    taps = (made.randint(1, 5), made.randint(1, 5))
+    kernel = torch.randn(made.randint(1, 3), made.randint(1, 3), *taps, dtype=torch.float64)
+    kernel = kernel.abs() if made.random() < 0.3 else kernel
+    anchor = (made.randrange(taps[0]), made.randrange(taps[1]))
+    dilation = (made.choice((1, 1, 1, 2)), made.choice((1, 1, 1, 3)))
+    return kernel, size, {"anchor": anchor, "dilation": dilation, "stride": stride}
+
+
+def every_pixel(kernel: Tensor, size: tuple[int, int], how: dict[str, tuple[int, int]]) -> Tensor:
+    """The matrix of a strided convolution, entry by entry from its definition."""
+    (outputs, inputs, rows, columns), (height, width) = kernel.shape, size
+    (top, left), (down, right), (s, t) = how["anchor"], how["dilation"], how["stride"]
+    found = torch.zeros(outputs, height // s, width // t, inputs, height, width, dtype=torch.float64)
+    for h, w, u, v in itertools.product(range(height // s), range(width // t), range(rows), range(columns)):
+        hh, ww = s * h + (u - top) * down, t * w + (v - left) * right
+        if 0 <= hh < height and 0 <= ww < width:
+            found[:, h, w, :, hh, ww] = kernel[:, :, u, v].double()
+    return found.flatten(3).flatten(0, 2)
+
+
+def largest(matrix: Tensor) -> float:
+    """The largest singular value of a matrix of more columns than rows, to rounding."""
+    return float(torch.linalg.eigvalsh(matrix @ matrix.T)[-1].clamp(min=0.0).sqrt())
+
+
+def test_the_bound_of_a_strided_convolution_is_never_below_its_norm() -> None:
+    made, found, looser = random.Random(11), [], []
+    torch.manual_seed(11)
+    for case in range(150):
+        kernel, size, how = strided_case(made)
+        matrix = every_pixel(kernel, size, how)
+        x = torch.eye(matrix.shape[1], dtype=torch.float64).reshape(-1, kernel.shape[1], *size)
+        assert torch.equal(family_conv(x, kernel, **how).flatten(1).T, matrix)
+        exact = largest(matrix)
+        bound = float(strided_norm_above(kernel, size, **how))
+        if case % 10 == 0:
+            of = NormLimit(1.0, size, how["anchor"], how["dilation"], stride=how["stride"])
+            assert 0.9 * exact <= norm_below(kernel, of) <= bound
+        if exact == 0.0:  # every tap lies outside
+            assert bound >= 0.0
+            continue
+        assert bound >= exact
+        near = how["dilation"] == (1, 1) and min(a // b for a, b in zip(size, how["stride"], strict=True)) >= 5
+        (found if near else looser).append(bound / exact)  # on small images most taps lie outside somewhere
+        limit = 0.7 * exact
+        for dtype in (torch.float64, torch.float32, torch.bfloat16)[case % 3 :: 3]:
+            scaled = spectral_strided(kernel.to(dtype), limit, size, **how)
+            assert largest(every_pixel(scaled, size, how)) <= limit
+        if case % 10 == 0:
+            strided = interpret_norms.Strided(**how)
+            mine = interpret_norms.limited(kernel.flatten().tolist(), kernel.shape, size, limit, None, strided)
+            theirs = spectral_strided(kernel, limit, size, **how).flatten().tolist()
+            assert mine == pytest.approx(theirs, rel=1e-11)
+    assert len(found) >= 60 and statistics.median(found) <= 1.05
+    assert len(looser) >= 60 and statistics.median(looser) <= 1.2
+
+
+def test_gradients_of_strided_weights_are_those_of_the_scaled_weight() -> None:
+    raw = torch.randn(2, 2, 4, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64, requires_grad=True)
+    how = {"anchor": (1, 1), "dilation": (1, 1), "stride": (2, 1)}
+    assert torch.autograd.gradcheck(lambda w: spectral_strided(w, 0.5, (4, 3), **how), raw)
+    squeezed = squeezed_kernel(raw, **how)
+    assert squeezed.shape == (2, 4, 3, 3) and torch.allclose(squeezed.sum(), raw.sum())

@@ -202,7 +202,9 @@ def concat(walk: Walk, node: ir.Concat) -> Code:
         if shape.kind != result.kind:
             spread = "[..., None, None]" if result.kind == "Image" else "[..., None, :]"
             dims = (*shape.dims, *result.dims[1:]) if result.kind == "Image" else (result.dims[0], *shape.dims)
-            arg = Code(f"{whole(walk, arg, shape, families, batch=batch)}{spread}", families, batch, rank_of(result))
+            text = whole(walk, arg, shape, families, batch=batch)
+            text = text if text.isidentifier() else f"({text})"
+            arg = Code(f"{text}{spread}", families, batch, rank_of(result))
             texts.append(_expanded(walk, arg, ir.Shape(result.kind, dims), families))
         else:
             texts.append(whole(walk, arg, shape, families, batch=batch))

@@ -49,6 +49,7 @@ def map_of(lowering: Lowering, node: ir.Linear, param: ir.Param, argument: Code,
         if param.kind.dilation != (1, 1):
             extra += f", dilation={param.kind.dilation}"
         extra += ", circular=True" if param.kind.circular else ""
+        extra += f", stride={param.kind.stride}" if param.kind.stride != (1, 1) else ""
         text = f"family_conv({argument.text}, {weight.text}, {lowering.anchors[param.name]}{extra})"
     else:
         text = f"family_linear({argument.text}, {weight.text}{extra})"

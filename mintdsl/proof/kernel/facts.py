@@ -19,8 +19,10 @@ TRUSTED = (
     "reading: the statement is compared with that of the spec, read anew; how a spec is read, its shapes, sizes and "
     "indices included, is not checked a second time",
     "meaning: nodes, maps and steps compute what the language says; a map with a direction keeps the entries later "
-    "(upper: earlier) in the declared order and the diagonal; convolutions have stride 1, zeros outside, circular ones "
-    "the other side of the image, their anchor at offset 0 and their other taps whole steps of the dilation from it; "
+    "(upper: earlier) in the declared order and the diagonal; convolutions have zeros outside, circular ones the other "
+    "side of the image, in layers stride 1, their anchor at offset 0 and their other taps whole steps of the dilation "
+    "from it; "
+    "a stride in a net only chooses the pixels at which it writes; "
     "a Cayley map is that of its operand as a function of the variable; "
     "the series of an exponential, of a norm of at most 4, is summed until what is left is below rounding",
     "splines: all bins are shares of at least the floor, of widths and of heights, slopes at knots from the floor to "

@@ -275,6 +275,8 @@ def check_layer(layer: Json, acts: Json, proof: Json, others: Flows) -> Known:
     """What is proved of a layer; each formula must be proved node by node."""
     params = {p["name"]: given(p, proof["bindings"]) for p in layer["params"]}
     for p in params.values():
+        if "stride" in p:
+            raise Refused(f"{p['name']} has a stride, and stands in a layer")
         if p["kind"][0] == "conv":
             differences(p)  # refuses what is no kernel
     written = {name: (indices, nodes) for name, indices, nodes in layer["lets"]}

@@ -29,6 +29,32 @@ def conditioned(draft: Draft) -> str:
         return f"{net}({inner})" if draft.chance(0.7) else f"{net}({net}({inner}))"
 
 
+STRIDED = (
+    ("2", "3x3 (stride = 2)"),
+    ("2", "4x4 (stride = 2)"),
+    ("2", "1x2 (anchor = top_left, stride = (2, 2))"),
+    ("3", "2x3 (anchor = bottom_left, dilation = 2, stride = 3)"),
+)
+
+
+@production(CONSTANT, {"rule:NET", "option:stride"}, weight=0.3, when=lambda draft: "H" in draft.sizes)
+def reads_every_second_pixel(draft: Draft) -> str:
+    """A net of a wider bias: its convolution leaves pixels out."""
+    times, taps = draft.rng.choice(STRIDED)
+    name, kept = draft.sketch.fresh("N"), draft.pick((" with lip <= 0.7", " with lip <= 2", ""))
+    narrow = f"Image[K, H / {times}, W / {times}]"
+    draft.sketch.items.append(
+        f"net {name}(K: Nat) from Image[C, H, W] to {narrow} {{\n"
+        f"  param V : conv {taps} from Image[C, H, W] to {narrow}{kept}\n"
+        f"  map v -> {draft.pick(('V(tanh(v))', 'sin(V(v))', 'V(v)'))}\n}}"
+    )
+    wide = f"Image[2, {times} * H, {times} * W]"
+    with draft.closed():
+        inner = draft.param("b", f"bias (per = element) on {wide}", indices=())
+        net = draft.param("n", f"net {name}(K = C) from {wide} to Image[C, H, W]", indices=())
+        return f"{net}({inner})"
+
+
 @production(CONSTANT, {"rule:NET"}, weight=0.3)
 def given_by_the_user(draft: Draft) -> str:
     """An extern net of a bias, alone or inside of another net."""

@@ -79,7 +79,7 @@ def multi_scale(sketch: Sketch) -> None:
     if sketch.chance(0.1) and space == "Image":
         steps.append(f"pad channels to {here[0] + 1}")
     elif sketch.chance(0.4):
-        priors = ["normal", "logistic", "learned_normal(per = element)", *(["learned_normal"] if all(nets) else [])]
+        priors = ["normal", "logistic", "learned_normal(per = element)", "learned_normal"]
         steps.append(f"prior {rng.choice(priors)}")
     claim = rng.choice(("invertible", "invertible", "invertible", "injective", "lip <= 4", "volume_preserving"))
     write_flow(sketch, space, dims, [s for s in steps if s], [claim], ())
