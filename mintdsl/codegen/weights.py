@@ -204,6 +204,9 @@ def _initialise(c: LayerContext, param: ir.Param) -> None:
         return
     how, bound = via(param.bound), param.bound
     drawn = c.diagonal(param, "value")
+    if how.joint:
+        write(f"{raw}.copy_({how.runtime}_inverse(of_length_one({drawn})))")
+        return
     if how.assumed:
         inverse = f"away_from_zero({drawn})"
         if not isinstance(param.kind, ir.Elementwise):

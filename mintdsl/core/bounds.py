@@ -14,6 +14,7 @@ from mintdsl.source import Span
 from mintdsl.syntax import ast
 
 REMOVE = Fix("remove the constraint")
+QUANTITIES = tuple(dict.fromkeys(c.quantity for c in CONSTRAINTS))
 
 
 def bind_bound(nodes: tuple[ast.Constraint, ...], kind: ir.MapKind, info: Kind, values: Values) -> ir.Bound | None:
@@ -22,13 +23,15 @@ def bind_bound(nodes: tuple[ast.Constraint, ...], kind: ir.MapKind, info: Kind, 
         return None
     span = nodes[0].span.to(nodes[-1].span)
     for node in nodes:
-        if node.name.id not in ("diag", "det", "lip"):
-            unknown(node.name, ("diag", "det", "lip"), values.bag, "the constraints", code="E0701", what="constraint")
+        if node.name.id not in QUANTITIES:
+            unknown(node.name, QUANTITIES, values.bag, "the constraints", code="E0701", what="constraint")
             return None
     if any(node.name.id == "lip" for node in nodes):
         return _norm(nodes, kind, info, values, span)
     if any(node.name.id == "det" for node in nodes):
         return _determinant(nodes, kind, info, values, span)
+    if any(node.name.id == "length" for node in nodes):
+        return _length(nodes, kind, info, values, span)
     if isinstance(kind, ir.Perm):
         values.bag.error("E0701", span, "`perm` takes no constraint", "it is fixed", fixes=(REMOVE,))
         return None
@@ -112,6 +115,19 @@ def _norm(
             made = _via(constraint, (1.0,), nodes, span, values.bag)
             return made and replace(made, numbers=(), interval=REAL, formal=formal.id)
     found = _registered("lip", nodes, span, values)
+    return None if found is None else _via(*found, nodes, span, values.bag)
+
+
+def _length(
+    nodes: tuple[ast.Constraint, ...], kind: ir.MapKind, info: Kind, values: Values, span: Span
+) -> ir.Bound | None:
+    """`length == 1`: of the numbers of a scale as a vector."""
+    if not isinstance(kind, ir.Elementwise) or kind.kind != "scale":
+        title = f"`length` is that of the numbers of a scale, not of a {info.name}"
+        fixes = (REMOVE, Fix("declare weights: `param w : scale on Vec[2] with length == 1`"))
+        values.bag.error("E0701", span, title, "no vector of factors", fixes=fixes)
+        return None
+    found = _registered("length", nodes, span, values)
     return None if found is None else _via(*found, nodes, span, values.bag)
 
 

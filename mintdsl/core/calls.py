@@ -5,9 +5,10 @@ What cannot be typed is reported once and becomes None.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from mintdsl.core import ir
+from mintdsl.core.nat import Nat
 from mintdsl.core.scope import Entry
 from mintdsl.core.typed import Typed
 from mintdsl.core.values import IndexName, Values, not_yet
@@ -194,50 +195,55 @@ def cayley(node: ast.Apply, fn: ast.Apply, args: Operands, used: set[str], where
 
 def delay(node: ast.Apply, args: Operands, values: Values) -> Typed | None:
     """Tokens one place later."""
-    if len(args) != 1 or node.args[0].name is not None:
-        values.bag.error("E0210", node.span, "`delay` takes one argument", f"{len(args)} given")
-        return None
-    (arg,) = args
-    if arg is not None and (arg.shape is None or arg.shape.kind != "Seq"):
-        values.bag.error("E0304", node.span, "`delay` takes a Seq", f"this is {arg.shape or 'a number'}")
-        return None
-    if arg is None or arg.shape is None:
-        return None
-    return Typed(ir.Delay(arg.expr, arg.shape, node.span), arg.shape)
+    found = _only(node, "delay", args, ("Seq",), "a Seq", values)
+    return found and Typed(ir.Delay(*found, node.span), found[1])
 
 
 def maxmin(node: ast.Apply, args: Operands, values: Values) -> Typed | None:
     """Channels in pairs, the larger one first; their number must be even for all sizes."""
-    if len(args) != 1 or node.args[0].name is not None:
-        values.bag.error("E0210", node.span, "`maxmin` takes one argument", f"{len(args)} given")
+    found = _only(node, "maxmin", args, CHANNELS, "channels", values)
+    if found is None:
         return None
-    (arg,) = args
-    if arg is None:
-        return None
-    if arg.shape is None or arg.shape.kind not in ("Image", "Vec", "Seq"):
-        values.bag.error("E0304", node.span, "`maxmin` takes channels", f"this is {arg.shape or 'a number'}")
-        return None
-    count = arg.shape.dims[-1 if arg.shape.kind == "Seq" else 0]
+    shape = found[1]
+    count = shape.dims[-1 if shape.kind == "Seq" else 0]
     if not count.even:
         title = f"`maxmin` takes channels in pairs: `{count}` may be odd"
         fixes = (Fix("name a space of an even number of channels: `space Hid = Vec[2 * width]`"),)
-        values.bag.error("E0303", node.span, title, f"of `{arg.shape}`", fixes=fixes)
+        values.bag.error("E0303", node.span, title, f"of `{shape}`", fixes=fixes)
         return None
-    return Typed(ir.MaxMin(arg.expr, arg.shape, node.span), arg.shape)
+    return Typed(ir.MaxMin(*found, node.span), shape)
+
+
+def clip_swish(node: ast.Apply, args: Operands, values: Values) -> Typed | None:
+    """LipSwish of the channels, then of their negatives."""
+    found = _only(node, "clip_swish", args, CHANNELS, "channels", values)
+    twice = concatenated((found[1], found[1])) if found else None
+    return Typed(ir.ClipSwish(*found, node.span), twice) if found and twice else None
 
 
 def pooled(node: ast.Apply, args: Operands, values: Values) -> Typed | None:
     """The mean of each channel of an image."""
+    found = _only(node, "mean_pool", args, ("Image",), "an Image", values)
+    return found and Typed(ir.Pool(*found, node.span), ir.Shape("Vec", found[1].dims[:1]))
+
+
+CHANNELS = ("Image", "Vec", "Seq")
+
+
+def _only(
+    node: ast.Apply, name: str, args: Operands, kinds: Sequence[str], wanted: str, values: Values
+) -> tuple[ir.Expr, ir.Shape] | None:
+    """The one argument of a function and its shape, which is one of `kinds`; in words, `wanted`."""
     if len(args) != 1 or node.args[0].name is not None:
-        values.bag.error("E0210", node.span, "`mean_pool` takes one argument", f"{len(args)} given")
+        values.bag.error("E0210", node.span, f"`{name}` takes one argument", f"{len(args)} given")
         return None
     (arg,) = args
-    if arg is not None and (arg.shape is None or arg.shape.kind != "Image"):
-        values.bag.error("E0304", node.span, "`mean_pool` takes an Image", f"this is {arg.shape or 'a number'}")
+    if arg is None:
         return None
-    if arg is None or arg.shape is None:
+    if arg.shape is None or arg.shape.kind not in kinds:
+        values.bag.error("E0304", node.span, f"`{name}` takes {wanted}", f"this is {arg.shape or 'a number'}")
         return None
-    return Typed(ir.Pool(arg.expr, arg.shape, node.span), ir.Shape("Vec", arg.shape.dims[:1]))
+    return arg.expr, arg.shape
 
 
 def callee(node: ast.Apply, values: Values) -> tuple[Entry, ast.Call] | None:
@@ -255,14 +261,26 @@ def callee(node: ast.Apply, values: Values) -> tuple[Entry, ast.Call] | None:
     return entry, ast.Call(name, args, node.fn.span)
 
 
-def concat(node: ast.Apply, args: Operands, values: Values) -> Typed | None:
-    """Channels stacked: of images of one height and width, of sequences of one length, of vectors."""
-    if len(args) < 2 or any(arg.name is not None for arg in node.args):
-        values.bag.error("E0210", node.span, "`concat` takes two or more arguments", f"{len(args)} given")
+def concat(
+    node: ast.Apply, inside: Callable[[ast.Expr], Typed | None], used: set[str], values: Values, *, net: bool
+) -> Typed | None:
+    """Channels stacked: of images of one height and width, of sequences of one length, of vectors. In nets
+    `weights = w` multiplies them by numbers whose squares add up to 1."""
+    given = [arg for arg in node.args if arg.name is not None and arg.name.id == "weights"]
+    plain = [arg for arg in node.args if arg not in given]
+    args = [inside(arg.value) for arg in plain]
+    if len(args) < 2 or any(arg.name is not None for arg in plain) or len(given) > 1:
+        title = "`concat` takes two or more arguments, and `weights` once"
+        values.bag.error(
+            "E0210", node.span, title, f"{len(args)} and {len(given)} given" if given else f"{len(args)} given"
+        )
         return None
+    weights = _weights(given[0].value, len(args), used, values) if given else ""
+    if given and not net:
+        not_yet(values.bag, given[0].span, "`weights` of a `concat` in a layer")
     known = [arg for arg in args if arg is not None]
     shapes = tuple(arg.shape for arg in known if arg.shape is not None)
-    if len(known) != len(args):
+    if len(known) != len(args) or weights is None:
         return None
     if len(shapes) != len(args):
         values.bag.error("E0213", node.span, "`concat` takes tensors, a number has no channels", "not a formula")
@@ -278,7 +296,27 @@ def concat(node: ast.Apply, args: Operands, values: Values) -> Typed | None:
             notes=("images share height and width, sequences their length; a Vec is repeated at each pixel or token",),
         )
         return None
-    return Typed(ir.Concat(tuple(arg.expr for arg in known), shapes, node.span), whole)
+    return Typed(ir.Concat(tuple(arg.expr for arg in known), shapes, node.span, weights), whole)
+
+
+def _weights(node: ast.Expr, count: int, used: set[str], values: Values) -> str | None:
+    """The scale that weighs the `count` arguments of a concat."""
+    param = values.names.values.get(node.id) if isinstance(node, ast.Name) else None
+    wanted = f"`scale on Vec[{count}] with length == 1`"
+    if not isinstance(param, ir.Param):
+        if not (isinstance(node, ast.Name) and values.names.silent(node.id)):
+            fix = Fix(f"declare them: `param w : {wanted[1:]}")
+            values.bag.error("E0304", node.span, f"`weights` takes a parameter, {wanted}", "none", fixes=(fix,))
+        return None
+    used.add(param.name)
+    if param.indices:
+        not_yet(values.bag, node.span, "`weights` that are a family")
+    if param.bound is None or param.bound.quantity != "length" or param.source != ir.Shape("Vec", (Nat.of(count),)):
+        title = f"`weights` of {count} arguments are a {wanted}: their squares add up to 1"
+        also = (Label(param.span, "declared here"),)
+        values.bag.error("E0304", node.span, title, f"on `{param.source}`", also=also)
+        return None
+    return param.name
 
 
 def concatenated(shapes: tuple[ir.Shape, ...]) -> ir.Shape | None:

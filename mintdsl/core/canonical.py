@@ -221,6 +221,8 @@ class Statement:
                 return ["pool", *below]
             case ir.MaxMin():
                 return ["maxmin", *below]
+            case ir.ClipSwish():
+                return ["clip_swish", *below]
             case ir.Spread():
                 return ["spread", *below]
             case ir.Pick():
@@ -239,7 +241,8 @@ class Statement:
             case ir.Inline():
                 return ["layer", node.param, *below]
             case ir.Concat():
-                return ["concat", [shape.kind for shape in node.shapes], *below]
+                word: list[Json] = ["weighted", node.weights] if node.weights else ["concat"]
+                return [*word, [shape.kind for shape in node.shapes], *below]
             case _:
                 assert_never(node)
 

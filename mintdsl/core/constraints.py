@@ -22,7 +22,7 @@ class Parametrisation:
 
     An `assumed` one keeps nothing: the value is stored as it is, the proof holds while it is in the set, and the module
     tests that. A `circular` one keeps the determinant of a convolution with a circular boundary too, a
-    `low_rank` one that of I + U V.
+    `low_rank` one that of I + U V. A `joint` one divides the values by their length as a vector.
     """
 
     name: str
@@ -33,6 +33,7 @@ class Parametrisation:
     assumed: bool = False
     circular: bool = False
     low_rank: bool = False
+    joint: bool = False
     ready: bool = True
 
 
@@ -186,6 +187,13 @@ _ALL = (
             ),
         ),
         bounds=1,
+    ),
+    Constraint(
+        "length",
+        "== 1",
+        "length == 1",
+        lambda: Interval(0, 1),  # of each entry; the squares of all add up to 1, rounded down
+        (Parametrisation("softplus", "v / |v|, v = 2^-20 + softplus(r)", "unit_softplus", _factor, joint=True),),
     ),
 )
 

@@ -328,13 +328,15 @@ class Formula:
                 return calls.pooled(node, [self._inside(arg.value) for arg in node.args], self.values)
             if entry is None and name.id == "maxmin" and self.net:
                 return calls.maxmin(node, [self._inside(arg.value) for arg in node.args], self.values)
+            if entry is None and name.id == "clip_swish" and self.net:
+                return calls.clip_swish(node, [self._inside(arg.value) for arg in node.args], self.values)
             if entry is None and name.id == "delay" and self.net:
                 return calls.delay(node, [self._inside(arg.value) for arg in node.args], self.values)
             if entry is None and name.id == "cayley":
                 self._arguments(node)
                 return self._bad(node.span, "a Cayley map is no value", calls.cayley_fix(node, self.values))
             if entry is None and name.id == "concat":
-                return calls.concat(node, [self._inside(arg.value) for arg in node.args], self.values)
+                return calls.concat(node, self._inside, self.used, self.values, net=self.net)
             if entry is None and name.id in HANDLED and not self.net:
                 return structural(node, name.id, self.split, self.expr, self.values)
             if entry is None and name.id in BIJECTIONS:

@@ -152,6 +152,8 @@ class _Formula:
                 return [combine((1 / pixels, a) for a in place) for place in places]
             case ir.MaxMin():
                 return _maxmin(self.expr(node.arg, at), self.env.shape(node.shape))
+            case ir.ClipSwish():
+                return _clip_swish(self.expr(node.arg, at), self.env.shape(node.source))
             case ir.Call():
                 return self._call(node, at)[node.output]
             case ir.Inline():
@@ -211,6 +213,9 @@ class _Formula:
         for arg, shape in zip(node.args, node.shapes, strict=True):
             value, dims = self.expr(arg, at), self.env.shape(shape)
             parts.append((value * prod(dims) if len(value) == 1 else value, dims))
+        if node.weights:
+            weights = self.weights_at().of(node.weights, ())
+            parts = [([combine(((w, a),)) for a in own], dims) for w, (own, dims) in zip(weights, parts, strict=True)]
         whole = next((dims for _, dims in parts if len(dims) > 1), ())
         if len(whole) == 3:
             pixels = whole[1] * whole[2]
@@ -371,6 +376,19 @@ def _maxmin(value: Tensor, dims: Sequence[int]) -> Tensor:
             pair = whole[p], whole[p + apart]
             result[p], result[p + apart] = sorted(pair, key=lambda a: a.value, reverse=True)
     return result
+
+
+def _clip_swish(value: Tensor, dims: Sequence[int]) -> Tensor:
+    """u sigmoid(u) / (1.1 * 1.004) of each channel, then of its negative, at each token of a Seq."""
+    whole, swish = value * prod(dims) if len(value) == 1 else value, ACTIVATIONS["silu"]
+    width = dims[-1] if len(dims) == 2 else len(whole)
+
+    def bent(sign: float, a: Dual) -> Dual:
+        value, slope = swish.value(sign * a.value), sign * swish.derivative(sign * a.value)
+        return chain(a, value / (1.1 * 1.004), slope / (1.1 * 1.004))
+
+    tokens = (whole[t : t + width] for t in range(0, len(whole), width))
+    return [bent(sign, a) for token in tokens for sign in (1.0, -1.0) for a in token]
 
 
 def _convolve(

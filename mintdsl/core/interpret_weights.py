@@ -284,6 +284,8 @@ class Weights:
         if via is None or param.bound is None:
             return raw
         value = via.value(raw, *self._numbers(param.bound))
+        if via.joint:
+            value /= hypot(*map(via.value, self._raw(param, member)))
         return self._signs(param, member)[slot] * value if via.signed else value
 
     def _numbers(self, bound: ir.Bound) -> tuple[float, ...]:

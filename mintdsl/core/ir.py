@@ -53,6 +53,7 @@ from mintdsl.core.terms import (
     Call as Call,
     Cayley as Cayley,
     Chain as Chain,
+    ClipSwish as ClipSwish,
     Concat as Concat,
     DefinedAct as DefinedAct,
     Delay as Delay,
@@ -445,6 +446,5 @@ class Program:
 
     def find(self, name: str) -> str | None:
         """The key of the definition called `name` that the main file defines, else of an imported one."""
-        keys = [k for k in self.main if k.rpartition("::")[2] == name]
-        keys += [k for k in self.definitions if k.rpartition("::")[2] == name]
+        keys = [k for k in (*self.main, *self.definitions) if k.rpartition("::")[2] == name]
         return keys[0] if keys else None

@@ -47,6 +47,7 @@ def declare(
         if isinstance(kind, ir.Perm) and node.init is not None:
             values.bag.error("E0211", node.init.span, "`perm` is drawn from its seed, it has no `init`", "`seed = 0`")
         good = good and _square(bound, source, target, place_span(node), values.bag)
+        good = good and _vector(bound, source, place_span(node), values.bag)
         good = good and _decided(bound, written, kind, values.bag)
         if isinstance(kind, ir.LayerNorm) and node.init is not None:
             values.bag.error(
@@ -286,6 +287,15 @@ def _square(bound: ir.Bound | None, source: ir.Shape, target: ir.Shape, place: S
     if bound is None or bound.quantity != "det" or source == target:
         return True
     bag.error("E0701", place, f"`det` needs a square matrix: `{source}` to `{target}` is none", "sizes differ")
+    return False
+
+
+def _vector(bound: ir.Bound | None, source: ir.Shape, place: Span, bag: Bag) -> bool:
+    """Only the numbers of a vector have a length; each member of a family has its own."""
+    if bound is None or bound.quantity != "length" or source.kind == "Vec":
+        return True
+    title = f"`length` needs a vector: `{source}` is none"
+    bag.error("E0701", place, title, "not a Vec", fixes=(Fix("say where: `scale on Vec[2] with length == 1`"),))
     return False
 
 

@@ -26,6 +26,7 @@ def operands(expr: ir.Expr) -> tuple[ir.Expr, ...]:
             | ir.Neg()
             | ir.Pool()
             | ir.MaxMin()
+            | ir.ClipSwish()
             | ir.Chain()
             | ir.Delay()
             | ir.Spread()

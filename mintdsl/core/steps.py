@@ -28,7 +28,7 @@ class PriorInfo:
 
 SHAPES = {"Image": 3, "Vec": 1, "Seq": 2}
 MASKS = ("channel", "halves", "strided", "checkerboard", "cyclic")
-STRUCTURAL = ("split", "join", "spread", "pick", "concat", "mean_pool", "delay", "maxmin", "cayley")
+STRUCTURAL = ("split", "join", "spread", "pick", "concat", "mean_pool", "delay", "maxmin", "clip_swish", "cayley")
 CONDITIONER_FUNCTIONS = ("s_log",)
 
 LAYOUT = choice("layout", "colour_fast", "colour_slow", "alternate")

@@ -258,6 +258,15 @@ class MaxMin:
 
 
 @record
+class ClipSwish:
+    """`clip_swish(e)`: LipSwish of the channels of `source`, then LipSwish of -e, in twice the channels; nets only."""
+
+    arg: Expr
+    source: Shape
+    span: Span = field(compare=False, repr=False)
+
+
+@record
 class Call:
     """Result `output` of a net: `n(a, y)`. Results that a `let` takes apart are calls with the same arguments."""
 
@@ -289,11 +298,15 @@ class Inline:
 
 @record
 class Concat:
-    """`concat(a, b, ...)`, of these `shapes`: channels stacked; a Vec is repeated at each pixel or token."""
+    """`concat(a, b, ...)`, of these `shapes`: channels stacked; a Vec is repeated at each pixel or token.
+
+    `weights` is the scale, `with length == 1`, whose numbers multiply them, one each; none where it is empty.
+    """
 
     args: tuple[Expr, ...]
     shapes: tuple[Shape, ...]
     span: Span = field(compare=False, repr=False)
+    weights: str = ""
 
 
 @record
@@ -344,7 +357,7 @@ class Cayley:
     span: Span = field(compare=False, repr=False)
 
 
-Moved: TypeAlias = Join | Spread | Pick | Delay | Concat | Pool | MaxMin
+Moved: TypeAlias = Join | Spread | Pick | Delay | Concat | Pool | MaxMin | ClipSwish
 Expr: TypeAlias = Formula | Exponential | Cayley | Moved | Call | Chain | Inline | Bend
 
 

@@ -132,7 +132,7 @@ class _Formulas:
                 return ode.together(below, -below[0].values)
             case ir.Binary(op=op):
                 return self._binary(op, below[0], below[1], expr)
-            case ir.Sum() | ir.Given() | ir.Pick() | ir.Spread():
+            case ir.Sum() | ir.Given() | ir.Pick() | ir.Spread() | ir.ClipSwish():
                 return ode.together(below, REAL)
             case ir.Pool():
                 return below[0]
@@ -144,7 +144,7 @@ class _Formulas:
                 values = below[0].values
                 for one in below[1:]:
                     values = values.hull(one.values)
-                return ode.together(below, values)
+                return ode.together(below, values.hull(ZERO) if expr.weights else values)
             case ir.Call(param=name, output=output):
                 return self._called(name, below)[output]
             case ir.Chain(param=name):

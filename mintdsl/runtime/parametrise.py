@@ -124,6 +124,38 @@ def positive_exp_inverse(value: Tensor) -> Tensor:
     return bounded_log(wide_values(value, 0.0, math.inf, "the value"), "the value").to(value.dtype)
 
 
+def unit_softplus(raw: Tensor) -> Tensor:
+    """v / |v| along the last axis, v = 2^-20 + softplus(raw): squares that add up to 1, after all rounding to no more.
+
+    It is made in float64, smaller by what rounding to its dtype, a sum of n squares (n / 4 units) and the other steps
+    can add. An entry that is far smaller than another one may become 0.
+    """
+    v = at_least_softplus(raw.double(), 2.0**-20)
+    v = v / v.detach().amax(-1, keepdim=True)
+    below = 1.0 - torch.finfo(raw.dtype).eps - (raw.shape[-1] / 4 + 4) * torch.finfo(torch.float64).eps
+    length: Tensor = torch.linalg.vector_norm(v, dim=-1, keepdim=True)
+    return (below * v / length).to(raw.dtype)
+
+
+def unit_softplus_inverse(value: Tensor) -> Tensor:
+    """Raw tensor of unit_softplus, whose largest v is at least 1. ValueError for values that have not the length 1, or
+    with an entry below 2^-100."""
+    wide = wide_values(value, 2.0**-100, 1.0, "the value")
+    length: Tensor = torch.linalg.vector_norm(wide, dim=-1, keepdim=True)
+    allowed = 8.0 * torch.finfo(value.dtype).eps + value.shape[-1] * torch.finfo(torch.float64).eps
+    if readable(wide) and bool(((length - 1.0).abs() > allowed).any()):
+        raise ValueError("the squares of the value must add up to 1")
+    grown = wide * (2.0**-19 / wide.amin(-1, keepdim=True)).clamp(min=1.0)
+    return softplus_inverse(grown - 2.0**-20).to(value.dtype)
+
+
+def of_length_one(value: Tensor) -> Tensor:
+    """`value` folded to positive numbers and divided by its length along the last axis: initial values."""
+    wide = folded(value, 2.0**-19).double()
+    length: Tensor = torch.linalg.vector_norm(wide, dim=-1, keepdim=True)
+    return (wide / length).to(value.dtype)
+
+
 def nonnegative_abs(raw: Tensor) -> Tensor:
     """|raw|."""
     return raw.abs()

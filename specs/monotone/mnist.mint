@@ -1,7 +1,7 @@
 mint 1
 
 # Monotone Flows on MNIST: Ahn, Kim, Hong, Kim, NeurIPS 2022, arXiv:2210.08176. The paper's best model has an activation
-# of its own, CPila, beside learned weights of each concatenation; here both are those of specs/idensenet.
+# of its own, CPila; here it is that of specs/idensenet, as are the learned weights of each concatenation.
 
 import "monotone/block.mint" { MonotoneBlock, FlatBlock }
 import "std/actnorm.mint" { ActNorm }

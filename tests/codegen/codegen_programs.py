@@ -1215,6 +1215,75 @@ layer B on Vec[D] ensures invertible {
   }
 }
 flow F on Image[2, 3, 2] ensures invertible { A  flatten  B  prior normal }""",
+    "net_swish": """
+net Pixels from Image[C, H, W] to Image[C, H, W] {
+  param V : conv 3x3
+  param W : conv 1x1 from Image[2 * C, H, W] to Image[C, H, W]
+  param s : scale (per = channel)
+  map x -> W(clip_swish(s * V(x)))
+}
+net Row from Seq[T, E] to Seq[T, E] {
+  param V : linear from Seq[T, E] to Seq[T, 3]
+  param W : linear from Seq[T, 12] to Seq[T, E]
+  map x {
+    let u = clip_swish(V(x))
+    return W(clip_swish(-u)) + x
+  }
+}
+layer A on Image[C, H, W] ensures invertible {
+  space Half = Image[C / 2, H, W]
+  param n : net Pixels from Half to Half
+  map x {
+    let (a, b) = split(x, channel)
+    return join(a, b * exp(tanh(n(a))) + n(a))
+  }
+}
+layer B on Seq[T, E] ensures invertible {
+  space Half = Seq[T, E / 2]
+  param n : net Row from Half to Half
+  map x {
+    let (a, b) = split(x, channel)
+    return join(a + n(b), b)
+  }
+}
+flow F on Image[2, 3, 2] ensures invertible { A  patches 1  B  prior normal }""",
+    "net_weights": """
+net Pixels from Image[C, H, W], Vec[3] to Image[C, H, W] {
+  param V : conv 3x3
+  param W : conv 1x1 from Image[2 * C + 3, H, W] to Image[C, H, W]
+  param w : scale on Vec[3] with length == 1
+  map x, t -> W(concat(x, tanh(V(x)), t, weights = w))
+}
+net Rows from Seq[T, E] to Seq[T, E] {
+  param V : linear from Seq[T, E] to Seq[T, 3]
+  param W : linear from Seq[T, E + 3] to Seq[T, E]
+  param v, w : scale (per = channel) on Vec[2] with length == 1 init normal(1)
+  map x -> W(concat(x - 1, V(x), weights = w) - concat(1 - x, V(x), weights = v))
+}
+layer A on Image[C, H, W] ensures invertible {
+  space Half = Image[C / 2, H, W]
+  param n : net Pixels from Half, Vec[3] to Half
+  param t : bias on Vec[3]
+  map x {
+    let (a, b) = split(x, channel)
+    return join(a, b * exp(tanh(n(a, t))) + n(a, t))
+  }
+}
+layer B on Seq[T, E] ensures invertible {
+  space Half = Seq[T, E / 2]
+  param n : net Rows from Half to Half
+  map x {
+    let (a, b) = split(x, channel)
+    return join(a + n(b), b)
+  }
+}
+layer C on Vec[D] ensures diagonal {
+  index i : 2
+  param w[i] : scale with length == 1 init normal(1)
+  map x -> x + sum[i](w[i] * tanh(x))
+}
+flow F on Image[2, 3, 2] ensures invertible { A  patches 1  B  prior normal }
+flow G on Vec[4] ensures invertible { C }""",
     "flow_on_any_vector": """
 layer A on S ensures diagonal, invertible {
   param a : scale (per = channel) with diag > 0

@@ -70,6 +70,26 @@ layer A(width: Nat = 3) on Image[C, H, W] ensures invertible {
   param m : net Link
   map x -> x + 0.5 * n(x) - 0.2 * m(x)
 }""",
+    "residual_densenet": """
+net Grow(grow: Nat) from Image[C, H, W] to Image[C + 2 * grow, H, W] {
+  space New = Image[grow, H, W]
+  param V : conv 3x3 from Image[C, H, W] to New with lip <= 1
+  param b : bias on New
+  param w : scale on Vec[2] with length == 1
+  map x -> concat(x, clip_swish(V(x) + b), weights = w)
+}
+net Dense(grow: Nat) from Image[C, H, W] to Image[C, H, W] {
+  param g1 : net Grow(grow = grow) from Image[C, H, W] to Image[C + 2 * grow, H, W]
+  param g2 : net Grow(grow = grow) from Image[C + 2 * grow, H, W] to Image[C + 4 * grow, H, W]
+  param W : conv 1x1 from Image[C + 4 * grow, H, W] to Image[C, H, W] with lip <= 0.98
+  param v : scale (per = channel) on Vec[3] with length == 1
+  param M : conv 1x1 from Image[3 * C, H, W] to Image[C, H, W] with lip <= 1
+  map x -> M(concat(W(g2(g1(x))), 0.9 * sin(x), 0.95 * x, weights = v))
+}
+layer A on Image[C, H, W] ensures invertible {
+  param n : net Dense(grow = 2)
+  map x -> x + n(x)
+}""",
     "residual_flow": """
 layer A(bound: Real = 0.5, h: Act = elu) on Vec[D] ensures invertible {
   param V : linear with lip <= bound

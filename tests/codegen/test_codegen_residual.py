@@ -6,6 +6,7 @@ import copy
 import itertools
 import math
 import pickle
+from fractions import Fraction
 
 import pytest
 import torch
@@ -25,6 +26,12 @@ layer A on Vec[D] ensures invertible {
   param W : linear from Vec[1] to Vec[D] with lip <= 1
   map x -> x + W(tanh(V(x)))
 }"""
+UNIT = """
+layer A on Vec[D] ensures diagonal, diag > 0 {
+  index i : 2
+  param w[i] : scale with length == 1
+  map x -> x + sum[i](w[i] * tanh(x))
+}"""
 NAMES = ["residual_matrices", "residual_convolutions", "residual_branches", "residual_terms", "residual_nets"]
 
 
@@ -33,7 +40,7 @@ def points(model: nn.Module, count: int, dtype: torch.dtype = torch.float64, see
     return torch.randn(count, *model.event_shape, generator=made, dtype=torch.float64).to(dtype)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [*NAMES, "residual_densenet"])
 @pytest.mark.parametrize("std", [0.05, 1.0, 30.0])
 def test_the_jacobian_is_as_near_to_the_identity_as_proved(name: str, std: float) -> None:
     model = draw(compiled(name).build(), std=std)
@@ -62,6 +69,39 @@ def test_certified_norms_hold_in_every_dtype(name: str, dtype: torch.dtype) -> N
         assert one.lower <= one.upper <= one.limit * (1 + 1e-7) and one.lower <= one.limit
         assert one.lower >= 0.5 * one.upper  # images of 2 x 3 are smaller than the kernels
         assert str(one).startswith(f"{one.name}: 0.") and f"limit {one.limit:g}" in str(one)
+
+
+def test_dense_layers_are_inverted_whatever_their_weights() -> None:
+    """Weights that are equal, and at the ends of what can be stored; in float32 nothing moves more than is promised."""
+    model = draw(compiled("residual_densenet").build(), std=1.0)
+    wide, narrow = points(model, 8), copy.deepcopy(model).float()
+    for raw in (-1e30, 0.0, 1e30):
+        for one in (model, narrow):
+            for path, stored in one.named_parameters():
+                if path.endswith(("w", "v")):
+                    stored.detach()[0] = raw
+            for path in ("n.g1", "n.g2", "n"):
+                weights = [t for t in one.get_submodule(path).effective_weights() if t.dim() == 1 and len(t) in (2, 3)]
+                assert len(weights) >= 1 and all(sum(Fraction(float(v)) ** 2 for v in t) <= 1 for t in weights[-1:])
+        z = model(wide)[0]
+        assert worst(model.inverse(z)[0], wide) <= 1e-9
+        x = wide.float()
+        moved = (narrow(x)[0] - x).flatten(1)
+        assert bool(((moved - moved[:1]).norm(dim=1) <= 0.98 * (x - x[:1]).flatten(1).norm(dim=1)).all())
+
+
+def test_numbers_of_length_1_are_set_and_read() -> None:
+    model = draw(mintdsl.loads(f"mint 1\n{UNIT}").compile("A")((4,), dtype=torch.float64))
+    wanted = torch.tensor([[0.5, 0.5, 0.5, 0.5], [0.1, 0.7, 0.5, 0.5]], dtype=torch.float64)
+    model.set_effective("w", wanted)
+    assert torch.allclose(model.effective("w"), wanted, rtol=1e-14)
+    before = model.w.detach().clone()
+    for bad in ([0.5, 0.5, 0.5, 0.6], [1.0, 0.0, 0.0, 0.0], [-0.5, 0.5, 0.5, 0.5]):
+        with pytest.raises(ValueError, match="must"):
+            model.set_effective("w", torch.tensor([bad, bad]))
+    assert torch.equal(model.w, before)
+    fresh = mintdsl.loads(f"mint 1\n{UNIT}").compile("A")((4,), dtype=torch.float64)
+    assert torch.allclose(fresh.effective("w"), torch.full((2, 4), 0.5, dtype=torch.float64), rtol=1e-14)
 
 
 def test_a_flow_certifies_its_layers_each_with_its_own_limit() -> None:

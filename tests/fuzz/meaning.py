@@ -104,6 +104,7 @@ CONSTRAINED: dict[tuple[str, str], Callable[..., Tensor]] = {
     ("!= 0", "raw"): lambda r: r,
     ("!= 0", "signed_exp"): lambda r: torch.exp(r.clamp(-60, 60)),
     ("== 1", "unit"): lambda r: torch.ones_like(r),
+    ("== 1", "softplus"): lambda r: (v := TINY + _softplus(r)[0]) / v.norm(dim=-1, keepdim=True),
     ("<=", "spectral"): lambda r, c: r.clamp(-c, c),
     (">= <=", "sigmoid"): lambda r, m, top: (m + (top - m) * torch.sigmoid(r)).clamp(m, top),
 }
@@ -584,17 +585,25 @@ class Formula:
                 parts = [self._placed(self.expr(a, at), s) for a, s in zip(args, shapes, strict=True)]
                 dims = [self.env.shape(s) for s in shapes]
                 pixels = max(math.prod(own[1:]) for own in dims)  # of a Vec beside images the same values at each
-                return tensors.stacked(
-                    [
-                        p if len(own) > 1 else tensors.taken(p, [k for k in range(own[0]) for _ in range(pixels)])
-                        for p, own in zip(parts, dims, strict=True)
-                    ]
-                )
+                beside = [
+                    p if len(own) > 1 else tensors.taken(p, [k for k in range(own[0]) for _ in range(pixels)])
+                    for p, own in zip(parts, dims, strict=True)
+                ]
+                if node.weights:
+                    numbers = self._values(node.weights, ()).unsqueeze(1).unsqueeze(-1).unbind(2)
+                    weights = [tensors.constant(w, self.x) for w in numbers]
+                    beside = [tensors.multiply(w, part) for w, part in zip(weights, beside, strict=True)]
+                return tensors.stacked(beside)
             case ir.MaxMin(arg=arg, shape=shape):
                 dims = self.env.shape(shape)
                 apart = math.prod(dims[1:])  # channels come first in an Image and in a Vec
                 first = [p for p in range(math.prod(dims)) if p // apart % 2 == 0]
                 return tensors.sorted_pairs(self._placed(self.expr(arg, at), shape), first, [p + apart for p in first])
+            case ir.ClipSwish(arg=arg, source=source):
+                u = self._placed(self.expr(arg, at), source)
+                both = tensors.stacked([tensors.apply(one, ACTS["silu"]) for one in (u, tensors.negate(u))])
+                factor = torch.full((1, 1, 1), 1 / (1.1 * 1.004), dtype=u.value.dtype)
+                return tensors.multiply(both, tensors.constant(factor, u))
             case ir.Inline(param=name):
                 assert self.weights is not None
                 used = self.weights.layer.param(name).kind

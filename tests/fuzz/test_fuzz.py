@@ -46,7 +46,11 @@ def test_names_are_different() -> None:
 def test_the_oracle_knows_every_activation_and_constraint() -> None:
     assert set(ACTIVATIONS) <= set(ACTS)
     ready = {
-        (c.cmp, v.name) for c in CONSTRAINTS if c.ready and c.quantity in ("diag", "lip") for v in c.via if v.ready
+        (c.cmp, v.name)
+        for c in CONSTRAINTS
+        if c.ready and c.quantity in ("diag", "lip", "length")
+        for v in c.via
+        if v.ready
     }
     assert ready <= set(CONSTRAINED)
 

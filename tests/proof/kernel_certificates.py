@@ -101,6 +101,21 @@ MORE = {
     "layer A on Vec[D] ensures invertible, lip < 1.9 { param n : net N map x -> x - n(x) }\n"
     "flow F on Vec[2] ensures invertible, log_det solver { A log_det exact\n"
     "ode M by dopri5(until = 0.5, tol = 1e-4) log_det exact }",
+    "concatenated swish": "net N from Vec[D] to Vec[D] { param V : linear with lip <= 0.9\n"
+    "param W : linear from Vec[2 * D] to Vec[D] with lip <= 0.9\nmap x -> W(clip_swish(V(x))) }\n"
+    "net M from Vec[2], Vec[1] to Vec[2] { param W : linear from Vec[4] to Vec[2]\n"
+    "map x, t -> W(clip_swish(tanh(x)) * clip_swish(tanh(x))) }\n"
+    "layer A on Vec[D] ensures invertible, lip < 1.9 { param n : net N map x -> x - n(x) }\n"
+    "flow F on Vec[2] ensures invertible, log_det solver { A log_det exact\n"
+    "ode M by dopri5(until = 0.5, tol = 1e-4) log_det exact }",
+    "weights of a concat": "net N(h: Act = tanh) from Vec[D] to Vec[D] { param w : scale on Vec[2] with length == 1\n"
+    "param W : linear from Vec[2 * D] to Vec[D] with lip <= 0.9\nmap x -> W(concat(x, h(x), weights = w)) }\n"
+    "net M from Vec[2], Vec[1] to Vec[2] { param w : scale on Vec[3] with length == 1\n"
+    "param W : linear from Vec[4] to Vec[2]\nparam s : scale on Vec[1] with length == 1\n"
+    "map x, t -> W(concat(x, s * t, t, weights = w)) }\n"
+    "layer A on Vec[D] ensures invertible, lip < 1.9 { param n : net N map x -> x - n(x) }\n"
+    "flow F on Vec[2] ensures invertible, log_det solver { A log_det exact\n"
+    "ode M by dopri5(until = 0.5, tol = 1e-4) log_det exact }",
     "inverse directions": "layer S on Vec[D] ensures injective { map x -> sigmoid(x) }\n"
     "layer L(tri: Dir) on Vec[D] ensures tri, invertible { param W : linear tri with diag == 1\n map x -> W(x) }\n"
     "flow F on Vec[3] ensures injective, inverse closed_form { S(direction = inverse) "

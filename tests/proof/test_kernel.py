@@ -823,6 +823,70 @@ def test_functions_and_lengths_of_chains_in_a_net_count(word: str, to: str | int
         refused(written, written["statement"])
 
 
+@pytest.mark.parametrize(
+    ("limit", "word", "good"),
+    [(1.11, "clip_swish", True), (1.112, "clip_swish", False), (0.5, "clip_swish", True), (0.5, "swish", False)],
+)
+def test_the_bound_of_both_sides_of_a_swish_is_1(limit: float, word: str, good: bool) -> None:
+    """0.9 * 1.11 < 1 <= 0.9 * 1.112; of a function that the kernel does not know nothing is bounded."""
+    written = certified(
+        "net N from Vec[D] to Vec[D] { param V : linear with lip <= 0.9\n"
+        "param W : linear from Vec[2 * D] to Vec[D] with lip <= 0.9 map x -> W(clip_swish(V(x))) }\n"
+        "layer A on Vec[D] ensures invertible { param n : net N map x -> x + n(x) }"
+    )
+    net = net_in(written, "N")
+    next(p for p in net["params"] if p["name"] == "W")["with"] = ["lip <=", [limit], "spectral"]
+    (formula,) = net["results"]
+    next(node for node in formula if node[0] == "clip_swish")[0] = word
+    for _, fact in written["proofs"][0]["formulas"][0]["result"]:
+        if fact["off"] == "<dense>":
+            fact["lip"] = 1 - 1e-9 if not fact.get("chain") else "inf"
+    written["hash"] = digest(written["statement"])
+    if good:
+        assert recheck(written, written["statement"]) == ["A"]
+    else:
+        refused(written, written["statement"])
+
+
+@pytest.mark.parametrize(
+    ("what", "value", "good"),
+    [
+        ("limit", 1.11, True), ("limit", 1.112, False), ("with", None, False),
+        ("with", ["> 0", [], "softplus"], False), ("with", ["length == 1", [], "abs"], False),
+        ("with", ["lip <=", [1], "spectral"], False), ("kind", "bias", False),
+        ("from", ["Vec", [[[3, 1, []]]]], False), ("from", ["Vec", [[[1, 1, ["D"]]]]], False),
+        ("indices", ["l"], False), ("node", "concat", False),
+    ],
+)  # fmt: skip
+def test_weights_of_length_1_bound_what_is_stacked(what: str, value: Json, good: bool) -> None:
+    """0.9 * 1.11 < 1 <= 0.9 * 1.112: the larger of two bounds of 0.9, as long as the weights are as many, and kept."""
+    written = certified(
+        "net N from Vec[D] to Vec[D] { param V : linear with lip <= 0.9\nparam w : scale on Vec[2] with length == 1\n"
+        "param W : linear from Vec[2 * D] to Vec[D] with lip <= 1 map x -> W(concat(V(x), 0.9 * x, weights = w)) }\n"
+        "layer A on Vec[D] ensures invertible { param n : net N map x -> x + n(x) }"
+    )
+    net = net_in(written, "N")
+    limited, weights = (next(p for p in net["params"] if p["name"] == name) for name in "Ww")
+    match what:
+        case "limit":
+            limited["with"] = ["lip <=", [value], "spectral"]
+        case "kind":
+            weights["kind"][0] = value
+        case "node":
+            node = next(node for node in net["results"][0] if node[0] == "weighted")
+            node[:2] = [value]
+        case _:
+            weights[what] = value
+    for _, fact in written["proofs"][0]["formulas"][0]["result"]:
+        if fact["off"] == "<dense>":
+            fact["lip"] = 1 - 1e-9 if not fact.get("chain") else "inf"
+    written["hash"] = digest(written["statement"])
+    if good:
+        assert recheck(written, written["statement"]) == ["A"]
+    else:
+        refused(written, written["statement"])
+
+
 def test_a_residual_sum_needs_the_bounds_that_the_statement_has() -> None:
     written = certified(RESIDUAL)
     for param in written["statement"]["definitions"][0]["params"]:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 
 import pytest
 import torch
 
+from mintdsl.core.activations import ACTIVATIONS
+from mintdsl.proof.kernel.facts import ACTS
 from mintdsl.runtime.nets import (
     Attention,
     ChannelNorm,
     as_wide_as,
     chain_nets,
+    clip_swish,
     delayed,
     length_of,
     maxmin,
@@ -110,6 +114,45 @@ def test_channels_in_pairs_the_larger_one_first() -> None:
     apart = (maxmin(images, -3) - maxmin(other, -3)).flatten(2).norm(dim=-1)
     assert bool((apart <= (images - other).flatten(2).norm(dim=-1) * (1 + 1e-15)).all())
     assert maxmin(images[:0], -3).shape == (0, 3, 6, 2, 4)
+
+
+def test_lipswish_beside_that_of_the_negative() -> None:
+    made = torch.Generator().manual_seed(0)
+    images = 3 * torch.randn(2, 3, 6, 2, 4, generator=made, dtype=torch.float64)  # families, batch, channels
+    both = [u / (1 + (-u).exp()) / 1.1 for u in (images, -images)]
+    assert torch.allclose(clip_swish(images, -3), torch.cat(both, 2) / 1.004, rtol=1e-14, atol=0)
+    assert torch.equal(clip_swish(images.movedim(2, -1), -1), clip_swish(images, -3).movedim(2, -1))
+    other = images + 0.7 * torch.randn(images.shape, generator=made, dtype=torch.float64)
+    apart = (clip_swish(images, -3) - clip_swish(other, -3)).flatten(2).norm(dim=-1)
+    assert bool((apart <= (images - other).flatten(2).norm(dim=-1)).all())
+    ends = torch.tensor([[-1e30, 1e30, 0.0, math.nan]])
+    for dtype in (torch.float32, torch.float64, torch.bfloat16):
+        found = clip_swish(ends.to(dtype), -1)
+        assert found.dtype == dtype and found[0, [0, 2, 5, 6]].tolist() == [0.0] * 4
+        assert found[0, 1] == found[0, 4] and found[0, 1] > 0.9e30 and bool(found[0, [3, 7]].isnan().all())
+    assert clip_swish(images[:0], -3).shape == (0, 3, 12, 2, 4)
+
+
+def test_lipswish_on_both_sides_is_1_lipschitz_together() -> None:
+    """With s = sigmoid(u) and t = s + u s (1 - s) the slope of silu at u, that at -u is 1 - t. So a difference grows by
+    at most (t^2 + (1 - t)^2)^(1/2) / 1.1044, a convex function of t. The slopes of the tables bound t; a grid bounds it
+    closer: |t'| <= 1/2, and beyond 30 it is within 1e-11 of 0 or 1."""
+    for table in (ACTIVATIONS["silu"].slope(), ACTS["silu"].slope()):
+        for t in (Fraction(table.lo), Fraction(table.hi)):
+            assert t**2 + (1 - t) ** 2 < (Fraction("1.1") * Fraction("1.004")) ** 2
+    step = 2.0**-14
+    u = torch.arange(0.0, 30.0, step, dtype=torch.float64)
+    s = torch.sigmoid(u)
+    t, other = s + u * s * (1 - s), 1 - s - u * s * (1 - s)
+    assert torch.allclose(other, torch.func.vmap(torch.func.grad(torch.nn.functional.silu))(-u), rtol=1e-12, atol=1e-13)
+    largest = float(t.max()) + step / 4  # half a step away, or less
+    joint = math.hypot(largest, 1 - largest)
+    assert 1.10436154 < joint < 1.1044 <= 1.1 * 1.004 + 1e-15
+    assert math.isclose(float(torch.hypot(t, other).max()), 1.1043615440343844, rel_tol=1e-9)
+    place = u[t.argmax()].reshape(1, 1).requires_grad_()
+    (value,) = clip_swish(place, -1)
+    slopes = [torch.autograd.grad(one, place, retain_graph=True)[0].item() for one in value]
+    assert math.isclose(math.hypot(*slopes), 1.1043615440343844 / 1.1044, rel_tol=1e-9)
 
 
 def test_weights_follow_a_wider_input() -> None:

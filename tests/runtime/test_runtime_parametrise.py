@@ -255,6 +255,35 @@ def test_refused(call: Callable[[Tensor], Tensor], bad: float) -> None:
         call(torch.tensor([bad]))
 
 
+@pytest.mark.parametrize("dtype", (*DTYPES, torch.float16), ids=str)
+def test_squares_that_add_up_to_1_at_most(dtype: torch.dtype) -> None:
+    """Exactly, in fractions, for every raw tensor; and to 1 up to rounding. The inverse keeps each entry."""
+    info = torch.finfo(dtype)
+    ends = [0.0, 1.0, -1.0, -14.0, 30.0, 100.0, -100.0, info.tiny, -info.tiny, info.max, info.min]
+    pairs = torch.cartesian_prod(*[torch.tensor(ends, dtype=dtype)] * 2)
+    made = torch.Generator().manual_seed(0)
+    drawn = [(5 * torch.randn(1000, n, generator=made, dtype=torch.float64)).to(dtype) for n in (1, 2, 3, 40)]
+    for raw in (pairs, *drawn):
+        value = p.unit_softplus(raw.requires_grad_())
+        value.sum().backward()
+        assert value.dtype == dtype and bool((value >= 0).all())
+        assert raw.grad is not None and bool(torch.isfinite(raw.grad).all())
+        for row in value.tolist():
+            assert 1 - 8 * Fraction(info.eps) - len(row) * Fraction(2.0**-50) <= sum(Fraction(v) ** 2 for v in row) <= 1
+        kept = value.detach()[(value.double() >= 2.0**-100).all(-1)]
+        again = p.unit_softplus(p.unit_softplus_inverse(kept))
+        assert bool(
+            ((again.double() - kept.double()).abs() <= (24 + len(kept[0]) / 4) * info.eps * kept.double()).all()
+        )
+    half = p.of_length_one(torch.tensor([[-1.0, 1.0], [0.0, 3.0], [-3.0, 4.0]], dtype=dtype))
+    wanted = torch.tensor([[0.5**0.5] * 2, [0.6, 0.8]], dtype=torch.float64)
+    assert torch.allclose(half[[0, 2]].double(), wanted, rtol=2 * info.eps)
+    assert bool((p.unit_softplus_inverse(half) <= 1e6).all())
+    for bad in ([0.0, 1.0], [-0.6, 0.8], [0.6, 0.6], [1.0, 1.0], [math.nan, 1.0]):
+        with pytest.raises(ValueError, match="must"):
+            p.unit_softplus_inverse(torch.tensor(bad, dtype=dtype))
+
+
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 def test_signs(dtype: torch.dtype) -> None:
     value = torch.tensor([-3.0, 0.5, -0.01, 40.0], dtype=dtype)

@@ -150,8 +150,8 @@ def _frozen(walk: Walk, code: Code) -> Code:
     return found
 
 
-def rearranged(walk: Walk, node: ir.Concat | ir.Delay | ir.Pool | ir.MaxMin) -> Code:
-    """What only moves entries, or takes means of them."""
+def rearranged(walk: Walk, node: ir.Concat | ir.Delay | ir.Pool | ir.MaxMin | ir.ClipSwish) -> Code:
+    """What moves entries or takes means of them, and what stacks functions of them."""
     match node:
         case ir.Concat():
             return concat(walk, node)
@@ -160,7 +160,9 @@ def rearranged(walk: Walk, node: ir.Concat | ir.Delay | ir.Pool | ir.MaxMin) -> 
         case ir.Pool():
             return pooled(walk, node)
         case ir.MaxMin():
-            return sorted_pairs(walk, node)
+            return of_channels(walk, node.arg, node.shape, "maxmin")
+        case ir.ClipSwish():
+            return of_channels(walk, node.arg, node.source, "clip_swish")
 
 
 def delayed(walk: Walk, node: ir.Delay) -> Code:
@@ -169,12 +171,12 @@ def delayed(walk: Walk, node: ir.Delay) -> Code:
     return replace(value, text=f"delayed({whole(walk, value, node.shape, value.families)})", batch=True, atom=True)
 
 
-def sorted_pairs(walk: Walk, node: ir.MaxMin) -> Code:
-    """Channels in pairs, the larger one first."""
-    value = walk.expr(node.arg)[0]
-    axis = -3 if node.shape.kind == "Image" else -1
-    text = f"maxmin({whole(walk, value, node.shape, value.families)}, {axis})"
-    return replace(value, text=text, rank=rank_of(node.shape), batch=True, atom=True)
+def of_channels(walk: Walk, arg: ir.Expr, shape: ir.Shape, function: str) -> Code:
+    """A helper of all channels, at each pixel or token: channels in pairs, or beside their negatives."""
+    value = walk.expr(arg)[0]
+    axis = -3 if shape.kind == "Image" else -1
+    text = f"{function}({whole(walk, value, shape, value.families)}, {axis})"
+    return replace(value, text=text, rank=rank_of(shape), batch=True, atom=True)
 
 
 def pooled(walk: Walk, node: ir.Pool) -> Code:
@@ -190,7 +192,7 @@ def applied(walk: Walk, param: ir.Param, arg: Code) -> Code:
 
 
 def concat(walk: Walk, node: ir.Concat) -> Code:
-    """Channels stacked; a vector is repeated at each pixel or token."""
+    """Channels stacked, each multiplied by its weight; a vector is repeated at each pixel or token."""
     result = concatenated(node.shapes)
     assert result is not None
     args = [walk.expr(arg)[0] for arg in node.args]
@@ -209,6 +211,8 @@ def concat(walk: Walk, node: ir.Concat) -> Code:
     axis = -3 if result.kind == "Image" else -1
     rank = rank_of(result)
     names = [walk.name(f"{walk.at}_part", Code(text, families, batch, rank)).text for text in texts]
+    if node.weights:
+        names = [f"{walk.local[node.weights]}[{k}] * {name}" for k, name in enumerate(names)]
     code = Code(f"torch.cat(({', '.join(names)}), {axis})", families, batch, rank)
     return walk.name(f"{walk.at}_in", code)
 

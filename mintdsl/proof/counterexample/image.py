@@ -181,6 +181,7 @@ class _Closed:
             case (
                 ir.Pool()
                 | ir.MaxMin()
+                | ir.ClipSwish()
                 | ir.Delay()
                 | ir.Call()
                 | ir.Chain()

@@ -31,7 +31,8 @@ TRUSTED = (
     "solvers: one keeps its tolerance, and the solution that it approximates is what the step means",
     "parameters: each stays in the set of its constraint, in floating point and for every raw value; ties are solved "
     "as the statement writes them; sizes are at least 1; a deviation taken from data is positive",
-    "activations: slopes, values, images, domains and smoothness are those of the kernel's table",
+    "activations: slopes, values, images, domains and smoothness are those of the kernel's table; maxmin and "
+    "clip_swish make no difference larger",
     "numbers: values computed from the C library's functions are within sixteen rounding units, or 4e-16",
     "rules: as `mint list rules` states and cites them, over the real numbers, for continuous functions",
     "Python: its integers, and the standard modules that the kernel imports",
@@ -60,6 +61,7 @@ SETS: Mapping[str, tuple[Callable[..., Span], tuple[str, ...]]] = {
         ("plu", "qr", "lower", "upper", "woodbury", "raw", "dominant"),
     ),  # of the magnitude, here and below
     "lip <=": (lambda c: Span(Fraction(0), c), ("spectral",)),  # of each entry
+    "length == 1": (lambda: Span(Fraction(0), Fraction(1)), ("softplus",)),  # of each entry; of all, the sum of squares
     "det == 1": (lambda: ONE, ("unit_lower", "unit_upper", "householder")),
 }
 FREE_SIGN = ("signed", "signed_exp", "raw", "spectral")  # the set is that of the magnitude

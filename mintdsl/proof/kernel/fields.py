@@ -78,6 +78,8 @@ class Fields(NamedTuple):
                     found = self.act(act, done[arg], given)
                 case "neg", [arg]:
                     found = done[arg]._replace(values=done[arg].values.minus())
+                case "clip_swish", [arg]:
+                    found = Level(done[arg].level)
                 case "sum", [_, arg]:
                     found = Level(done[arg].level)
                 case "pool" | "maxmin", [arg]:
@@ -88,6 +90,8 @@ class Fields(NamedTuple):
                     found = done[first]
                     for arg in more:
                         found = Level(max(found.level, done[arg].level), found.values.hull(done[arg].values))
+                case "weighted", [_, _, *args]:
+                    found = Level(max(done[arg].level for arg in args))
                 case "net", [name, _, output, *args]:
                     found = self.net(params[name]["kind"], given, [Level(done[arg].level) for arg in args])[output]
                 case "chain", [name, _, arg]:

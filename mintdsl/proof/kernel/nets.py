@@ -90,10 +90,10 @@ def read_by(nets: Mapping[str, Json], kind: Json, outer: Json, words: Mapping[st
                     found = done[arg]
                 case "neg" | "+" | "-" | "*" | "/", args:
                     found = union([done[arg] for arg in args])
-                case "concat", [kinds, *args] if token:
+                case ("concat", [kinds, *args]) | ("weighted", [_, kinds, *args]) if token:
                     beside = all(kind == "Seq" or not done[arg] for kind, arg in zip(kinds, args, strict=True))
                     found = union([done[arg] if beside else through(done[arg], ALL) for arg in args])
-                case "concat", [_, *args]:
+                case ("concat", [_, *args]) | ("weighted", [_, _, *args]):
                     found = union([through(done[arg], ALL) for arg in args])
                 case "rq_spline" | "mix_logistic", [*_, arg, first, second, third]:
                     found = union([through(done[place], ALL) for place in (arg, first, second, third)])

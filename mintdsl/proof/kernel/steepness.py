@@ -1,7 +1,7 @@
 """Lipschitz constants of nets, a second time: of each result with respect to each input, in the 2-norm.
 
-Compositions multiply, sums add, channels side by side have the root of the sum of squares, and quotients of a product
-are a' b + b' a. What nothing bounds is infinite.
+Compositions multiply, sums add, channels side by side have the root of the sum of squares, with weights of length 1
+the largest bound, and quotients of a product are a' b + b' a. What nothing bounds is infinite.
 """
 
 from __future__ import annotations
@@ -94,9 +94,11 @@ class Net(NamedTuple):
                 return done[a].by(done[b].times(inverse.by(inverse).most, inverse))
             case "pool" | "maxmin", [arg]:
                 return done[arg]
+            case "clip_swish", [arg]:
+                return Steep(done[arg].lips)
             case "delay", [arg]:
                 return Steep(done[arg].lips, done[arg].values.hull(ZERO))
-            case (("net" | "chain" | "concat"), _):
+            case (("net" | "chain" | "concat" | "weighted"), _):
                 return self.applied(word, rest, done)
             case _:
                 below = [done[arg] for arg in rest if type(arg) is int]
@@ -118,11 +120,13 @@ class Net(NamedTuple):
                     power = above(Fraction(lip) ** int(count.lo))
                 return done[arg].times(power)
             case _:
-                kinds, *args = rest
+                weights, kinds, *args = rest if word == "weighted" else (None, *rest)
                 parts = [done[arg] for arg in args]
                 repeated = any(k != kinds[0] and any(part.lips) for k, part in zip(kinds, parts, strict=True))
-                lips = tuple(root(each) for each in zip(*(part.lips for part in parts), strict=True))
-                return self.free(inf) if repeated else Steep(lips)
+                columns = zip(*(part.lips for part in parts), strict=True)
+                lips = tuple(root(each) if weights is None else max(each) for each in columns)
+                long = weights is not None and not self.unit(weights, len(args))
+                return self.free(inf) if repeated or long else Steep(lips)
 
     def inside(self, name: str) -> list[Steep]:
         """The results of a net that is a parameter here."""
@@ -146,6 +150,12 @@ class Net(NamedTuple):
         if found is None or not isinstance(found[1], dict):
             return found
         return [found[0], [self.bindings[found[1]["formal"]]["real"]], found[2]]
+
+    def unit(self, name: str, count: int) -> bool:
+        """Whether the squares of the numbers of a scale, `count` of them, add up to at most 1."""
+        found = self.param(name)
+        own = found["kind"][0] == "scale" and found["from"] == ["Vec", [[[count, 1, []]]]] and not found["indices"]
+        return own and found["with"] == ["length == 1", [], "softplus"]
 
     def scale(self, name: str) -> Span:
         """The values of a scale; those of a bias are free."""

@@ -21,6 +21,7 @@ BRANCHES = (
     "0.5 * W({f}(V(x))) - 0.4 * {g}(x - b)",
     "W(concat(0.7 * x, 0.7 * V(x)) / 1.4)",
     "W(maxmin(concat(0.6 * V(x), 0.8 * {f}(x))))",
+    "W(clip_swish(s * V(x)))",
 )
 """Formulas whose Lipschitz constant is below 1: V has at most 1, W 0.9, s 1."""
 
@@ -35,7 +36,7 @@ def _layer(sketch: Sketch, place: tuple[str, str, str]) -> str:
     else:
         f, g = rng.choices(FLAT, k=2)
         text, net = rng.choice(BRANCHES).format(f=f, g=g), sketch.fresh("N")
-        source = wide if "concat" in text else space
+        source = wide if "concat" in text or "clip_swish" in text else space
         kinds = {
             "V": f"{kind} with lip <= {rng.choice(('0.5', '1'))}",
             "W": f"{kind} from {source} to {space} with lip <= 0.9",

@@ -118,11 +118,13 @@ BRANCHES = (
     "chain[l](again[l])({f}(V(x))) * {a} - W(concat({b} * x, b))",
     "s * {f}(W(concat({a} * x, {b} * x))) + 0.1 * (x - b)",
     "W(maxmin(concat({a} * V(x), {b} * {f}(x)))) * {a}",
+    "W(clip_swish(V(x))) - {a} * {b} * {f}(x)",
+    "W(concat(U(x), {f}(V(x)), weights = w)) - {a} * {g}(x)",
 )
-"""Formulas of nets whose Lipschitz constant is below 1.5: V and U have at most 1, W 0.9, s 0.5, a^2 + b^2 <= 0.9."""
+"""Formulas of nets whose Lipschitz constant is below 1.65: V and U have at most 1, W 0.9, s 0.5, a^2 + b^2 <= 0.9."""
 
 
-@whole({*RULE, LIP, "rule:NET"}, weight=1.2)
+@whole({*RULE, LIP, "rule:NET", "constraint:length == 1:softplus"}, weight=1.4)
 def residual_net(sketch: Sketch) -> None:
     """A residual sum whose branch is a net, which stacks channels and uses a net itself."""
     rng, link, net = sketch.rng, sketch.fresh("Link"), sketch.fresh("Net")
@@ -137,6 +139,7 @@ def residual_net(sketch: Sketch) -> None:
         "W": f"{mapping} from {more} to {space} with lip <= {rng.choice((0.5, 0.9))}",
         "s": "scale with lip <= 0.5",
         "b": "bias (per = element)",
+        "w": f"scale on Vec[2] with length == 1{rng.choice(('', ' via softplus'))}",
         "again": f"net {link}",
     }
     words = set("".join(ch if ch.isalnum() else " " for ch in text).split())
@@ -198,6 +201,17 @@ def free_norm(module: ast.Module, rng: Random) -> ast.Module | None:
         return replace(found, constraints=()) if _limited(found) else None
 
     return change_one(module, rng, ast.Param, free)
+
+
+@mutant(RULE)
+def unweighted(module: ast.Module, rng: Random) -> ast.Module | None:
+    """What is stacked loses its weights: it is as steep as all together."""
+
+    def plain(found: ast.Apply) -> ast.Apply | None:
+        left = tuple(arg for arg in found.args if arg.name is None)
+        return replace(found, args=left) if len(left) < len(found.args) else None
+
+    return change_one(module, rng, ast.Apply, plain)
 
 
 @mutant(RULE)

@@ -1,0 +1,11 @@
+# error: [E0416] x + n(x)
+# bounds of differences add
+mint 1
+net N from Vec[D] to Vec[D] {
+  param W : linear from Vec[2 * D] to Vec[D] with lip <= 0.5
+  map x -> W(clip_swish(x) - clip_swish(-x))
+}
+layer A on Vec[D] ensures invertible {
+  param n : net N
+  map x -> x + n(x)
+}

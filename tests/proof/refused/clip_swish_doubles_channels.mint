@@ -1,0 +1,7 @@
+# error: [E0301] 0.5 * clip_swish(x)
+mint 1
+net N from Vec[D] to Vec[D] { map x -> 0.5 * clip_swish(x) }
+layer A on Vec[D] ensures invertible {
+  param n : net N
+  map x -> x + n(x)
+}
