@@ -112,9 +112,9 @@ class LearnedNormalPrior(nn.Module):
             return self.location, self.log_scale
         if len(self.parts) == 1:
             return by_channel(self.location, self.shape), by_channel(self.log_scale, self.shape)
-        return self.spread(self.location), self.spread(self.log_scale)
+        return self.by_part(self.location), self.by_part(self.log_scale)
 
-    def spread(self, value: Tensor) -> Tensor:
+    def by_part(self, value: Tensor) -> Tensor:
         """The numbers of the channels of all parts at every element of the flat latent."""
         own = torch.split(value, [channel_count(part) for part in self.parts])
         pairs = zip(own, self.parts, strict=True)

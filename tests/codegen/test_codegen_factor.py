@@ -134,7 +134,7 @@ def test_each_part_has_a_location_and_a_scale_for_each_of_its_channels(text: str
             total = total + normal.log_prob(image[:, c]).flatten(1).sum(1)
     assert worst(model.log_prob(x), total) <= 1e-12
     drawn = model.prior.draw((40_000,), x)
-    wanted = torch.stack([prior.spread(prior.location), prior.spread(prior.log_scale)])
+    wanted = torch.stack([prior.by_part(prior.location), prior.by_part(prior.log_scale)])
     own = torch.cat([drawn.split([math.prod(p) for p in model.latent_parts], 1)[k] for k in learned], 1)
     assert worst((own.mean(0) - wanted[0]) / wanted[1].exp(), torch.zeros(own.shape[1])) <= 0.03
     assert worst(own.std(0).log(), wanted[1]) <= 0.03

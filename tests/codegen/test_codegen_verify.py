@@ -97,8 +97,8 @@ layer A(K: Nat = 2) on Vec[D] ensures lower, invertible {
 TAMPERED = {
     "log_det without its last factor": (
         TIED,
-        "diagonal.log().flatten(1).sum(1)",
-        "diagonal.log().flatten(1)[:, 1:].sum(1)",
+        "else diagonal).log().flatten(1).sum(1)",
+        "else diagonal).log().flatten(1)[:, 1:].sum(1)",
         "log_det",
     ),
     "a mask that lets an entry through": (

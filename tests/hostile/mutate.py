@@ -318,10 +318,13 @@ def alarm(seconds: float) -> Iterator[None]:
 
 
 def outcome(mutant: str | bytes, seconds: float = CPU) -> tuple[str, str]:
-    """What became of a mutant, and what went wrong: empty, or the error and where it was raised."""
+    """What became of a mutant, and what went wrong: empty, or the error and where it was raised.
+
+    It has so many seconds for each 100 kB: the work is linear.
+    """
     peak = memory()
     try:
-        with alarm(seconds):
+        with alarm(seconds * max(1.0, len(mutant) / 1e5)):
             word = survive(mutant)
     except TooSlow:
         return "failed", "too slow"
