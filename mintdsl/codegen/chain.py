@@ -57,8 +57,7 @@ def applied_lines(c: LayerContext, param: str, at: str, value: str, *, inverse: 
     assert isinstance(kind, ir.LayerParam)
     arguments = f"{value}, context" if kind.given is not None else value
     call = f".inverse({arguments}, tol=tol, max_iter=max_iter, fixed=fixed)" if inverse else f"({arguments})"
-    call = module + call
-    return [f"{at}, change = {call}", "log_det = log_det + change"]
+    return [f"{at}, change = {module}{call}", "log_det = log_det + change"]
 
 
 def _shown(c: LayerContext) -> str:

@@ -72,7 +72,7 @@ def write_given(c: LayerContext, net: ir.Net) -> None:
 
 def write_applied(c: LayerContext, param: ir.Param, kind: ir.LayerParam) -> None:
     """A layer that the formula applies as a module of this one."""
-    place = "self.event_shape" if kind.place == c.layer.shape else shapes.shape(kind.place, c.names.argument)
+    place = shapes.event(kind.place, c.layer, c.names.argument)
     args = [] if concrete(kind.layer.shape) else [place]
     args += ["self.context_shape"] * takes_context_shape(kind.layer)
     args += formal_arguments(kind.layer, kind.args, c.names, c.layer.formals, c.every[kind.definition])

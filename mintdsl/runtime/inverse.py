@@ -225,7 +225,8 @@ def invert_triangular(
         first = torch.float32
         dtypes = [first, torch.float64] if tol >= 32.0 * torch.finfo(first).eps else [torch.float64]
     residual = torch.full((z.shape[0],), math.inf, dtype=dtypes[0], device=device)
-    begin = z if start is None else start if all_finite(start) else torch.where(torch.isfinite(start), start, 0.0)
+    begin = z.clone() if start is None else start  # what is returned is never z itself
+    begin = begin if all_finite(begin) else torch.where(torch.isfinite(begin), begin, 0.0)
     begin, broken = begin.to(dtypes[0]), torch.zeros_like(residual, dtype=torch.bool)
     search = Search(begin, torch.full_like(residual, math.nan).view(-1, *ones).expand_as(begin), residual, broken, 0)
 

@@ -117,3 +117,12 @@ def test_what_is_assumed_is_tested_in_both_directions() -> None:
     for call in (model, model.inverse):
         with pytest.raises(ValueError, match=r"diag\(s\)"):
             call(x)
+
+
+def test_the_result_is_a_tensor_of_its_own() -> None:
+    """Also where no step is taken: what is done to x in place does not reach z."""
+    text = "layer A on Vec[D] ensures lower, diag > 0 {\n  param W : linear lower with diag > 0 init identity\n"
+    model = compile_text(HEAD + text + "  map x -> W(x) + 0 * tanh(x)\n}", (3,)).build()
+    z = torch.randn(4, 3, dtype=torch.float64)
+    for options in ({}, {"max_iter": 0}, {"tol": 1e9, "max_iter": 0}):
+        assert model.inverse(z, **options)[0].data_ptr() != z.data_ptr()

@@ -116,10 +116,8 @@ PLAINEST = tuple(sorted(NUMBERS, key=plainness))
 def knobs(part: Part) -> Iterator[Knob]:
     """The free numbers of a layer, masked entries left out. ValueError where a constraint admits no plain number."""
     prefix, layer, env = part
-    kept = [parametrisation(p) for p in layer.params]
-    if any(isinstance(p.kind, ir.Perm) or p.factored or p.limited for p in layer.params) or any(
-        via is not None and via.joint for via in kept
-    ):
+    joint = any(via is not None and via.joint for via in map(parametrisation, layer.params))
+    if joint or any(isinstance(p.kind, ir.Perm) or p.factored or p.limited for p in layer.params):
         raise ValueError("permutations, factors and what is scaled down have no plain numbers")
     free = replace(layer, params=tuple(replace(p, bound=None, pivot=None) for p in layer.params))
     shapes = {p.name: param_shape(layer, p, env.dims, env.sizes) for p in layer.params}
