@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf, isfinite
 
 from mintdsl.codegen import shapes
 from mintdsl.codegen.context import LayerContext
 from mintdsl.codegen.coupling import INVERSE
 from mintdsl.codegen.emit import Writer
 from mintdsl.core import ir
+from mintdsl.core.constraints import kept_by
+from mintdsl.core.norms import EUCLIDEAN, WORDS, norm_of, norm_of_map
 from mintdsl.proof.prover import FlowProof
 from mintdsl.proof.rules.series import Estimate
 from mintdsl.records import replace
@@ -29,7 +32,7 @@ def write_residual_methods(c: LayerContext) -> None:
         c,
         "residual",
         ("x with f(x) = z and log |det dx/dz|. Banach iteration, whose number of steps the contraction gives.",),
-        "The error of x is at most tol |1 + |z|| in the 2-norm: InversionError if missed.",
+        f"The error of x is at most tol |1 + |z|| in {WORDS[norm_of(c.layer)]}: InversionError if missed.",
     )
 
 
@@ -78,7 +81,8 @@ def write_cayley_methods(c: LayerContext) -> None:
             "x = w + g(w), w - g(w) = z by Banach iteration, whose number of steps the contraction gives, and",
             "log |det dx/dz|.",
         ),
-        "The error of w is at most tol |1 + |z|| in the 2-norm, that of x twice that: InversionError if missed.",
+        f"The error of w is at most tol |1 + |z|| in {WORDS[norm_of(c.layer)]}, that of x twice that: "
+        "InversionError if missed.",
     )
 
 
@@ -95,7 +99,9 @@ def write_contraction(c: LayerContext) -> None:
         )
         splits = [proof.residual for proof in c.proofs]
         found = [(split.divisor, split.contraction) for split in splits if split is not None]
-    c.write(rule)
+    c.write(f"{rule}, in {WORDS[norm_of(c.layer)]}")
+    order = norm_of(c.layer)
+    c.write(f"self.norm_order = {order!r}" if isfinite(order) else 'self.norm_order = float("inf")')
     if len(set(found)) == 1:
         c.write(f"{target} = {found[0]!r}")
         return
@@ -134,6 +140,8 @@ def limits(c: LayerContext) -> list[str]:
             place += f", dilation={param.kind.dilation}" if param.kind.dilation != (1, 1) else ""
             place += ", circular=True" if param.kind.circular else ""
             place += f", stride={param.kind.stride}" if param.kind.stride != (1, 1) else ""
+        order = norm_of_map(param)
+        place += {1.0: ", norm=1.0", inf: ', norm=float("inf")'}.get(order or EUCLIDEAN, "")
         found.append(f'"{param.name}": NormLimit({limit(c, param)}{place})')
     return found
 
@@ -170,6 +178,13 @@ def together(proofs: Sequence[FlowProof]) -> FlowProof:
 def spectral(c: LayerContext, param: ir.Param, raw: str) -> str:
     """The effective value of a parameter whose norm is bounded."""
     match param.kind:
+        case ir.Conv() | ir.Dense() if param.bound is not None and norm_of_map(param) != EUCLIDEAN:
+            axes = 4 if isinstance(param.kind, ir.Conv) else 2
+            phases = ""
+            if isinstance(param.kind, ir.Conv) and param.kind.stride != (1, 1) and norm_of_map(param) == 1.0:
+                phases = f", Phases({c.anchors[param.name]}, {param.kind.dilation}, {param.kind.stride})"
+            how = kept_by(param.bound.quantity, param.bound.cmp, param.bound.via).runtime
+            return f"{how}({raw}, {limit(c, param)}, {axes}{phases})"
         case ir.Conv(dilation=dilation, stride=stride) if stride != (1, 1):
             place = f"{image(c, param)}, {c.anchors[param.name]}, {dilation}, {stride}"
             return f"spectral_strided({raw}, {limit(c, param)}, {place})"

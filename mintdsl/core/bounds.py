@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from mintdsl.core import ir
-from mintdsl.core.constraints import CONSTRAINTS, Constraint
+from mintdsl.core.constraints import CONSTRAINTS, Constraint, kept_by
 from mintdsl.core.interval import REAL
 from mintdsl.core.kinds import Kind
+from mintdsl.core.norms import EUCLIDEAN
 from mintdsl.core.scope import unknown
 from mintdsl.core.values import RealFormal, Values, not_yet
 from mintdsl.diagnostics.model import Bag, Fix
@@ -112,10 +113,20 @@ def _norm(
     if len(nodes) == 1 and nodes[0].cmp == "<=" and isinstance(formal, ast.Name):
         if isinstance(values.names.values.get(formal.id), RealFormal):
             constraint = next(c for c in CONSTRAINTS if c.quantity == "lip")
-            made = _via(constraint, (1.0,), nodes, span, values.bag)
+            made = _in_its_norm(_via(constraint, (1.0,), nodes, span, values.bag), values, scale=scale)
             return made and replace(made, numbers=(), interval=REAL, formal=formal.id)
     found = _registered("lip", nodes, span, values)
-    return None if found is None else _via(*found, nodes, span, values.bag)
+    return found and _in_its_norm(_via(*found, nodes, span, values.bag), values, scale=scale)
+
+
+def _in_its_norm(bound: ir.Bound | None, values: Values, *, scale: bool) -> ir.Bound | None:
+    """A scale has no rows and columns to keep a norm by: its largest factor is its constant in every norm."""
+    if bound is None or not scale or kept_by("lip", "<=", bound.via).norm == EUCLIDEAN:
+        return bound
+    title = f"a scale has no {bound.via}: its largest factor bounds it in every norm"
+    fixes = (Fix("leave the parametrisation out: `with lip <= c`"),)
+    values.bag.error("E0701", bound.span, title, f"not kept by `{bound.via}`", fixes=fixes)
+    return None
 
 
 def _length(

@@ -22,7 +22,8 @@ class Parametrisation:
 
     An `assumed` one keeps nothing: the value is stored as it is, the proof holds while it is in the set, and the module
     tests that. A `circular` one keeps the determinant of a convolution with a circular boundary too, a
-    `low_rank` one that of I + U V. A `joint` one divides the values by their length as a vector.
+    `low_rank` one that of I + U V. A `joint` one divides the values by their length as a vector. One of `lip` bounds
+    the norm of the order `norm`: 2, 1 (largest sum of a column) or inf (of a row).
     """
 
     name: str
@@ -34,6 +35,7 @@ class Parametrisation:
     circular: bool = False
     low_rank: bool = False
     joint: bool = False
+    norm: float = 0.0
     ready: bool = True
 
 
@@ -70,6 +72,11 @@ def _exp(v: float) -> float:
 def _between(v: float, m: float, top: float) -> float:
     s = 1 / (1 + math.exp(-v)) if v >= 0 else math.exp(v) / (1 + math.exp(v))
     return min(max(m + (top - m) * s, m), top)
+
+
+def _cut(v: float, c: float) -> float:
+    """A scale, and a map of one entry, kept at a norm of at most c."""
+    return min(max(v, -c), c)
 
 
 _ALL = (
@@ -183,7 +190,22 @@ _ALL = (
                 "spectral",
                 "W min(1, c / s), s >= norm of W; of a scale: cut to [-c, c]",
                 "spectral_scale",
-                lambda r, c: min(max(r, -c), c),
+                _cut,
+                norm=2.0,
+            ),
+            Parametrisation(
+                "rows",
+                "each row, an output, by min(1, c / s), s its sum of |W|: the norm of the maximum",
+                "rows_below",
+                _cut,
+                norm=math.inf,
+            ),
+            Parametrisation(
+                "columns",
+                "each column, an input, by min(1, c / s), s its sum of |W|: the norm of sums",
+                "columns_below",
+                _cut,
+                norm=1.0,
             ),
         ),
         bounds=1,

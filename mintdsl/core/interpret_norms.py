@@ -46,6 +46,37 @@ def limited(
     return [v * limit / norm for v in values] if norm > limit else list(values)
 
 
+def rows_limited(values: Sequence[float], shape: Sequence[int], limit: float) -> list[float]:
+    """Weights of a map (out, in, ...), those of each output scaled down to a sum of absolute values of at most `limit`.
+
+    Without what float64 numbers would be made smaller by for their own rounding.
+    """
+    size = len(values) // shape[0]
+    rows = [values[o * size : (o + 1) * size] for o in range(shape[0])]
+    return [v * _share(sum(map(abs, row)), limit) for row in rows for v in row]
+
+
+def columns_limited(
+    values: Sequence[float], shape: Sequence[int], limit: float, strided: Strided | None = None
+) -> list[float]:
+    """The same of each input; with a stride, pixels of a phase are met by their taps only: the largest sum counts."""
+    _, inputs, rows, columns = (*shape, 1, 1)[:4]
+    sums: dict[tuple[int, int, int], float] = {}
+    for place, value in enumerate(values):
+        i, u, v = place // (rows * columns) % inputs, place // columns % rows, place % columns
+        phase = (0, 0)
+        if strided is not None:
+            (top, left), (down, right), (s, t) = strided
+            phase = ((u - top) * down % s, (v - left) * right % t)
+        sums[i, *phase] = sums.get((i, *phase), 0.0) + abs(value)
+    most = [max(total for (own, *_), total in sums.items() if own == i) for i in range(inputs)]
+    return [v * _share(most[k // (rows * columns) % inputs], limit) for k, v in enumerate(values)]
+
+
+def _share(total: float, limit: float) -> float:
+    return limit / (total * ROUNDED_UP) if total * ROUNDED_UP > limit else 1.0
+
+
 def squeezed(
     values: Sequence[float], shape: Sequence[int], image: Sequence[int], by: Strided
 ) -> tuple[list[float], list[int], list[int]]:

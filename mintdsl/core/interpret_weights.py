@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
-from math import hypot, prod
+from math import hypot, inf, prod
 from typing import TypeAlias, assert_never
 
 from mintdsl.core import ir
@@ -17,8 +17,9 @@ from mintdsl.core.constraints import Parametrisation, kept_by
 from mintdsl.core.interpret_env import Argument, Env, bind, bind_layer, bind_net, evaluate_size, symbols
 from mintdsl.core.interpret_factors import added, factored, subdued, woodbury
 from mintdsl.core.interpret_masks import between, differences
-from mintdsl.core.interpret_norms import Strided, limited
+from mintdsl.core.interpret_norms import Strided, columns_limited, limited, rows_limited
 from mintdsl.core.live import anchor
+from mintdsl.core.norms import norm_of_map
 
 Raw: TypeAlias = Mapping[str, Sequence[float]]
 Member: TypeAlias = tuple[int, ...]  # which member of a family: one number for each of its indices
@@ -169,9 +170,14 @@ class Weights:
                     image = self.env.shape(param.source)[1:]
                     around = kind.dilation if isinstance(kind, ir.Conv) and kind.circular else None
                     (limit,) = self._numbers(param.bound)
+                    order = norm_of_map(param)
                     apart = None
                     if isinstance(kind, ir.Conv) and kind.stride != (1, 1):
                         apart = Strided(anchor(kind, "lower"), kind.dilation, kind.stride)
+                    if order == inf:
+                        return rows_limited(raw, _map_shape(param, self.env), limit)
+                    if order == 1.0:
+                        return columns_limited(raw, _map_shape(param, self.env), limit, apart)
                     return limited(raw, _map_shape(param, self.env), image, limit, around, apart)
                 if kind.norm:
                     return self._normed(param, raw, member)

@@ -20,6 +20,7 @@ from mintdsl.core.coupled import coupled
 from mintdsl.core.interval import NONNEGATIVE, REAL, ZERO, Interval, number
 from mintdsl.core.live import determined
 from mintdsl.core.nat import Nat
+from mintdsl.core.norms import EUCLIDEAN, in_norm, mixed_norms, norm_of, norm_of_map
 from mintdsl.core.postorder import postorder
 from mintdsl.core.walks import expressions, moving_maps, needed_lets, variables
 from mintdsl.diagnostics.model import Bag, Diagnostic
@@ -67,7 +68,7 @@ def check_layer(
     """
     declared = resolved_order(layer, bindings)
     working = working_order(layer, declared, tuple(moving_maps(layer)))
-    walk = _Walk(layer, layer.variable, bindings, working, {}, {}, {}, {}, applied)
+    walk = _Walk(layer, layer.variable, bindings, working, {}, {}, {}, {}, applied, norm_of(layer))
     parts: list[Part] = []
     try:
         fitting_order(layer, declared)
@@ -110,7 +111,7 @@ def check_layer(
         if proof.contracting:
             bag.add(later(layer.param(name).span, f"`{proof.layer.name}`, {proof.contracting},"))
     found = walk.working.order if walk.working.found else None
-    proved = Proved(jacobian, bijection, kind, preserving, found, tuple(part.jacobian for part in parts))
+    proved = Proved(jacobian, bijection, kind, preserving, found, tuple(part.jacobian for part in parts), walk.norm)
     for claim in layer.claims:
         failed_claim = check_claim(layer, claim, proved, blame)
         if failed_claim is not None:
@@ -149,6 +150,7 @@ class _Walk:
     diagonals: dict[str, Signed]
     named: dict[str | Span, Derivation]  # what lets stand for, by name and by the places where they are read
     applied: Mapping[str, LayerProof] = MappingProxyType({})
+    norm: float = EUCLIDEAN  # the order of the one in which Lipschitz constants are followed
 
     def let(self, item: ir.Let) -> Derivation:
         jacobian, derivation = self.formula(item.value)
@@ -186,7 +188,7 @@ class _Walk:
             case ir.Exponential():
                 return self._exponential(node, below[0])
             case ir.Cayley():
-                result = cayley.cayley(*below[0], node.span, self.named)
+                result = cayley.cayley(*below[0], node.span, self.named, self.mixed)
                 return self._node("CAYLEY", node.span, result, below, f"lip of g <= {number(below[0][0].lip)}")
             case ir.Apply():
                 return self._apply(node, below[0])
@@ -215,6 +217,11 @@ class _Walk:
                 return self._node("SUM", node.span, result, below, f"over {', '.join(node.indices)}")
             case _:
                 assert_never(node)
+
+    @property
+    def mixed(self) -> tuple[str, ...]:
+        """A note where the maps of the layer are bounded in several norms."""
+        return () if self.layer is None else mixed_norms(self.layer)
 
     def _leaf(self, rule: str, span: Span, jacobian: Jacobian, conclusion: str = "", note: str = "") -> Proof:
         return jacobian, Derivation(rule, span, conclusion or jacobian.describe(), (), note, fact=jacobian)
@@ -255,7 +262,7 @@ class _Walk:
         return Signed(frozenset({Atom(param.name, param.indices)}) if free_sign else PLUS, interval)
 
     def _limit(self, param: ir.Param) -> float:
-        """The bound of the norm of a parameter; inf without one. Raises where it is not positive."""
+        """The bound of the norm of a parameter, in its own norm; inf without one. Raises where it is not positive."""
         if param.bound is None or not param.limited:
             return math.inf
         value = self.bindings.get(param.bound.formal) if param.bound.formal else param.bound.numbers[0]
@@ -302,14 +309,14 @@ class _Walk:
             declared=param.span,
             cycle=self.working.cycle,
             determinant=param.bound.interval if param.bound and decided else None,
-            limit=self._limit(param),
+            limit=self._limit(param) if norm_of_map(param) == self.norm else math.inf,
         )
         if param.bound is not None and decided is not None:
             return self._node(decided, node.span, result, [below], why_regular(decided, kind, param.bound))
         slopes = f"diag({param.name}) in {diagonal}" if direction and not kind.strict else "no diagonal"
         note = f"{direction or 'dense'} map, {slopes}"
         if param.limited:
-            note = f"{param.name}: dense map, lip <= {number(self._limit(param))}"
+            note = f"{param.name}: dense map, lip <= {number(self._limit(param))}{in_norm(norm_of_map(param))}"
         rule = "BASIC" if argument == VARIABLE else "COMP"
         return self._node(rule, node.span, result, [below], f"{note}, {_why(param)}" if _why(param) else note)
 
@@ -321,14 +328,15 @@ class _Walk:
         if steep is not None:
             raise Undefined(steep)
         why = modules.not_triangular(f"exp({name})", node.span, param.span)
-        result = exponential.exponential(below[0], limit, why)
-        return self._node("EXP", node.span, result, [below], f"{name}: dense map, lip <= {number(limit)}")
+        result = exponential.exponential(below[0], limit if norm_of_map(param) == self.norm else math.inf, why)
+        note = f"{name}: dense map, lip <= {number(limit)}{in_norm(norm_of_map(param))}"
+        return self._node("EXP", node.span, result, [below], note)
 
     def _net(self, node: ir.Call | ir.Chain | ir.Concat, below: Sequence[Proof]) -> Proof:
         """A net, a chain of nets, or channels stacked."""
         assert self.layer is not None
         arguments = [jacobian for jacobian, _ in below]
-        steep = steepness_of(node, self.layer, self.bindings, [e.lip for e in arguments])
+        steep = steepness_of(node, self.layer, self.bindings, [e.lip for e in arguments], self.norm)
         strict: list[str | None] = []
         (lip,), name, known = steep.lips, "concat", steep.lips[0] < math.inf
         if not isinstance(node, ir.Concat):
@@ -339,7 +347,7 @@ class _Walk:
             strict = strict_reads(kind, output, self.layer.shape, order, self.bindings, found=found)
             known = lip < math.inf or limited(kind.net)
         result = nets.apply_net(arguments, name=name, span=node.span, strict=strict, lip=lip)
-        note = f"{name}: a net, lip <= {number(lip)}" if known else ""
+        note = f"{name}: a net, lip <= {number(lip)}{in_norm(self.norm)}" if known else ""
         result, derivation = self._node("NET", node.span, result, below, note)
         return result, replace(derivation, free=steep.free if known else None)
 
@@ -356,6 +364,7 @@ class _Walk:
             inner = replace(inner, smooth=Smooth.KINKS)
         if proof.bijection is None:
             inner = replace(inner, range=Signed(PLUS, REAL))
+        inner = replace(inner, lip=proof.lip(self.norm))
         whole = whole_chain(proof.bijection, preserving=proof.preserving)
         name, blame = proof.layer.name, proof.blame
         result = apply_layer(below[0], inner, way, whole, name=name, span=node.span, blame=blame)
@@ -416,7 +425,7 @@ class _Walk:
         else:
             result, derivation = self._node("ADD", node.span, total, below, note)
             if total.off == DENSE and total.chain is Chain.NONE:
-                why = residual.steep(derivation, split, self.named)
+                why = residual.steep(derivation, split, self.named, self.mixed)
                 result = total if why is None else replace(total, sign_why=why)
         return result, replace(derivation, fact=result, split=split)
 

@@ -8,6 +8,7 @@ from math import inf
 from mintdsl.core import ir
 from mintdsl.core.claim_words import EXACT, INVERSES, LOG_DETS, at_least
 from mintdsl.core.interval import REAL, number
+from mintdsl.core.norms import EUCLIDEAN, in_norm
 from mintdsl.core.orders import Order
 from mintdsl.diagnostics.model import Diagnostic, Fix, Label
 from mintdsl.proof.jacobian import DENSE, NONE, Jacobian
@@ -44,7 +45,7 @@ def _vanishing(layer: ir.Layer, jacobian: Jacobian) -> Diagnostic:
 @record
 class Proved:
     """What follows of a layer; `found` is the order of the triangle when it is not the declared one, `parts` are the
-    classes of its parts, each in itself."""
+    classes of its parts, each in itself; Lipschitz constants are those in the norm of the order `norm`."""
 
     jacobian: Jacobian
     bijection: Bijection | None
@@ -52,6 +53,7 @@ class Proved:
     preserving: bool
     found: Order | None = None
     parts: tuple[Jacobian, ...] = ()
+    norm: float = EUCLIDEAN
 
 
 def check_claim(layer: ir.Layer, claim: ir.Claim, proved: Proved, blame: Diagnostic | None) -> Diagnostic | None:
@@ -130,6 +132,8 @@ def _fails(claim: ir.Claim, proved: Proved) -> str | None:
                 return dense or f"the diagonal lies in {jacobian.diag}"
             return None if at_least(INVERSES, proved.inverse, claim.word) else f"the inverse is {proved.inverse}"
         case "lip":
+            if jacobian.lip < inf and proved.norm != EUCLIDEAN and jacobian.off != NONE:
+                return f"the Lipschitz bound is {number(jacobian.lip)}{in_norm(proved.norm)}, the claim of the 2-norm"
             return _too_steep(claim, jacobian.lip)
         case "diagonal":
             return None if jacobian.off == NONE else f"the Jacobian is {jacobian.off}"

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import inf
 
 from mintdsl.core import ir
 from mintdsl.core.claim_words import CLOSED, EXACT, ITERATIVE
 from mintdsl.core.interval import REAL, Interval
+from mintdsl.core.norms import EUCLIDEAN, norm_of
 from mintdsl.core.orders import Order
 from mintdsl.diagnostics.model import Diagnostic
 from mintdsl.proof.derivation import Derivation
-from mintdsl.proof.jacobian import Chain, Jacobian, Split
+from mintdsl.proof.jacobian import NONE, Chain, Jacobian, Split
 from mintdsl.proof.orders import Working
 from mintdsl.proof.rules.flows import Bijection
 from mintdsl.proof.rules.parts import Part
@@ -97,6 +99,16 @@ class LayerProof:
             if node.rule == "CAYLEY" and node.subject == self.links[0].span and node.premises[0].fact is not None:
                 return node.premises[0].fact.lip
         return None
+
+    @property
+    def norm(self) -> float:
+        """The order of the norm in which the Lipschitz constants of its formula are followed: 2, 1 or inf."""
+        return norm_of(self.layer)
+
+    def lip(self, norm: float = EUCLIDEAN) -> float:
+        """A Lipschitz constant in the norm of this order; what acts on each coordinate alone has one for all."""
+        alone = self.jacobian.off == NONE and not self.parts
+        return self.jacobian.lip if alone or norm == self.norm else inf
 
     @property
     def contracting(self) -> str:

@@ -25,6 +25,7 @@ from mintdsl.core.bijections import BIJECTIONS
 from mintdsl.core.interval import Interval, number
 from mintdsl.core.links import links
 from mintdsl.core.nat import Nat
+from mintdsl.core.norms import EUCLIDEAN, WORDS
 from mintdsl.core.walks import bends, expressions
 from mintdsl.proof.check import Bindings, LayerProof, act_slope
 from mintdsl.proof.dominated import dominated
@@ -272,7 +273,7 @@ def layer_numerics(proof: LayerProof, bindings: Bindings, sizes: Mapping[str, in
     if proof.cayley is not None:
         return _contracting(proof, jacobian.lip)
     if proof.composed and (bounds := dominated(proof)) is not None:
-        return _euclidean(layer, "a composition with dominant kernels", bounds)
+        return _in_one_norm(layer, "a composition with dominant kernels", bounds, EUCLIDEAN)
     if jacobian.off != NONE:
         return _coupled(layer, "dense" if proof.composed else "triangular")
     slopes = jacobian.diag.interval
@@ -304,21 +305,22 @@ def _coupled(layer: ir.Layer, shape: str) -> Numerics:
 
 
 def _contracting(proof: LayerProof, inverse: float) -> Numerics:
-    """A residual sum or Cayley map has bounds, `inverse` that of its inverse, but in the Euclidean norm only."""
+    """A residual sum or Cayley map has bounds, `inverse` that of its inverse, but in the norm of its maps only."""
     more = (
         f"; the last steps of its inverse are made in float64 and its error is at most "
-        f"{'2 ' * (proof.cayley is not None)}tol |1 + |z||, to which float32 adds {UNITS['float32']:.1e} |x|"
+        f"{'2 ' * (proof.cayley is not None)}tol |1 + |z|| in that norm, to which float32 adds "
+        f"{UNITS['float32']:.1e} |x|"
     )
-    return _euclidean(proof.layer, proof.contracting, (proof.jacobian.lip, inverse), more)
+    return _in_one_norm(proof.layer, proof.contracting, (proof.jacobian.lip, inverse), proof.norm, more)
 
 
-def _euclidean(layer: ir.Layer, what: str, bounds: tuple[float, float], more: str = "") -> Numerics:
-    """Bounds of a map and of its inverse that hold in the Euclidean norm are said, not counted with."""
+def _in_one_norm(layer: ir.Layer, what: str, bounds: tuple[float, float], norm: float, more: str = "") -> Numerics:
+    """Bounds of a map and of its inverse that hold in one norm only are said, not counted with."""
     lip, inverse = map(number, bounds)
     none = math.inf
     why = (
         f"`{layer.name}` is {what}: its Lipschitz constant is at most {lip} and that of its inverse at most {inverse}, "
-        f"in the Euclidean norm only{more}"
+        f"in {WORDS[norm]} only{more}"
     )
     return Numerics(1, none, none, none, none, none, False, why, why, why)
 

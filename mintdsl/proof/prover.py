@@ -432,7 +432,7 @@ def _passage(proof: Proof, bijection: Bijection) -> Passage:
         jacobian.range.forget().interval if bijection.codomain is None else bijection.codomain,
         proof.preserving,
         proof.inverse,
-        jacobian.lip,
+        proof.lip(),
         evaluation=proof.evaluation_only,
         why=bijection.why_not_onto,
         assumptions=proof.assumptions,

@@ -1,14 +1,19 @@
-"""Lipschitz constants of nets: for each result a bound with respect to each input, in the 2-norm, for all weights."""
+"""Lipschitz constants of nets: for each result a bound with respect to each input, for all weights, in one norm.
+
+That is the 2-norm, the 1-norm or the maximum norm, of all entries of an expression as one vector (`core/norms.py`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import reduce
 from math import inf, nextafter, sqrt
 
 from mintdsl.core import ir
 from mintdsl.core.constraints import kept_by
 from mintdsl.core.interval import REAL, ZERO, Interval, product_above, sum_above
 from mintdsl.core.nat import Nat
+from mintdsl.core.norms import EUCLIDEAN, norm_of_map
 from mintdsl.core.postorder import postorder
 from mintdsl.proof.acts import registered_facts
 from mintdsl.proof.undefined import Undefined
@@ -16,6 +21,8 @@ from mintdsl.records import record
 from mintdsl.source import Span
 
 Bindings = Mapping[str, ir.Argument]
+CLIP_SWISH_OF_SUMS = 1.0863
+"""A Lipschitz constant of `clip_swish` in the 1-norm."""
 
 
 @record
@@ -43,17 +50,18 @@ class Steep:
         return Steep(self.lips, self.values, span) if inf in self.lips and self.free is None else self
 
 
-def net_steepness(kind: ir.NetParam, outer: Bindings) -> list[Steep]:
-    """The results of a net that is a parameter where formals have the values `outer`."""
+def net_steepness(kind: ir.NetParam, outer: Bindings, norm: float) -> list[Steep]:
+    """The results of a net that is a parameter where formals have the values `outer`, in the norm of this order."""
     given = {name: outer[v.name] if isinstance(v, ir.FormalAct) else v for name, v in kind.args}
-    return _Walk(kind.net, tuple(name for name, _ in kind.net.inputs), given, {}, {}).results()
+    return _Walk(kind.net, tuple(name for name, _ in kind.net.inputs), given, norm, {}, {}).results()
 
 
 def steepness_of(
-    node: ir.Call | ir.Chain | ir.Concat, layer: ir.Layer, outer: Bindings, lips: Sequence[float]
+    node: ir.Call | ir.Chain | ir.Concat, layer: ir.Layer, outer: Bindings, lips: Sequence[float], norm: float
 ) -> Steep:
-    """A net, a chain of nets or channels stacked in a formula of a layer; `lips` are the bounds of its arguments."""
-    return _Walk(layer, ("",), outer, {}, {}).of(node, [Steep((lip,), REAL) for lip in lips], {})
+    """A net, a chain of nets or channels stacked in a formula of a layer; `lips` are the bounds of its arguments, in
+    the norm of this order."""
+    return _Walk(layer, ("",), outer, norm, {}, {}).of(node, [Steep((lip,), REAL) for lip in lips], {})
 
 
 def limited(net: ir.Net) -> bool:
@@ -61,10 +69,22 @@ def limited(net: ir.Net) -> bool:
     return any(p.limited for p in net.params) or any(limited(kind.net) for _, kind in ir.net_params(net))
 
 
-def beside(parts: Sequence[Steep], *, weighted: bool) -> tuple[float, ...]:
-    """The bounds of several expressions as one vector: with respect to each input, the root of the sum of squares; the
-    largest one where they are multiplied by weights whose squares add up to at most 1."""
-    return tuple(max(lips) if weighted else _root(lips) for lips in zip(*(part.lips for part in parts), strict=True))
+def beside(parts: Sequence[Steep], norm: float, *, weighted: bool) -> tuple[float, ...]:
+    """The bounds of several expressions as one vector, with respect to each input.
+
+    The p-th root of the sum of p-th powers: the sum in the 1-norm, the largest one in the maximum norm. Multiplied by
+    weights whose squares add up to at most 1, the largest one in the 2-norm too, and in the 1-norm the root of the sum
+    of squares (Cauchy and Schwarz).
+    """
+    if norm == inf or (weighted and norm == EUCLIDEAN):
+        together: Callable[[Sequence[float]], float] = max
+    else:
+        together = _root if weighted or norm == EUCLIDEAN else _total
+    return tuple(map(together, zip(*(part.lips for part in parts), strict=True)))
+
+
+def _total(lips: Sequence[float]) -> float:
+    return reduce(sum_above, lips)
 
 
 def _root(lips: Sequence[float]) -> float:
@@ -82,6 +102,7 @@ class _Walk:
     net: ir.Net | ir.Layer
     inputs: tuple[str, ...]
     bindings: Bindings
+    norm: float
     lets: dict[str, Steep]
     inner: dict[str, list[Steep]]
 
@@ -119,23 +140,26 @@ class _Walk:
             case ir.Ref(name=name):
                 return self.lets[name]
             case ir.Linear(param=name):
-                return below[0].times(self.limit(self.net.param(name)), REAL, span)
+                param = self.net.param(name)
+                return below[0].times(self.limit(param) if norm_of_map(param) == self.norm else inf, REAL, span)
             case ir.Apply(act=act):
                 return self.activated(act, below[0], span)
             case ir.Neg():
                 return Steep(below[0].lips, -below[0].values, below[0].free)
             case ir.Binary(op=op):
                 return self.binary(op, below[0], below[1], span)
-            case ir.Pool() | ir.MaxMin():  # a mean of n numbers has the norm 1 / sqrt(n); sorted, differences shrink
-                return below[0]
-            case ir.ClipSwish():  # with s' the slope of silu, s'(u) + s'(-u) = 1: the root of the sum of squares
-                return Steep(below[0].lips, REAL, below[0].free)  # is at most |(1.09984, 1 - 1.09984)| < 1.1 * 1.004
+            case ir.Pool() | ir.MaxMin():  # a mean of n numbers has the norm 1 / sqrt(n), 1 / n of sums, 1 of maxima;
+                return below[0]  # sorted, differences shrink
+            case ir.ClipSwish():  # s' the slope of silu, s'(u) + s'(-u) = 1: |(s', 1 - s')| is at most
+                # |(1.09984, -0.09984)| < 1.1 * 1.004, in the 1-norm 1.19968 < 1.1 * 1.004 * 1.0863
+                factor = CLIP_SWISH_OF_SUMS if self.norm == 1.0 else 1.0
+                return below[0].times(factor, REAL, span)
             case ir.Delay():
                 return Steep(below[0].lips, below[0].values.hull(ZERO), below[0].free)
             case ir.Concat(shapes=shapes) if all(
                 shape.kind == shapes[0].kind or part.constant for shape, part in zip(shapes, below, strict=True)
             ):
-                return Steep(beside(below, weighted=bool(expr.weights)), REAL, _lost(below))
+                return Steep(beside(below, self.norm, weighted=bool(expr.weights)), REAL, _lost(below))
             case ir.Call(param=name, output=output):
                 return self.called(name, output, below, span)
             case ir.Chain(param=name, index=index):
@@ -210,7 +234,7 @@ class _Walk:
         if name not in self.inner:
             kind = self.net.param(name).kind
             assert isinstance(kind, ir.NetParam)
-            self.inner[name] = net_steepness(kind, self.bindings)
+            self.inner[name] = net_steepness(kind, self.bindings, self.norm)
         return self.inner[name]
 
     def called(self, name: str, output: int, below: Sequence[Steep], span: Span) -> Steep:

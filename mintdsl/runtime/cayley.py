@@ -16,7 +16,7 @@ from mintdsl.runtime.chain import no_log_det
 from mintdsl.runtime.factors import exactly
 from mintdsl.runtime.inverse import InverseInfo, authors_inversion
 from mintdsl.runtime.protocols import CayleyLike
-from mintdsl.runtime.residual import dense_jacobian, negative, residual_map, solve_residual, wide_weights
+from mintdsl.runtime.residual import dense_jacobian, negative, residual_map, sizes_in, solve_residual, wide_weights
 from mintdsl.runtime.trace_series import TraceSeries, series_log_det
 
 
@@ -55,7 +55,7 @@ def cayley_towards(
         middle, info = solve_residual(layer, half, x, 1.0, tol, max_iter)
         y = 2.0 * middle - x
         if info is not None and info.error is not None:
-            rounded = torch.finfo(y.dtype).eps * y.detach().flatten(1).norm(dim=1)
+            rounded = torch.finfo(y.dtype).eps * sizes_in(y.detach(), layer.norm_order)
             info = info._replace(error=2.0 * info.error + rounded)
         return y, cayley_log_det(layer, middle, w, given, zero), info
 

@@ -40,7 +40,7 @@ class TriangularMap(NamedTuple):
 class InverseInfo(NamedTuple):
     """How an inverse was found: residual max |f(x) - z| / (1 + |z|) of each sample, steps of all stages, last stage.
 
-    `error` [B] is a bound of the distance to the exact solution, in the 2-norm, where the layer has one.
+    `error` [B] is a bound of the distance to the exact solution, in the norm of the layer, where it has one.
     """
 
     residual: Tensor

@@ -10,6 +10,11 @@ follows. The 2-norm of a matrix M is at most its Schatten norm of order 256,
 as large. Power iteration would give bounds from below. A convolution with a stride is one of stride 1 of the image
 squeezed into tiles of that size, which is the same image in another order: its norm is that of this one.
 
+The norm of a map that goes with the maximum of absolute values is the largest sum of a row of its matrix, that of an
+output; the one that goes with their sum, the largest sum of a column. Of a convolution they are at most the sums over
+all taps of an output, or of an input, whatever the size of the image, and that much where all taps lie inside it; with
+a stride, a pixel is met by the taps of its phase only.
+
 Rounding. All is computed in float64, in relation to the largest entry, where the rounding of n x n products, of roots
 and of sums over taps stays far below 2^-30 of the result for n < 2^16; the result is made that much larger. What
 rounding a weight to its dtype adds to the norm is at most half a unit of every entry: the norm of a convolution is at
@@ -19,6 +24,7 @@ most that of its taps as matrices, summed, and so at most sqrt(taps) times the F
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -133,14 +139,49 @@ def matrix_norm_above(matrix: Tensor) -> Tensor:
     return schatten_norm(matrix.double() / largest) * largest[..., 0, 0] * ROUNDED_UP
 
 
-def matrix_norm_one(matrix: Tensor) -> Tensor:
-    """The norm [*] of matrices [*, m, n] that goes with sums of absolute values: the largest sum of a column."""
-    return matrix.abs().sum(-2).amax(-1)
+class Phases(NamedTuple):
+    """Where the taps of a kernel with a stride lie: its anchor, how far they are apart, and the stride."""
+
+    anchor: tuple[int, int]
+    dilation: tuple[int, int]
+    stride: tuple[int, int]
 
 
-def matrix_norm_inf(matrix: Tensor) -> Tensor:
-    """The norm [*] of matrices [*, m, n] that goes with the maximum: the largest sum of a row."""
-    return matrix.abs().sum(-1).amax(-1)
+def row_sums(weight: Tensor, axes: int) -> Tensor:
+    """[*, m, 1, ...]: for each output the sum of absolute values, in float64, rounded up; of matrices [*, m, n], axes
+    2, or of kernels [*, m, n, rows, columns], axes 4."""
+    return weight.double().abs().sum(tuple(range(1 - axes, 0)), keepdim=True) * ROUNDED_UP
+
+
+def column_sums(weight: Tensor, axes: int, phases: Phases | None = None) -> Tensor:
+    """[*, 1, n, ...]: the same for each input; with a stride the largest sum of one of its phases."""
+    wide = weight.double().abs()
+    if phases is not None:
+        own, tile = squeezed_kernel(wide, *phases).sum((-4, -2, -1)), phases.stride[0] * phases.stride[1]
+        largest: Tensor = own.reshape(*own.shape[:-1], -1, tile).amax(-1)
+        return largest[..., None, :, None, None] * ROUNDED_UP
+    return wide.sum((-axes, *range(2 - axes, 0)), keepdim=True) * ROUNDED_UP
+
+
+def sums_below(raw: Tensor, sums: Tensor, limit: float, axes: int) -> Tensor:
+    """raw, with all that belongs to a sum above `limit` made smaller, so that it is at most that after rounding to the
+    dtype of raw as well; what is within it stays as it is."""
+    info, entries = torch.finfo(raw.dtype), math.prod(raw.shape[-axes:])
+    lost = info.smallest_normal * info.eps * entries  # by numbers too small for the dtype
+    room = max(limit - lost, 0.5 * limit) * (1.0 - info.eps)
+    scaled = raw.double() * (room / sums.clamp(min=room))
+    return torch.where(sums <= limit, raw, scaled.to(raw.dtype))
+
+
+def rows_below(raw: Tensor, limit: float, axes: int) -> Tensor:
+    """Matrices [*, m, n], axes 2, or convolutions [*, m, n, rows, columns], axes 4, with every row of norm at most
+    `limit`: no sum of absolute values of an output is larger. Circular, dilated, strided: the same."""
+    return sums_below(raw, row_sums(raw, axes), limit, axes)
+
+
+def columns_below(raw: Tensor, limit: float, axes: int, phases: Phases | None = None) -> Tensor:
+    """The same with every column: no sum of absolute values of an input is larger."""
+    return sums_below(raw, column_sums(raw, axes, phases), limit, axes)
 
 
 def scaled_below(raw: Tensor, unit: Tensor, norm: Tensor, limit: float, taps: int, axes: int) -> Tensor:

@@ -39,13 +39,15 @@ class LayerLike(Protocol):
 
 
 class ResidualLike(Protocol):
-    """A residual sum f; `contraction` bounds the Lipschitz constant of x - f(x) / divisor; `log_det` is its kind."""
+    """A residual sum f; `contraction` bounds the Lipschitz constant of x - f(x) / divisor, in the norm of this order;
+    `log_det` is its kind."""
 
     event_shape: tuple[int, ...]
     context_shape: tuple[int, ...] | None
     path: str
     contraction: float
     divisor: float
+    norm_order: float
     log_det: str | TraceSeries
     last_inverse: InverseInfo | None
 
@@ -55,12 +57,14 @@ class ResidualLike(Protocol):
 
 
 class CayleyLike(Protocol):
-    """A Cayley map (I - g)(I + g)^-1 of its branch g, whose Lipschitz constant `contraction` bounds."""
+    """A Cayley map (I - g)(I + g)^-1 of its branch g, whose Lipschitz constant `contraction` bounds, in the norm of
+    this order."""
 
     event_shape: tuple[int, ...]
     context_shape: tuple[int, ...] | None
     path: str
     contraction: float
+    norm_order: float
     log_det: str | TraceSeries
     last_forward: InverseInfo | None
     last_inverse: InverseInfo | None

@@ -1,10 +1,10 @@
 """Residual sums f: their Jacobian, and their inverse by Banach's fixed-point theorem.
 
 Where lip(x - f(x) / d) <= L < 1 the iteration x <- x - (f(x) - z) / d converges from everywhere, and after n steps the
-residual f(x) - z is at most L^n times the first one, in the 2-norm. The error of x is at most 1 / (|d| (1 - L)) times
-the residual. For f(x) = x + g(x), d = 1 and L = lip(g), a step is x <- z - g(x). Rounding: in float32 f is a step
-function, so the residual does not fall below about its rounding, and says as little of the error; the last steps, one
-at least, are those of float64.
+residual f(x) - z is at most L^n times the first one, in the norm of that bound: the 2-norm, the 1-norm or the maximum
+norm. The error of x is at most 1 / (|d| (1 - L)) times the residual. For f(x) = x + g(x), d = 1 and L = lip(g), a step
+is x <- z - g(x). Rounding: in float32 f is a step function, so the residual does not fall below about its rounding,
+and says as little of the error; the last steps, one at least, are those of float64.
 """
 
 from __future__ import annotations
@@ -143,6 +143,12 @@ def residual_map(
     )
 
 
+def sizes_in(x: Tensor, norm: float) -> Tensor:
+    """The norm of this order of each sample [B] of x [B, *event]."""
+    found: Tensor = torch.linalg.vector_norm(x.flatten(1), norm, dim=1)
+    return found
+
+
 def banach_steps(contraction: float, first: float, goal: float) -> int:
     """How many steps bring a residual from `first` down to `goal`."""
     if not 0.0 < goal < first or contraction <= 0.0:
@@ -165,16 +171,21 @@ def default_tolerance(dtype: torch.dtype, shrink: float) -> float:
 
 @torch.no_grad()
 def banach(
-    f: TriangularMap, z: Tensor, bounds: tuple[float, float], name: str, tol: float | None, max_iter: int | None
+    f: TriangularMap,
+    z: Tensor,
+    bounds: tuple[float, float, float],
+    name: str,
+    tol: float | None,
+    max_iter: int | None,
 ) -> tuple[Tensor, InverseInfo]:
-    """x with f(x) = z [B, *event], and how it was found; the error of a sample is at most tol |1 + |z||, in the 2-norm.
+    """x with f(x) = z [B, *event], and how it was found; the error of a sample is at most tol |1 + |z||.
 
-    `bounds` are the divisor d and the contraction L. The error is at most the residual over |d| (1 - L), so the
-    iteration goes on until that is met, or the promised number of steps is done. First in the dtype of z, as far as its
-    rounding allows, then in float64, which alone decides: `tol` is promised of x before it is rounded to that dtype.
-    Raises InversionError.
+    `bounds` are the divisor d, the contraction L and the order of the norm of both. The error is at most the residual
+    over |d| (1 - L), so the iteration goes on until that is met, or the promised number of steps is done. First in the
+    dtype of z, as far as its rounding allows, then in float64, which alone decides: `tol` is promised of x before it is
+    rounded to that dtype. Raises InversionError.
     """
-    first, (divisor, contraction) = torch.promote_types(z.dtype, torch.float32), bounds
+    first, (divisor, contraction, norm) = torch.promote_types(z.dtype, torch.float32), bounds
     shrink = abs(divisor) * (1.0 - contraction)
     tol = default_tolerance(z.dtype, shrink) if tol is None else tol
     finite = torch.isfinite(z)
@@ -190,7 +201,7 @@ def banach(
         part = f if work == z.dtype or f.promote is None else f.promote(work)
         y, _ = part.value(x)
         near = goal if work == torch.float64 else max(goal, ROUNDED)
-        limit = banach_steps(contraction, float((y - target).flatten(1).norm(dim=1).max()), near)
+        limit = banach_steps(contraction, float(sizes_in(y - target, norm).max()), near)
         limit = limit if max_iter is None else max(0, min(limit, max_iter - search.steps))
         here = relative_residual(y, target)
         search = Search(x, torch.ones_like(x), here, torch.zeros_like(here, dtype=torch.bool), search.steps)
@@ -204,8 +215,8 @@ def banach(
         reason = f"the inverse did not converge to an error of {tol:.3g}"
         raise InversionError(name, sample, element, float(search.residual[sample]), goal, "Banach iteration", reason)
     found = search.x.to(z.dtype)
-    rounded = (found.to(search.x.dtype) - search.x).flatten(1).norm(dim=1)
-    error = search.residual * (1.0 + z.to(search.x.dtype).abs()).flatten(1).norm(dim=1) / shrink + rounded
+    rounded = sizes_in(found.to(search.x.dtype) - search.x, norm)
+    error = search.residual * sizes_in(1.0 + z.to(search.x.dtype).abs(), norm) / shrink + rounded
     return found, InverseInfo(search.residual, search.steps, "Banach iteration", error)
 
 
@@ -222,9 +233,10 @@ def solve_residual(
         return f.value(z)[0], None
     name = layer.path or type(layer).__name__
     with torch.no_grad(), kept_weights(with_weights(layer)[1:]):  # those of its nets; its own are in f
-        x, info = banach(f, z, (divisor, layer.contraction), name, tol, max_iter)
+        x, info = banach(f, z, (divisor, layer.contraction, layer.norm_order), name, tol, max_iter)
     if torch.is_grad_enabled():
-        steps = banach_steps(layer.contraction, math.sqrt(math.prod(layer.event_shape)), 1e-13)
+        dual = 1.0 - 1.0 / layer.norm_order  # of a gradient, the transposed map contracts the dual norm
+        steps = banach_steps(layer.contraction, math.prod(layer.event_shape) ** dual, 1e-13)
         exact = 1e-12 if x.dtype == torch.float64 else 1e-5  # a step gains one factor L, not many digits
         x = implicit_gradient(f, x, z, fronts=steps, name=name, tol=exact)
     return x, info

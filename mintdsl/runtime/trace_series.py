@@ -3,8 +3,8 @@
 Of a layer h(x) + g(x) with slopes of h around a divisor d it is that of the layer over d, and D log |d|. Of a Cayley
 map (I - g)(I + g)^-1 it is log det(I - J) - log det(I + J) = -2 (tr J + tr J^3 / 3 + ...), J that of g: `odd`.
 
-With |J| <= L < 1 in the 2-norm the terms fall like D L^k / k. The gradient is the Neumann series tr(sum (-J)^k dJ),
-of which one product w' dJ v is differentiated at the end: memory does not grow with the number of terms.
+With |J| <= L < 1 in the norm of the layer the terms fall like D L^k / k. The gradient is the Neumann series tr(sum
+(-J)^k dJ), of which one product w' dJ v is differentiated at the end: memory does not grow with the number of terms.
 """
 
 from __future__ import annotations

@@ -322,10 +322,17 @@ def settle(model: nn.Module) -> float:
     return missed
 
 
+def size_in(module: nn.Module, x: Tensor) -> Tensor:
+    """The size [B] of x in the norm in which a layer bounds its branch."""
+    found: Tensor = torch.linalg.vector_norm(x.flatten(1), cast("float", module.norm_order), dim=1)
+    return found
+
+
 def error_bound(module: nn.Module, z: Tensor) -> Tensor | None:
     """What the last inverse, of z, said that its error [B] is at most; None where it says nothing.
 
-    With what z is off: by rounding, and where the value is a solve too (a Cayley map) by the error of that.
+    In the norm of the layer. With what z is off: by rounding, and where the value is a solve too (a Cayley map) by the
+    error of that.
     """
     how, there = (getattr(module, name, None) for name in ("last_inverse", "last_forward"))
     error: Tensor | None = None if how is None else how.error
@@ -333,7 +340,7 @@ def error_bound(module: nn.Module, z: Tensor) -> Tensor | None:
         return None
     contraction = cast("float", module.contraction)
     shrink = abs(cast("float", getattr(module, "divisor", 1.0))) * (1.0 - contraction)
-    off: Tensor = 1e-13 * (1.0 + z.abs()).flatten(1).norm(dim=1) / shrink
+    off: Tensor = 1e-13 * size_in(module, 1.0 + z.abs()) / shrink
     if there is not None and there.error is not None:
         off = off + there.error * (1.0 + contraction) / (1.0 - contraction)
     return error + off

@@ -291,7 +291,7 @@ class _Run:
             if log_det is not None:
                 row("log_det of both directions", _relative(module(found[0])[1], -found[1]), LOOSE)
             if bound is not None:
-                beyond = (found[0] - x).flatten(1).norm(dim=1) - bound
+                beyond = models.size_in(module, found[0] - x) - bound
                 row("error of the inverse beyond its bound", float(beyond.clamp(min=0.0).max()), NOTHING)
 
     def solved(self, module: nn.Module, solvers: Sequence[tuple[float, int]], x: Tensor, where: str) -> None:

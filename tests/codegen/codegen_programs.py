@@ -2200,8 +2200,9 @@ net Down(K: Nat, a: Act = tanh) from Image[C, H, W] to Image[K, H / 2, W / 6] {
   space Out = Image[K, H / 2, W / 6]
   index i : 2
   param V[i] : conv 4x4 (stride = 2) from Image[C, H, W] to Half with lip <= 0.8
+  param S : conv 3x2 (stride = 2) from Image[C, H, W] to Half with lip <= 0.6 via columns
   param U : conv 2x3 (anchor = bottom_left, dilation = (2, 1), stride = (1, 3), norm = weight) from Half to Out
-  map x -> U(sum[i](a(V[i](x))))
+  map x -> U(sum[i](a(V[i](x))) + S(x))
 }
 layer A on Image[C, H, W] ensures diag > 0, invertible {
   param b : bias (per = element) on Image[2, 2 * H, 6 * W]

@@ -90,6 +90,34 @@ layer A on Image[C, H, W] ensures invertible {
   param n : net Dense(grow = 2)
   map x -> x + n(x)
 }""",
+    "residual_rows": """
+net Grow(grow: Nat) from Image[C, H, W] to Image[C, H, W] {
+  space Grown = Image[C + 2 * grow, H, W]
+  param V : conv 3x3 (dilation = (2, 1)) from Image[C, H, W] to Image[grow, H, W] with lip <= 1 via rows
+  param W : conv 2x3 (anchor = bottom_left, boundary = circular) from Grown to Image[C, H, W] with lip <= 0.9 via rows
+  param b : bias on Grown
+  map x -> W(concat(x, clip_swish(V(x))) + b)
+}
+layer A on Image[C, H, W] ensures invertible {
+  param n : net Grow(grow = 2)
+  map x -> x - n(x)
+}""",
+    "residual_columns": """
+net Grow(grow: Nat) from Vec[D] to Vec[D] {
+  param V : linear from Vec[D] to Vec[grow] with lip <= 1 via columns
+  param W : linear from Vec[D + 2 * grow] to Vec[D] with lip <= 0.5 via columns
+  param w : scale on Vec[2] with length == 1
+  map x {
+    let u = W(concat(0.2 * x, maxmin(0.5 * concat(V(x), V(x)))))
+    return 0.9 * W(concat(0.8 * x, clip_swish(V(x)), weights = w)) + 0.5 * u
+  }
+}
+layer A(bound: Real = 0.3) on Vec[D] ensures invertible {
+  param n : net Grow(grow = 3)
+  param U : linear with lip <= bound via columns
+  param s : scale with lip <= 0.5
+  map x -> 1.5 * x + n(x) - s * sin(U(x))
+}""",
     "residual_flow": """
 layer A(bound: Real = 0.5, h: Act = elu) on Vec[D] ensures invertible {
   param V : linear with lip <= bound

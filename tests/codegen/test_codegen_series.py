@@ -6,6 +6,7 @@ The oracle is `slogdet` of the dense Jacobian, made by reverse differentiation o
 from __future__ import annotations
 
 import copy
+import itertools
 import math
 import pickle
 from functools import cache
@@ -188,6 +189,32 @@ def test_the_printed_deviation_is_that_of_the_module() -> None:
         rolled, probed = deviations(Estimate(how.terms, how.keep, how.probes, 0.7, 0.0))
         assert rolled**2 == pytest.approx(roulette_variance(0.7, how) if how.keep else 0.0, rel=1e-9)
         assert probed**2 == pytest.approx(2 / how.probes * math.log(0.3) ** 2 if how.probes else 0.0, rel=1e-9)
+
+
+@pytest.mark.parametrize("order", [1.0, 2.0, math.inf])
+def test_the_deviation_of_probes_holds_in_each_norm(order: float) -> None:
+    """Over all vectors of -1 and 1: of one probe of the whole series, and of each power, for branches of norm L."""
+    made = torch.Generator().manual_seed(int(2 * min(order, 4)))
+    for case in range(60):
+        size, limit = 2 + case % 5, (0.3, 0.7, 0.95)[case % 3]
+        branch = torch.randn(size, size, generator=made, dtype=torch.float64) ** (1 + 2 * (case % 2))
+        if case % 4 == 0:  # one row, or one column: as large as the norm lets the rest be
+            branch = branch[:1].expand(size, size) if order == 1.0 else branch[:, :1].expand(size, size)
+        branch = branch * limit / torch.linalg.matrix_norm(branch, order)
+        probes = torch.tensor(list(itertools.product((-1.0, 1.0), repeat=size)), dtype=torch.float64)
+        total, power = torch.zeros_like(branch), torch.eye(size, dtype=torch.float64)
+        for k in range(1, 60):
+            power = power @ branch
+            total = total - (-1) ** k * power / k
+            traces = torch.einsum("ni,ij,nj->n", probes, power, probes)
+            assert float(traces.abs().max()) <= size * limit**k * (1 + 1e-12)
+            assert float(power.square().sum()) <= size * limit ** (2 * k) * (1 + 1e-12)
+            if k in (2, 10, 59):
+                found = torch.einsum("ni,ij,nj->n", probes, total, probes)
+                exact, missed = float(torch.linalg.slogdet(torch.eye(size) + branch)[1]), rest(limit, k)
+                rolled, probed = deviations(Estimate(k, 0.0, 1, limit, missed))
+                assert float(found.std(correction=0)) <= probed * size**0.5 * (1 + 1e-12) and rolled == 0.0
+                assert abs(float(found.mean()) - exact) <= size * missed + 1e-12
 
 
 def test_the_number_of_terms_is_geometric() -> None:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from mintdsl.core.interval import REAL, Interval
+from mintdsl.core.norms import norm_of
 from mintdsl.proof.jacobian import DENSE, NONE, PARTS, Fibre, Jacobian, Monomial
 
 from .draws import EXACT, MODERATE, POINTS, Inputs
@@ -62,6 +63,7 @@ class Sight:
         """Every way in which an expression does not have the class that was derived."""
         size = self.inputs.x.shape[-1]
         yield from self._range(fact, found, at, where)
+        yield from self._steep(fact, found, where)
         if fact.off == DENSE:
             yield from self._regular(fact, found, where)
             return
@@ -85,6 +87,15 @@ class Sight:
         secant, slack = self.secants(found)
         yield from self._within("secant", fact.diag.interval, secant, sign, slack, where)
         yield from self._fibre(fact, found, where)
+
+    def _steep(self, fact: Jacobian, found: Field, where: str) -> Iterator[Failure]:
+        """The norm of the Jacobian, in that of the maps of the layer, is no larger than the Lipschitz constant."""
+        if math.isinf(fact.lip):
+            return
+        self.checks += 1
+        norm = torch.linalg.matrix_norm(found.jacobian.nan_to_num(0.0, 0.0, 0.0), norm_of(self.weights.layer))
+        if bool((norm > fact.lip * (1 + 1e-9) + 1e-12).any()):
+            yield Failure("lip", where, f"the norm of the Jacobian is {float(norm.max()):.9g}, above {fact.lip:.9g}")
 
     def _regular(self, fact: Jacobian, found: Field, where: str) -> Iterator[Failure]:
         """A bijection by composition: its Jacobian is nowhere singular, and of determinant 1 where it keeps volumes."""
@@ -209,10 +220,11 @@ def grows(fact: Jacobian, evaluate: Callable[[Tensor], Field], base: Tensor, whe
     for first in (1, 4):
         middle, near, far = values[:, first], values[:, first + 1], values[:, first + 2]
         moved, error = (middle - values[:, 0]).abs(), errors[:, 0] + errors[:, first]
-        # every bounded activation comes to its end like exp, so at 1e12 it is there; log, which does not, is then at
-        # 28 and moves on to 138, which a large value beside it, or one left behind, must not hide
+        # every bounded activation comes to its end like exp, or at least like 1 / x, so at 1e12 it is there to 1e-12;
+        # log, which does not, is then at 28 and moves on to 138, which a small factor of it, a large value beside it,
+        # or one left behind, must not hide
         reached = torch.isfinite(errors[:, first + 1]) & torch.isfinite(errors[:, first + 2])
-        small = 1e-6 * torch.minimum(moved, far.abs() + near.abs())
+        small = 1e-10 * torch.minimum(moved, far.abs() + near.abs())
         stuck = reached & (moved > 100 * error) & ((far - near).abs() <= small)
         if fact.fibre is Fibre.IMAGE:
             ends = [e for e in (fact.image.lo, fact.image.hi) if math.isfinite(e)]

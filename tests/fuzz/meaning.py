@@ -202,6 +202,8 @@ class Weights:
         """The stored numbers [R, ...] of a map of bounded norm: the norm is that of all singular values on a torus."""
         assert param.bound is not None
         (limit,), matrices = self.limits(param.bound), raw
+        if param.bound.via in ("rows", "columns"):
+            return raw * self._kept(limit, self._sums(param, raw) * (1 + 2.0**-30))
         if isinstance(param.kind, ir.Conv):
             sizes = self.env.shape(param.source)[1:]
             if param.kind.stride != (1, 1):
@@ -218,6 +220,21 @@ class Weights:
     def _kept(self, limit: float, norms: Tensor) -> Tensor:
         """The factors that scale maps of these norms down to the limit."""
         return limit / norms.clamp(min=limit)
+
+    def _sums(self, param: ir.Param, raw: Tensor) -> Tensor:
+        """Of each output, or each input, the sum of absolute values: that of its row or column in the dense matrix of
+        a large image, where all taps lie inside.
+        """
+        if param.bound is not None and param.bound.via == "rows":
+            return raw.abs().flatten(2).sum(2).reshape(*raw.shape[:2], *[1] * (raw.dim() - 2))
+        if not isinstance(param.kind, ir.Conv) or param.kind.stride == (1, 1):
+            return raw.abs().movedim(1, -1).flatten(2).sum(2).reshape(len(raw), 1, -1, *[1] * (raw.dim() - 3))
+        found = torch.zeros(len(raw), raw.shape[2], *param.kind.stride, dtype=raw.dtype)
+        row, column = self.anchor(param.kind)
+        (down, right), (s, t) = param.kind.dilation, param.kind.stride
+        for u, v in product(*map(range, param.kind.size)):  # the phase of the pixel that this tap reads
+            found[:, :, (u - row) * down % s, (v - column) * right % t] += raw[..., u, v].abs().sum(1)
+        return found.flatten(2).amax(2)[:, None, :, None, None]
 
     def _strided_norms(self, param: ir.Param, conv: ir.Conv, raw: Tensor) -> Tensor:
         """Of a kernel that skips pixels: those of the pixels at one place of every tile are channels of their own."""

@@ -2,9 +2,9 @@
 
 The field is the meaning of its net. A solver of the module keeps an estimate of the error of each of its steps below a
 tolerance, as a root mean square over the numbers of a batch, so that one number may be off by more; what the flow makes
-of an error on the rest of the way is `spread`. The estimate is that of a method of lower order, so that what is
-allowed at the end, one such error at the worst time, is about ten times as large as what is measured. What the equal
-steps miss is the difference to half as many.
+of an error on the rest of the way is `spread`. The estimate is that of a method of lower order, so that one such error
+at the worst time is about ten times as large as what is measured; where the flow grows fast, several steps make it.
+What the equal steps miss is the difference to half as many.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ from .tensors import Field
 
 FEW, MOST = 4, 40
 """Equal steps of a solve, the finer one has twice as many."""
+
+SEVERAL = 8
+"""Steps with the largest error at the worst time that are allowed for."""
 
 EQUAL: int | None = None
 """Steps of a unit of time inside of `equal_steps`."""
@@ -113,7 +116,7 @@ def tolerated(found: Solved, tol: float) -> Tensor:
     """What a solver with this tolerance may leave of each entry at the end, [R, B]."""
     tol = max(tol, 32 * tensors.EPS)
     _, points, size = found.value.shape
-    return tol * math.sqrt(points * size) * found.spread * (1 + found.size)
+    return SEVERAL * tol * math.sqrt(points * size) * found.spread * (1 + found.size)
 
 
 def flow(right: Right, x: Field, until: float, tol: float) -> Field:

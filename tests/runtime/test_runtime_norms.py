@@ -15,10 +15,11 @@ from mintdsl.core import interpret_norms
 from mintdsl.runtime.certify import NormLimit, norm_below
 from mintdsl.runtime.families import family_conv
 from mintdsl.runtime.norms import (
+    Phases,
+    columns_below,
     conv_norm_above,
     matrix_norm_above,
-    matrix_norm_inf,
-    matrix_norm_one,
+    rows_below,
     spectral_conv,
     spectral_matrix,
     spectral_scale,
@@ -133,8 +134,6 @@ def test_norms_of_matrices() -> None:
     exact = torch.linalg.matrix_norm(matrix, 2)
     found = matrix_norm_above(matrix)
     assert (found >= exact).all() and (found <= exact * 5 ** (1 / 256) * (1 + 1e-8)).all()
-    assert torch.allclose(matrix_norm_one(matrix), torch.linalg.matrix_norm(matrix, 1), rtol=1e-14)
-    assert torch.allclose(matrix_norm_inf(matrix), torch.linalg.matrix_norm(matrix, math.inf), rtol=1e-14)
     for special in (
         torch.zeros(3, 4),
         torch.eye(4),
@@ -265,3 +264,86 @@ def test_gradients_of_strided_weights_are_those_of_the_scaled_weight() -> None:
     assert torch.autograd.gradcheck(lambda w: spectral_strided(w, 0.5, (4, 3), **how), raw)
     squeezed = squeezed_kernel(raw, **how)
     assert squeezed.shape == (2, 4, 3, 3) and torch.allclose(squeezed.sum(), raw.sum())
+
+
+# ---------------------------------------------------------------- the largest sum of a row, and of a column
+
+
+def summed_case(case: int, made: random.Random) -> tuple[Tensor, NormLimit, Tensor]:
+    """A map, what is said of it, and its matrix: a matrix, convolutions with zeros around, circular, or with a stride.
+
+    In turn for the maximum norm and for the 1-norm.
+    """
+    order = math.inf if case % 2 else 1.0
+    if case % 4 < 2:
+        kernel, size, how = strided_case(made)
+        of = NormLimit(1.0, size, how["anchor"], how["dilation"], stride=how["stride"], norm=order)
+        return kernel, of, every_pixel(kernel, size, how)
+    if case % 12 > 8:
+        weight = torch.randn(made.randint(1, 6), made.randint(1, 6), dtype=torch.float64)
+        return weight, NormLimit(1.0, norm=order), weight
+    size, taps = (made.randint(1, 9), made.randint(1, 9)), (made.randint(1, 3), made.randint(1, 3))
+    kernel = torch.randn(made.randint(1, 3), made.randint(1, 3), *taps, dtype=torch.float64)
+    anchor, circular = (made.randrange(taps[0]), made.randrange(taps[1])), case % 8 > 3
+    of = NormLimit(1.0, size, anchor, (made.choice((1, 2)), 1), circular, norm=order)
+    units = torch.eye(kernel.shape[1] * size[0] * size[1], dtype=torch.float64).reshape(-1, kernel.shape[1], *size)
+    found = family_conv(units, kernel, anchor, dilation=of.dilation, circular=circular)
+    return kernel, of, found.flatten(1).T
+
+
+def test_sums_of_rows_and_columns_are_never_below_the_norm_and_it_on_large_images() -> None:
+    made, met = random.Random(5), 0
+    torch.manual_seed(5)
+    for case in range(500):
+        weight, of, matrix = summed_case(case, made)
+        exact = float(torch.linalg.matrix_norm(matrix, of.norm))
+        bound = float(of.sums(weight).amax(-1))
+        assert exact * (1 - 1e-12) <= bound
+        assert norm_below(weight, of) <= exact * (1 + 1e-12) + 1e-300
+        reach = [(n - 1) * d for n, d in zip(weight.shape[2:], of.dilation, strict=False)]
+        if all(size >= 2 * far + 2 * step for size, far, step in zip(of.size, reach, of.stride, strict=False)):
+            met += 1  # some pixel has all taps inside
+            assert bound <= exact * (1 + 1e-8)
+            assert norm_below(weight, of) >= exact * (1 - 1e-8)
+        limit, axes = 0.7 * max(exact, 1e-3), weight.dim()
+        strided = of.stride != (1, 1)
+        phases = Phases((of.tap[0], of.tap[1]), of.dilation, of.stride) if strided else None
+        for dtype in (torch.float64, torch.float32, torch.bfloat16)[case % 3 :: 3]:
+            raw = weight.to(dtype)
+            scaled = rows_below(raw, limit, axes) if of.norm == math.inf else columns_below(raw, limit, axes, phases)
+            assert float(of.sums(scaled.double()).amax(-1)) <= limit * (1 + 2.0**-29) and scaled.dtype == dtype
+        if case % 10 < 2:
+            theirs = (
+                rows_below(weight, limit, axes) if of.norm == math.inf else columns_below(weight, limit, axes, phases)
+            )
+            values, place = weight.flatten().tolist(), None
+            if phases is not None:
+                place = interpret_norms.Strided(*phases)
+            mine = interpret_norms.rows_limited(values, weight.shape, limit)
+            if of.norm == 1.0:
+                mine = interpret_norms.columns_limited(values, weight.shape, limit, place)
+            assert mine == pytest.approx(theirs.flatten().tolist(), rel=1e-12)
+    assert met >= 100
+
+
+def test_rows_within_their_limit_stay_and_the_others_come_to_it() -> None:
+    raw = torch.tensor([[[0.3, -0.4], [3.0, 1.0]]])  # a family of one
+    assert torch.allclose(rows_below(raw, 0.8, 2), torch.tensor([[[0.3, -0.4], [0.6, 0.2]]]), rtol=1e-6)
+    assert torch.equal(rows_below(raw, 0.8, 2)[0, 0], raw[0, 0])
+    assert torch.allclose(columns_below(raw, 1.4, 2), torch.tensor([[[0.3 / 3.3 * 1.4, -0.4], [3 / 3.3 * 1.4, 1.0]]]))
+    for scale in (1e-45, 1e-40, 1e-30, 1e30, 5e37):
+        wide = scale * torch.randn(64, 64, generator=torch.Generator().manual_seed(1))
+        for limit in (1e-40, 0.9):
+            sums = rows_below(wide, limit, 2).double().abs().sum(1)
+            assert float(sums.max()) <= limit and bool(torch.isfinite(sums).all())
+    assert torch.equal(rows_below(torch.zeros(3, 3), 0.5, 2), torch.zeros(3, 3))
+
+
+def test_gradients_of_summed_weights_are_those_of_the_scaled_weight() -> None:
+    raw = torch.randn(2, 3, 2, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64, requires_grad=True)
+    phases = Phases((0, 1), (1, 1), (2, 1))
+    for scaled in (
+        lambda w: rows_below(w, 0.5, 4), lambda w: columns_below(w, 0.5, 4), lambda w: columns_below(w, 0.5, 4, phases),
+        lambda w: rows_below(w[..., 0, 0], 0.5, 2), lambda w: columns_below(w[..., 0, 0], 100.0, 2),
+    ):  # fmt: skip
+        assert torch.autograd.gradcheck(scaled, raw)

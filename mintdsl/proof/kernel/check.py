@@ -95,7 +95,7 @@ def holds(claim: Json, known: Known, directions: set[str], found: bool) -> bool:
         case "inverse" if word:
             return known.domain is not None and INVERSES.index(known.inverse) <= INVERSES.index(word)
         case "lip":
-            return known.lip < number or (cmp == "<=" and known.lip == number)
+            return known.steep(2) < number or (cmp == "<=" and known.steep(2) == number)
         case "diagonal" if fact is not None:
             return fact.off == NONE
         case "diag" if fact is not None and fact.off != DENSE:

@@ -60,11 +60,12 @@ SETS: Mapping[str, tuple[Callable[..., Span], tuple[str, ...]]] = {
         lambda: POSITIVE,
         ("plu", "qr", "lower", "upper", "woodbury", "raw", "dominant"),
     ),  # of the magnitude, here and below
-    "lip <=": (lambda c: Span(Fraction(0), c), ("spectral",)),  # of each entry
+    "lip <=": (lambda c: Span(Fraction(0), c), ("spectral", "rows", "columns")),  # of each entry
     "length == 1": (lambda: Span(Fraction(0), Fraction(1)), ("softplus",)),  # of each entry; of all, the sum of squares
     "det == 1": (lambda: ONE, ("unit_lower", "unit_upper", "householder")),
 }
-FREE_SIGN = ("signed", "signed_exp", "raw", "spectral")  # the set is that of the magnitude
+METRICS: Mapping[str, float] = {"spectral": 2, "rows": inf, "columns": 1}  # the p of the p-norm that stays below c
+FREE_SIGN = ("signed", "signed_exp", "raw", *METRICS)  # the set is that of the magnitude
 ASSUMED = ("raw",)  # the module tests it
 LOW_RANK = ("raw", "woodbury")  # of I + U V: it speaks of the small matrix I + V U
 CIRCULAR = ("raw", "dominant")  # of a circular kernel: it speaks of the matrix of every frequency of the image
@@ -79,13 +80,33 @@ def constrained(cmp: str, numbers: list[float], via: str) -> tuple[Span, bool]:
     return span(*map(Fraction, numbers)), via in FREE_SIGN
 
 
-def norm(constraint: Json) -> Number:
-    """What a constraint lets the 2-norm of a map be at most."""
+def norm(constraint: Json, metric: float | None = None) -> Number:
+    """What a constraint lets a norm of a map be at most: the one of this metric, or any."""
     if not constraint or constraint[0] != "lip <=":
         return inf
     if not constraint[1][0] > 0:
         raise Refused("a norm has no bound above 0")
-    return Fraction(constraint[1][0])
+    return Fraction(constraint[1][0]) if metric in (None, METRICS[constraint[2]]) else inf
+
+
+def metrics(definition: Json, nets: Mapping[str, Json]) -> set[float]:
+    """The p of all p-norms that constraints of maps bound in a definition and in its nets."""
+    found, work, seen = set[float](), [definition], {definition["name"]}
+    while work:
+        for param in work.pop()["params"]:
+            bound, (kind, *rest) = param["with"], param["kind"]
+            if bound and bound[0] == "lip <=" and kind != "scale":
+                found.add(METRICS[bound[2]])
+            if kind == "net" and rest[0] not in seen:
+                seen.add(rest[0])
+                work.append(nets[rest[0]])
+    return found
+
+
+def metric(definition: Json, nets: Mapping[str, Json]) -> float:
+    """The p of the norm in which the Lipschitz constants of a layer are followed: that of its maps, else 2."""
+    found = metrics(definition, nets)
+    return found.pop() if len(found) == 1 else 2
 
 
 class Elementwise(NamedTuple):

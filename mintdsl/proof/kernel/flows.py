@@ -22,7 +22,8 @@ class Known(NamedTuple):
     the parts that it reads come before it: "diagonal" as well where there are none. `residual`: it is one by rule RES
     or CAYLEY, and a flow may leave open how its log-det is computed. `bias`: what that may be off, in nats for each
     dimension. `contraction`, by rule RES: a bound < 1 of the norm of I - J / d, d amid the slopes of what is not the
-    branch; by rule CAYLEY, where `odd`, one of that of the branch. `solved`: a Cayley map is in it, a solve both ways.
+    branch; by rule CAYLEY, where `odd`, one of that of the branch. `solved`: a Cayley map is in it, a solve both
+    ways. `lip` is in the norm of its `metric`: 2 but for layers.
     """
 
     domain: Span | None
@@ -42,6 +43,12 @@ class Known(NamedTuple):
     contraction: Number | None = None
     odd: bool = False
     solved: bool = False
+    metric: float = 2
+
+    def steep(self, metric: float) -> Number:
+        """How steep it is in the norm of this metric; what acts on each coordinate alone is as steep in all."""
+        alone = self.fact is not None and self.fact.off == NONE
+        return self.lip if alone or metric == self.metric else inf
 
     def then(self, step: Known) -> Known:
         """Rule I-COMP: what arrives must lie in the step's domain; where it is less than that, it is not onto."""
@@ -121,13 +128,13 @@ def triangular(fact: Fact, closed: Sequence[str] = ("affine",)) -> Known:
     )
 
 
-def applied(f: Fact, inner: Known, way: str) -> Fact:
+def applied(f: Fact, inner: Known, way: str, metric: float) -> Fact:
     """Rule APPLY: a layer after f, triangular in the direction `way` of the order at hand unless that is DENSE."""
     fact = inner.fact
     values = ANY if inner.domain is None else Signed(PLUS, inner.inside if fact is None else fact.values.forgotten)
     if f.constant:
         return constant(values)
-    lip, off = times(f.lip, inner.lip), f.off if way == NONE else way if f.off in (NONE, way) else DENSE
+    lip, off = times(f.lip, inner.steep(metric)), f.off if way == NONE else way if f.off in (NONE, way) else DENSE
     if fact is None or off == DENSE:
         one = inner.domain is not None and inner.onto and inner.inside == REAL
         chain = min(f.chained, 1 + inner.preserving) if one else 0
@@ -257,7 +264,7 @@ class Flows(NamedTuple):
         known = self.known(name, args, bindings)
         if known.domain is None:
             raise Refused(f"nothing is proved of {name} with these arguments")
-        return known
+        return known._replace(lip=known.steep(2), metric=2)
 
     def known(self, name: str, args: Json, bindings: Json) -> Known:
         """What is known of a definition with the values that a use gives its formals."""

@@ -9,7 +9,7 @@ from math import inf
 from typing import NamedTuple
 
 from mintdsl.proof.kernel.exact import ANY, NONNEGATIVE, PLUS, POSITIVE, REAL, ZERO, Number, Signed, Span, point
-from mintdsl.proof.kernel.facts import ASSUMED, INVERSES, Elementwise, constrained, norm, registered
+from mintdsl.proof.kernel.facts import ASSUMED, INVERSES, Elementwise, constrained, metric, norm, registered
 from mintdsl.proof.kernel.flows import Flows, Known, applied, whole
 from mintdsl.proof.kernel.nets import operands, order_of, read_by, standing
 from mintdsl.proof.kernel.reading import Json, Refused, read_size, text
@@ -62,6 +62,7 @@ class Scope(NamedTuple):
     layers: Mapping[str, Known]  # that the formula applies
     layer: Json
     table: Json  # the activations that the program defines
+    metric: float  # of the norm in which Lipschitz constants are followed
 
     def formula(self, nodes: Json, steps: Json, where: str) -> tuple[Fact, Terms]:
         """The fact stated for the last node, each checked against those of its operands, and its terms."""
@@ -115,7 +116,9 @@ class Scope(NamedTuple):
             case "map", [name, indices, arg]:
                 return self.mapped(name, indices, facts[arg])
             case "exp", [name, arg]:
-                return "EXP", exponential(facts[arg], steepness(self.params[name]))
+                found, param = exponential(facts[arg], steepness(self.params[name])), self.params[name]
+                known = found.constant or norm(param["with"], self.metric) < inf
+                return "EXP", found if known else found._replace(lip=inf)
             case "cayley", [arg]:
                 return "CAYLEY", cayley(facts[arg])
             case "act", [act, arg]:
@@ -144,7 +147,7 @@ class Scope(NamedTuple):
             case "concat", [_, *args]:
                 return "NET", network([facts[a] for a in args], [None] * len(args), self.steep(word, rest, facts))
             case "layer", [name, arg]:
-                return "APPLY", applied(facts[arg], self.layers[name], self.way(name))
+                return "APPLY", applied(facts[arg], self.layers[name], self.way(name), self.metric)
             case "sum", [indices, arg]:
                 return "SUM", total(facts[arg], indices)
             case ("spread", [arg]) | ("pick", [_, arg]):
@@ -167,7 +170,7 @@ class Scope(NamedTuple):
             return rule, mapped(f, None, self.diagonal(name, indices))
         direction = self.directions[name]
         diagonal = ANY if direction is None else self.diagonal(name, indices)
-        result = mapped(f, direction, diagonal, norm(self.params[name]["with"]))
+        result = mapped(f, direction, diagonal, norm(self.params[name]["with"], self.metric))
         return "BASIC" if f == VARIABLE else "COMP", result
 
     def way(self, name: str) -> str:
@@ -192,7 +195,7 @@ class Scope(NamedTuple):
 
     def steep(self, word: str, rest: Json, facts: Mapping[int, Fact]) -> Number:
         """How steep a net, a chain of nets or channels stacked are."""
-        place = Net(self.layer, self.bindings, self.nets, self.table, 1)
+        place = Net(self.layer, self.bindings, self.nets, self.table, 1, self.metric)
         return place.applied(word, rest, {k: Steep((fact.lip,)) for k, fact in facts.items()}).lips[0]
 
     def act(self, act: Json, argument: Span) -> Elementwise:
@@ -238,7 +241,7 @@ def functions(uses: Sequence[Json], bindings: Json, acts: Json, nets: Mapping[st
             continue
         seen.add(place)
         params = {p["name"]: given(p, own) for p in nets[name]["params"]}
-        scope = Scope(own, params, diagonals(params), {}, "", {}, {}, set(), nets, None, None, {}, nets[name], acts)
+        scope = Scope(own, params, diagonals(params), {}, "", {}, {}, set(), nets, None, None, {}, nets[name], acts, 2)
         for let, indices, nodes in nets[name]["lets"]:
             fact = scope.values(nodes)
             scope.lets[let] = (indices, fact, term(fact))
@@ -300,8 +303,9 @@ def check_layer(layer: Json, acts: Json, proof: Json, others: Flows) -> Known:
     uses = {name: p["kind"] for name, p in params.items() if p["kind"][0] == "layer"}
     below = {name: others.known(callee, args, bindings) for name, (_, callee, args, _) in uses.items()}
     made, nets = diagonals(params), others.definitions
+    way = metric(layer, nets)
     functions([p["kind"] for p in params.values() if p["kind"][0] == "net"], bindings, acts, nets)
-    scope = Scope(bindings, params, made, directions, "", {}, {}, set(), nets, place, order, below, layer, acts)
+    scope = Scope(bindings, params, made, directions, "", {}, {}, set(), nets, place, order, below, layer, acts, way)
     for place, steps in sorted(proof["acts"].items(), key=lambda item: int(item[0])):
         body = acts[int(place)][1]
         argument = next((node[1] for node in body if node[0] == "var"), "")
@@ -347,6 +351,7 @@ def check_layer(layer: Json, acts: Json, proof: Json, others: Flows) -> Known:
         evaluation=evaluation or any(one.evaluation for one in inner),
         assumes=tuple(dict.fromkeys((*assumes, *(a for one in inner for a in one.assumes)))),
         order=order,
+        metric=way,
     )
 
 

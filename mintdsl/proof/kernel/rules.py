@@ -28,8 +28,8 @@ class Fact(NamedTuple):
     the same for all of them. `own` tells of the functions x_p -> f_p, all else held fixed: "constant"; "affine",
     a x_p + b with a != 0; "onto", each takes all values of R; "formula", the same, of splines and affine functions;
     "injective", each takes those of `image` and no others; "unknown". `values` has all f_p(x). `lip` bounds the
-    Lipschitz constant in the 2-norm. `smooth`: 2 analytic, 1 C1, 0 neither. `chain`, where `off` is DENSE: 1, it is a
-    bijection of R^D; 2, one that keeps volumes; 0, perhaps not.
+    Lipschitz constant in the norm of the layer's maps. `smooth`: 2 analytic, 1 C1, 0 neither. `chain`, where `off` is
+    DENSE: 1, it is a bijection of R^D; 2, one that keeps volumes; 0, perhaps not.
     """
 
     off: str
@@ -252,7 +252,7 @@ class Terms(NamedTuple):
 
     @property
     def contraction(self) -> Number:
-        """With d amid the slopes of h, a bound of the 2-norm of I - J / d: less than 1 where rule RES holds."""
+        """With d amid the slopes of h, a bound of the norm of I - J / d: less than 1 where rule RES holds."""
         lo, hi = Fraction(self.own.lo), Fraction(self.own.hi)
         return above(((hi - lo) / 2 + Fraction(self.rest)) / abs((lo + hi) / 2))
 
@@ -270,7 +270,7 @@ def term(f: Fact) -> Terms:
 def mapped(f: Fact, direction: str | None, diagonal: Signed, norm: Number = inf) -> Fact:
     """Rules BASIC and COMP: a masked map with this diagonal after f; without a direction the map is dense.
 
-    `norm` bounds the 2-norm of a map without a direction.
+    `norm` bounds that of a map without a direction.
 
     Rule DET: then `diagonal` has the determinant of a square one. What is dense may be a bijection: rule CHAIN.
     """

@@ -1,7 +1,8 @@
-"""Lipschitz constants of nets, a second time: of each result with respect to each input, in the 2-norm.
+"""Lipschitz constants of nets, a second time: of each result with respect to each input, in a p-norm, p 1, 2 or inf.
 
-Compositions multiply, sums add, channels side by side have the root of the sum of squares, with weights of length 1
-the largest bound, and quotients of a product are a' b + b' a. What nothing bounds is infinite.
+Compositions multiply, sums add, channels side by side have the p-th root of the sum of p-th powers, with weights whose
+squares add up to 1 the largest bound, for p = 1 the root of the sum of squares, and quotients of a product are a' b +
+b' a. What nothing bounds is infinite.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ class Net(NamedTuple):
     nets: Mapping[str, Json]
     acts: Json
     inputs: int
+    metric: float
 
     def results(self) -> list[Steep]:
         """The results of a net."""
@@ -78,7 +80,7 @@ class Net(NamedTuple):
             case "let", [name, _]:
                 return lets[name]
             case "map", [name, _, arg]:
-                return done[arg].times(norm(self.constraint(name)))
+                return done[arg].times(norm(self.constraint(name), self.metric))
             case "act", [act, arg]:
                 return self.activated(act, done[arg])
             case "neg", [arg]:
@@ -94,8 +96,8 @@ class Net(NamedTuple):
                 return done[a].by(done[b].times(inverse.by(inverse).most, inverse))
             case "pool" | "maxmin", [arg]:
                 return done[arg]
-            case "clip_swish", [arg]:
-                return Steep(done[arg].lips)
+            case "clip_swish", [arg]:  # two slopes s / 1.1044 and (1 - s) / 1.1044, -0.09984 <= s <= 1.09984
+                return done[arg].times(Fraction("1.08628" if self.metric == 1 else 1))
             case "delay", [arg]:
                 return Steep(done[arg].lips, done[arg].values.hull(ZERO))
             case (("net" | "chain" | "concat" | "weighted"), _):
@@ -124,7 +126,7 @@ class Net(NamedTuple):
                 parts = [done[arg] for arg in args]
                 repeated = any(k != kinds[0] and any(part.lips) for k, part in zip(kinds, parts, strict=True))
                 columns = zip(*(part.lips for part in parts), strict=True)
-                lips = tuple(root(each) if weights is None else max(each) for each in columns)
+                lips = tuple(self.together(each, weights is not None) for each in columns)
                 long = weights is not None and not self.unit(weights, len(args))
                 return self.free(inf) if repeated or long else Steep(lips)
 
@@ -133,8 +135,14 @@ class Net(NamedTuple):
         _, callee, args, _, _ = self.param(name)["kind"]
         net = self.nets[callee]
         given = {formal: self.bindings[v["formal"]] if set(v) == {"formal"} else v for formal, v in args}
-        inner = Net(net, given, self.nets, self.acts, len(net["from"]))
+        inner = Net(net, given, self.nets, self.acts, len(net["from"]), self.metric)
         return [inner.free(inf) for _ in net["to"]] if net["kind"] == "extern" else inner.results()
+
+    def together(self, lips: Sequence[Number], weighted: bool) -> Number:
+        """A bound of several as one vector, with weights or without."""
+        if self.metric == inf or (weighted and self.metric == 2):
+            return max(lips)
+        return root(lips) if weighted or self.metric == 2 else sum(lips, Fraction(0))
 
     def free(self, lip: Number, values: Span = REAL) -> Steep:
         """The same bound with respect to every input."""

@@ -16,10 +16,19 @@ from mintdsl.records import replace
 from mintdsl.source import Span
 
 
-def cayley(branch: Jacobian, derivation: Derivation, span: Span, lets: Mapping[str | Span, Derivation]) -> Jacobian:
-    """Rule CAYLEY: (I - g)(I + g)^-1, g the branch. Undefined where nothing shows lip(g) < 1."""
+def cayley(
+    branch: Jacobian,
+    derivation: Derivation,
+    span: Span,
+    lets: Mapping[str | Span, Derivation],
+    mixed: tuple[str, ...] = (),
+) -> Jacobian:
+    """Rule CAYLEY: (I - g)(I + g)^-1, g the branch. Undefined where nothing shows lip(g) < 1.
+
+    `mixed` says so where maps are bounded in several norms.
+    """
     if not branch.lip < 1:
-        raise Undefined(_steep(derivation, branch.lip, span, lets))
+        raise Undefined(_steep(derivation, branch.lip, span, lets, mixed))
     own, lip = Signed(PLUS, REAL), steepest(branch.lip)
     dense = Jacobian(DENSE, own, Fibre.UNKNOWN, own, REAL, lip, branch.smooth, chain=Chain.BIJECTION)
     return replace(dense, dense_why=_not_triangular(span))
@@ -31,7 +40,9 @@ def steepest(contraction: float) -> float:
     return product_above(sum_above(1.0, contraction), inverse)
 
 
-def _steep(branch: Derivation, lip: float, span: Span, lets: Mapping[str | Span, Derivation]) -> Diagnostic:
+def _steep(
+    branch: Derivation, lip: float, span: Span, lets: Mapping[str | Span, Derivation], mixed: tuple[str, ...]
+) -> Diagnostic:
     """Why a branch is no contraction, with its factors."""
     found = factors_of(branch, lets)
     found.sort(key=lambda item: (item[0].subject.end, item[0].subject.start))
@@ -44,7 +55,7 @@ def _steep(branch: Derivation, lip: float, span: Span, lets: Mapping[str | Span,
         "E0416",
         f"the branch of this Cayley map is no contraction: its Lipschitz constant has {bound}",
         (Label(span, "(I - g)(I + g)^-1 needs lip(g) < 1", primary=True), *labels),
-        ("rule CAYLEY: where lip(g) < 1 for all weights, I + g and I - g are bijections; else I + g may fold",),
+        ("rule CAYLEY: where lip(g) < 1 for all weights, I + g and I - g are bijections; else I + g may fold", *mixed),
         (Fix(f"{how}: `with lip <= 0.9`"),),
     )
 
@@ -73,7 +84,8 @@ CAYLEY = Rule(
     "g : R^D -> R^D, lip(g) <= L < 1   =>   (I - g)(I + g)^-1 : bijection of R^D, inverse (I + g)(I - g)^-1, "
     "log|det J| = log det(I - G) - log det(I + G), G the Jacobian of g at w = (I + g)^-1 x; lip of it and of its "
     "inverse <= (1 + L) / (1 - L)",
-    "the bound holds in the 2-norm for all weights, and for every context; w is found by a contraction, both ways",
+    "the bound holds for all weights, and for every context, in one norm: that of the maps, 2, 1 or inf; w is found by "
+    "a contraction, both ways",
     "Banach's fixed-point theorem; Ahn, Kim, Hong, Kim, Invertible Monotone Operators for Normalizing Flows, NeurIPS "
     "2022, arXiv:2210.08176 (there sqrt(2) w - x with w = (I + g)^-1(sqrt(2) x), which is the Cayley map of "
     "g(sqrt(2) u) / sqrt(2))",

@@ -58,9 +58,9 @@ EXP = Rule(
     "e : bijection of R^D;  M a linear map of one space, |M| <= c   =>   exp(M)(e) : bijection of R^D, inverse "
     "exp(-M), log|det J| = trace M, of a kernel H W trace(A), A the matrix at the anchor (of a circular one with all "
     "taps that come back to it); lip <= lip(e) exp(c)",
-    f"c <= {MOST:g} bounds the 2-norm for all weights; the series ends after T terms, T the first with c^(T+1) / "
-    "(T+1)! exp(2c) below half a unit of rounding: so what is cut off is below exp(-c), the least singular value, and "
-    "what is evaluated is itself regular",
+    f"c <= {MOST:g} bounds a norm for all weights, 2, 1 or inf; the series ends after T terms, T the first with "
+    "c^(T+1) / (T+1)! exp(2c) below half a unit of rounding: so what is cut off is below exp(-c), as exp(M) makes "
+    "nothing smaller than that, and what is evaluated is itself regular; lip in the norm of c",
     "exp(M) exp(-M) = I, det exp(M) = exp(trace M); Hoogeboom, Garcia Satorras, Tomczak, Welling, The Convolution "
     "Exponential and Generalized Sylvester Flows, NeurIPS 2020, arXiv:2006.01910, section 3.1",
     exponential,

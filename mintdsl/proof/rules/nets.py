@@ -65,9 +65,11 @@ NET = Rule(
     "lip(n(e1, ..., en)) <= sum of lip_k(n) lip(ek)",
     "strict k in the order of the layer, on Vec or in the order time, by the masks of n: each map, attention and delay "
     "of n reads positions up to its own or before it, all else the same position. `chain` and `concat` likewise; "
-    "lip_k(n) is followed through n: compositions multiply, sums add, concat(u, v) has the root of the sum of squares, "
-    "and with weights w, w1^2 + w2^2 <= 1, the larger one; maps and scales need `with lip <= c`. n has a value for "
-    "every input: its functions get arguments in their domains, its divisors are of one sign and never 0",
+    "lip_k(n) is followed through n in the norm of its maps, 2, 1 or inf: compositions multiply, sums add, "
+    "concat(u, v) has the root of the sum of squares, in the 1-norm the sum, in the maximum norm the larger one, and "
+    "with weights w, w1^2 + w2^2 <= 1, the larger one, in the 1-norm that root; maps and scales need "
+    "`with lip <= c`. n has a value for every input: its functions get arguments in their domains, its divisors are of "
+    "one sign and never 0",
     "Dinh, Krueger, Bengio, NICE, ICLR 2015 workshop, arXiv:1410.8516, section 3.2: m is arbitrary",
     apply_net,
     _example("  param n : net Shift\n  param b : bias (per = element)\n  map x -> x + n(b)"),

@@ -38,10 +38,13 @@ def residual(total: Jacobian, split: Split) -> Jacobian | None:
     return replace(total, chain=Chain.BIJECTION, sign_why=None)
 
 
-def steep(whole: Derivation, split: Split, lets: Mapping[str | Span, Derivation]) -> Diagnostic | None:
+def steep(
+    whole: Derivation, split: Split, lets: Mapping[str | Span, Derivation], mixed: tuple[str, ...] = ()
+) -> Diagnostic | None:
     """Why a sum is not residual: the shares of its terms, or the factors of the only one.
 
-    None where it has no term like x, or none of its maps has a bound of its norm.
+    `mixed` says so where its maps are bounded in several norms. None where it has no term like x, or none of its maps
+    has a bound of its norm.
     """
     if not split.least > 0:
         return None
@@ -72,6 +75,7 @@ def steep(whole: Derivation, split: Split, lets: Mapping[str | Span, Derivation]
         (
             f"rule RES: where {'lip(g) < 1' if plain else 'h is steeper than g'} for all weights, "
             f"{'x' if plain else 'h(x)'} + g(x) is a bijection; else it may fold",
+            *mixed,
         ),
         (Fix(f"{how}: `with lip <= {0.9 * min(1.0, split.least) / len(shares):.2g}`"),),
     )
@@ -142,8 +146,8 @@ RES = Rule(
     "RES",
     "h elementwise, slopes in [m, M];  lip(g1) + ... + lip(gn) <= L < m   =>   h(x) + g1(x) + ... + gn(x) : bijection "
     "of R^D, (m - L)^D <= |det J| <= (M + L)^D, lip(inverse) <= 1 / (m - L); for x + g(x) m = M = 1",
-    "the bounds hold in the 2-norm for all weights, and for every context; M < inf; slopes of one sign, in [-M, -m] "
-    "likewise",
+    "the bounds hold for all weights, and for every context, in one norm: that of the maps, 2, 1 or inf; M < inf; "
+    "slopes of one sign, in [-M, -m] likewise",
     "Banach's fixed-point theorem; Behrmann, Grathwohl, Chen, Duvenaud, Jacobsen, Invertible Residual Networks, ICML "
     "2019, arXiv:1811.00995, theorem 1 (x + g(x)); Zarantonello, Solving functional equations by contractive "
     "averaging, 1960 (x - f(x) / d with d = (m + M) / 2 has the constant ((M - m) / 2 + L) / d < 1)",

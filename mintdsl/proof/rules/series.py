@@ -1,9 +1,14 @@
 """The rules for log-dets of residual sums and Cayley maps that are not computed exactly: truncated series, and Russian
 roulette.
 
-log det(I + J) = tr J - tr J^2 / 2 + tr J^3 / 3 - ..., and |tr J^k| <= D L^k where L < 1 bounds the 2-norm of J. Of a
-Cayley map log det(I - J) - log det(I + J) = -2 (tr J + tr J^3 / 3 + ...): odd powers only. All bounds are of nats for
-each of the D dimensions, and rounded outwards.
+log det(I + J) = tr J - tr J^2 / 2 + tr J^3 / 3 - ..., and |tr J^k| <= D L^k where L < 1 bounds a norm of J that belongs
+to one of vectors, as no eigenvalue is larger. Of a Cayley map log det(I - J) - log det(I + J) = -2 (tr J + tr J^3 / 3 +
+...): odd powers only. All bounds are of nats for each of the D dimensions, and rounded outwards.
+
+Probes v of entries -1 and 1 hold in the 2-norm, the 1-norm and the maximum norm alike: |v' J^k v| is at most D L^k, by
+Cauchy and Schwarz, or as |v|_1 = D and |v|_inf = 1; and the squares of the entries of J^k add up to at most D L^(2k):
+in the 2-norm as those of its D singular values do, in the others since those of a column, or of a row, have a sum of
+absolute values of at most L^k.
 """
 
 from __future__ import annotations
@@ -196,8 +201,9 @@ SERIES = Rule(
     "f = x + g, lip(g) <= L < 1   =>   |log det J_f - sum_{k <= n} (-1)^(k+1) tr J_g^k / k| <= D sum_{k > n} L^k / k; "
     "  f = (I - g)(I + g)^-1   =>   |log det J_f + 2 sum_{k <= n} tr G^(2k-1) / (2k-1)| <= 2 D sum_{k > n} L^(2k-1) / "
     "(2k-1), G as in rule CAYLEY",
-    "L bounds g in the 2-norm; with m random probes instead of exact traces this bounds the bias, and the standard "
-    "deviation is at most sqrt(2 D / m) |log(1 - L)|, of a Cayley map sqrt(2 D / m) log((1 + L) / (1 - L)); "
+    "L bounds g in the 2-norm, the 1-norm or the maximum norm; with m random probes instead of exact traces this "
+    "bounds the bias, and the standard deviation is at most sqrt(2 D / m) |log(1 - L)|, of a Cayley map sqrt(2 D / m) "
+    "log((1 + L) / (1 - L)); "
     "differentiable almost everywhere",
     "Behrmann, Grathwohl, Chen, Duvenaud, Jacobsen, Invertible Residual Networks, ICML 2019, arXiv:1811.00995, "
     "theorem 4",
@@ -210,7 +216,8 @@ ROULETTE = Rule(
     "f = x + g, lip(g) <= L < 1, L^2 < q < 1, P(N >= k) = q^(k-n) for k > n   =>   sum_{k <= N} (-1)^(k+1) tr J_g^k / "
     "(k P(N >= k)) is unbiased for log det J_f, with finite variance of value and gradient; of a Cayley map likewise, "
     "with its terms, where L^4 < q",
-    "L bounds g in the 2-norm; the gradient's terms have no 1 / k, so q = L^2 is not enough for it",
+    "L bounds g in the 2-norm, the 1-norm or the maximum norm; the gradient's terms have no 1 / k, so q = L^2 is not "
+    "enough for it",
     "Chen, Behrmann, Duvenaud, Jacobsen, Residual Flows for Invertible Generative Modeling, NeurIPS 2019, "
     "arXiv:1906.02735",
     deviations,

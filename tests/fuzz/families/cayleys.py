@@ -10,7 +10,7 @@ from mintdsl.syntax import ast
 from ..draft import Sketch
 from ..edit import change_one
 from ..registry import mutant, whole
-from .residuals import FLAT, LIP
+from .residuals import EUCLIDEAN, FLAT, LIP, NORMS
 
 RULE = {"rule:CAYLEY"}
 SPACES = (("Image[C, H, W]", "Image[2 * C, H, W]", "Image[2, 1, 2]"), ("Vec[D]", "Vec[2 * D]", "Vec[3]"))
@@ -30,16 +30,18 @@ def _layer(sketch: Sketch, place: tuple[str, str, str]) -> str:
     """A Cayley map of a map or a net; its name."""
     rng, name, (space, wide, _) = sketch.rng, sketch.fresh("Y"), place
     kind = rng.choice(KERNELS) if space.startswith("Image") else "linear"
-    claims = rng.choice(("invertible", "invertible, inverse iterative", "onto, log_det exact", "invertible, lip < 200"))
+    via = rng.choice(NORMS)
+    last = ("invertible, lip < 200",) if via in EUCLIDEAN else ()
+    claims = rng.choice(("invertible", "invertible, inverse iterative", "onto, log_det exact", *last))
     if sketch.chance(0.4):
-        member = f"param m : {kind} with lip <= {rng.choice(('0.3', '0.8', '0.95'))}"
+        member = f"param m : {kind} with lip <= {rng.choice(('0.3', '0.8', '0.95'))}{via}"
     else:
         f, g = rng.choices(FLAT, k=2)
         text, net = rng.choice(BRANCHES).format(f=f, g=g), sketch.fresh("N")
         source = wide if "concat" in text or "clip_swish" in text else space
         kinds = {
-            "V": f"{kind} with lip <= {rng.choice(('0.5', '1'))}",
-            "W": f"{kind} from {source} to {space} with lip <= 0.9",
+            "V": f"{kind} with lip <= {rng.choice(('0.5', '1'))}{via}",
+            "W": f"{kind} from {source} to {space} with lip <= 0.9{via}",
             "s": "scale with lip <= 1",
             "b": "bias (per = element)",
         }

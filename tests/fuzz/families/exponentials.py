@@ -10,6 +10,7 @@ from mintdsl.syntax import ast
 from ..draft import Sketch
 from ..edit import change_one
 from ..registry import mutant, whole
+from .residuals import NORMS
 
 RULE = {"rule:EXP"}
 SPACES = {"Image": "Image[C, H, W]", "Vec": "Vec[D]"}
@@ -21,7 +22,8 @@ def _map(sketch: Sketch, space: str, members: list[str], on: str = "") -> str:
     """A map with a bound of its norm; its name."""
     name, rng = sketch.fresh("M"), sketch.rng
     kind = rng.choice(KERNELS + CIRCULAR) if space == "Image" else "linear"
-    members.append(f"param {name} : {kind}{on} with lip <= {rng.choice(('0.3', '0.95', '0.95', '2', '4'))}")
+    limit = rng.choice(("0.3", "0.95", "0.95", "2", "4"))
+    members.append(f"param {name} : {kind}{on} with lip <= {limit}{rng.choice(NORMS)}")
     return name
 
 

@@ -13,6 +13,9 @@ from ..registry import mutant, whole
 
 RULE = {"rule:RES"}
 LIP = "constraint:lip <= c, c > 0:spectral"
+EUCLIDEAN = ("", "", " via spectral")
+NORMS = (*EUCLIDEAN, " via rows", " via columns")
+SUMS = {f"constraint:lip <= c, c > 0:{via}" for via in ("rows", "columns")}
 SPACES = {"Image": "Image[C, H, W]", "Vec": "Vec[D]"}
 FLAT = ("elu", "tanh", "relu", "softplus", "sin", "abs", "sigmoid")
 
@@ -23,7 +26,7 @@ class _Branch:
     def __init__(self, sketch: Sketch, space: str, formal: bool) -> None:
         self.sketch, self.space, self.formal = sketch, space, formal
         self.members: list[str] = []
-        self.text, self.steepest = "x", 1.0
+        self.text, self.steepest, self.via = "x", 1.0, sketch.rng.choice(NORMS)
 
     def param(self, stem: str, kind: str) -> str:
         name = self.sketch.fresh(stem)
@@ -41,8 +44,7 @@ class _Branch:
         limit = rng.choice((0.3, 0.6, 0.9, 0.99))
         shown = "bound" if self.formal and rng.random() < 0.3 else str(limit)
         self.steepest *= 0.9 if shown == "bound" else limit
-        via = rng.choice(("", "", " via spectral"))
-        self.text = f"{self.param('V', f'{self.mapping} with lip <= {shown}{via}')}({self.text})"
+        self.text = f"{self.param('V', f'{self.mapping} with lip <= {shown}{self.via}')}({self.text})"
 
     def bent(self) -> None:
         self.text = f"{self.sketch.rng.choice(FLAT)}({self.text})"
@@ -64,7 +66,7 @@ class _Branch:
         scale = self.param("t", f"scale with diag >= {more:.3g}, diag <= {rng.choice((2, 5))}")
         if left < 0.05:
             return (f"{scale} * x + {{}}",)
-        other = self.param("V", f"{self.mapping} with lip <= {rng.uniform(0.01, left):.3f}")
+        other = self.param("V", f"{self.mapping} with lip <= {rng.uniform(0.01, left):.3f}{self.via}")
         both = f"x {rng.choice('+-')} {{}} {rng.choice('+-')} {other}({flat}(x))"
         return both, f"{scale} * x - {{}}", f"{{}} - {scale} * x - elu(x)", f"2 * x + {{}} - {other}(x)"
 
@@ -82,7 +84,7 @@ class _Branch:
             form = rng.choice(self.longer())
         else:
             form = rng.choice(("x + {}", "x - {}", "{} + x", "x + {} + 0.5", "(x - 0.5) - {}"))
-            claims.append("invertible, lip < 2")
+            claims += ["invertible, lip < 2"] if self.via in EUCLIDEAN else []
         formals = "(bound: Real = 0.9)" if self.formal else ""
         lines = [f"layer {name}{formals} on {SPACES[self.space]} ensures {rng.choice(claims)} {{"]
         lines += [f"  {member}" for member in self.members]
@@ -95,7 +97,7 @@ def _residual(sketch: Sketch, space: str) -> str:
     return _Branch(sketch, space, sketch.chance(0.3)).layer()
 
 
-@whole({*RULE, LIP, "rule:CHAIN"}, weight=1.5)
+@whole({*RULE, LIP, *SUMS, "rule:CHAIN"}, weight=1.5)
 def residual_layer(sketch: Sketch) -> None:
     """A layer that is a residual sum."""
     _residual(sketch, sketch.rng.choice(("Image", "Vec", "Vec")))
@@ -121,10 +123,11 @@ BRANCHES = (
     "W(clip_swish(V(x))) - {a} * {b} * {f}(x)",
     "W(concat(U(x), {f}(V(x)), weights = w)) - {a} * {g}(x)",
 )
-"""Formulas of nets whose Lipschitz constant is below 1.65: V and U have at most 1, W 0.9, s 0.5, a^2 + b^2 <= 0.9."""
+"""Formulas of nets whose Lipschitz constant is below 1.65, in the 1-norm below 1.99: V and U have at most 1, W 0.9, s
+0.5, a^2 + b^2 <= 0.9."""
 
 
-@whole({*RULE, LIP, "rule:NET", "constraint:length == 1:softplus"}, weight=1.4)
+@whole({*RULE, LIP, *SUMS, "rule:NET", "constraint:length == 1:softplus"}, weight=1.4)
 def residual_net(sketch: Sketch) -> None:
     """A residual sum whose branch is a net, which stacks channels and uses a net itself."""
     rng, link, net = sketch.rng, sketch.fresh("Link"), sketch.fresh("Net")
@@ -132,11 +135,11 @@ def residual_net(sketch: Sketch) -> None:
     mapping = rng.choice(("conv 3x3", "conv 2x1 (anchor = top_left)")) if space.startswith("Image") else "linear"
     a = rng.uniform(0.1, 0.6)
     b, (f, g) = (0.9 - a * a) ** 0.5 * rng.uniform(0.1, 0.55), rng.choices(FLAT, k=2)
-    text = rng.choice(BRANCHES).format(a=f"{a:.3f}", b=f"{b:.3f}", f=f, g=g)
+    text, via = rng.choice(BRANCHES).format(a=f"{a:.3f}", b=f"{b:.3f}", f=f, g=g), rng.choice(NORMS)
     kinds = {
-        "V": f"{mapping} with lip <= {rng.choice((0.5, 1.0))}",
-        "U": f"{mapping} with lip <= 1.0",
-        "W": f"{mapping} from {more} to {space} with lip <= {rng.choice((0.5, 0.9))}",
+        "V": f"{mapping} with lip <= {rng.choice((0.5, 1.0))}{via}",
+        "U": f"{mapping} with lip <= 1.0{via}",
+        "W": f"{mapping} from {more} to {space} with lip <= {rng.choice((0.5, 0.9))}{via}",
         "s": "scale with lip <= 0.5",
         "b": "bias (per = element)",
         "w": f"scale on Vec[2] with length == 1{rng.choice(('', ' via softplus'))}",
@@ -147,7 +150,7 @@ def residual_net(sketch: Sketch) -> None:
     if "again" in words:
         members.insert(0, f"  index l : {rng.choice((1, 2, 3))}")
     sketch.items += [
-        f"net {link} from {space} to {space} {{\n  param V : {mapping} with lip <= 1\n  map x -> {g}(V(x))\n}}",
+        f"net {link} from {space} to {space} {{\n  param V : {mapping} with lip <= 1{via}\n  map x -> {g}(V(x))\n}}",
         "\n".join([f"net {net} from {space} to {space} {{", *members, f"  map x -> {text}", "}"]),
         f"layer {sketch.fresh('R')} on {space} ensures invertible {{\n  param n : net {net}\n"
         f"  map x -> {rng.choice(('x + 0.6 * n(x)', 'x - 0.6 * n(x)', '2 * x + n(x)'))}\n}}",
@@ -191,6 +194,20 @@ def larger_limit(module: ast.Module, rng: Random) -> ast.Module | None:
         return replace(found, constraints=(replace(old, value=ast.Number(float(text), text, old.span)),))
 
     return change_one(module, rng, ast.Param, larger)
+
+
+@mutant(RULE, weight=1.5)
+def other_norm(module: ast.Module, rng: Random) -> ast.Module | None:
+    """A map keeps its bound in another norm than the rest, or all of them do."""
+
+    def other(found: ast.Param) -> ast.Param | None:
+        if not _limited(found):
+            return None
+        (old,) = found.constraints
+        via = ast.Call(ast.Name(rng.choice(("spectral", "rows", "columns")), old.span), (), old.span)
+        return replace(found, constraints=(replace(old, via=via),))
+
+    return change_one(module, rng, ast.Param, other)
 
 
 @mutant(RULE, weight=1.5)
