@@ -239,8 +239,8 @@ class _Step:
                 return concatenated(shapes)
             case ir.Pool(source=source):
                 return ir.Shape("Vec", source.dims[:1])
-            case ir.ClipSwish(source=source):
-                return concatenated((source, source))
+            case ir.Swish(source=source, twice=twice):
+                return concatenated((source, source)) if twice else source
             case _:
                 return next((shape for shape in below if shape is not None), None)
 

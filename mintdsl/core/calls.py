@@ -13,6 +13,7 @@ from mintdsl.core.scope import Entry
 from mintdsl.core.typed import Typed
 from mintdsl.core.values import IndexName, Values, not_yet
 from mintdsl.diagnostics.model import Fix, Label
+from mintdsl.records import replace
 from mintdsl.source import Span
 from mintdsl.syntax import ast
 
@@ -214,11 +215,50 @@ def maxmin(node: ast.Apply, args: Operands, values: Values) -> Typed | None:
     return Typed(ir.MaxMin(*found, node.span), shape)
 
 
-def clip_swish(node: ast.Apply, args: Operands, values: Values) -> Typed | None:
-    """LipSwish of the channels, then of their negatives."""
-    found = _only(node, "clip_swish", args, CHANNELS, "channels", values)
-    twice = concatenated((found[1], found[1])) if found else None
-    return Typed(ir.ClipSwish(*found, node.span), twice) if found and twice else None
+def learned(node: ast.Apply) -> bool:
+    """Whether a `beta` is given: without one a `swish` is `silu`."""
+    return any(arg.name is not None and arg.name.id == "beta" for arg in node.args)
+
+
+def swish(
+    node: ast.Apply, name: str, inside: Callable[[ast.Expr], Typed | None], used: set[str], values: Values, *, net: bool
+) -> Typed | None:
+    """`swish(v, beta = b)`, or `clip_swish(v)`: LipSwish of the channels, then of their negatives; in nets."""
+    if not net:
+        not_yet(values.bag, node.span, f"the function `{name}` in a layer or an activation")
+    given = [arg for arg in node.args if arg.name is not None and arg.name.id == "beta"]
+    plain = tuple(arg for arg in node.args if arg not in given)
+    args = [inside(arg.value) for arg in plain]
+    if len(given) > 1:
+        title = f"`{name}` takes one argument, and `beta` once"
+        values.bag.error("E0210", node.span, title, f"{len(args)} and {len(given)} given")
+        return None
+    found = _only(replace(node, args=plain), name, args, CHANNELS, "channels", values)
+    beta = _beta(given[0].value, used, values) if given else ""
+    if found is None or beta is None:
+        return None
+    twice = name == "clip_swish"
+    shape = concatenated((found[1], found[1])) if twice else found[1]
+    return Typed(ir.Swish(*found, node.span, beta, twice), shape) if shape else None
+
+
+def _beta(node: ast.Expr, used: set[str], values: Values) -> str | None:
+    """The scale whose number is the beta of a swish."""
+    param = _parameter("beta", node, "`scale on Vec[1] with diag > 0`", used, values)
+    if param is None:
+        return None
+    positive = param.bound is not None and (param.bound.quantity, param.bound.cmp) in POSITIVE
+    scale = isinstance(param.kind, ir.Elementwise) and param.kind.kind == "scale"
+    if not (positive and scale and param.source == ir.Shape("Vec", (Nat.of(1),))):
+        title = "`beta` is a `scale on Vec[1] with diag > 0`: one number, of all entries"
+        also = (Label(param.span, "declared here"),)
+        values.bag.error("E0304", node.span, title, f"on `{param.source}`", also=also)
+        return None
+    return param.name
+
+
+POSITIVE = (("diag", "> 0"), ("diag", ">="), ("diag", ">= <="))
+"""Constraints that keep numbers positive."""
 
 
 def pooled(node: ast.Apply, args: Operands, values: Values) -> Typed | None:
@@ -299,18 +339,26 @@ def concat(
     return Typed(ir.Concat(tuple(arg.expr for arg in known), shapes, node.span, weights), whole)
 
 
-def _weights(node: ast.Expr, count: int, used: set[str], values: Values) -> str | None:
-    """The scale that weighs the `count` arguments of a concat."""
+def _parameter(word: str, node: ast.Expr, wanted: str, used: set[str], values: Values) -> ir.Param | None:
+    """The parameter that an option names; `wanted` says which."""
     param = values.names.values.get(node.id) if isinstance(node, ast.Name) else None
-    wanted = f"`scale on Vec[{count}] with length == 1`"
     if not isinstance(param, ir.Param):
         if not (isinstance(node, ast.Name) and values.names.silent(node.id)):
-            fix = Fix(f"declare them: `param w : {wanted[1:]}")
-            values.bag.error("E0304", node.span, f"`weights` takes a parameter, {wanted}", "none", fixes=(fix,))
+            fix = Fix(f"declare it: `param {word[0]} : {wanted[1:]}")
+            values.bag.error("E0304", node.span, f"`{word}` takes a parameter, {wanted}", "none", fixes=(fix,))
         return None
     used.add(param.name)
     if param.indices:
-        not_yet(values.bag, node.span, "`weights` that are a family")
+        not_yet(values.bag, node.span, f"a family as `{word}`")
+    return param
+
+
+def _weights(node: ast.Expr, count: int, used: set[str], values: Values) -> str | None:
+    """The scale that weighs the `count` arguments of a concat."""
+    wanted = f"`scale on Vec[{count}] with length == 1`"
+    param = _parameter("weights", node, wanted, used, values)
+    if param is None:
+        return None
     if param.bound is None or param.bound.quantity != "length" or param.source != ir.Shape("Vec", (Nat.of(count),)):
         title = f"`weights` of {count} arguments are a {wanted}: their squares add up to 1"
         also = (Label(param.span, "declared here"),)

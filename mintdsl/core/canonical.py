@@ -221,8 +221,8 @@ class Statement:
                 return ["pool", *below]
             case ir.MaxMin():
                 return ["maxmin", *below]
-            case ir.ClipSwish():
-                return ["clip_swish", *below]
+            case ir.Swish(beta=beta, twice=twice):
+                return ["clip_swish" if twice else "swish", *([beta] if beta else []), *below]
             case ir.Spread():
                 return ["spread", *below]
             case ir.Pick():

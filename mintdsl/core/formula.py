@@ -328,8 +328,8 @@ class Formula:
                 return calls.pooled(node, [self._inside(arg.value) for arg in node.args], self.values)
             if entry is None and name.id == "maxmin" and self.net:
                 return calls.maxmin(node, [self._inside(arg.value) for arg in node.args], self.values)
-            if entry is None and name.id == "clip_swish" and self.net:
-                return calls.clip_swish(node, [self._inside(arg.value) for arg in node.args], self.values)
+            if entry is None and (name.id == "clip_swish" or (name.id == "swish" and calls.learned(node))):
+                return calls.swish(node, name.id, self._inside, self.used, self.values, net=self.net)
             if entry is None and name.id == "delay" and self.net:
                 return calls.delay(node, [self._inside(arg.value) for arg in node.args], self.values)
             if entry is None and name.id == "cayley":

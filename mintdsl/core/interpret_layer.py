@@ -152,8 +152,9 @@ class _Formula:
                 return [combine((1 / pixels, a) for a in place) for place in places]
             case ir.MaxMin():
                 return _maxmin(self.expr(node.arg, at), self.env.shape(node.shape))
-            case ir.ClipSwish():
-                return _clip_swish(self.expr(node.arg, at), self.env.shape(node.source))
+            case ir.Swish(beta=beta):
+                number = self.weights_at().of(beta, ())[0] if beta else 1.0
+                return _swish(self.expr(node.arg, at), self.env.shape(node.source), number, twice=node.twice)
             case ir.Call():
                 return self._call(node, at)[node.output]
             case ir.Inline():
@@ -378,17 +379,18 @@ def _maxmin(value: Tensor, dims: Sequence[int]) -> Tensor:
     return result
 
 
-def _clip_swish(value: Tensor, dims: Sequence[int]) -> Tensor:
-    """u sigmoid(u) / (1.1 * 1.004) of each channel, then of its negative, at each token of a Seq."""
-    whole, swish = value * prod(dims) if len(value) == 1 else value, ACTIVATIONS["silu"]
-    width = dims[-1] if len(dims) == 2 else len(whole)
+def _swish(value: Tensor, dims: Sequence[int], beta: float, *, twice: bool) -> Tensor:
+    """silu(beta u) / beta of each element u. `twice`: divided by 1.1 * 1.004, of each channel, then of its negative, at
+    each token of a Seq."""
+    whole, silu = value * prod(dims) if len(value) == 1 else value, ACTIVATIONS["silu"]
+    width, below = dims[-1] if len(dims) == 2 else len(whole), 1.1 * 1.004 if twice else 1.0
 
     def bent(sign: float, a: Dual) -> Dual:
-        value, slope = swish.value(sign * a.value), sign * swish.derivative(sign * a.value)
-        return chain(a, value / (1.1 * 1.004), slope / (1.1 * 1.004))
+        u = sign * beta * a.value
+        return chain(a, silu.value(u) / beta / below, sign * silu.derivative(u) / below)
 
     tokens = (whole[t : t + width] for t in range(0, len(whole), width))
-    return [bent(sign, a) for token in tokens for sign in (1.0, -1.0) for a in token]
+    return [bent(sign, a) for token in tokens for sign in ((1.0, -1.0) if twice else (1.0,)) for a in token]
 
 
 def _convolve(

@@ -53,7 +53,6 @@ from mintdsl.core.terms import (
     Call as Call,
     Cayley as Cayley,
     Chain as Chain,
-    ClipSwish as ClipSwish,
     Concat as Concat,
     DefinedAct as DefinedAct,
     Delay as Delay,
@@ -78,6 +77,7 @@ from mintdsl.core.terms import (
     Shape as Shape,
     Spread as Spread,
     Sum as Sum,
+    Swish as Swish,
     Value as Value,
     Var as Var,
 )

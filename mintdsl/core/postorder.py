@@ -26,7 +26,7 @@ def operands(expr: ir.Expr) -> tuple[ir.Expr, ...]:
             | ir.Neg()
             | ir.Pool()
             | ir.MaxMin()
-            | ir.ClipSwish()
+            | ir.Swish()
             | ir.Chain()
             | ir.Delay()
             | ir.Spread()

@@ -258,12 +258,18 @@ class MaxMin:
 
 
 @record
-class ClipSwish:
-    """`clip_swish(e)`: LipSwish of the channels of `source`, then LipSwish of -e, in twice the channels; nets only."""
+class Swish:
+    """`swish(e, beta = b)`, e sigmoid(b e) on `source`, or `clip_swish(e, beta = b)`, `twice`: in twice the channels
+    that of e, then that of -e, divided by 1.1 * 1.004; nets only.
+
+    `beta` is the scale on Vec[1] whose number stands for b; empty for 1.
+    """
 
     arg: Expr
     source: Shape
     span: Span = field(compare=False, repr=False)
+    beta: str = ""
+    twice: bool = False
 
 
 @record
@@ -357,7 +363,7 @@ class Cayley:
     span: Span = field(compare=False, repr=False)
 
 
-Moved: TypeAlias = Join | Spread | Pick | Delay | Concat | Pool | MaxMin | ClipSwish
+Moved: TypeAlias = Join | Spread | Pick | Delay | Concat | Pool | MaxMin | Swish
 Expr: TypeAlias = Formula | Exponential | Cayley | Moved | Call | Chain | Inline | Bend
 
 

@@ -206,7 +206,7 @@ class _Walk:
                 spans = [one.span for one in (node, *node.params)]
                 result = bends.bend(argument, params, info, node.options, own=own, spans=spans)
                 return self._node("ACT-P", node.span, result, below, f"slope in {info.slope(*node.options)}")
-            case ir.Join() | ir.Pool() | ir.Delay() | ir.MaxMin() | ir.ClipSwish():
+            case ir.Join() | ir.Pool() | ir.Delay() | ir.MaxMin() | ir.Swish():
                 raise AssertionError("a join is no formula of one variable, and the others stand in nets")
             case ir.Call() | ir.Chain() | ir.Concat():
                 return self._net(node, below)

@@ -132,7 +132,7 @@ class _Formulas:
                 return ode.together(below, -below[0].values)
             case ir.Binary(op=op):
                 return self._binary(op, below[0], below[1], expr)
-            case ir.Sum() | ir.Given() | ir.Pick() | ir.Spread() | ir.ClipSwish():
+            case ir.Sum() | ir.Given() | ir.Pick() | ir.Spread() | ir.Swish():
                 return ode.together(below, REAL)
             case ir.Pool():
                 return below[0]

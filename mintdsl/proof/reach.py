@@ -219,9 +219,7 @@ def _reach(layer: ir.Layer, env: Env) -> Window:
                 return None if of(node.arg) is None else EVERYWHERE
             case ir.Cayley():
                 return EVERYWHERE
-            case (
-                ir.Apply() | ir.Neg() | ir.Pool() | ir.MaxMin() | ir.ClipSwish() | ir.Delay() | ir.Spread() | ir.Pick()
-            ):
+            case ir.Apply() | ir.Neg() | ir.Pool() | ir.MaxMin() | ir.Swish() | ir.Delay() | ir.Spread() | ir.Pick():
                 return of(node.arg)
             case ir.Inline():
                 inner, applied = of(node.arg), layer.param(node.param).kind

@@ -153,7 +153,7 @@ class _Walk:
             case ir.Concat(shapes=shapes):
                 side = self.tokens and all(s.kind == "Seq" or not b for s, b in zip(shapes, below, strict=True))
                 return joined if side else after(ANY, joined)
-            case ir.Pool() | ir.MaxMin() | ir.ClipSwish() | ir.Bend():
+            case ir.Pool() | ir.MaxMin() | ir.Swish(twice=True) | ir.Bend():
                 return after(ANY, joined)
             case ir.Call(param=name, output=output):
                 found = NOTHING

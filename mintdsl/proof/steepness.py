@@ -10,6 +10,7 @@ from functools import reduce
 from math import inf, nextafter, sqrt
 
 from mintdsl.core import ir
+from mintdsl.core.activations import ACTIVATIONS
 from mintdsl.core.constraints import kept_by
 from mintdsl.core.interval import REAL, ZERO, Interval, product_above, sum_above
 from mintdsl.core.nat import Nat
@@ -23,6 +24,8 @@ from mintdsl.source import Span
 Bindings = Mapping[str, ir.Argument]
 CLIP_SWISH_OF_SUMS = 1.0863
 """A Lipschitz constant of `clip_swish` in the 1-norm."""
+SWISH = ACTIVATIONS["silu"].slope().magnitude
+"""A Lipschitz constant of u sigmoid(b u), in every norm."""
 
 
 @record
@@ -150,7 +153,9 @@ class _Walk:
                 return self.binary(op, below[0], below[1], span)
             case ir.Pool() | ir.MaxMin():  # a mean of n numbers has the norm 1 / sqrt(n), 1 / n of sums, 1 of maxima;
                 return below[0]  # sorted, differences shrink
-            case ir.ClipSwish():  # s' the slope of silu, s'(u) + s'(-u) = 1: |(s', 1 - s')| is at most
+            case ir.Swish(twice=False):  # the slope of u sigmoid(b u) is that of silu at b u, for every b
+                return below[0].times(SWISH, REAL, span)
+            case ir.Swish():  # s' the slope of silu at b u, s'(u) + s'(-u) = 1: |(s', 1 - s')| is at most
                 # |(1.09984, -0.09984)| < 1.1 * 1.004, in the 1-norm 1.19968 < 1.1 * 1.004 * 1.0863
                 factor = CLIP_SWISH_OF_SUMS if self.norm == 1.0 else 1.0
                 return below[0].times(factor, REAL, span)

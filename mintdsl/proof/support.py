@@ -296,7 +296,7 @@ class _Formula:
                     assert whole is not None
                     word = self.together(at, whole)
                     stack += [(a, self.everywhere(word, s)) for a, s in zip(node.args, node.shapes, strict=True)]
-                case ir.Pool() | ir.Delay() | ir.MaxMin() | ir.ClipSwish():
+                case ir.Pool() | ir.Delay() | ir.MaxMin() | ir.Swish():
                     raise AssertionError("these stand in nets, and nets are no part of a layer")
                 case other:
                     assert_never(other)

@@ -33,11 +33,14 @@ def maxmin(x: Tensor, axis: int) -> Tensor:
     return torch.stack((torch.maximum(even, odd), torch.minimum(even, odd)), axis).flatten(axis - 1, axis)
 
 
-def clip_swish(x: Tensor, axis: int) -> Tensor:
+def clip_swish(x: Tensor, axis: int, beta: Tensor | None = None) -> Tensor:
     """CLipSwish (Perugachi-Diaz, Tomczak and Bhulai 2021, arXiv:2102.02694): along `axis` < 0 twice as many channels,
-    LipSwish(x), then LipSwish(-x), divided by 1.004, with LipSwish(u) = u sigmoid(u) / 1.1. No difference grows:
-    |clip_swish(x) - clip_swish(y)| <= |x - y|, as the slopes of both together are at most 1.1043616 / (1.1 * 1.004)."""
-    return torch.cat((nn.functional.silu(x), nn.functional.silu(-x)), axis) / (1.1 * 1.004)
+    LipSwish(x), then LipSwish(-x), divided by 1.004, with LipSwish(u) = u sigmoid(beta u) / 1.1, beta [1], if not
+    given 1. No difference grows: |clip_swish(x) - clip_swish(y)| <= |x - y|, as the slopes of both together are at most
+    1.1043616 / (1.1 * 1.004), whatever beta is."""
+    if beta is None:
+        return torch.cat((nn.functional.silu(x), nn.functional.silu(-x)), axis) / (1.1 * 1.004)
+    return torch.cat((x * torch.sigmoid(beta * x), -x * torch.sigmoid(-beta * x)), axis) / (1.1 * 1.004)
 
 
 def length_of(weight: Tensor, axes: int) -> Tensor:

@@ -99,7 +99,7 @@ def _expression(node: ir.Expr) -> Iterator[str]:
             | ir.Sum(body=inner)
             | ir.Pool(arg=inner)
             | ir.MaxMin(arg=inner)
-            | ir.ClipSwish(arg=inner)
+            | ir.Swish(arg=inner)
         ):
             yield from _expression(inner)
         case ir.Binary(left=left, right=right):

@@ -616,7 +616,7 @@ class Formula:
                 apart = math.prod(dims[1:])  # channels come first in an Image and in a Vec
                 first = [p for p in range(math.prod(dims)) if p // apart % 2 == 0]
                 return tensors.sorted_pairs(self._placed(self.expr(arg, at), shape), first, [p + apart for p in first])
-            case ir.ClipSwish(arg=arg, source=source):
+            case ir.Swish(arg=arg, source=source):
                 u = self._placed(self.expr(arg, at), source)
                 both = tensors.stacked([tensors.apply(one, ACTS["silu"]) for one in (u, tensors.negate(u))])
                 factor = torch.full((1, 1, 1), 1 / (1.1 * 1.004), dtype=u.value.dtype)

@@ -150,7 +150,7 @@ def _frozen(walk: Walk, code: Code) -> Code:
     return found
 
 
-def rearranged(walk: Walk, node: ir.Concat | ir.Delay | ir.Pool | ir.MaxMin | ir.ClipSwish) -> Code:
+def rearranged(walk: Walk, node: ir.Concat | ir.Delay | ir.Pool | ir.MaxMin | ir.Swish) -> Code:
     """What moves entries or takes means of them, and what stacks functions of them."""
     match node:
         case ir.Concat():
@@ -161,8 +161,13 @@ def rearranged(walk: Walk, node: ir.Concat | ir.Delay | ir.Pool | ir.MaxMin | ir
             return pooled(walk, node)
         case ir.MaxMin():
             return of_channels(walk, node.arg, node.shape, "maxmin")
-        case ir.ClipSwish():
-            return of_channels(walk, node.arg, node.source, "clip_swish")
+        case ir.Swish(beta=beta, twice=True):
+            return of_channels(walk, node.arg, node.source, "clip_swish", *([walk.local[beta]] if beta else []))
+        case ir.Swish():
+            value, beta = walk.expr(node.arg)[0], walk.local[node.beta]
+            text = whole(walk, value, node.source, value.families)
+            bent = walk.name(f"{walk.at}_bent", replace(value, text=text, rank=rank_of(node.source), batch=True)).text
+            return replace(value, text=f"{bent} * torch.sigmoid({beta} * {bent})", batch=True, atom=False)
 
 
 def delayed(walk: Walk, node: ir.Delay) -> Code:
@@ -171,11 +176,11 @@ def delayed(walk: Walk, node: ir.Delay) -> Code:
     return replace(value, text=f"delayed({whole(walk, value, node.shape, value.families)})", batch=True, atom=True)
 
 
-def of_channels(walk: Walk, arg: ir.Expr, shape: ir.Shape, function: str) -> Code:
+def of_channels(walk: Walk, arg: ir.Expr, shape: ir.Shape, function: str, *more: str) -> Code:
     """A helper of all channels, at each pixel or token: channels in pairs, or beside their negatives."""
     value = walk.expr(arg)[0]
     axis = -3 if shape.kind == "Image" else -1
-    text = f"{function}({whole(walk, value, shape, value.families)}, {axis})"
+    text = f"{function}({', '.join([whole(walk, value, shape, value.families), str(axis), *more])})"
     return replace(value, text=text, rank=rank_of(shape), batch=True, atom=True)
 
 

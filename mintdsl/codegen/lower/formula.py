@@ -195,7 +195,7 @@ class Lowering:
                 return ZERO, ZERO  # it reads the variable, so strictly
             case ir.Call() | ir.Chain():
                 return calls.call(self, node) if isinstance(node, ir.Call) else calls.chained(self, node), ZERO
-            case ir.Concat() | ir.Delay() | ir.Pool() | ir.MaxMin() | ir.ClipSwish():
+            case ir.Concat() | ir.Delay() | ir.Pool() | ir.MaxMin() | ir.Swish():
                 return calls.rearranged(self, node), ZERO
             case ir.Bend():
                 return bends.lowered(self, node)

@@ -181,7 +181,7 @@ class _Closed:
             case (
                 ir.Pool()
                 | ir.MaxMin()
-                | ir.ClipSwish()
+                | ir.Swish()
                 | ir.Delay()
                 | ir.Call()
                 | ir.Chain()

@@ -78,7 +78,10 @@ class Fields(NamedTuple):
                     found = self.act(act, done[arg], given)
                 case "neg", [arg]:
                     found = done[arg]._replace(values=done[arg].values.minus())
-                case "clip_swish", [arg]:
+                case ("clip_swish", [arg]) | (
+                    "swish" | "clip_swish",
+                    [str(), arg],
+                ):
                     found = Level(done[arg].level)
                 case "sum", [_, arg]:
                     found = Level(done[arg].level)

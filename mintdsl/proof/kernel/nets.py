@@ -86,7 +86,7 @@ def read_by(nets: Mapping[str, Json], kind: Json, outer: Json, words: Mapping[st
                     found = called(name, output, [done[arg] for arg in args])
                 case "chain", [name, _, arg]:
                     found = called(name, 0, [done[arg]])
-                case "act" | "sum", [_, arg]:
+                case "act" | "sum" | "swish", [_, arg]:
                     found = done[arg]
                 case "neg" | "+" | "-" | "*" | "/", args:
                     found = union([done[arg] for arg in args])
@@ -97,6 +97,8 @@ def read_by(nets: Mapping[str, Json], kind: Json, outer: Json, words: Mapping[st
                     found = union([through(done[arg], ALL) for arg in args])
                 case "rq_spline" | "mix_logistic", [*_, arg, first, second, third]:
                     found = union([through(done[place], ALL) for place in (arg, first, second, third)])
+                case "clip_swish", [*_, arg]:
+                    found = through(done[arg], ALL)
                 case _, args:
                     found = union([through(done[arg], ALL) for arg in args])
             done.append(found)

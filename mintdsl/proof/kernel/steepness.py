@@ -13,7 +13,7 @@ from math import inf, isqrt
 from typing import NamedTuple
 
 from mintdsl.proof.kernel.exact import REAL, ZERO, Number, Span, above, plus, point, times
-from mintdsl.proof.kernel.facts import ASSUMED, FREE_SIGN, constrained, norm, registered
+from mintdsl.proof.kernel.facts import ACTS, ASSUMED, FREE_SIGN, constrained, norm, registered
 from mintdsl.proof.kernel.reading import Json, read_size
 
 
@@ -96,6 +96,10 @@ class Net(NamedTuple):
                 return done[a].by(done[b].times(inverse.by(inverse).most, inverse))
             case "pool" | "maxmin", [arg]:
                 return done[arg]
+            case "swish", [beta, arg] if self.number(beta):  # the slope of u sigmoid(b u) is silu's at b u, for any b
+                return done[arg].times(ACTS["silu"].slope().most)
+            case "clip_swish", [beta, arg] if self.number(beta):
+                return self.node(word, [arg], done, lets, argument)
             case "clip_swish", [arg]:  # two slopes s / 1.1044 and (1 - s) / 1.1044, -0.09984 <= s <= 1.09984
                 return done[arg].times(Fraction("1.08628" if self.metric == 1 else 1))
             case "delay", [arg]:
@@ -158,6 +162,11 @@ class Net(NamedTuple):
         if found is None or not isinstance(found[1], dict):
             return found
         return [found[0], [self.bindings[found[1]["formal"]]["real"]], found[2]]
+
+    def number(self, name: Json) -> bool:
+        """Whether this is a scale of one number, which reads no input."""
+        found = self.param(name)
+        return found["kind"][0] == "scale" and found["from"] == ["Vec", [[[1, 1, []]]]] and not found["indices"]
 
     def unit(self, name: str, count: int) -> bool:
         """Whether the squares of the numbers of a scale, `count` of them, add up to at most 1."""
