@@ -616,9 +616,15 @@ class Formula:
                 apart = math.prod(dims[1:])  # channels come first in an Image and in a Vec
                 first = [p for p in range(math.prod(dims)) if p // apart % 2 == 0]
                 return tensors.sorted_pairs(self._placed(self.expr(arg, at), shape), first, [p + apart for p in first])
-            case ir.Swish(arg=arg, source=source):
+            case ir.Swish(arg=arg, source=source, beta=beta, twice=twice):
                 u = self._placed(self.expr(arg, at), source)
-                both = tensors.stacked([tensors.apply(one, ACTS["silu"]) for one in (u, tensors.negate(u))])
+                b = self._values(beta, ()).unsqueeze(1) if beta else torch.ones((1, 1, 1), dtype=u.value.dtype)
+                turned = tensors.multiply(tensors.constant(b, u), u)
+                pairs = [(u, turned), (tensors.negate(u), tensors.negate(turned))] if twice else [(u, turned)]
+                bent = [tensors.multiply(a, tensors.apply(t, ACTS["sigmoid"])) for a, t in pairs]
+                if not twice:
+                    return bent[0]
+                both = tensors.stacked(bent)
                 factor = torch.full((1, 1, 1), 1 / (1.1 * 1.004), dtype=u.value.dtype)
                 return tensors.multiply(both, tensors.constant(factor, u))
             case ir.Inline(param=name):

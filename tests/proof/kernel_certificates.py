@@ -108,6 +108,17 @@ MORE = {
     "layer A on Vec[D] ensures invertible, lip < 1.9 { param n : net N map x -> x - n(x) }\n"
     "flow F on Vec[2] ensures invertible, log_det solver { A log_det exact\n"
     "ode M by dopri5(until = 0.5, tol = 1e-4) log_det exact }",
+    "a learned swish": "net N from Vec[D] to Vec[D] { param V : linear with lip <= 0.9\n"
+    "param W : linear from Vec[2 * D] to Vec[D] with lip <= 0.5\nparam b : scale on Vec[1] with diag > 0\n"
+    "map x -> W(clip_swish(V(x), beta = b)) - swish(V(x) / 3, beta = b) }\n"
+    "net T from Vec[D] to Vec[D] { param V : linear strict lower\nparam b : scale on Vec[1] with diag >= 0.1\n"
+    "map x -> swish(V(x), beta = b) }\nlayer L on Vec[D] ensures diag == 1, invertible { param n : net T\n"
+    "map x -> x + n(x) }\n"
+    "net M from Vec[2], Vec[1] to Vec[2] { param W : linear from Vec[4] to Vec[2]\n"
+    "param b : scale on Vec[1] with diag > 0\nmap x, t -> W(clip_swish(x, beta = b)) + swish(x, beta = b) }\n"
+    "layer A on Vec[D] ensures invertible, lip < 1.9 { param n : net N map x -> x - n(x) }\n"
+    "flow F on Vec[2] ensures invertible, log_det solver { A log_det exact\n"
+    "L ode M by dopri5(until = 0.5, tol = 1e-4) log_det exact }",
     "weights of a concat": "net N(h: Act = tanh) from Vec[D] to Vec[D] { param w : scale on Vec[2] with length == 1\n"
     "param W : linear from Vec[2 * D] to Vec[D] with lip <= 0.9\nmap x -> W(concat(x, h(x), weights = w)) }\n"
     "net M from Vec[2], Vec[1] to Vec[2] { param w : scale on Vec[3] with length == 1\n"

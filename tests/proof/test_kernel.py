@@ -851,6 +851,62 @@ def test_the_bound_of_both_sides_of_a_swish_is_1(limit: float, word: str, good: 
 @pytest.mark.parametrize(
     ("what", "value", "good"),
     [
+        ("clip", 0.449, True), ("clip", 0.451, False), ("lip", 0.636, True), ("lip", 0.637, False),
+        ("with", None, True), ("with", ["!= 0", [], "raw"], True), ("indices", ["l"], False),
+        ("kind", ["bias", "channel"], False), ("kind", ["normalize", 1e-5, 0.1], False), ("from", ["Vec", []], False),
+        ("from", ["Vec", [[[2, 1, []]]]], False), ("from", ["Vec", [[[1, 1, ["D"]]]]], False),
+        ("node", ["swish"], False), ("node", ["swish", 0], False), ("node", ["swish", "b", "b"], False),
+        ("node", ["mish", "b"], False), ("node", ["clip_swish", "b", "b"], False), ("node", ["swish", "c"], False),
+        ("node", ["swish", ["b"]], False),
+    ],
+)  # fmt: skip
+def test_a_learned_swish_is_as_steep_as_one_that_is_not(what: str, value: Json, good: bool) -> None:
+    """0.449 + 0.5 * 1.09984 < 1 <= 0.451 + 0.5 * 1.09984, and so for the other map; of one number alone."""
+    written = certified(
+        "net N from Vec[D] to Vec[D] { param V : linear with lip <= 0.5\nparam b : scale on Vec[1] with diag > 0\n"
+        "param W : linear from Vec[2 * D] to Vec[D] with lip <= 0.3\n"
+        "map x -> W(clip_swish(x, beta = b)) + swish(V(x), beta = b) }\n"
+        "layer A on Vec[D] ensures invertible { param n : net N map x -> x + n(x) }"
+    )
+    net = net_in(written, "N")
+    named = {p["name"]: p for p in net["params"]}
+    match what:
+        case "clip":
+            named["W"]["with"] = ["lip <=", [value], "spectral"]
+        case "lip":
+            named["V"]["with"] = ["lip <=", [value], "spectral"]
+        case "node":
+            node = next(node for node in net["results"][0] if node[0] == "swish")
+            node[:-1] = value
+        case _:
+            named["b"][what] = value
+    for _, fact in written["proofs"][0]["formulas"][0]["result"]:
+        if fact["off"] == "<dense>":
+            fact["lip"] = 1 - 1e-9 if not fact.get("chain") else "inf"
+    written["hash"] = digest(written["statement"])
+    if good:
+        assert recheck(written, written["statement"]) == ["A"]
+    else:
+        refused(written, written["statement"])
+
+
+def test_a_learned_swish_reads_what_its_argument_reads() -> None:
+    """Elementwise, it keeps the direction of a strict map; both sides of it stand at other places."""
+    written = certified(
+        "net N from Vec[D] to Vec[D] { param V : linear strict lower\nparam b : scale on Vec[1] with diag > 0\n"
+        "map x -> swish(V(x), beta = b) }\n"
+        "layer A on Vec[D] ensures diag == 1, invertible { param n : net N map x -> x + n(x) }"
+    )
+    assert recheck(written, written["statement"]) == ["A"]
+    node = next(node for node in net_in(written, "N")["results"][0] if node[0] == "swish")
+    node[0] = "clip_swish"
+    written["hash"] = digest(written["statement"])
+    refused(written, written["statement"])
+
+
+@pytest.mark.parametrize(
+    ("what", "value", "good"),
+    [
         ("limit", 1.11, True), ("limit", 1.112, False), ("with", None, False),
         ("with", ["> 0", [], "softplus"], False), ("with", ["length == 1", [], "abs"], False),
         ("with", ["lip <=", [1], "spectral"], False), ("kind", "bias", False),

@@ -22,6 +22,9 @@ FORMULAS = {
     "W(concat(0.6 * x, 0.8 * V(x)))": {"spectral": 1.0, "rows": 0.8, "columns": 1.4},
     "W(concat(x, tanh(V(x)), weights = w))": {"spectral": 1.0, "rows": 1.0, "columns": math.sqrt(2.0)},
     "W(clip_swish(V(x)))": {"spectral": 1.0, "rows": 1.0, "columns": 1.0863},
+    "0.5 * W(clip_swish(V(x), beta = b)) + 0.5 * W(concat(swish(x, beta = b) / 1.09984, 0.5 * V(x)))": {
+        "spectral": 0.5 + 0.5 * math.sqrt(1.25), "rows": 1.0, "columns": 0.5 * 1.0863 + 0.75,
+    },
     "W(maxmin(concat(0.6 * x, 0.8 * V(x))))": {"spectral": 1.0, "rows": 0.8, "columns": 1.4},
     "0.5 * W(concat(V(x), V(x))) - 0.25 * s * sin(x)": {
         "spectral": 0.5 * math.sqrt(2) + 0.125, "rows": 0.625, "columns": 1.125,
@@ -32,6 +35,7 @@ FORMULAS = {
 
 def text_of(formula: str, via: str, limit: float = 1.0, other: str = "") -> str:
     members = "  param w : scale on Vec[2] with length == 1\n" if "weights" in formula else ""
+    members += "  param b : scale on Vec[1] with diag > 0\n" if "beta" in formula else ""
     members += "  param s : scale with lip <= 0.5\n" if "s *" in formula else ""
     members += f"  param V : linear with lip <= 1 via {other or via}\n"
     members += WIDE.replace("LIMIT", repr(limit)).replace("VIA", via)

@@ -165,8 +165,8 @@ class Net(NamedTuple):
 
     def number(self, name: Json) -> bool:
         """Whether this is a scale of one number, which reads no input."""
-        found = self.param(name)
-        return found["kind"][0] == "scale" and found["from"] == ["Vec", [[[1, 1, []]]]] and not found["indices"]
+        own = [p for p in self.definition["params"] if p["name"] == name]
+        return [[p["kind"][0], p["from"], p["indices"]] for p in own] == [["scale", ["Vec", [[[1, 1, []]]]], []]]
 
     def unit(self, name: str, count: int) -> bool:
         """Whether the squares of the numbers of a scale, `count` of them, add up to at most 1."""

@@ -10,7 +10,7 @@ from mintdsl.syntax import ast
 from ..draft import Sketch
 from ..edit import change_one
 from ..registry import mutant, whole
-from .residuals import EUCLIDEAN, FLAT, LIP, NORMS
+from .residuals import BETAS, EUCLIDEAN, FLAT, LIP, NORMS
 
 RULE = {"rule:CAYLEY"}
 SPACES = (("Image[C, H, W]", "Image[2 * C, H, W]", "Image[2, 1, 2]"), ("Vec[D]", "Vec[2 * D]", "Vec[3]"))
@@ -22,6 +22,8 @@ BRANCHES = (
     "W(concat(0.7 * x, 0.7 * V(x)) / 1.4)",
     "W(maxmin(concat(0.6 * V(x), 0.8 * {f}(x))))",
     "W(clip_swish(s * V(x)))",
+    "W(clip_swish(s * {f}(x), beta = c))",
+    "swish(0.9 * {f}(V(x)), beta = c)",
 )
 """Formulas whose Lipschitz constant is below 1: V has at most 1, W 0.9, s 1."""
 
@@ -44,6 +46,7 @@ def _layer(sketch: Sketch, place: tuple[str, str, str]) -> str:
             "W": f"{kind} from {source} to {space} with lip <= 0.9{via}",
             "s": "scale with lip <= 1",
             "b": "bias (per = element)",
+            "c": f"scale on Vec[1] with {rng.choice(BETAS)}",
         }
         words = set("".join(ch if ch.isalnum() else " " for ch in text).split())
         members = [f"  param {one} : {kinds[one]}" for one in kinds if one in words]

@@ -20,8 +20,9 @@ def conditioned(draft: Draft) -> str:
     shape, kind = PLACES[draft.space]
     name = draft.sketch.fresh("N")
     act = draft.pick(("tanh", "relu", "sin", "gelu"))
-    body = draft.pick((f"{act}(V(v) + b)", f"v + V({act}(v))", f"V(V({act}(v) * b))", f"b - {act}(v)"))
-    members = "".join(f" param {p} : {k}" for p, k in (("V", kind), ("b", "bias")) if f"{p}(" in body or p in body)
+    bodies = f"{act}(V(v) + b)", f"v + V({act}(v))", f"V(V({act}(v) * b))", f"b - {act}(v)", "V(b - swish(v, beta = c))"
+    body, beta = draft.pick(bodies), "scale on Vec[1] with diag > 0"
+    members = "".join(f" param {p} : {k}" for p, k in (("V", kind), ("b", "bias"), ("c", beta)) if p in body)
     draft.sketch.items.append(f"net {name} from {shape} to {shape} {{{members} map v -> {body} }}")
     with draft.closed():
         net = draft.param("n", f"net {name}", indices=())

@@ -17,6 +17,7 @@ EUCLIDEAN = ("", "", " via spectral")
 NORMS = (*EUCLIDEAN, " via rows", " via columns")
 SUMS = {f"constraint:lip <= c, c > 0:{via}" for via in ("rows", "columns")}
 SPACES = {"Image": "Image[C, H, W]", "Vec": "Vec[D]"}
+BETAS = ("diag > 0", "diag > 0 via exp", "diag >= 0.5", "diag >= 0.1, diag <= 20")
 FLAT = ("elu", "tanh", "relu", "softplus", "sin", "abs", "sigmoid")
 
 
@@ -121,6 +122,8 @@ BRANCHES = (
     "s * {f}(W(concat({a} * x, {b} * x))) + 0.1 * (x - b)",
     "W(maxmin(concat({a} * V(x), {b} * {f}(x)))) * {a}",
     "W(clip_swish(V(x))) - {a} * {b} * {f}(x)",
+    "W(clip_swish(V(x), beta = c)) - {a} * {b} * {f}(x)",
+    "swish(V(x), beta = c) + {a} * swish({b} * {g}(x), beta = c)",
     "W(concat(U(x), {f}(V(x)), weights = w)) - {a} * {g}(x)",
 )
 """Formulas of nets whose Lipschitz constant is below 1.65, in the 1-norm below 1.99: V and U have at most 1, W 0.9, s
@@ -143,6 +146,7 @@ def residual_net(sketch: Sketch) -> None:
         "s": "scale with lip <= 0.5",
         "b": "bias (per = element)",
         "w": f"scale on Vec[2] with length == 1{rng.choice(('', ' via softplus'))}",
+        "c": f"scale on Vec[1] with {rng.choice(BETAS)}",
         "again": f"net {link}",
     }
     words = set("".join(ch if ch.isalnum() else " " for ch in text).split())
@@ -229,6 +233,19 @@ def unweighted(module: ast.Module, rng: Random) -> ast.Module | None:
         return replace(found, args=left) if len(left) < len(found.args) else None
 
     return change_one(module, rng, ast.Apply, plain)
+
+
+@mutant(RULE)
+def other_beta(module: ast.Module, rng: Random) -> ast.Module | None:
+    """The beta of a swish may be 0 or negative, or there is one for each element."""
+
+    def other(found: ast.Param) -> ast.Param | None:
+        kind = found.kind
+        if not isinstance(kind, ast.KindMap) or kind.name.id != "scale" or found.place is None:
+            return None
+        return rng.choice((replace(found, constraints=()), replace(found, place=None)))
+
+    return change_one(module, rng, ast.Param, other)
 
 
 @mutant(RULE)
