@@ -1247,6 +1247,52 @@ layer B on Seq[T, E] ensures invertible {
   }
 }
 flow F on Image[2, 3, 2] ensures invertible { A  patches 1  B  prior normal }""",
+    "net_beta": """
+net Pixels from Image[C, H, W] to Image[C, H, W] {
+  param V : conv 3x3
+  param W : conv 1x1 from Image[2 * C, H, W] to Image[C, H, W]
+  param b : scale on Vec[1] with diag > 0 via exp init normal(1)
+  param c : scale on Vec[1] with diag >= 0.1, diag <= 10
+  map x -> W(clip_swish(swish(V(x), beta = c), beta = b))
+}
+net Rows from Seq[T, E] to Seq[T, E] {
+  param V : linear from Seq[T, E] to Seq[T, 3]
+  param W : linear from Seq[T, 6] to Seq[T, E]
+  param b : scale (per = channel) on Vec[1] with diag > 0
+  map x {
+    let u = V(x)
+    return W(clip_swish(u, beta = b)) + swish(x, beta = b)
+  }
+}
+net Shift(tri: Dir) from Vec[D] to Vec[D] {
+  param V : linear strict tri
+  param U : linear tri
+  param b : scale on Vec[1] with diag > 0 init normal(1)
+  param a : bias
+  map x -> U(swish(V(x) + a, beta = b)) * swish(a, beta = b)
+}
+layer A on Image[C, H, W] ensures invertible {
+  space Half = Image[C / 2, H, W]
+  param n : net Pixels from Half to Half
+  map x {
+    let (a, b) = split(x, channel)
+    return join(a, b * exp(tanh(n(a))) + n(a))
+  }
+}
+layer B on Seq[T, E] ensures invertible {
+  space Half = Seq[T, E / 2]
+  param n : net Rows from Half to Half
+  map x {
+    let (a, b) = split(x, channel)
+    return join(a + n(b), b)
+  }
+}
+layer C on Vec[D] ensures lower, diag > 0, invertible {
+  param n : net Shift(tri = lower)
+  param s : scale with diag > 0
+  map x -> s * x + n(x)
+}
+flow F on Image[2, 3, 2] ensures invertible { A  patches 1  B  flatten  C  prior normal }""",
     "net_weights": """
 net Pixels from Image[C, H, W], Vec[3] to Image[C, H, W] {
   param V : conv 3x3

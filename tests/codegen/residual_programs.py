@@ -90,6 +90,24 @@ layer A on Image[C, H, W] ensures invertible {
   param n : net Dense(grow = 2)
   map x -> x + n(x)
 }""",
+    "residual_beta": """
+net Branch(width: Nat) from Image[C, H, W] to Image[C, H, W] {
+  space Mid = Image[width, H, W]
+  param V1 : conv 3x3 from Image[C, H, W] to Mid with lip <= 0.98
+  param V2 : conv 1x1 from Image[2 * width, H, W] to Mid with lip <= 0.98
+  param V3 : conv 3x3 from Mid to Image[C, H, W] with lip <= 0.98
+  param b1 : bias on Mid
+  param beta1, beta2 : scale on Vec[1] with diag > 0 init normal(1)
+  param beta3 : scale on Vec[1] with diag >= 0.5 via exp
+  map x {
+    let u = swish(x, beta = beta1) / 1.1
+    return V3(swish(V2(clip_swish(V1(u) + b1, beta = beta2)), beta = beta3) / 1.1)
+  }
+}
+layer A(width: Nat = 3) on Image[C, H, W] ensures invertible, lip < 2 {
+  param n : net Branch(width = width)
+  map x -> x + n(x)
+}""",
     "residual_rows": """
 net Grow(grow: Nat) from Image[C, H, W] to Image[C, H, W] {
   space Grown = Image[C + 2 * grow, H, W]

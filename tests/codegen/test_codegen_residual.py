@@ -33,7 +33,7 @@ layer A on Vec[D] ensures diagonal, diag > 0 {
   map x -> x + sum[i](w[i] * tanh(x))
 }"""
 NAMES = ["residual_matrices", "residual_convolutions", "residual_branches", "residual_terms", "residual_nets"]
-NAMES += ["residual_rows", "residual_columns"]
+NAMES += ["residual_rows", "residual_columns", "residual_beta"]
 
 
 def size_in(model: nn.Module, x: Tensor) -> Tensor:

@@ -155,6 +155,49 @@ def test_lipswish_on_both_sides_is_1_lipschitz_together() -> None:
     assert math.isclose(math.hypot(*slopes), 1.1043615440343844 / 1.1044, rel_tol=1e-9)
 
 
+BETAS = torch.logspace(-6, 6, 13, dtype=torch.float64)
+
+
+@pytest.mark.parametrize("beta", [*BETAS.tolist(), 0.974, 2.0**-20, 0.0, -3.0])
+def test_the_constants_hold_for_every_beta(beta: float) -> None:
+    """On a dense grid of beta u, and one of u: slopes of u sigmoid(beta u) within the registered bounds of silu, which
+    are reached; the two of clip_swish are no steeper than 1 together, in the 1-norm than 1.0863."""
+    b = torch.tensor([beta], dtype=torch.float64)
+    grid = torch.linspace(-40.0, 40.0, 80_001, dtype=torch.float64)
+    u = torch.cat((grid, grid / beta if beta else grid)).requires_grad_()
+    half = u.numel() // 2
+    (slope,) = torch.autograd.grad((u * torch.sigmoid(b * u)).sum(), u)
+    known = ACTIVATIONS["silu"].slope()
+    assert known.lo <= slope.min() and slope.max() <= known.hi
+    if beta:
+        assert math.isclose(float(slope[half:].max()), 1.0998394, rel_tol=1e-6)
+        assert math.isclose(float(slope[half:].min()), -0.0998394, rel_tol=1e-5)
+    both = clip_swish(u[:, None], -1, b)
+    first, second = (torch.autograd.grad(one.sum(), u, retain_graph=True)[0] for one in both.unbind(-1))
+    assert torch.allclose(1.1044 * (first - second), torch.ones_like(u), rtol=1e-12)
+    assert float(torch.hypot(first, second).max()) <= 1.0
+    assert float((first.abs() + second.abs()).max()) <= 1.0863
+    assert float(first.abs().max()) <= 1.0 and float(second.abs().max()) <= 1.0
+    apart = u[1:, None] - u[:-1, None]
+    assert bool(((both[1:] - both[:-1]).norm(dim=-1) <= apart.abs()[:, 0] + 1e-15 * u.abs().max()).all())
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_a_learned_beta_at_the_ends(dtype: torch.dtype) -> None:
+    """As without one where it is 1; of the largest numbers no more than they are; a nan stays."""
+    made = torch.Generator().manual_seed(0)
+    images = torch.randn(2, 3, 6, 2, 4, generator=made, dtype=torch.float64).to(dtype)
+    one = torch.ones(1, dtype=dtype)
+    near = 4 * torch.finfo(dtype).eps
+    assert torch.allclose(clip_swish(images, -3, one), clip_swish(images, -3), rtol=near, atol=near)
+    ends = torch.tensor([[-1e30, 1e30, 0.0, math.nan]], dtype=dtype)
+    for beta in (2.0**-20, 1.0, 1e30):
+        found = clip_swish(ends, -1, torch.tensor([beta], dtype=dtype))
+        assert found.dtype == dtype and found[0, [0, 2, 5, 6]].tolist() == [0.0] * 4
+        assert found[0, 1] == found[0, 4] and found[0, 1] > 0.9e30 and bool(found[0, [3, 7]].isnan().all())
+    assert clip_swish(images[:0], -3, one).shape == (0, 3, 12, 2, 4)
+
+
 def test_weights_follow_a_wider_input() -> None:
     w = torch.ones(2)
     assert as_wide_as(torch.ones(1, dtype=torch.float64), (w,))[0].dtype == torch.float64
