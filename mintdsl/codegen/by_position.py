@@ -276,6 +276,10 @@ class _Step:
                 return lowering.algebra.binary(op, *below)
             case ir.Apply(act=act):
                 return self._act(act, below[0])
+            case ir.Swish(beta=beta):
+                bent, local = lowering.name(f"{lowering.at}_bent", below[0]).text, by.c.names.local[beta]
+                number = by.remembered((beta,), local, local)
+                return Code(f"{bent} * torch.sigmoid({number} * {bent})", (), True, 1, atom=False)
             case ir.Linear(param=name):
                 return Code(self._map(node, by.owner.param(name), below[0].text), (), True, 1)
             case ir.Call():

@@ -131,7 +131,7 @@ class Reading:
 
     def _check(self, node: ir.Expr) -> None:
         match node:
-            case ir.Var() | ir.Apply() | ir.Neg() | ir.Binary():
+            case ir.Var() | ir.Apply() | ir.Neg() | ir.Binary() | ir.Swish(twice=False):
                 return
             case ir.Ref(indices=()) | ir.Linear(indices=()) | ir.Call(indices=()):
                 if isinstance(node, ir.Linear):

@@ -6,13 +6,15 @@ mint 1
 import "std/actnorm.mint" { ActNorm }
 
 ## (w1 u, w2 clip_swish(V u + b)): the channels grow by `grow`, half of them made by V, and the norm does not. The weights
-## are learned, with squares that add up to 1; the released code has 0.98 of them, and a learned slope within LipSwish.
+## are learned, with squares that add up to 1, and so is the s of LipSwish, u sigmoid(s u) / 1.1; the released code has 0.98
+## of the weights, and s starts there at 0.97, here at 1.
 net Grow(grow: Nat) from Image[C, H, W] to Image[C + grow, H, W] {
   space New = Image[grow / 2, H, W]
   param V : conv 3x3 from Image[C, H, W] to New with lip <= 0.98
   param b : bias     on New
+  param s : scale    on Vec[1]                  with diag > 0
   param w : scale    on Vec[2]                  with length == 1
-  map x -> concat(x, clip_swish(V(x) + b), weights = w)
+  map x -> concat(x, clip_swish(V(x) + b, beta = s), weights = w)
 }
 
 ## Three dense layers and a 1x1 convolution back.
@@ -35,8 +37,9 @@ net FlatGrow(grow: Nat) from Vec[D] to Vec[D + grow] {
   space New = Vec[grow / 2]
   param V : linear from Vec[D] to New with lip <= 0.98
   param b : bias   on New
+  param s : scale  on Vec[1]          with diag > 0
   param w : scale  on Vec[2]          with length == 1
-  map x -> concat(x, clip_swish(V(x) + b), weights = w)
+  map x -> concat(x, clip_swish(V(x) + b, beta = s), weights = w)
 }
 
 ## Three dense layers around what `first` makes of the vector, and a matrix back.

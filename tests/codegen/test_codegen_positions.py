@@ -120,6 +120,37 @@ layer A(way: Dir) on Vec[D] ensures way, diag != 0, invertible {
   }
 }
 flow F on Vec[6] ensures invertible { A(upper)  A(lower)  prior normal }""",
+    "learned swish": """
+net Made(way: Dir) from Vec[D] to Vec[D] {
+  space Hid = Vec[7]
+  param V : linear way from Vec[D] to Hid
+  param W : linear strict way from Hid to Vec[D]
+  param b : bias on Hid init normal(std = 0.3)
+  param s : scale on Vec[1] with diag > 0 init normal(std = 1)
+  param t : scale on Vec[1] with diag >= 0.5 via exp
+  map x {
+    let u = swish(V(x) + swish(b, beta = s), beta = s)
+    return 0.3 * swish(swish(W(u), beta = t) + W(b), beta = s)
+  }
+}
+layer A(way: Dir) on Vec[D] ensures way, diag > 0, invertible {
+  param n : net Made(way = way)
+  map x -> x * exp(n(x)) + n(x)
+}
+flow F on Vec[5] ensures invertible { A(lower)  A(upper)  prior normal }""",
+    "learned swish of tokens": """
+net Shift from Seq[T, D] to Seq[T, D] {
+  order time
+  param V, W : linear
+  param s : scale on Vec[1] with diag > 0 init normal(std = 1)
+  map x -> swish(W(delay(swish(V(x), beta = s))), beta = s)
+}
+layer A on Seq[T, D] ensures lower, diag > 0, invertible {
+  order time
+  param n : net Shift
+  map x -> x * exp(tanh(n(x))) + n(x)
+}
+flow F on Seq[4, 2] ensures invertible { A  reverse(axis = time)  A  prior normal }""",
     "tokens": """
 net Layer(heads: Nat) from Seq[T, E] to Seq[T, E] {
   order time

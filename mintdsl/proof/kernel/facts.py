@@ -32,7 +32,7 @@ TRUSTED = (
     "parameters: each stays in the set of its constraint, in floating point and for every raw value; ties are solved "
     "as the statement writes them; sizes are at least 1; a deviation taken from data is positive",
     "activations: slopes, values, images, domains and smoothness are those of the kernel's table; maxmin and "
-    "clip_swish make no difference larger",
+    "clip_swish make no difference larger, whatever the beta of a swish, whose slopes are those of silu",
     "numbers: values computed from the C library's functions are within sixteen rounding units, or 4e-16",
     "rules: as `mint list rules` states and cites them, over the real numbers, for continuous functions",
     "Python: its integers, and the standard modules that the kernel imports",

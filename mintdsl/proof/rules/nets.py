@@ -66,6 +66,7 @@ NET = Rule(
     "strict k in the order of the layer, on Vec or in the order time, by the masks of n: each map, attention and delay "
     "of n reads positions up to its own or before it, all else the same position. `chain` and `concat` likewise; "
     "lip_k(n) is followed through n in the norm of its maps, 2, 1 or inf: compositions multiply, sums add, "
+    "swish(u, beta = b), u sigmoid(b u), has the bound of silu for every b, as its slope is that of silu at b u; "
     "concat(u, v) has the root of the sum of squares, in the 1-norm the sum, in the maximum norm the larger one, and "
     "with weights w, w1^2 + w2^2 <= 1, the larger one, in the 1-norm that root; maps and scales need "
     "`with lip <= c`. n has a value for every input: its functions get arguments in their domains, its divisors are of "
