@@ -47,7 +47,10 @@ def write_fronts(c: LayerContext, found: Convolved) -> None:
         inner(line)
     value = _undone(inner, "z", after)
     alone = len(kernels) == 1
-    sum_of = [*kernels[0]] if alone else ["*added_kernels(" + ", ".join(f"({k}, {a})" for k, a in kernels) + ")"]
+    sum_of = [f"*added_kernels({', '.join(f'({k}, {a}, {apart})' for k, a, apart in kernels)})"]
+    if alone:
+        kernel, anchor, dilation = kernels[0]
+        sum_of = [kernel, anchor, *([dilation] if dilation != "(1, 1)" else [])]
     inner.call("x = solve_fronts" if before else "return solve_fronts", [value, *sum_of], "")
     if before:
         inner(f"return {_undone(inner, 'x', before)}")
@@ -72,19 +75,21 @@ def _undone(write: Writer, value: str, links: Iterable[tuple[str, str]]) -> str:
     return value
 
 
-def _kernel(c: LayerContext, lowering: Lowering, one: Summand) -> tuple[str, str]:
-    """The kernel of a summand, and its anchor."""
-    algebra, anchor = lowering.algebra, "(0, 0)"
+def _kernel(c: LayerContext, lowering: Lowering, one: Summand) -> tuple[str, str, str]:
+    """The kernel of a summand, its anchor and its dilation."""
+    algebra, anchor, dilation = lowering.algebra, "(0, 0)", (1, 1)
     code = Code("unit_kernel(z)", (), False, 4)
     if one.linear is not None:
-        anchor = c.anchors[one.linear.param]
+        kind, anchor = c.layer.param(one.linear.param).kind, c.anchors[one.linear.param]
+        assert isinstance(kind, ir.Conv)
+        dilation = kind.dilation
         code = algebra.total(Code(lowering.local[one.linear.param], one.linear.indices, False, 4), one.summed)
     for op, operand in one.factors:
         factor = lowering.expr(operand)[0]
         if factor.rank:
             factor = replace(factor, text=f"{factor.wrapped}[:, None]", rank=4, atom=True)
         code = algebra.binary(op, code, factor)
-    return (algebra.neg(code) if one.minus else code).text, anchor
+    return (algebra.neg(code) if one.minus else code).text, anchor, str(dilation)
 
 
 def _words(text: str) -> list[str]:

@@ -17,6 +17,9 @@ from mintdsl.proof.rules.series import Estimate
 from mintdsl.records import replace
 
 RESULT = "tuple[Tensor, Tensor | None]"
+FORWARD = ["self", "x: Tensor", "context: Tensor | None = None"]
+FORWARD += ["*", "tol: float | None = None", "max_iter: int | None = None"]
+"""The arguments of the forward direction where that is a solve too."""
 
 
 def write_residual_methods(c: LayerContext) -> None:
@@ -60,19 +63,20 @@ def _write_inverse(c: LayerContext, kind: str, doc: tuple[str, ...], promised: s
 
 def write_cayley_methods(c: LayerContext) -> None:
     """`forward` and `inverse` of a Cayley map."""
-    write, passed = c.write, ", context" if c.given is not None else ""
-    with write.block(f"def forward(self, x: Tensor, context: Tensor | None = None) -> {RESULT}:"):
+    write = c.write
+    write.call("def forward", FORWARD, f" -> {RESULT}:")
+    with write.indented():
         write(
             '"""f(x) = w - g(w), w + g(w) = x by a tested Banach iteration, and log |det df/dx| as self.log_det says.'
         )
         write()
-        write(f"x [*, *event_shape]{c.shown_context}.")
+        write(f"x [*, *event_shape]{c.shown_context}; tol and max_iter are those of `inverse`.")
         write('"""')
         c.write_no_context()
         if c.names.extern:
             write("one_function(self)")
         c.write_batch("x")
-        write(f"y, log_det = cayley_forward(self, x{passed})")
+        write(f"y, log_det = cayley_forward(self, x, {'context' if c.given is not None else 'None'}, tol, max_iter)")
         write("return unflatten_batch(y, lead), with_lead(log_det, lead)")
     _write_inverse(
         c,

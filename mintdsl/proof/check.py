@@ -317,7 +317,7 @@ class _Walk:
         note = f"{direction or 'dense'} map, {slopes}"
         if param.limited:
             note = f"{param.name}: dense map, lip <= {number(self._limit(param))}{in_norm(norm_of_map(param))}"
-        rule = "BASIC" if argument == VARIABLE else "COMP"
+        rule = "BASIC" if replace(argument, dense_why=None, sign_why=None) == VARIABLE else "COMP"
         return self._node(rule, node.span, result, [below], f"{note}, {_why(param)}" if _why(param) else note)
 
     def _exponential(self, node: ir.Exponential, below: Proof) -> Proof:

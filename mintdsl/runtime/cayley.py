@@ -27,12 +27,18 @@ def beside_branch(
     return x + sign * branch(x, w)
 
 
-def cayley_forward(layer: CayleyLike, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+def cayley_forward(
+    layer: CayleyLike,
+    x: Tensor,
+    context: Tensor | None = None,
+    tol: float | None = None,
+    max_iter: int | None = None,
+) -> tuple[Tensor, Tensor | None]:
     """f(x), its solve tested, and log det of its Jacobian [B], if asked for; gradients of the solve are implicit.
 
     Never in 16 bits under autocast: rounded weights are no contraction.
     """
-    y, log_det, layer.last_forward = cayley_towards(layer, x, 1.0, None, None, context)
+    y, log_det, layer.last_forward = cayley_towards(layer, x, 1.0, tol, max_iter, context)
     return y, log_det
 
 

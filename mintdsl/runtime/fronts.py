@@ -196,8 +196,23 @@ def unit_kernel(x: Tensor) -> Tensor:
     return torch.eye(x.shape[1], dtype=x.dtype, device=x.device)[..., None, None]
 
 
-def added_kernels(*parts: tuple[Tensor, tuple[int, int]]) -> tuple[Tensor, tuple[int, int]]:
-    """The kernel of a sum of convolutions, and its anchor, from the kernel [C, C, kh, kw] and the anchor of each."""
+Summand = tuple[Tensor, tuple[int, int], tuple[int, int]]
+"""A kernel [C, C, kh, kw], its anchor and its dilation."""
+
+
+def spread_kernel(kernel: Tensor, anchor: tuple[int, int], dilation: tuple[int, int]) -> tuple[Tensor, tuple[int, int]]:
+    """The kernel without a dilation that does the same, zeros between its taps, and its anchor."""
+    if dilation == (1, 1):
+        return kernel, anchor
+    rows, columns = ((n - 1) * apart + 1 for n, apart in zip(kernel.shape[2:], dilation, strict=True))
+    wide = kernel.new_zeros(*kernel.shape[:2], rows, columns)
+    wide[:, :, :: dilation[0], :: dilation[1]] = kernel
+    return wide, (anchor[0] * dilation[0], anchor[1] * dilation[1])
+
+
+def added_kernels(*summands: Summand) -> tuple[Tensor, tuple[int, int]]:
+    """The kernel of a sum of convolutions, and its anchor; where one has a dilation, zeros stand between its taps."""
+    parts = [spread_kernel(*one) for one in summands]
     above, left = (max(anchor[axis] for _, anchor in parts) for axis in (0, 1))
     beyond = [max(kernel.shape[2 + axis] - anchor[axis] for kernel, anchor in parts) for axis in (0, 1)]
     total = parts[0][0].new_zeros(*parts[0][0].shape[:2], above + beyond[0], left + beyond[1])

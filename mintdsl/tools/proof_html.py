@@ -184,7 +184,7 @@ class _Page:
             before = row
             anchor = _anchor(place, row.step.number)
             yield "<li>" if row.below else f'<li id="{anchor}">'
-            yield self._card(section, row.step, "".join(self._why(place, row.step)))
+            yield self._card(section, row.step, "".join(self._why(place, section, row.step)))
             if row.below:
                 yield f'<p class="small"><a href="#{anchor}">its proof stands below</a></p>'
             elif row.step.premises:
@@ -203,9 +203,9 @@ class _Page:
             f'</summary><div class="why">{why}</div></details>'
         )
 
-    def _why(self, place: int, step: Step) -> Iterator[str]:
+    def _why(self, place: int, section: Section, step: Step) -> Iterator[str]:
         node = step.node
-        found = known(step.fact) if step.fact is not None else []
+        found = known(step.fact, section) if step.fact is not None else []
         if node.note:
             found.append(("here", node.note))
         if found:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import assert_never
 
 from mintdsl.core import ir
+from mintdsl.core.norms import in_norm, norm_of_map
 from mintdsl.proof.rules import RULES
 from mintdsl.tools import tex
 from mintdsl.tools.proof_document import NOT_CLAIMED, NUMERICAL, Document, Formula, Section, Step
@@ -220,7 +221,7 @@ def _described(param: ir.Param) -> str:
     words = prose(kind_of(param))
     if param.bound is not None and param.limited:
         limit = tex.name(param.bound.formal) if param.bound.formal else tex.number(param.bound.numbers[0])
-        words += rf", $\operatorname{{lip}} \leq {limit}$"
+        words += rf", $\operatorname{{lip}} \leq {limit}${in_norm(norm_of_map(param))}"
     elif param.bound is not None:
         ends = ", ".join(map(tex.number, param.bound.numbers))
         relation = {

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from mintdsl.core import ir
 from mintdsl.core.interval import number
+from mintdsl.core.norms import in_norm, norm_of_map
 from mintdsl.diagnostics.render import printable, render
 from mintdsl.proof.jacobian import family
 from mintdsl.tools.proof_document import NOT_CLAIMED, NUMERICAL, Document, Section, Step
@@ -131,7 +132,7 @@ def described(param: ir.Param) -> str:
     """What a parameter is, and what binds it."""
     words = kind_of(param)
     if param.bound is not None and param.limited:
-        words += f", lip <= {param.bound.formal or number(param.bound.numbers[0])}"
+        words += f", lip <= {param.bound.formal or number(param.bound.numbers[0])}{in_norm(norm_of_map(param))}"
     elif param.bound is not None:
         words += f", diag in {param.bound.interval}" if param.bound.cmp != "!= 0" else ", diag != 0"
     if param.pivot is not None:

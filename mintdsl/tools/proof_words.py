@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from mintdsl.core import ir
 from mintdsl.core.interval import REAL
+from mintdsl.core.norms import in_norm, norm_of
 from mintdsl.proof.check import LayerProof
 from mintdsl.proof.jacobian import DENSE, NONE, Fibre, Jacobian, Smooth
 from mintdsl.tools.proof_document import ASSUMED, Section, Step
@@ -93,7 +94,7 @@ def kind_of(param: ir.Param) -> str:
             return str(type(param.kind).__name__).lower()
 
 
-def known(fact: Jacobian) -> list[tuple[str, str]]:
+def known(fact: Jacobian, section: Section) -> list[tuple[str, str]]:
     """All that a step of a formula knows, name and value."""
     own = {
         Fibre.CONST: "does not depend on it",
@@ -110,7 +111,9 @@ def known(fact: Jacobian) -> list[tuple[str, str]]:
     if fact.range.interval != REAL:
         found.append(("values", f"in {fact.range}"))
     if fact.lip != float("inf"):
-        found.append(("Lipschitz bound", f"{fact.lip:.6g}"))
+        layer = section.definition
+        where = in_norm(norm_of(layer)) if isinstance(layer, ir.Layer) else ""
+        found.append(("Lipschitz bound", f"{fact.lip:.6g}{where}"))
     return [*found, ("smoothness", smooth[fact.smooth])]
 
 

@@ -174,6 +174,27 @@ def test_both_directions_take_the_promised_steps(name: str) -> None:
         assert worst(layer.inverse(z, *given, fixed=(1, 1.0))[0], x) > 1e-3
 
 
+def test_the_tolerance_of_a_flow_reaches_a_map_that_stands_inverted() -> None:
+    """What undoes its inverse is its forward, a solve too: steps and errors are those that were asked for."""
+    model = draw(program("both ways").build(), std=10.0)
+    z, steps = 5 * points(model, 6), []
+    undone, plain = [m for m in model.modules() if hasattr(m, "branch")]
+    with torch.no_grad():
+        exact, _ = model.inverse(z, tol=1e-12)
+        for tol in (1e-2, 1e-5, 1e-8):
+            back, _ = model.inverse(z, tol=tol)
+            middle, _ = plain.inverse(z, tol=tol)
+            steps.append(undone.last_forward.steps)
+            room = 2 * tol * (1 + middle.abs()).flatten(1).norm(dim=1)
+            assert bool((undone.last_forward.error <= room * (1 + 1e-6)).all())
+            assert 0 < worst(back, exact) <= 400 * tol
+        assert steps[0] < steps[1] < steps[2]
+        with pytest.raises(RuntimeError, match="did not converge"):
+            plain(z, max_iter=1)
+        with pytest.raises(RuntimeError, match="did not converge"):
+            undone(z, tol=1e-9, max_iter=3)
+
+
 def test_the_inverse_is_the_cayley_map_of_the_negative() -> None:
     model = draw(program("net").build(), std=2.0)
     other = copy.deepcopy(model)

@@ -91,6 +91,20 @@ layer A on Image[C, H, W] ensures diag > 0, invertible {
   param W : conv 1x2 upper (anchor = top_left) with diag >= 0.5
   map x -> V(x) + W(x)
 }""",
+    "dilated": """
+layer A on Image[C, H, W] ensures lower, diag > 0, invertible {
+  order cinc
+  param k : conv 2x3 lower (anchor = bottom_right, dilation = (2, 1)) with diag >= 0.5
+  map x -> k(x)
+}""",
+    "dilated_sum": """
+layer A on Image[C, H, W] ensures lower, diag != 0, invertible {
+  order corner
+  param W : conv 2x2 lower (anchor = bottom_left, dilation = 2) with diag == 1
+  param S : conv 3x3 strict lower (anchor = (1, 2), dilation = (1, 2))
+  param V : conv 2x2 strict lower (anchor = bottom_right)
+  map x -> -W(x) + S(x) - V(x)
+}""",
     "given": """
 layer A on Image[C, H, W] given y : Image[C, H, W] ensures lower, diag > 0, invertible {
   order cinc

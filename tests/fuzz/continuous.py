@@ -71,8 +71,8 @@ def _estimate(
         "estimated trace",
         where,
         (log_det.detach() - fine.trace[0]).abs(),
-        off * steep + (fine.trace - rough.trace)[0].abs(),
+        off * steep + solved.MISSED * (fine.trace - rough.trace)[0].abs(),
     )
     mine = fine.jacobian[0].sum(1)
-    missed = (fine.jacobian - rough.jacobian)[0].abs().sum((1, 2)) + off * steep
+    missed = solved.MISSED * (fine.jacobian - rough.jacobian)[0].abs().sum((1, 2)) + off * steep
     compare("gradient of the adjoint", where, (pulled.flatten(1) - mine).abs(), missed.unsqueeze(-1))

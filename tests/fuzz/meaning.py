@@ -105,7 +105,7 @@ CONSTRAINED: dict[tuple[str, str], Callable[..., Tensor]] = {
     ("!= 0", "signed_exp"): lambda r: torch.exp(r.clamp(-60, 60)),
     ("== 1", "unit"): lambda r: torch.ones_like(r),
     ("== 1", "softplus"): lambda r: (v := TINY + _softplus(r)[0]) / v.norm(dim=-1, keepdim=True),
-    ("<=", "spectral"): lambda r, c: r.clamp(-c, c),
+    **{("<=", via): lambda r, c: r.clamp(-c, c) for via in ("spectral", "rows", "columns")},
     (">= <=", "sigmoid"): lambda r, m, top: (m + (top - m) * torch.sigmoid(r)).clamp(m, top),
 }
 SIGNED = {"signed", "signed_exp"}

@@ -46,6 +46,7 @@ WITHOUT = {
     "exp_claims_lip": "weights that are scaled down have no plain numbers to try",
     "exp_claims_lower": "weights that are scaled down have no plain numbers to try",
     "exp_claims_volume": "weights that are scaled down have no plain numbers to try",
+    "claim_lip_by_rows": "weights that are scaled down have no plain numbers to try",
     "cayley_claims_lip": "weights that are scaled down have no plain numbers to try",
     "cayley_claims_lower": "weights that are scaled down have no plain numbers to try",
     "cayley_claims_volume": "weights that are scaled down have no plain numbers to try",

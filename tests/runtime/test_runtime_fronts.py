@@ -214,13 +214,26 @@ def test_kernels_of_sums() -> None:
     torch.manual_seed(0)
     x = torch.randn(2, 3, 5, 4, dtype=torch.float64)
     parts = [
-        (torch.randn(3, 3, 3, 2, dtype=torch.float64), (2, 1)),
-        (torch.randn(3, 3, 1, 3, dtype=torch.float64), (0, 0)),
-        (2 * unit_kernel(x), (0, 0)),
+        (torch.randn(3, 3, 3, 2, dtype=torch.float64), (2, 1), (1, 1)),
+        (torch.randn(3, 3, 1, 3, dtype=torch.float64), (0, 0), (1, 1)),
+        (2 * unit_kernel(x), (0, 0), (1, 1)),
     ]
     kernel, anchor = added_kernels(*parts)
     assert kernel.shape == (3, 3, 3, 4) and anchor == (2, 1)
-    known = convolution(x, *parts[0]) + convolution(x, *parts[1]) + 2 * x
+    known = convolution(x, *parts[0][:2]) + convolution(x, *parts[1][:2]) + 2 * x
     assert torch.allclose(convolution(x, kernel, anchor), known, atol=1e-12)
     padded = nn.functional.pad(x, (anchor[1], 3 - anchor[1], anchor[0], 2 - anchor[0]))
+    assert torch.allclose(nn.functional.conv2d(padded, kernel), known, atol=1e-12)
+
+
+def test_kernels_of_sums_with_dilations() -> None:
+    """Each at its own distance between taps, as convolutions by PyTorch with that dilation."""
+    torch.manual_seed(1)
+    x = torch.randn(2, 3, 5, 6, dtype=torch.float64)
+    first, second = (torch.randn(3, 3, *size, dtype=torch.float64) for size in ((2, 3), (3, 2)))
+    kernel, anchor = added_kernels((first, (1, 0), (2, 1)), (second, (0, 1), (1, 3)))
+    assert kernel.shape == (3, 3, 5, 6) and anchor == (2, 3)
+    known = nn.functional.conv2d(nn.functional.pad(x, (0, 2, 2, 0)), first, dilation=(2, 1))
+    known = known + nn.functional.conv2d(nn.functional.pad(x, (3, 0, 0, 2)), second, dilation=(1, 3))
+    padded = nn.functional.pad(x, (anchor[1], 5 - anchor[1], anchor[0], 4 - anchor[0]))
     assert torch.allclose(nn.functional.conv2d(padded, kernel), known, atol=1e-12)
