@@ -82,6 +82,10 @@ class Place(NamedTuple):
                 below = done[b][1]
                 if below is not None:
                     return times(done[a][0], 1 / abs(below)), None
+            case ["swish", _, arg]:
+                return times(done[arg][0], self.slope({"act": "silu"})), None
+            case ["clip_swish", *_, arg]:
+                return done[arg][0], None
             case ["concat", _, *args]:
                 squares = sum((Fraction(done[a][0]) ** 2 for a in args), zero)
                 return root(squares), None
