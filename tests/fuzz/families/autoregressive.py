@@ -10,6 +10,7 @@ from mintdsl.syntax import ast
 from ..draft import Sketch
 from ..edit import change_one
 from ..registry import mutant, whole
+from .residuals import BETAS
 
 UNARY = ("tanh", "sin", "softplus", "sigmoid", "relu", "gelu")
 POSITIVE = ("exp(tanh({}))", "exp({} / 2)", "(1 + softplus({}))", "(0.3 + sigmoid({}))", "exp(-sin({}))")
@@ -56,6 +57,9 @@ def _net(sketch: Sketch, direction: str, formal: str, size: int, conditional: bo
     if sketch.chance(0.5):
         params.append(f"W : linear {direction} on Hid")
         lines.append(f"let w = u + W({rng.choice(UNARY)}(u))" if sketch.chance(0.5) else "let w = tanh(W(u))")
+    if sketch.chance(0.2):
+        params.append(f"c : scale on Vec[1] with {rng.choice(BETAS)}")
+        lines[0] = f"let u = swish({lines[0].removeprefix('let u = ')}, beta = c)"
     last = "w" if len(lines) > 1 else "u"
     if conditional:
         params.append("U : linear from Vec[D] to Hid")

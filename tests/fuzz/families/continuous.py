@@ -85,7 +85,7 @@ class _Fielded:
     def grown(self, fuel: int) -> str:
         """What is Lipschitz."""
         rng = self.rng
-        forms = ("map", "time", "act", "act", "hidden", "sum", "gate", "bounded", "let", "net", "stacked")
+        forms = ("map", "time", "act", "act", "hidden", "sum", "gate", "bounded", "let", "net", "stacked", "swish")
         match rng.choice(forms if fuel > 0 else ("x", "x", "map", "time")):
             case "x":
                 return "x"
@@ -116,6 +116,8 @@ class _Fielded:
                     f"net {name} from {self.space} to {self.space} {{ param V : {mapping} map x -> {text} }}"
                 )
                 return f"{self.param('n', f'net {name}')}({self.grown(fuel - 2)})"
+            case "swish":
+                return f"swish({self.grown(fuel - 1)}, beta = {self.param('c', 'scale on Vec[1] with diag > 0')})"
             case "stacked":
                 pair = f"concat({self.grown(fuel - 1)}, {self.bounded(fuel - 1)})"
                 return self.mapped(pair, self.more("2 * C" if self.image else "2 * D"), self.space)
