@@ -22,7 +22,7 @@ from mintdsl.codegen.inner import concrete
 from mintdsl.codegen.layer import assumption_lines, write_externs, write_initialize, write_loading
 from mintdsl.codegen.members import Members, axis_of
 from mintdsl.codegen.naming import Names, loop_names
-from mintdsl.codegen.residual import write_certify
+from mintdsl.codegen.residual import is_cayley, write_certify
 from mintdsl.core import ir
 from mintdsl.core.canonical import reachable
 from mintdsl.core.claim_words import ABSENT, EXACT, LOG_DETS
@@ -30,7 +30,7 @@ from mintdsl.core.interval import REAL
 from mintdsl.core.known_sizes import left_sizes, tiles
 from mintdsl.core.nat import Nat
 from mintdsl.core.steps import AXES
-from mintdsl.core.walks import expressions, uses
+from mintdsl.core.walks import uses
 from mintdsl.proof.prover import FlowProof
 from mintdsl.proof.rules.series import bits_per_dim
 from mintdsl.proof.steepness import limited
@@ -264,7 +264,7 @@ class FlowWriter:
                     given = ", context" if self._takes_context(step.op) else ""
                     solved = forward == (isinstance(step.op, ir.Use) and step.op.inverted)
                     options = "" if forward else ", tol=tol, max_iter=max_iter, fixed=fixed" if solved else ""
-                    if not (forward or solved) and self._solved_both_ways(step.op):
+                    if not (forward or solved) and is_cayley(self.program, step.op):
                         options = ", tol=tol, max_iter=max_iter"
                     call = f"{module}{'.inverse' if solved else ''}(x{given}{options})"
                     if forward or solved:
@@ -309,11 +309,6 @@ class FlowWriter:
                     self._run(step.op.steps, forward=forward, lists=lists)
                 case _:
                     pass
-
-    def _solved_both_ways(self, op: ir.Op) -> bool:
-        """Whether what undoes a layer's inverse is a solve as well: that of a Cayley map."""
-        callee = self.program.definitions[op.definition] if isinstance(op, ir.Use) and op.inverted else None
-        return isinstance(callee, ir.Layer) and any(isinstance(node, ir.Cayley) for node in expressions(callee))
 
     def _takes_context(self, op: ir.Op) -> bool:
         callee = self.program.definitions[op.definition] if isinstance(op, ir.Use) else None

@@ -12,6 +12,7 @@ from mintdsl.codegen.emit import Writer
 from mintdsl.core import ir
 from mintdsl.core.constraints import kept_by
 from mintdsl.core.norms import EUCLIDEAN, WORDS, norm_of, norm_of_map
+from mintdsl.core.walks import expressions
 from mintdsl.proof.prover import FlowProof
 from mintdsl.proof.rules.series import Estimate
 from mintdsl.records import replace
@@ -88,6 +89,12 @@ def write_cayley_methods(c: LayerContext) -> None:
         f"The error of w is at most tol |1 + |z|| in {WORDS[norm_of(c.layer)]}, that of x twice that: "
         "InversionError if missed.",
     )
+
+
+def is_cayley(program: ir.Program, op: ir.Op) -> bool:
+    """Whether a step uses a Cayley map, both directions of which are solves."""
+    callee = program.definitions[op.definition] if isinstance(op, ir.Use) else None
+    return isinstance(callee, ir.Layer) and any(isinstance(node, ir.Cayley) for node in expressions(callee))
 
 
 def write_contraction(c: LayerContext) -> None:

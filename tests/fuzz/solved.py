@@ -133,11 +133,8 @@ def flow(right: Right, x: Field, until: float, tol: float) -> Field:
         off = 1e-13 * fine.spread * (1 + fine.size)
     points, inside = x.jacobian.shape[1], fine.jacobian.abs()
     relative, off = off / (10 * (1 + fine.size)), off / 32  # comparisons allow 32 of these
-    error = (
-        (inside @ x.error.unsqueeze(-1)).squeeze(-1)
-        + off.unsqueeze(-1)
-        + MISSED * (fine.value - rough.value).abs() / 32
-    )
+    error = (inside @ x.error.unsqueeze(-1)).squeeze(-1) + off.unsqueeze(-1)
+    error = error + MISSED * (fine.value - rough.value).abs() / 32
     own = fine.jacobian[:, :points]
     missed = MISSED * (fine.jacobian - rough.jacobian).abs().amax((-1, -2)) / fine.jacobian.abs().amax((-1, -2))
     gain = own.abs().sum(-1).amax(-1)
