@@ -40,27 +40,42 @@ def largest_entry(raw: Tensor, axes: int) -> Tensor:
     return raw.detach().double().abs().amax(tuple(range(-axes, 0)), keepdim=True).clamp(min=1e-290)
 
 
-def schatten_norm(matrix: Tensor, copies: int = 1) -> Tensor:
-    """Schatten norm of order 256 of float64 matrices [*, m, n] whose singular values all stand `copies` times.
+def schatten_norm(real: Tensor, imaginary: Tensor | None = None) -> Tensor:
+    """Schatten norm of order 256 of float64 matrices [*, m, n], or of complex ones by their two parts.
 
-    Their largest entry is about 1: squares of small numbers would be lost.
+    Their largest entry is about 1: squares of small numbers would be lost. Of a complex Gram matrix G = A + i B the
+    part A is symmetric and B^T = -B, so that G^2 = A A - B B + i (A B - (A B)^T) takes three products of real matrices.
     """
-    wide = matrix.shape[-2] <= matrix.shape[-1]
-    gram = matrix @ matrix.mT if wide else matrix.mT @ matrix
+    if real.shape[-2] > real.shape[-1]:
+        real, imaginary = real.mT, None if imaginary is None else -imaginary.mT
+    gram, skew = real @ real.mT, None
+    if imaginary is not None:
+        mixed = imaginary @ real.mT
+        gram, skew = gram + imaginary @ imaginary.mT, mixed - mixed.mT
     log = torch.zeros_like(gram[..., 0, 0])
     for step in range(SQUARINGS + 1):
-        size = gram.square().sum((-2, -1), keepdim=True).clamp(min=1e-300).sqrt()
+        squares = gram.square().sum((-2, -1), keepdim=True)
+        squares = squares if skew is None else squares + skew.square().sum((-2, -1), keepdim=True)
+        size = squares.clamp(min=1e-300).sqrt()
         log = log + size[..., 0, 0].log()
-        if step < SQUARINGS:
-            gram, log = (gram / size) @ (gram / size), 2.0 * log
-    return ((log - 0.5 * math.log(copies)) / 2.0 ** (SQUARINGS + 1)).exp()
+        if step == SQUARINGS:
+            break
+        gram, log = gram / size, 2.0 * log
+        if skew is None:
+            gram = gram @ gram
+        else:
+            skew = skew / size
+            mixed = gram @ skew
+            gram, skew = gram @ gram - skew @ skew, mixed - mixed.mT
+    return (log / 2.0 ** (SQUARINGS + 1)).exp()
 
 
-def frequency_matrices(kernel: Tensor, torus: tuple[int, int]) -> Tensor:
-    """[*, F, 2 O, 2 I] of a float64 kernel [*, O, I, rows, columns]: the matrices of the frequencies of a torus.
+def frequency_matrices(kernel: Tensor, torus: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """[*, F, O, I] twice, of a float64 kernel [*, O, I, rows, columns]: the matrices of the frequencies of a torus,
+    their real and their imaginary parts.
 
-    A complex matrix A + i B stands as [[A, -B], [B, A]], which has its singular values twice. The kernel is real, so
-    half of the frequencies has the norms of all. Taps that meet on a torus smaller than the kernel are added.
+    The kernel is real, so half of the frequencies has the norms of all. Taps that meet on a torus smaller than the
+    kernel are added.
     """
     rows, columns = kernel.shape[-2:]
 
@@ -73,7 +88,7 @@ def frequency_matrices(kernel: Tensor, torus: tuple[int, int]) -> Tensor:
     taps = kernel.flatten(-2)
     real = torch.einsum("...oit,ft->...foi", taps, angle.cos())
     imaginary = torch.einsum("...oit,ft->...foi", taps, angle.sin())
-    return torch.cat((torch.cat((real, -imaginary), -1), torch.cat((imaginary, real), -1)), -2)
+    return real, imaginary
 
 
 def torus_norm_above(kernel: Tensor, torus: tuple[int, int]) -> Tensor:
@@ -84,10 +99,10 @@ def torus_norm_above(kernel: Tensor, torus: tuple[int, int]) -> Tensor:
     if kernel.shape[-2:] == (1, 1):
         return matrix_norm_above(kernel[..., 0, 0])
     largest = largest_entry(kernel, 4)
-    matrices = frequency_matrices(kernel.double() / largest, torus)
+    parts = frequency_matrices(kernel.double() / largest, torus)
     with torch.no_grad():
-        worst = schatten_norm(matrices, 2).argmax(-1)[..., None, None, None]
-    found = schatten_norm(matrices.take_along_dim(worst, -3).squeeze(-3), 2)
+        worst = schatten_norm(*parts).argmax(-1)[..., None, None, None]
+    found = schatten_norm(*(part.take_along_dim(worst, -3).squeeze(-3) for part in parts))
     return found * largest[..., 0, 0, 0, 0] * ROUNDED_UP
 
 
