@@ -135,6 +135,28 @@ def test_the_adjoint_gives_the_gradient_of_the_steps() -> None:
     assert all(worst(a, b) <= 1e-4 for a, b in zip(*found, strict=True))
 
 
+@pytest.mark.parametrize("field", ["sin(2)", "time * 0 + 0.5", "0.5 + b"])
+def test_a_field_that_does_not_read_the_state_moves_it(field: str) -> None:
+    """Nothing of it may need a gradient: the adjoint and the steps of the solver give that of a shift."""
+    bias = "param b : bias  " if field.endswith("b") else ""
+    value = field if "time" not in field else "V(time) * 0 + 0.5"
+    bias += "param V : linear from Vec[1] to Vec[D]  " if "time" in field else ""
+    model = compile_text(
+        f"mint 1\nnet N from Vec[D], Vec[1] to Vec[D] {{ {bias}map x, time -> {value} }}\n"
+        "flow F on Vec[3] ensures invertible { ode N by dopri5(until = 0.2) log_det exact  prior normal }\n"
+    ).build()
+    x = torch.randn(4, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64, requires_grad=True)
+    for adjoint in (True, False):
+        next(m for m in model.modules() if hasattr(m, "adjoint")).adjoint = adjoint
+        z, log_det = model(x)
+        assert bool((log_det == 0).all()) and worst(model.inverse(z)[0], x) <= 1e-9
+        (slope,) = torch.autograd.grad(model.log_prob(x).sum(), x)
+        assert worst(slope, -z) <= 1e-9
+        with model.energies() as energy:
+            loss = model.log_prob(x).sum() + energy.kinetic.sum()
+        assert torch.isfinite(torch.autograd.grad(loss, x)[0]).all()
+
+
 def test_the_estimate_is_unbiased_and_its_noise_stays_for_a_solve() -> None:
     exact, model = model_of(VECTOR), model_of(ESTIMATED)
     model.load_state_dict(exact.state_dict())
