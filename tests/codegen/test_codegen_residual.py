@@ -233,6 +233,7 @@ def test_gradients(name: str) -> None:
 
 @pytest.mark.parametrize("name", [*NAMES, "residual_flow"])
 def test_compiled_copied_and_on_the_meta_device(name: str) -> None:
+    torch._dynamo.reset()  # the function below is compiled anew for each model, and only so often
     model = draw(compiled(name).build())
     x = points(model, 3)
     z, log_det = model(x)
