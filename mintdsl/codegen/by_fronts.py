@@ -46,11 +46,11 @@ def write_fronts(c: LayerContext, found: Convolved) -> None:
     for line in lowering.lines:
         inner(line)
     value = _undone(inner, "z", after)
-    alone = len(kernels) == 1
-    sum_of = [f"*added_kernels({', '.join(f'({k}, {a}, {apart})' for k, a, apart in kernels)})"]
-    if alone:
+    if len(kernels) == 1:
         kernel, anchor, dilation = kernels[0]
         sum_of = [kernel, anchor, *([dilation] if dilation != "(1, 1)" else [])]
+    else:
+        sum_of = [f"*added_kernels({', '.join(f'({k}, {a}, {apart})' for k, a, apart in kernels)})"]
     inner.call("x = solve_fronts" if before else "return solve_fronts", [value, *sum_of], "")
     if before:
         inner(f"return {_undone(inner, 'x', before)}")

@@ -263,9 +263,9 @@ class FlowWriter:
                     module = lists.get(step.name, f"self.{self.names.member[step.name]}")
                     given = ", context" if self._takes_context(step.op) else ""
                     solved = forward == (isinstance(step.op, ir.Use) and step.op.inverted)
-                    options = "" if forward else ", tol=tol, max_iter=max_iter, fixed=fixed" if solved else ""
-                    if not (forward or solved) and is_cayley(self.program, step.op):
-                        options = ", tol=tol, max_iter=max_iter"
+                    options = ""
+                    if not forward and (solved or is_cayley(self.program, step.op)):
+                        options = ", tol=tol, max_iter=max_iter" + ", fixed=fixed" * solved
                     call = f"{module}{'.inverse' if solved else ''}(x{given}{options})"
                     if forward or solved:
                         self._apply(call)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import inf, isfinite
+from math import inf
 
 from mintdsl.codegen import shapes
 from mintdsl.codegen.context import LayerContext
@@ -111,8 +111,7 @@ def write_contraction(c: LayerContext) -> None:
         splits = [proof.residual for proof in c.proofs]
         found = [(split.divisor, split.contraction) for split in splits if split is not None]
     c.write(f"{rule}, in {WORDS[norm_of(c.layer)]}")
-    order = norm_of(c.layer)
-    c.write(f"self.norm_order = {order!r}" if isfinite(order) else 'self.norm_order = float("inf")')
+    c.write(f"self.norm_order = {_order(norm_of(c.layer))}")
     if len(set(found)) == 1:
         c.write(f"{target} = {found[0]!r}")
         return
@@ -122,6 +121,11 @@ def write_contraction(c: LayerContext) -> None:
     table = dict(zip(cases, found, strict=True))
     c.write.braces("bounds = ", [f"{case}: {value!r}" for case, value in table.items()])
     c.write(f"{target} = bounds[{given}]")
+
+
+def _order(order: float | None) -> str:
+    """The order of a norm, in generated text."""
+    return 'float("inf")' if order == inf else repr(order)
 
 
 def limit(c: LayerContext, param: ir.Param) -> str:
@@ -152,7 +156,7 @@ def limits(c: LayerContext) -> list[str]:
             place += ", circular=True" if param.kind.circular else ""
             place += f", stride={param.kind.stride}" if param.kind.stride != (1, 1) else ""
         order = norm_of_map(param)
-        place += {1.0: ", norm=1.0", inf: ', norm=float("inf")'}.get(order or EUCLIDEAN, "")
+        place += f", norm={_order(order)}" if order not in (None, EUCLIDEAN) else ""
         found.append(f'"{param.name}": NormLimit({limit(c, param)}{place})')
     return found
 

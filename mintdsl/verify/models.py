@@ -22,6 +22,7 @@ from mintdsl.core.live import anchor
 from mintdsl.core.walks import bends
 from mintdsl.proof.rules.series import rest
 from mintdsl.runtime.factors import DENSE_LIMIT
+from mintdsl.runtime.residual import sizes_in
 from mintdsl.runtime.stand_in import stand_ins
 from mintdsl.runtime.trace_series import TraceSeries
 
@@ -324,8 +325,7 @@ def settle(model: nn.Module) -> float:
 
 def size_in(module: nn.Module, x: Tensor) -> Tensor:
     """The size [B] of x in the norm in which a layer bounds its branch."""
-    found: Tensor = torch.linalg.vector_norm(x.flatten(1), cast("float", module.norm_order), dim=1)
-    return found
+    return sizes_in(x, cast("float", module.norm_order))
 
 
 def error_bound(module: nn.Module, z: Tensor) -> Tensor | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from random import Random
 
 from mintdsl.records import replace
@@ -186,32 +187,40 @@ def _limited(found: ast.Param) -> bool:
     return any(c.name.id == "lip" for c in found.constraints)
 
 
+def _other_bound(
+    module: ast.Module, rng: Random, change: Callable[[ast.Constraint], ast.Constraint]
+) -> ast.Module | None:
+    """One bound of a norm becomes another."""
+
+    def changed(found: ast.Param) -> ast.Param | None:
+        if not _limited(found):
+            return None
+        (old,) = found.constraints
+        return replace(found, constraints=(change(old),))
+
+    return change_one(module, rng, ast.Param, changed)
+
+
 @mutant(RULE, weight=2)
 def larger_limit(module: ast.Module, rng: Random) -> ast.Module | None:
     """A norm may be larger than before: by a little, near 1 (nearer takes steps without end), or by much."""
 
-    def larger(found: ast.Param) -> ast.Param | None:
-        if not _limited(found):
-            return None
-        (old,) = found.constraints
+    def larger(old: ast.Constraint) -> ast.Constraint:
         text = rng.choice(("0.999", "1.0", "1.05", "1.5", "4", "100"))
-        return replace(found, constraints=(replace(old, value=ast.Number(float(text), text, old.span)),))
+        return replace(old, value=ast.Number(float(text), text, old.span))
 
-    return change_one(module, rng, ast.Param, larger)
+    return _other_bound(module, rng, larger)
 
 
 @mutant(RULE, weight=1.5)
 def other_norm(module: ast.Module, rng: Random) -> ast.Module | None:
     """A map keeps its bound in another norm than the rest, or all of them do."""
 
-    def other(found: ast.Param) -> ast.Param | None:
-        if not _limited(found):
-            return None
-        (old,) = found.constraints
+    def other(old: ast.Constraint) -> ast.Constraint:
         via = ast.Call(ast.Name(rng.choice(("spectral", "rows", "columns")), old.span), (), old.span)
-        return replace(found, constraints=(replace(old, via=via),))
+        return replace(old, via=via)
 
-    return change_one(module, rng, ast.Param, other)
+    return _other_bound(module, rng, other)
 
 
 @mutant(RULE, weight=1.5)
